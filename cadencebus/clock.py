@@ -1,0 +1,79 @@
+"""What time it is: the only module that asks, and the two spellings of an instant."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Clock(Protocol):
+        """Wall time for people and files; monotonic time for every time-out and decision."""
+
+        def wall(self) -> float: ...
+
+        def monotonic(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def wall(self) -> float:
+        """Seconds since the epoch; may jump."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never jump; their zero means nothing."""
+        return time.monotonic()
+
+
+def _split(t: float) -> tuple[time.struct_time, int]:
+    """Round to whole microseconds first, so that 59.9999999 never prints as 59.1000000."""
+    micros = round(t * 1_000_000)
+    return time.gmtime(micros // 1_000_000), micros % 1_000_000
+
+
+def rfc3339(t: float) -> str:
+    """Spell an instant for a file: `2026-11-21T02:30:00.123456Z`."""
+    tm, micros = _split(t)
+    return (
+        f"{tm.tm_year:04d}-{tm.tm_mon:02d}-{tm.tm_mday:02d}"
+        f"T{tm.tm_hour:02d}:{tm.tm_min:02d}:{tm.tm_sec:02d}.{micros:06d}Z"
+    )
+
+
+def stamp(t: float) -> str:
+    """Spell an instant for a file name: `20261121T023000.123456Z`."""
+    tm, micros = _split(t)
+    return (
+        f"{tm.tm_year:04d}{tm.tm_mon:02d}{tm.tm_mday:02d}"
+        f"T{tm.tm_hour:02d}{tm.tm_min:02d}{tm.tm_sec:02d}.{micros:06d}Z"
+    )
+
+
+def day(t: float) -> str:
+    """Name the UTC day of an instant, as folders do: `2026-11-21`."""
+    return rfc3339(t)[:10]
+
+
+def parse_stamp(text: str) -> float:
+    """Read a stamp back; ValueError where it names no instant."""
+    if len(text) != len("20261121T023000.123456Z"):
+        raise ValueError(f"not a stamp: {text!r}")
+    return parse_rfc3339(
+        f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[9:11]}:{text[11:13]}:{text[13:15]}.{text[16:22]}Z"
+    )
+
+
+def parse_rfc3339(text: str) -> float:
+    """Read an RFC 3339 instant with its zone; ValueError where it is none."""
+    from datetime import datetime  # noqa: PLC0415 - `enqueue` writes times but seldom reads one
+
+    # The standard library takes much that RFC 3339 does not: `2026-W47`, `20261121`, a missing zone.
+    if len(text) < len("2026-11-21T02:30:00Z") or text[4] != "-" or text[7] != "-" or text[10] not in "Tt ":
+        raise ValueError(f"not an RFC 3339 time: {text!r}")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without a zone: {text!r}")
+    return moment.timestamp()
