@@ -1,0 +1,132 @@
+"""A hold: a reason not to claim, one file, readable by anyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import parse_rfc3339, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BUS = "bus"
+OPERATOR = "operator"
+REASONS = (
+    "paused",
+    "backoff",
+    "circuit_open",
+    "rate_limited",
+    "auth",
+    "billing",
+    "config",
+    "resources",
+    "usage",
+    "pressure",
+    "load",
+    "memory",
+    "active_hours",
+    "exclusive",
+    "network",
+    "turn_budget",
+    "daily_budget",
+    "runs_per_hour",
+    "failures",
+    "disk_full",
+    "unreadable",
+)
+# What only an operator (or a change of what was wrong) releases: `run --drain` does not wait for these.
+UNTIL_RELEASED = frozenset({"paused", "auth", "billing", "config", "turn_budget", "failures", "unreadable"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Whom it covers, why, since when, and until when (None: until released)."""
+
+    scope: str
+    reason: str
+    since: float
+    until: float | None = None
+    detail: str = ""
+    by: str = "consumer"
+    extra: Mapping[str, Any] | None = None
+
+    @property
+    def file(self) -> str:
+        """Its file's name in holds/."""
+        return f"{self.scope}.{self.reason}.json"
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the bus set it: an operator's pause stands whatever the clock does."""
+        return self.by != OPERATOR
+
+    def over(self, now: float) -> bool:
+        """Whether its end has passed, or is nonsense: further ahead than the hold was ever long."""
+        if self.until is None:
+            return False
+        if now >= self.until:
+            return True
+        return self.automatic and self.until - now > (self.until - self.since) + 1.0
+
+    def covers(self, cadence: str, credentials: str) -> bool:
+        """Whether ticks of this cadence, which uses these credentials, wait for it."""
+        return self.scope in {BUS, on_cadence(cadence), on_credentials(credentials)}
+
+    def dump(self) -> dict[str, Any]:
+        """The JSON object as it lies on disk."""
+        return {
+            "scope": self.scope,
+            "reason": self.reason,
+            "since": rfc3339(self.since),
+            "until": None if self.until is None else rfc3339(self.until),
+            "detail": self.detail,
+            "by": self.by,
+            **(self.extra or {}),
+        }
+
+
+_OWN = frozenset({"scope", "reason", "since", "until", "detail", "by"})
+
+
+def on_cadence(name: str) -> str:
+    """The scope of a hold on one cadence."""
+    return f"cadence-{name}"
+
+
+def on_credentials(name: str) -> str:
+    """The scope of a hold on runners that share credentials."""
+    return f"credentials-{name}"
+
+
+def parse_hold_name(file: str) -> tuple[str, str] | None:
+    """Scope and reason of a hold file's name; None for what is no hold."""
+    if file.startswith(".") or not file.endswith(".json"):
+        return None
+    scope, dot, reason = file.removesuffix(".json").rpartition(".")
+    return (scope, reason) if dot and scope and reason else (BUS, "unreadable")
+
+
+def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hold | None:
+    """The hold behind a file; one that can't be read holds what its name says until somebody removes it."""
+    named = parse_hold_name(file)
+    if named is None:
+        return None
+    scope, reason = named
+    known = scope == BUS or scope.startswith(("cadence-", "credentials-"))
+    try:
+        if members is None:
+            raise ValueError("not readable as JSON")
+        return Hold(
+            # The name is the authority: what `rm` removes is what held.
+            scope=scope if known else BUS,
+            reason=reason,
+            since=parse_rfc3339(members["since"]) if members.get("since") else seen,
+            until=None if members.get("until") is None else parse_rfc3339(members["until"]),
+            detail=str(members.get("detail") or ""),
+            by=str(members.get("by") or "somebody"),
+            extra={key: value for key, value in members.items() if key not in _OWN},
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        detail = f"holds/{file} can't be read ({error}): it holds until somebody removes it"
+        return Hold(scope=scope if known else BUS, reason=reason, since=seen, until=None, detail=detail, by=OPERATOR)

@@ -1,0 +1,125 @@
+"""Putting a tick in: written, synced, named, synced; only then is it accepted.
+
+`cadence enqueue` lives on this module alone, so it imports nothing that takes time. Three answers:
+the id (accepted), CantCreate (refused, nothing is visible), IOTrouble (don't know: the name is there,
+its folder's fsync failed).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cadencebus.clock import rfc3339, stamp
+from cadencebus.errors import CantCreate, IOTrouble
+from cadencebus.model.naming import Name, crockford, deferred_name, name_of
+from cadencebus.store import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cadencebus.store.paths import Home
+
+
+def new_id(now: float) -> str:
+    """A fresh id: the instant, and forty random bits."""
+    return f"{stamp(now)}-{crockford(os.urandom(5))}"
+
+
+def small_tick(tick_id: str, cadence: str, source: str, now: float, more: str = "") -> bytes:
+    """Spell the simplest tick without the json module; `more` is ready-made JSON members."""
+    # Every value here is of a checked alphabet, so nothing needs escaping.
+    return (
+        f'{{"schema": 1, "id": "{tick_id}", "cadence": "{cadence}", "source": "{source}", '
+        f'"created_at": "{rfc3339(now)}"{more}}}\n'
+    ).encode()
+
+
+def put_small(
+    home: Home,
+    cadence: str,
+    *,
+    source: str = "cli",
+    priority: int | None = None,
+    more: str = "",
+    not_before: float | None = None,
+) -> str:
+    """Accept one tick whose members are already JSON, and give its id."""
+    now = time.time()
+    tick_id = new_id(now)
+    if priority is not None:
+        more += f', "priority": {priority}'
+    if not_before is not None:
+        more += f', "not_before": "{rfc3339(not_before)}"'
+    data = small_tick(tick_id, cadence, source, now, more)
+    name = name_of(tick_id, cadence, 5 if priority is None else priority)
+    put(home, name, data, due=not_before if not_before is not None and not_before > now else None)
+    return tick_id
+
+
+def target_of(home: Home, name: Name, due: float | None) -> str:
+    """Where a new tick belongs: ready, or waiting for its time."""
+    return f"{home.inbox}/{name.file}" if due is None else f"{home.deferred}/{deferred_name(stamp(due), name)}"
+
+
+def put(home: Home, name: Name, data: bytes, *, due: float | None = None) -> None:
+    """Accept one tick, durably."""
+    put_all(home, [(name, data, due)])
+
+
+def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> None:
+    """Accept many ticks at the price of one folder sync: all of them, or none."""
+    written: list[tuple[str, str]] = []
+    try:
+        for name, data, due in batch:
+            temporary = f"{home.tmp}/{name.file}"
+            files.write_new(temporary, data)
+            written.append((temporary, target_of(home, name, due)))
+    except OSError as error:
+        for temporary, _ in written:
+            files.discard(temporary)
+        raise CantCreate(
+            f"{error.filename or home.tmp}: {error.strerror or error}: nothing was accepted",
+            next_step="free some space or mend the folder, then enqueue again",
+        ) from error
+    _link(written)
+    try:
+        files.sync_folders(os.path.dirname(target) for _, target in written)
+    except OSError as error:
+        raise IOTrouble(
+            f"{error.filename or home.inbox}: {error.strerror or error} after the tick was named: it may or may not be kept",
+            next_step="look with `cadence ls`; enqueuing again with the same --key is safe",
+        ) from error
+    for temporary, _ in written:
+        files.discard(temporary)
+
+
+def _link(written: list[tuple[str, str]]) -> None:
+    """Name them all; where one name can't be given, take back those that were."""
+    linked: list[str] = []
+    try:
+        for temporary, target in written:
+            os.link(temporary, target, follow_symlinks=False)
+            linked.append(target)
+    except OSError as error:
+        taken_back = all([_take_back(target) for target in linked])
+        for temporary, _ in written:
+            files.discard(temporary)
+        if taken_back and error.errno is not None:
+            raise CantCreate(
+                f"{error.filename2 or error.filename}: {error.strerror}: nothing was accepted",
+                next_step="mend the folder, then enqueue again",
+            ) from error
+        raise IOTrouble(
+            f"{error}: some ticks of the batch may already run", next_step="look with `cadence ls`"
+        ) from error
+
+
+def _take_back(target: str) -> bool:
+    """Withdraw a tick that was named but never acknowledged; False where the consumer was faster."""
+    try:
+        os.unlink(target)
+    except OSError:
+        return False
+    return True

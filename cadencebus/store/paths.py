@@ -1,0 +1,112 @@
+"""Where things lie in a bus home, and how a home is found."""
+
+from __future__ import annotations
+
+import os
+
+from cadencebus.errors import Misconfigured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LAYOUT = 1
+FOLDERS = (
+    "inbox",
+    "deferred",
+    "claimed",
+    "done",
+    "dead",
+    "tmp",
+    "runs",
+    "keys",
+    "holds",
+    "cadences",
+    "events",
+)
+
+
+class Home:
+    """A bus home: every path of it, as plain strings."""
+
+    __slots__ = ("prompts", "root", "settings", "state", *FOLDERS)
+
+    inbox: str
+    deferred: str
+    claimed: str
+    done: str
+    dead: str
+    tmp: str
+    runs: str
+    keys: str
+    holds: str
+    cadences: str
+    events: str
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.settings = f"{root}/cadence.yaml"
+        self.prompts = f"{root}/prompts"
+        self.state = f"{root}/state"
+        for folder in FOLDERS:
+            setattr(self, folder, f"{root}/state/{folder}")
+
+    @property
+    def stop(self) -> str:
+        """The emergency stop: while this file is there, nothing is claimed or spawned."""
+        return f"{self.state}/STOP"
+
+    @property
+    def format(self) -> str:
+        """The file that holds the layout's version."""
+        return f"{self.state}/FORMAT"
+
+    @property
+    def consumer(self) -> str:
+        """What the live consumer says of itself."""
+        return f"{self.state}/consumer.json"
+
+    @property
+    def open_circuits(self) -> str:
+        """The snapshot of the open circuits; absent when none is open."""
+        return f"{self.state}/circuit-open.json"
+
+    def prompt(self, cadence: str) -> str:
+        """The file that defines a cadence."""
+        return f"{self.prompts}/{cadence}.md"
+
+    def memory(self, cadence: str) -> str:
+        """What the bus remembers of a cadence."""
+        return f"{self.cadences}/{cadence}.json"
+
+    def run(self, tick_id: str, number: int) -> str:
+        """The folder of one run."""
+        return f"{self.runs}/{tick_id[:4]}-{tick_id[4:6]}-{tick_id[6:8]}/{tick_id}.{number}"
+
+
+def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = None) -> Home:
+    """The home that is meant: `--home`, `$CADENCE_HOME`, or the nearest folder upward that is one."""
+    given = flag or environ.get("CADENCE_HOME")
+    if given:
+        root = os.path.abspath(os.path.expanduser(given))
+        if not _is_home(root):
+            said = "--home" if flag else "CADENCE_HOME"
+            raise Misconfigured(
+                f"{said}={given}: not a bus home, it has no state/ and prompts/", next_step=f"cadence init {given}"
+            )
+        return Home(root)
+    here = cwd or os.getcwd()
+    while True:
+        if _is_home(here):
+            return Home(here)
+        up = os.path.dirname(here)
+        if up == here:
+            raise Misconfigured(
+                "no bus home here or above: no folder with state/ and prompts/",
+                next_step="cadence init, or set CADENCE_HOME",
+            )
+        here = up
+
+
+def _is_home(root: str) -> bool:
+    return os.path.isdir(f"{root}/state") and os.path.isdir(f"{root}/prompts")
