@@ -1,0 +1,46 @@
+"""What every verb is given: the global options, and the home when it is asked for."""
+
+from __future__ import annotations
+
+import os
+
+from cadencebus.errors import Usage
+from cadencebus.store.paths import Home, find_home
+
+
+class Context:
+    """The global options of one command line; they stand before or after the verb."""
+
+    def __init__(self) -> None:
+        self.home_flag: str | None = None
+        self.json = False
+        self.debug = False
+        self.quiet = False
+        self._home: Home | None = None
+
+    @property
+    def home(self) -> Home:
+        """The bus home that is meant."""
+        if self._home is None:
+            self._home = find_home(self.home_flag, os.environ)
+        return self._home
+
+    def take_globals(self, words: list[str]) -> list[str]:
+        """Note the global options and give back the other words."""
+        rest: list[str] = []
+        flags = {"--json": "json", "--debug": "debug", "--quiet": "quiet"}
+        it = iter(words)
+        for word in it:
+            if word == "--":
+                rest += ["--", *it]
+            elif word in flags:
+                setattr(self, flags[word], True)
+            elif word == "--home":
+                self.home_flag = next(it, None)
+                if self.home_flag is None:
+                    raise Usage("--home wants a folder")
+            elif word.startswith("--home="):
+                self.home_flag = word[len("--home=") :]
+            else:
+                rest.append(word)
+        return rest

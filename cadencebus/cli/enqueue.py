@@ -1,0 +1,192 @@
+"""`cadence enqueue`: put a tick in, durably, in near bare-interpreter time.
+
+The plain form loads neither argparse nor json; everything dearer is imported where it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cadencebus.errors import BadData, Misconfigured, NoSuch, TryLater, Usage
+from cadencebus.model.naming import is_cadence
+from cadencebus.store import inlet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
+
+HELP = """usage: cadence enqueue NAME [--payload JSON|@FILE|-] [--set k=v …] [--in 10m|--at TIME]
+                       [--priority N] [--key K] [--ttl D] [--source S] [--force] [--wait]
+       cadence enqueue --batch FILE|-
+
+Puts a tick into the queue and prints its id. Exit 0: it is on disk. 73: refused, nothing is visible.
+74: don't know (enqueuing again with the same --key is safe). 66: no such cadence. 75: the queue is full.
+
+  --payload JSON|@FILE|-   an object, handed to the run as data
+  --set k=v                one member of the payload; v is JSON where it can be, else text
+  --in 10m, --at TIME      not before then (TIME: 14:30, 2026-12-01 09:00, or RFC 3339)
+  --priority N             0 first, 9 last (default: the cadence's own)
+  --key K                  a second tick of this cadence and key is finished as `duplicate`
+  --ttl D                  not worth running after that long
+  --source S               who asks (default: cli)
+  --wait                   until it is finished; the exit code is that of `cadence wait`
+  --batch FILE|-           one tick object per JSON line, all or none
+
+  cadence enqueue inbox-triage
+  cadence enqueue report --set week=47 --in 2h --key report-47
+  jq -c '.[]' jobs.json | cadence enqueue --batch -
+"""
+_WITH_VALUE = ("--payload", "--set", "--in", "--at", "--priority", "--key", "--ttl", "--source", "--batch", "--timeout")
+MAX_HOPS = 16
+
+
+def main(words: list[str], context: Context) -> int:
+    """Parse by hand, put, print the id."""
+    options, names = _parse(words)
+    if "help" in options:
+        sys.stdout.write(HELP)
+        return 0
+    if "batch" in options:
+        from cadencebus.cli.batch import put_batch  # noqa: PLC0415 - not on the fast path
+
+        if names or len(options) > 1:
+            raise Usage("--batch goes alone: each line says for itself what the other options would")
+        return put_batch(options["batch"][0], context)
+    if len(names) != 1:
+        raise Usage("enqueue wants the name of one cadence", next_step="cadence enqueue --help")
+    name, home = names[0], context.home
+    known(home, name)
+    room(home, 1)
+    tick_id = _put(home, name, options)
+    if context.json:
+        sys.stdout.write(f'{{"id": "{tick_id}", "cadence": "{name}"}}\n')
+    else:
+        sys.stdout.write(f"{tick_id}\n")
+    if "wait" in options:
+        from cadencebus.cli import wait  # noqa: PLC0415 - not on the fast path
+
+        sys.stdout.flush()
+        return wait.until_finished(home, [tick_id], context, timeout=options.get("timeout", [None])[0])
+    return 0
+
+
+def _parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    options: dict[str, list[str]] = {}
+    names: list[str] = []
+    it = iter(words)
+    for word in it:
+        if word == "--":
+            names += it
+        elif word in {"-h", "--help", "--wait", "--force"}:
+            options["help" if word == "-h" else word[2:]] = []
+        elif word.startswith("--"):
+            flag, equals, value = word.partition("=")
+            if flag not in _WITH_VALUE:
+                raise Usage(f"enqueue knows no option {flag}", next_step="cadence enqueue --help")
+            if not equals:
+                following = next(it, None)
+                if following is None:
+                    raise Usage(f"{flag} wants a value")
+                value = following
+            options.setdefault(flag[2:], []).append(value)
+        else:
+            names.append(word)
+    return options, names
+
+
+def known(home: Home, name: str) -> None:
+    """Refuse a cadence that nobody defined, with the nearest that somebody did."""
+    if not is_cadence(name):
+        raise NoSuch(f"{name[:80]!r} can't name a cadence: a-z, 0-9, `.`, `_`, `-`, 64 at most")
+    try:
+        os.stat(home.prompt(name))
+    except FileNotFoundError:
+        from cadencebus.cli.nearest import no_such_cadence  # noqa: PLC0415 - only for a mistake
+
+        error = no_such_cadence(home, name)
+        if error is not None:
+            raise error from None
+    try:
+        with open(home.format, "rb") as file:
+            layout = file.read(64).strip()
+    except FileNotFoundError:
+        return
+    if layout != b"1":
+        raise Misconfigured(f"{home.format} says layout {layout!r}: this version knows 1", next_step="upgrade cadencebus")
+
+
+def room(home: Home, wanted: int) -> None:
+    """Refuse when the queue is as long as `max_inbox` allows; costs one read where it is not set."""
+    if "CADENCE_SET_MAX_INBOX" not in os.environ:
+        try:
+            with open(home.settings, "rb") as file:
+                if not any(line.startswith(b"max_inbox") for line in file):
+                    return
+        except FileNotFoundError:
+            return
+    from cadencebus.store.config import load_settings  # noqa: PLC0415 - only where a limit is set
+
+    limit = load_settings(home, flags={}, environ=os.environ).max_inbox
+    if limit and sum(1 for name in os.listdir(home.inbox) if name.endswith(".json")) + wanted > limit:
+        raise TryLater(f"the queue is full: max_inbox is {limit}", next_step="wait, or raise max_inbox in cadence.yaml")
+
+
+def _put(home: Home, name: str, options: dict[str, list[str]]) -> str:
+    more, not_before = "", None
+    if options or "CADENCE_TICK_ID" in os.environ:
+        more, not_before = _members(options)
+    priority = options.get("priority", [None])[-1]
+    source = options.get("source", ["cli"])[-1]
+    if not (source.isascii() and source.isprintable() and '"' not in source and "\\" not in source):
+        raise Usage("--source takes plain characters")
+    if priority is not None and not (len(priority) == 1 and priority.isdigit()):
+        raise Usage(f"--priority {priority}: 0 to 9 is allowed")
+    return inlet.put_small(
+        home,
+        name,
+        source=source,
+        priority=None if priority is None else int(priority),
+        more=more,
+        not_before=not_before,
+    )
+
+
+def _members(options: dict[str, list[str]]) -> tuple[str, float | None]:
+    """What the dearer options add to the tick, as JSON members, and when it is due."""
+    more = ""
+    if "CADENCE_TICK_ID" in os.environ:
+        more += _parentage(os.environ["CADENCE_TICK_ID"])
+    if "force" in options:
+        more += ', "force": true'
+    if "payload" in options or "set" in options:
+        from cadencebus.cli.payload import payload_of  # noqa: PLC0415 - only where there is one
+
+        more += f', "payload": {payload_of(options)}'
+    if "key" in options:
+        import json  # noqa: PLC0415 - a key may be any text
+
+        more += f', "key": {json.dumps(options["key"][-1])}'
+    not_before = None
+    if "in" in options or "at" in options or "ttl" in options:
+        from cadencebus.cli.moments import expiry, moment  # noqa: PLC0415 - only where there is one
+
+        not_before = moment(options)
+        more += expiry(options)
+    return more, not_before
+
+
+def _parentage(parent: str) -> str:
+    """Inside a run: the new tick is a child, one hop further."""
+    hops = os.environ.get("CADENCE_HOPS", "0")
+    count = (int(hops) if hops.isdigit() else 0) + 1
+    if count > MAX_HOPS:
+        raise BadData(f"{count} hops: this run was enqueued by a run, by a run, … a loop?")
+    more = f', "hops": {count}'
+    # The parent's id comes from the environment: only what is an id is written down.
+    if len(parent) == 32 and parent.replace("-", "").replace(".", "").isalnum() and parent.isascii():
+        more += f', "parent": "{parent}"'
+    return more

@@ -1,0 +1,91 @@
+"""The verb table, and how a command line finds its verb.
+
+VERBS maps a name to a module *string*: only the verb that is asked for is loaded, and `enqueue` not
+even argparse.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cadencebus.cli.context import Context
+from cadencebus.errors import CadenceError, Usage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# name: (module in cadencebus.cli, what it does)
+VERBS: dict[str, tuple[str, str]] = {
+    "init": ("init", "make a home"),
+    "enqueue": ("enqueue", "put a tick in"),
+    "run": ("run", "the consumer, in the foreground"),
+    "wait": ("wait", "wait until ticks are finished"),
+    "ls": ("ls", "ticks as a table"),
+    "show": ("show", "everything about a tick"),
+    "rm": ("rm", "cancel waiting ticks"),
+    "edit": ("edit", "change a waiting tick"),
+    "bump": ("bump", "move waiting ticks to the front"),
+    "check": ("check", "validate every cadence and cadence.yaml"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    context = Context()
+    try:
+        words = context.take_globals(sys.argv[1:] if argv is None else list(argv))
+        code = _run(words, context)
+        sys.stdout.flush()
+    except CadenceError as error:
+        if context.debug:
+            raise
+        sys.stderr.write(f"cadence: {error.message}\n")
+        if error.next_step:
+            sys.stderr.write(f"  try: {error.next_step}\n")
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader has seen enough (`cadence ls | head`): say nothing, and let the interpreter close quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        if context.debug:
+            raise
+        what = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"cadence: {what}{error.strerror or error}\n")
+        return 77 if isinstance(error, PermissionError) else 74
+    return code
+
+
+def _run(words: list[str], context: Context) -> int:
+    if not words or words[0] in {"-h", "--help"}:
+        sys.stdout.write(overview())
+        return 0 if words else Usage.exit_code
+    if words[0] in {"-V", "--version", "version"}:
+        from cadencebus import __version__  # noqa: PLC0415 - asked for
+
+        sys.stdout.write(f"cadence {__version__}\n")
+        return 0
+    found = VERBS.get(words[0])
+    if found is None:
+        raise Usage(f"no verb {words[0]!r}{_nearest(words[0])}", next_step="cadence --help")
+    module = __import__(f"cadencebus.cli.{found[0]}", fromlist=["main"])
+    return int(module.main(words[1:], context))
+
+
+def overview() -> str:
+    """All verbs, a line each."""
+    lines = ["usage: cadence VERB …", "", "The small, durable bus between “it is time” and “it was done”.", ""]
+    lines += [f"  {verb:<11} {what}" for verb, (_, what) in VERBS.items()]
+    lines += ["", "Everywhere: --home DIR, --json, --quiet, --debug. `cadence VERB --help` tells more.", ""]
+    return "\n".join(lines)
+
+
+def _nearest(word: str) -> str:
+    import difflib  # noqa: PLC0415 - only for a mistake
+
+    near = difflib.get_close_matches(word, VERBS, 1)
+    return f": did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,57 @@
+"""`--in`, `--at`, `--ttl`: times as people type them."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.errors import Usage
+from cadencebus.model.duration import parse_duration
+
+
+def moment(options: dict[str, list[str]]) -> float | None:
+    """When the tick is due; None: now."""
+    if "in" in options and "at" in options:
+        raise Usage("--in and --at say the same thing twice")
+    if "in" in options:
+        return time.time() + _duration("--in", options["in"][-1])
+    if "at" in options:
+        return parse_moment(options["at"][-1])
+    return None
+
+
+def expiry(options: dict[str, list[str]]) -> str:
+    """The member that makes a tick expire."""
+    if "ttl" not in options:
+        return ""
+    return f', "expires_at": "{rfc3339(time.time() + _duration("--ttl", options["ttl"][-1]))}"'
+
+
+def parse_moment(text: str, now: float | None = None) -> float:
+    """A time of day (the next such), a local date and time, or RFC 3339."""
+    here = datetime.fromtimestamp(time.time() if now is None else now).astimezone()
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        pass
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
+        try:
+            return datetime.strptime(text, form).astimezone().timestamp()
+        except ValueError:
+            continue
+    for form in ("%H:%M", "%H:%M:%S"):
+        try:
+            clock = datetime.strptime(text, form)
+        except ValueError:
+            continue
+        then = here.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
+        return (then if then > here else then + timedelta(days=1)).timestamp()
+    raise Usage(f"{text!r} is no time: 14:30, 2026-12-01 09:00, or 2026-12-01T09:00:00Z")
+
+
+def _duration(option: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Usage(f"{option} {text}: {error}") from None

@@ -1,0 +1,55 @@
+"""`--payload` and `--set`: the tick's data as one JSON object."""
+
+from __future__ import annotations
+
+import sys
+
+from cadencebus.errors import BadData, Usage
+from cadencebus.model import strictjson
+
+_LIMIT = 1 << 20
+
+
+def payload_of(options: dict[str, list[str]]) -> str:
+    """The payload as JSON text, checked as strictly as the consumer will."""
+    payload: dict[str, object] = {}
+    if "payload" in options:
+        value = _loads("--payload", _text(options["payload"][-1]))
+        if not isinstance(value, dict):
+            raise BadData('--payload: not a JSON object such as {"week": 47}')
+        payload = value
+    for pair in options.get("set", []):
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise Usage(f"--set {pair}: wants k=v")
+        payload[key] = _value(text)
+    spelled = strictjson.dumps(payload).decode().strip()
+    if len(spelled.encode()) > _LIMIT - 4096:
+        raise BadData(f"--payload: {len(spelled.encode())} bytes, where 1 MiB is allowed", next_step="name a file in it instead")
+    return spelled
+
+
+def _text(argument: str) -> bytes:
+    if argument == "-":
+        return sys.stdin.buffer.read(_LIMIT + 1)
+    if argument.startswith("@"):
+        try:
+            with open(argument[1:], "rb") as file:
+                return file.read(_LIMIT + 1)
+        except OSError as error:
+            raise BadData(f"--payload {argument}: {error.strerror}") from None
+    return argument.encode("utf-8", "surrogateescape")
+
+
+def _loads(option: str, data: bytes) -> object:
+    try:
+        return strictjson.loads(data)
+    except strictjson.BadJSON as error:
+        raise BadData(f"{option}: {error.message}") from None
+
+
+def _value(text: str) -> object:
+    try:
+        return strictjson.loads(text.encode("utf-8", "surrogateescape"))
+    except strictjson.BadJSON:
+        return text

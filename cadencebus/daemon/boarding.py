@@ -1,0 +1,263 @@
+"""From a ready tick to a run folder that is durable: everything that must be on disk before a process starts."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.errors import CadenceError
+from cadencebus.model.cadence import Cadence
+from cadencebus.model.runner import Runner, argv_for
+from cadencebus.model.tick import BadTick, Tick
+from cadencebus.session import environment, launch, prompt
+from cadencebus.session.identity import boot_id
+from cadencebus.store import files, keys, runs
+
+if TYPE_CHECKING:
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.store.runs import RunFolder
+
+GUARD = "guard"
+
+
+class Rejected(Exception):
+    """The tick in the file can't be one: it is to be buried."""
+
+    def __init__(self, fault: BadTick) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Doomed(Exception):
+    """The tick is one, but no run of it can ever start: it is dead."""
+
+    def __init__(self, klass: str, reason: str) -> None:
+        super().__init__(reason)
+        self.klass = klass
+        self.reason = reason
+
+
+class NeverRan(Exception):
+    """The run can't start as things are configured; retrying can't help."""
+
+
+class StillAlive(Exception):
+    """A former run of this tick lives: it is to be adopted, not doubled."""
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__(run.id)
+        self.run = run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boarded:
+    """A run that is about to start, or that was found running."""
+
+    tick: Tick
+    cadence: Cadence
+    runner: Runner
+    run: RunFolder
+    cwd: str
+    started_at: float
+    monotonic: float
+    session_id: str | None = None
+    resumed: bool = False
+    probe: bool = False
+    guard: bool = False
+    argv: tuple[str, ...] = ()
+    prompt: bytes = b""
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
+    """Claim one ready tick, or finish it where it needs no run; None where there is nothing to start."""
+    now = gear.clock.wall()
+    try:
+        tick = gear.spool.read("inbox", file)
+    except FileNotFoundError:
+        return None
+    except BadTick as fault:
+        raise Rejected(fault) from None
+    except PermissionError:
+        raise Rejected(BadTick("unreadable", "no permission to read it")) from None
+    except OSError as error:
+        if error.errno == 40:  # ELOOP: a symbolic link, which is never followed
+            raise Rejected(BadTick("not_a_file", "not a regular file but a symbolic link")) from None
+        raise
+    tick = replace(tick.again(), settling=None)
+    stale = _stale(tick, cadence, now)
+    if stale:
+        gear.closing.finish_unrun([(tick, "expired", stale)], now)
+        return None
+    if tick.not_before is not None and tick.not_before > now and not tick.attempts:
+        gear.spool.defer(file, tick.not_before)
+        return None
+    if not gear.spool.claim([file]):
+        if files.exists(f"{gear.home.claimed}/{file}") and files.exists(f"{gear.home.inbox}/{file}"):
+            raise Rejected(BadTick("id_in_use", f"the id {tick.id} is being run under the same name"))
+        return None
+    holder = keys.claim(gear.home, tick, cadence.dedupe_window, now)
+    if holder is not None:
+        gear.closing.finish_claimed(tick, "duplicate", f"the key {tick.key!r} was used by {holder}", now)
+        return None
+    return tick
+
+
+def _stale(tick: Tick, cadence: Cadence, now: float) -> str | None:
+    if tick.expires_at is not None and tick.expires_at <= now:
+        return f"expired at {rfc3339(tick.expires_at)}"
+    if cadence.ttl is not None and tick.created_at + cadence.ttl <= now and not tick.attempts:
+        return f"older than its ttl of {cadence.ttl:g} s"
+    return None
+
+
+def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool) -> Boarded:
+    """Make the run's folder with all that the run and its judgement need."""
+    former = runs.latest(gear.home, tick.id)
+    if former is not None and launch.is_alive(former.path):
+        raise StillAlive(former)
+    settings = gear.settings.current
+    runner = _guard_runner(cadence) if guard else settings.runners.get(cadence.runner)
+    if runner is None:
+        raise NeverRan(f"prompts/{cadence.name}.md: runner {cadence.runner!r} is not defined in cadence.yaml")
+    try:
+        text = b"" if guard else prompt.render(cadence, tick)
+    except prompt.BadPrompt as error:
+        raise Doomed("bad_prompt", str(error)) from None
+    memory = gear.memory.load(cadence.name, gear.clock.wall())
+    resumed = bool(cadence.resume and memory.get("session_id") and runner.agent)
+    session_id = (memory["session_id"] if resumed else str(uuid.uuid4())) if runner.agent else None
+    try:
+        run = runs.make(gear.home, tick)
+    except runs.TooManyRuns as error:
+        raise Doomed("too_many_runs", str(error)) from None
+    cwd = os.path.join(gear.home.root, os.path.expanduser(cadence.cwd or "."))
+    boarded = Boarded(
+        tick=tick,
+        cadence=cadence,
+        runner=runner,
+        run=run,
+        cwd=os.path.normpath(cwd),
+        started_at=gear.clock.wall(),
+        monotonic=gear.clock.monotonic(),
+        session_id=session_id,
+        resumed=resumed,
+        probe=probe,
+        guard=guard,
+        prompt=text,
+    )
+    boarded = replace(boarded, argv=_argv(gear, boarded))
+    return replace(boarded, record=_record(gear, boarded))
+
+
+def furnish(gear: Gear, boarded: Boarded) -> launch.LaunchRequest:
+    """Write the run's folder durably and say how it is to be started."""
+    run, cadence = boarded.run, boarded.cadence
+    env = _environment(gear, boarded)
+    record = {**boarded.record, "env": sorted(env)}
+    pid_at = runs.furnish(run, boarded.tick.bytes(), boarded.prompt, record)
+    ladder = [(boarded.runner.gentle, 5.0)] if boarded.runner.gentle != "SIGTERM" else []
+    return launch.LaunchRequest(
+        run_dir=run.path,
+        argv=boarded.argv,
+        env=env,
+        cwd=boarded.cwd,
+        stdin="prompt.md" if boarded.runner.stdin == "prompt" and not boarded.guard else None,
+        timeout_s=cadence.timeout,
+        ladder=(*ladder, ("SIGTERM", cadence.kill_grace), ("SIGKILL", 10.0)),
+        pid_at=pid_at,
+    )
+
+
+def _argv(gear: Gear, boarded: Boarded) -> tuple[str, ...]:
+    run, cadence = boarded.run, boarded.cadence
+    values = {
+        "prompt_file": run.file("prompt.md"),
+        "run_dir": run.path,
+        "tick_file": run.file("tick.json"),
+        "home": gear.home.root,
+        "model": cadence.model or "",
+        "session_id": boarded.session_id or "",
+    }
+    return argv_for(boarded.runner, cadence, values=values, session_id=boarded.session_id, resume=boarded.resumed)
+
+
+def _guard_runner(cadence: Cadence) -> Runner:
+    return Runner(name=GUARD, argv=cadence.guard or (), stdin=None, stream="plain", credentials=GUARD)
+
+
+def _environment(gear: Gear, boarded: Boarded) -> dict[str, str]:
+    run, tick, cadence = boarded.run, boarded.tick, boarded.cadence
+    ours = {
+        "CADENCE_HOME": gear.home.root,
+        "CADENCE_NAME": cadence.name,
+        "CADENCE_TICK_ID": tick.id,
+        "CADENCE_TICK_FILE": run.file("tick.json"),
+        "CADENCE_RUN_ID": run.id,
+        "CADENCE_RUN_DIR": run.path,
+        "CADENCE_ATTEMPT": str(len(tick.attempts) + 1),
+        "CADENCE_HOPS": str(tick.hops),
+    }
+    env = environment.environment(os.environ, ours, dict(boarded.runner.env), dict(cadence.env))
+    try:
+        return environment.credentialed(env, boarded.runner.credentials, cadence.auth or gear.settings.current.auth)
+    except CadenceError as error:
+        raise NeverRan(str(error)) from None
+
+
+def _record(gear: Gear, boarded: Boarded) -> dict[str, Any]:
+    """run.json as it stands before the start; nothing in it names the home, which may be moved."""
+    root = gear.home.root
+    return {
+        "tick": boarded.tick.id,
+        "cadence": boarded.cadence.name,
+        "run": boarded.run.id,
+        "attempt": len(boarded.tick.attempts) + 1,
+        "runner": boarded.runner.name,
+        "argv": [arg.replace(root, "{home}") for arg in boarded.argv],
+        "cwd": boarded.cwd.replace(root, "{home}"),
+        "env": [],
+        "pid": None,
+        "started_at": rfc3339(boarded.started_at),
+        "boot_id": boot_id(),
+        "monotonic": boarded.monotonic,
+        "deadline_s": boarded.cadence.timeout,
+        "session_id": boarded.session_id,
+        "resumed": boarded.resumed,
+        "probe": boarded.probe,
+        "prompt": boarded.cadence.digest,
+    }
+
+
+def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
+    """A run that was started by a former consumer, as its record tells it."""
+    record = runs.record(run) or {}
+    same_boot = record.get("boot_id") == boot_id()
+    now, monotonic = gear.clock.wall(), gear.clock.monotonic()
+    started_at = parse_rfc3339(record["started_at"]) if record.get("started_at") else now
+    guard = record.get("runner") == GUARD
+    runner = _guard_runner(cadence) if guard else gear.settings.current.runners.get(str(record.get("runner")))
+    return Boarded(
+        tick=tick,
+        cadence=replace(cadence, timeout=float(record.get("deadline_s") or cadence.timeout)),
+        runner=runner or Runner(name=str(record.get("runner")), argv=(), stream="plain"),
+        run=run,
+        cwd=str(record.get("cwd", "{home}")).replace("{home}", gear.home.root),
+        started_at=started_at,
+        # The same boot's monotonic clock still runs; of another boot only the wall clock is left to say.
+        monotonic=float(record["monotonic"]) if same_boot and record.get("monotonic") is not None else monotonic,
+        session_id=record.get("session_id"),
+        resumed=bool(record.get("resumed")),
+        probe=bool(record.get("probe")),
+        guard=guard,
+        record=record,
+    )
+
+
+def guard_says_go(boarded: Boarded) -> bool:
+    """Whether the guard ended by itself and well: the session may follow."""
+    end = launch.exit_record(boarded.run.path)
+    return end is not None and end.code == 0 and runs.intention(boarded.run) is None

@@ -1,0 +1,190 @@
+"""Closing a tick's account: the commit, and the replay of everything that follows from it.
+
+The commit is one rename of the tick, with its plan inside, over its claimed file. All that comes
+after is read from that plan and does no more the second time than the first, so a crash anywhere is
+mended by doing it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339, stamp
+from cadencebus.errors import CantCreate
+from cadencebus.model.naming import crockford
+from cadencebus.model.settlement import Settlement, settlement_of
+from cadencebus.model.tick import Tick
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cadencebus.model.settlement import FollowUp
+    from cadencebus.store.holds import Holds
+    from cadencebus.store.journal import Journal
+    from cadencebus.store.memory import Memory
+    from cadencebus.store.spool import Spool
+
+
+class Closing:
+    """Commits settlements and replays them."""
+
+    def __init__(self, spool: Spool, holds: Holds, memory: Memory, journal: Journal) -> None:
+        self._spool = spool
+        self._holds = holds
+        self._memory = memory
+        self._journal = journal
+
+    def close(self, tick: Tick, settlement: Settlement) -> Tick:
+        """Commit how a run's tick settles and do all that follows; the tick as it now lies on disk."""
+        settled = tick.tried(settlement.attempt).settled_by(settlement.dump())
+        if settlement.outcome is not None:
+            settled = settled.ended(settlement.outcome)
+        self._spool.commit([settled])
+        self._replay(settled, settlement, again=False)
+        return settled
+
+    def replay(self, tick: Tick) -> Settlement:
+        """Do what a settled tick in claimed/ says, whatever of it was done before a crash."""
+        settlement = settlement_of(tick.settling or {})
+        self._replay(tick, settlement, again=True)
+        return settlement
+
+    def _replay(self, tick: Tick, settlement: Settlement, *, again: bool) -> None:
+        now = settlement.at
+        told: list[Mapping[str, Any]] = []
+        applied = self._memory.load(tick.cadence, now).get("applied", []) if again else []
+        if settlement.run not in applied:
+            told += self._hold(settlement)
+            for name, patch in settlement.memory.items():
+                self._memory.change(name, now, patch, run=settlement.run)
+        told += self._follow(tick, settlement, again=again)
+        facts = {"cadence": tick.cadence, "tick": tick.id, "attempt": len(tick.attempts), "run": settlement.run}
+        self._journal.write(now, [{**event, **facts} for event in settlement.events] + told, durable=True)
+        file = [tick.name.file]
+        if settlement.target == "done":
+            self._spool.finish(file, now)
+        elif settlement.target == "dead":
+            self._spool.entomb(file)
+        else:
+            self._spool.again(file)
+
+    def _hold(self, settlement: Settlement) -> list[Mapping[str, Any]]:
+        told: list[Mapping[str, Any]] = []
+        for file in settlement.releases:
+            if self._holds.release(file):
+                told.append(_hold_event("hold.released", file))
+        for hold in settlement.holds:
+            if self._holds.spared(hold.file, settlement.at):
+                continue
+            self._holds.set(hold)
+            until = None if hold.until is None else rfc3339(hold.until)
+            told.append({**_hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
+            if hold.reason == "circuit_open":
+                told.append({"event": "circuit.opened", "cadence": hold.scope.removeprefix("cadence-"), "until": until})
+        if any(file.endswith(".circuit_open.json") for file in settlement.releases):
+            name = next(f for f in settlement.releases if f.endswith(".circuit_open.json"))
+            told.append({"event": "circuit.closed", "cadence": name.removeprefix("cadence-").removesuffix(".circuit_open.json")})
+        return told
+
+    def _follow(self, tick: Tick, settlement: Settlement, *, again: bool) -> list[Mapping[str, Any]]:
+        told: list[Mapping[str, Any]] = []
+        for follow_up in settlement.follow_ups:
+            child = _child(tick, settlement, follow_up)
+            if child is None:
+                told.append({"event": "flow.cut", "cadence": tick.cadence, "tick": tick.id, "reason": "too many hops"})
+                continue
+            if again and self._anywhere(child):
+                continue
+            try:
+                self._spool.put([child], settlement.at)
+            except CantCreate as error:
+                # It lies there already: a crash came between putting it and telling of it.
+                if not isinstance(error.__cause__, FileExistsError):
+                    raise
+            told.append({"event": "tick.accepted", "cadence": child.cadence, "tick": child.id, "source": child.source, "parent": tick.id})
+        return told
+
+    def _anywhere(self, child: Tick) -> bool:
+        file = child.name.file
+        state = self._spool.home.state
+        places = ("inbox", "claimed", "dead", *(f"done/{d}" for d in self._spool.done_days()))
+        return any(files.exists(f"{state}/{place}/{file}") for place in places)
+
+    def finish_unrun(self, ticks: Iterable[tuple[Tick, str, str]], now: float, **extra: object) -> list[Tick]:
+        """Claim and finish ticks that need no run: (tick, status, reason); those that were still there."""
+        wanted = {tick.name.file: (tick, status, reason) for tick, status, reason in ticks}
+        taken = self._spool.claim(list(wanted), durable=False)
+        finished = []
+        for file in taken:
+            tick, status, reason = wanted[file]
+            outcome = {"status": status, "class": status, "reason": reason, "finished_at": rfc3339(now), **extra}
+            finished.append(tick.ended(outcome).settled_by(None))
+        if not finished:
+            return []
+        self._spool.commit(finished)
+        self._journal.write(now, [done_event(tick) for tick in finished], durable=True)
+        self._spool.finish(taken, now)
+        return finished
+
+
+    def finish_claimed(self, tick: Tick, status: str, reason: str, now: float, **extra: object) -> None:
+        """Finish a claimed tick without a run."""
+        outcome = {"status": status, "class": status, "reason": reason, "finished_at": rfc3339(now), **extra}
+        self.finish_by_outcome(tick.ended(outcome).settled_by(None), now)
+
+    def entomb(self, tick: Tick, klass: str, reason: str, now: float) -> None:
+        """Bury a claimed tick of which no run can ever start."""
+        outcome = {"status": "dead", "class": klass, "reason": reason, "finished_at": rfc3339(now)}
+        self.finish_by_outcome(tick.ended(outcome).settled_by(None), now)
+
+    def finish_by_outcome(self, tick: Tick, now: float) -> None:
+        """Commit a claimed tick with its outcome and move it where it belongs."""
+        self._spool.commit([tick])
+        self.deliver(tick, now)
+
+    def deliver(self, tick: Tick, now: float) -> None:
+        """Move a committed tick where its outcome says, told first."""
+        self._journal.write(now, [done_event(tick)], durable=True)
+        if (tick.outcome or {}).get("status") == "dead":
+            self._spool.entomb([tick.name.file])
+        else:
+            self._spool.finish([tick.name.file], now)
+
+
+def done_event(tick: Tick) -> dict[str, Any]:
+    """The journal's word on a tick that has its outcome."""
+    outcome = tick.outcome or {}
+    return {
+        "event": "tick.dead" if outcome.get("status") == "dead" else "tick.done",
+        "cadence": tick.cadence,
+        "tick": tick.id,
+        "attempt": len(tick.attempts),
+        "class": outcome.get("class"),
+        "status": outcome.get("status"),
+        "reason": outcome.get("reason"),
+    }
+
+
+def _hold_event(event: str, file: str) -> dict[str, Any]:
+    scope, _, reason = file.removesuffix(".json").rpartition(".")
+    cadence = scope.removeprefix("cadence-") if scope.startswith("cadence-") else None
+    return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence}
+
+
+def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick | None:
+    """The tick that follows; its id comes from tick, run and name, so a replay makes the same one."""
+    if tick.hops + 1 > 16:
+        return None
+    seed = hashlib.sha256(f"{tick.id}\0{settlement.run}\0{follow_up.why}\0{follow_up.cadence}".encode()).digest()
+    mark = {"on_dead_of": tick.id} if follow_up.why == "on_dead" else {"parent": tick.id}
+    return Tick(
+        id=f"{stamp(settlement.at)}-{crockford(seed[:5])}",
+        cadence=follow_up.cadence,
+        source="flow",
+        created_at=settlement.at,
+        payload=follow_up.payload,
+        hops=tick.hops + 1,
+        extra=mark,
+    )

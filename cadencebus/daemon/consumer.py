@@ -1,0 +1,353 @@
+"""The consumer: one turn is a function of what is on disk and of the time; `run` turns until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339, stamp
+from cadencebus.daemon.boarding import Boarded, Rejected
+from cadencebus.daemon.flight import Flight
+from cadencebus.daemon.index import Calendar, Index
+from cadencebus.daemon.intake import Intake
+from cadencebus.daemon.lineup import Lineup
+from cadencebus.daemon.presence import Presence
+from cadencebus.daemon.recovery import Recovery, retell
+from cadencebus.daemon.sideline import Sideline
+from cadencebus.model.hold import BUS, Hold
+from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
+from cadencebus.policy import circuit as breaker
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from cadencebus.daemon.gear import Gear
+
+# Correctness rests on this, not on an event arriving; a rescan may take a hundredth of the time at most.
+RESCAN = 30.0
+HEARTBEAT = 30.0
+PROBE_DISK = 1.0
+_A_TURN = 500
+
+
+class Consumer:
+    """Takes ticks through their life."""
+
+    def __init__(self, gear: Gear) -> None:
+        self.gear = gear
+        self.index = Index()
+        self.calendar = Calendar()
+        self.lineup = Lineup(gear, self.index)
+        self.intake = Intake(
+            gear.spool,
+            self.index,
+            self.calendar,
+            gear.clock,
+            own_priority=self.lineup.own_priority,
+            tell=self._told,
+        )
+        self.sideline = Sideline(gear, self.index)
+        self.presence = Presence(gear)
+        self.flights: dict[str, Flight] = {}
+        self.admission = Admission(())
+        self.stopping = False
+        # `run --once`: only what a guard has let pass may still start.
+        self.last_orders = False
+        self.bell = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._arrived: dict[str, None] = {}
+        self._events: list[dict[str, Any]] = []
+        self._rescan_at = 0.0
+        self._disk: asyncio.Event = asyncio.Event()
+        self._disk.set()
+        gear.trouble = self.disk_trouble
+
+    # --- beginning -------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Mend what a former consumer left, adopt what still runs, then be ready for the first turn."""
+        recovery = Recovery(self.gear, self.index, self.calendar)
+        adoptees = await asyncio.to_thread(recovery.run)
+        self.intake.settle = self.gear.settings.current.settle
+        self.intake.arrived(recovery.strangers)
+        self._flush()
+        for tick, cadence, run in adoptees:
+            if run is not None:
+                flight = Flight(self.gear, tick.name.file, cadence, self.lineup.running(cadence))
+                self._launch(flight, flight.adopt(tick, run))
+        self._rescan_at = self.gear.clock.monotonic() + RESCAN
+        self.snapshot_circuits()
+        self._spawn(self._retell(list(self.index.names())))
+
+    async def _retell(self, waiting: list[str]) -> None:
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(retell, self.gear, waiting)
+
+    # --- hints -----------------------------------------------------------------------------------
+
+    def ring(self, folder: str, path: str) -> None:
+        """Something happened in a folder: remember the name if it is a tick's, and wake."""
+        if folder == self.gear.home.inbox:
+            self._arrived[os.path.basename(path)] = None
+        elif folder == self.gear.home.deferred:
+            name = os.path.basename(path)
+            if name[:1].isdigit() and name.endswith(".json"):
+                self.calendar.add(name)
+        self.bell.set()
+
+    # --- one turn --------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Look, decide, begin: everything that may start now is started."""
+        now = self.gear.clock.wall()
+        if problem := self.gear.settings.refresh():
+            self.gear.say(problem)
+        self.gear.spool.max_tick_bytes = self.gear.settings.current.max_tick_bytes
+        self.intake.settle = self.gear.settings.current.settle
+        try:
+            self._look(now)
+            if not self.stopping and self._disk.is_set():
+                self._start_what_may(now)
+            self._flush()
+        except OSError as error:
+            self._spawn(self.disk_trouble(error))
+
+    def _look(self, now: float) -> None:
+        arrived = list(self._arrived)[:_A_TURN]
+        for file in arrived:
+            del self._arrived[file]
+        if self._arrived:
+            self.bell.set()
+        self.intake.arrived(arrived)
+        self.intake.ingest(self.intake.doubtful())
+        if self.gear.clock.monotonic() >= self._rescan_at:
+            self._rescan()
+        due = self.calendar.due(stamp(now))
+        for file in self.gear.spool.promote(due):
+            self.index.add(file)
+
+    def _rescan(self) -> None:
+        """The slow safety net: what no event told of, and what vanished without one."""
+        started = self.gear.clock.monotonic()
+        present = set(self.gear.spool.names("inbox"))
+        for file in [file for file in self.index.names() if file not in present]:
+            self.index.discard(file)
+        fresh = [file for file in present if file not in self.index]
+        self._arrived.update(dict.fromkeys(fresh))
+        if fresh:
+            self.bell.set()
+        for file in self.gear.spool.names("deferred"):
+            if file[:1].isdigit() and file.endswith(".json"):
+                self.calendar.add(file)
+        took = self.gear.clock.monotonic() - started
+        self._rescan_at = self.gear.clock.monotonic() + max(RESCAN, 100 * took)
+
+    def _start_what_may(self, now: float) -> None:
+        if files.exists(self.gear.home.stop):
+            self.admission = Admission((), self.lineup.stopped())
+            return
+        settings = self.gear.settings.current
+        caps = Caps(sessions=settings.max_sessions, inline=settings.max_inline)
+        while True:
+            holds = self._holds(now)
+            waiting = self.lineup.heads(self.flights, holds, now)
+            if self.last_orders:
+                waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
+            running = [flight.running for flight in self.flights.values()]
+            self.admission = admit(waiting, running, holds, caps, now=now)
+            self._bury_unknown()
+            self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
+            if not self.admission.starts:
+                return
+            for head in self.admission.starts:
+                self._begin(head)
+
+    def _bury_unknown(self) -> None:
+        for file, fault in self.lineup.doomed():
+            self.intake.bury(file, fault)
+
+    def _holds(self, now: float) -> list[Hold]:
+        """The holds in force; those that are over are released and told of."""
+        current = []
+        for hold in self.gear.holds.all(now):
+            if not hold.over(now):
+                current.append(hold)
+            elif hold.reason != "disk_full" and self.gear.holds.release(hold.file):
+                self._told({"event": "hold.released", "hold": hold.file, "scope": hold.scope, "reason": hold.reason})
+                if hold.reason == "circuit_open":
+                    self._told({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
+                    self.snapshot_circuits()
+        return current
+
+    def _begin(self, head: Waiting) -> None:
+        self.index.discard(head.file)
+        cadence = self.lineup.cadence(head.cadence)
+        guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
+        running = Running(cadence=head.cadence, group=head.group, inline=head.inline, exclusive=head.exclusive)
+        flight = Flight(self.gear, head.file, cadence, running)
+        self.lineup.started(head.cadence)
+        snapshot = self.sideline.snapshot(cadence) if not guard else []
+        self._launch(
+            flight,
+            flight.fly(
+                stopped=lambda: self.stopping or files.exists(self.gear.home.stop),
+                probe=head.half_open,
+                guard=guard,
+                absorb=lambda boarded: self._absorb(boarded, snapshot),
+            ),
+        )
+
+    def _absorb(self, boarded: Boarded, snapshot: list[str]) -> None:
+        if snapshot:
+            self._spawn(self.sideline.absorb(boarded, snapshot))
+
+    # --- flights ---------------------------------------------------------------------------------
+
+    def _launch(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401 - a coroutine
+        self.flights[flight.file] = flight
+        self._spawn(self._follow(flight, flying))
+
+    async def _follow(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401
+        try:
+            await flying
+        except Rejected as rejected:
+            self.intake.bury(flight.file, rejected.fault)
+        except OSError as error:
+            self._spawn(self.disk_trouble(error))
+            if files.exists(f"{self.gear.home.inbox}/{flight.file}"):
+                flight.returned = True
+        finally:
+            del self.flights[flight.file]
+            self._landed(flight)
+            self.bell.set()
+
+    def _landed(self, flight: Flight) -> None:
+        self.lineup.forget(flight.file)
+        if flight.guard_passed:
+            self.lineup.let_pass(flight.file)
+        settlement = flight.settlement
+        if flight.returned or (settlement is not None and settlement.target == "inbox"):
+            if not self.stopping:
+                self.index.add(flight.file)
+        if settlement is not None and (settlement.releases or settlement.holds):
+            self.snapshot_circuits()
+        if settlement is not None:
+            self.presence.noticed(flight, settlement)
+
+    def _spawn(self, coroutine: Any) -> None:  # noqa: ANN401
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._reaped)
+
+    def _reaped(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.gear.say(f"a part of the consumer failed: {error!r}")
+            self.failure = error
+            self.bell.set()
+
+    failure: BaseException | None = None
+
+    # --- the disk --------------------------------------------------------------------------------
+
+    async def disk_trouble(self, error: OSError) -> None:
+        """Hold everything until the state folder takes a file again; whoever waits here tries again after that."""
+        now = self.gear.clock.wall()
+        if self._disk.is_set():
+            self._disk.clear()
+            detail = f"{error.filename or self.gear.home.state}: {error.strerror or error}"
+            self.gear.holds.remember(Hold(scope=BUS, reason="disk_full", since=now, detail=detail))
+            with contextlib.suppress(OSError):
+                self.gear.holds.set(Hold(scope=BUS, reason="disk_full", since=now, detail=detail), durable=False)
+            self.gear.say(f"the state folder refuses: {detail}; holding, probing again each {PROBE_DISK:g} s")
+            self._spawn(self._probe_disk())
+        await self._disk.wait()
+
+    async def _probe_disk(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_DISK)
+            try:
+                await asyncio.to_thread(_try_writing, self.gear.home.tmp)
+                self.gear.holds.release("bus.disk_full.json")
+            except OSError:
+                continue
+            self.gear.holds.forget("bus.disk_full.json")
+            self.gear.say("the state folder takes files again")
+            self._rescan_at = 0.0
+            self._disk.set()
+            self.bell.set()
+            return
+
+    # --- what others see -------------------------------------------------------------------------
+
+    def snapshot_circuits(self) -> None:
+        """Rewrite circuit-open.json: at every transition and at start, never with a window that has passed."""
+        now = self.gear.clock.wall()
+        circuits = {}
+        for name in self.gear.memory.names():
+            circuit = self.gear.memory.load(name, now).get("circuit")
+            if circuit and files.exists(f"{self.gear.home.holds}/cadence-{name}.circuit_open.json"):
+                circuits[name] = circuit
+        picture = breaker.snapshot(circuits, now)
+        self.presence.show_circuits(picture)
+
+    def _told(self, event: Any) -> None:  # noqa: ANN401
+        self._events.append({**event})
+
+    def _flush(self) -> None:
+        if self._events:
+            events, self._events = self._events, []
+            self.gear.journal.write(self.gear.clock.wall(), events)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def next_look(self) -> float:
+        """Seconds until something is due by itself, at most until the next rescan."""
+        now, monotonic = self.gear.clock.wall(), self.gear.clock.monotonic()
+        times = [self._rescan_at - monotonic, self.presence.due_in()]
+        if (doubt := self.intake.look_again_at()) is not None:
+            times.append(doubt - monotonic)
+        if (first := self.calendar.first()) is not None:
+            times.append(self.lineup.seconds_until(first[:23], now))
+        times += [wait.until - now for wait in self.admission.waits.values() if wait.until is not None]
+        if (grace := self.lineup.grace_ends_in()) is not None:
+            times.append(grace)
+        return max(0.01, min(times))
+
+    def idle(self) -> bool:
+        """Whether nothing is in flight and no part of the consumer is busy with a tick."""
+        return not self.flights and not self.sideline.busy and not self._arrived and self._disk.is_set()
+
+
+    def busy(self) -> bool:
+        """Whether some thread is in the middle of moving a tick."""
+        return self.sideline.busy > 0 or any(flight.critical for flight in self.flights.values())
+
+    def abandon(self) -> None:
+        """Leave the sessions to the next consumer."""
+        for task in self._tasks:
+            task.cancel()
+
+
+def _try_writing(folder: str) -> None:
+    path = f"{folder}/.probe"
+    files.discard(path)
+    files.write_new(path, b"0" * 4096)
+    files.discard(path)
+
+
+def heartbeat(gear: Gear, consumer: Consumer, started_at: float, version: str) -> dict[str, Any]:
+    """consumer.json: who the live consumer is and what it runs."""
+    return {
+        "pid": os.getpid(),
+        "started_at": rfc3339(started_at),
+        "version": version,
+        "heartbeat_at": rfc3339(gear.clock.wall()),
+        "slots": gear.settings.current.max_sessions,
+        "running": [
+            {"tick": flight.boarded.tick.id, "cadence": flight.cadence.name, "run": flight.boarded.run.id}
+            for flight in consumer.flights.values()
+            if flight.boarded is not None
+        ],
+    }

@@ -1,0 +1,163 @@
+"""One tick's run, from the claim to its settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.daemon import boarding
+from cadencebus.daemon.boarding import Boarded, Doomed, NeverRan, Rejected, StillAlive
+from cadencebus.daemon.landing import land, verdict_of
+from cadencebus.daemon.vigil import Vigil
+from cadencebus.session import launch
+from cadencebus.store import files, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.settlement import Settlement
+    from cadencebus.model.tick import Tick
+    from cadencebus.policy.admit import Running
+
+
+class Flight:
+    """A tick on its way: claimed, running, or waiting for a disk that takes its end."""
+
+    def __init__(self, gear: Gear, file: str, cadence: Cadence, running: Running) -> None:
+        self._gear = gear
+        self.file = file
+        self.cadence = cadence
+        self.running = running
+        self.boarded: Boarded | None = None
+        self.settlement: Settlement | None = None
+        # What became of the tick where no run was settled: the index wants to know.
+        self.returned = False
+        self.guard_passed = False
+        # Whether a worker thread is between two of its renames: leaving waits for that.
+        self.critical = True
+
+    @property
+    def airborne(self) -> bool:
+        """Whether a session runs for it."""
+        return self.boarded is not None and self.settlement is None
+
+    async def fly(self, *, stopped: Callable[[], bool], probe: bool, guard: bool, absorb: Callable[[Boarded], None]) -> None:
+        """Claim, start, watch, settle; raises OSError where the state folder refuses, the tick being safe."""
+        tick = await asyncio.to_thread(boarding.take, self._gear, self.file, self.cadence)
+        if tick is None:
+            return
+        if stopped():
+            self._return(tick)
+            return
+        try:
+            self.boarded = await asyncio.to_thread(self._start, tick, probe, guard)
+        except Doomed as doom:
+            await asyncio.to_thread(self._gear.closing.entomb, tick, doom.klass, doom.reason, self._gear.clock.wall())
+            return
+        except NeverRan as error:
+            await asyncio.to_thread(self._ground, tick, str(error))
+            return
+        except StillAlive as former:
+            await self.adopt(tick, former.run)
+            return
+        except OSError:
+            self._return(tick)
+            raise
+        if self.boarded is None:
+            return
+        absorb(self.boarded)
+        await self._watch(self.boarded)
+
+    def _start(self, tick: Tick, probe: bool, guard: bool) -> Boarded | None:
+        """In a worker thread: everything durable, then the process."""
+        gear = self._gear
+        boarded = boarding.board(gear, tick, self.cadence, probe=probe, guard=guard)
+        try:
+            request = boarding.furnish(gear, boarded)
+        except OSError:
+            _undo(boarded)
+            raise
+        facts = {"cadence": tick.cadence, "tick": tick.id, "attempt": len(tick.attempts) + 1, "run": boarded.run.id}
+        gear.journal.write(
+            boarded.started_at,
+            [
+                {"event": "tick.claimed", **facts, "waited": round(max(0.0, boarded.started_at - tick.created_at), 3)},
+                {"event": "run.started", **facts, "runner": boarded.runner.name, "force": tick.force or None},
+            ],
+        )
+        alive = launch.open_alive(boarded.run.path)
+        try:
+            # The emergency stop is looked at once more, as late as can be.
+            if files.exists(gear.home.stop):
+                raise InterruptedError("STOP")
+            gear.launcher.start(request, alive)
+        except InterruptedError:
+            _undo(boarded)
+            self._return(tick)
+            return None
+        except OSError as error:
+            # The fork itself failed: recorded like any other failed start.
+            os.rename(boarded.run.file(runs.PENDING), boarded.run.file(f"exit.fork-{_errno_name(error)}"))
+        finally:
+            os.close(alive)
+        return boarded
+
+    def _ground(self, tick: Tick, reason: str) -> None:
+        """Settle a tick whose run can't start as things are configured."""
+        self.settlement = land(self._gear, tick, self.cadence, verdict_of("never_ran", reason), None)
+
+    def _return(self, tick: Tick) -> None:
+        """Put a claimed tick back as if it had never been taken."""
+        self._gear.spool.again([tick.name.file])
+        self.returned = True
+
+    async def adopt(self, tick: Tick, run: runs.RunFolder) -> None:
+        """Go on watching a run that outlived its consumer, by the same deadlines."""
+        self.boarded = await asyncio.to_thread(boarding.found, self._gear, tick, run, self.cadence)
+        await self._watch(self.boarded, adopted=True)
+
+    async def _watch(self, boarded: Boarded, *, adopted: bool = False) -> None:
+        vigil = Vigil(self._gear, boarded, adopted=adopted)
+        self.critical = False
+        report = await vigil.until_it_ends()
+        self.critical = True
+        while True:
+            try:
+                await asyncio.to_thread(self._settle, boarded, report)
+            except OSError as error:
+                self.critical = False
+                await self._gear.trouble(error)
+                self.critical = True
+            else:
+                return
+
+    def _settle(self, boarded: Boarded, report: Any) -> None:  # noqa: ANN401
+        if boarded.guard and boarding.guard_says_go(boarded):
+            self.guard_passed = True
+            self._return(boarded.tick)
+            return
+        committed = self._gear.spool.read("claimed", boarded.tick.name.file)
+        if committed.settling is not None and committed.settling.get("run") == boarded.run.id:
+            # An earlier try got as far as the commit: what it decided stands.
+            self.settlement = self._gear.closing.replay(committed)
+            return
+        self.settlement = land(self._gear, boarded.tick, boarded.cadence, None, boarded, report)
+
+
+def _undo(boarded: Boarded) -> None:
+    """Take back a run folder of which nothing was started."""
+    for name in ("tick.json", "prompt.md", "run.json", runs.PENDING, "alive"):
+        files.discard(boarded.run.file(name))
+    try:
+        os.rmdir(boarded.run.path)
+    except OSError:
+        return
+
+
+def _errno_name(error: OSError) -> str:
+    import errno  # noqa: PLC0415 - only on this sad path
+
+    return errno.errorcode.get(error.errno or 0, "EIO")

@@ -1,0 +1,52 @@
+"""What every loop of the daemon works with, in one hand."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from cadencebus.clock import Clock
+    from cadencebus.daemon.closing import Closing
+    from cadencebus.session.bell import Bell
+    from cadencebus.session.launch import Launcher
+    from cadencebus.store.config import LiveSettings
+    from cadencebus.store.holds import Holds
+    from cadencebus.store.journal import Journal
+    from cadencebus.store.memory import Memory
+    from cadencebus.store.paths import Home
+    from cadencebus.store.prompts import Prompts
+    from cadencebus.store.spool import Spool
+
+
+async def _raise(error: OSError) -> None:
+    raise error
+
+
+@dataclass(slots=True, kw_only=True)
+class Gear:
+    """The stores, the clock, the launcher: handed down, never global."""
+
+    home: Home
+    clock: Clock
+    spool: Spool
+    holds: Holds
+    memory: Memory
+    journal: Journal
+    prompts: Prompts
+    settings: LiveSettings
+    closing: Closing
+    launcher: Launcher
+    bell: Bell
+    say: Callable[[str], None]
+    rng: random.Random = field(default_factory=random.Random)
+    verbose: bool = False
+    # Where an I/O error of the state folder goes; returns when it is worth trying again.
+    trouble: Callable[[OSError], Awaitable[None]] = field(default=_raise)
+
+    def tell(self, event: Mapping[str, Any], *, durable: bool = False) -> None:
+        """Write one line of the journal."""
+        self.journal.write(self.clock.wall(), [event], durable=durable)

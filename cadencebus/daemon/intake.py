@@ -1,0 +1,214 @@
+"""What appears in inbox/: canonical names are taken up, foreign files are named, rubbish is buried."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import stamp
+from cadencebus.model.naming import (
+    DEFAULT_PRIORITY,
+    SUFFIX,
+    Name,
+    deferred_name,
+    name_of,
+    parse_deferred,
+    parse_name,
+)
+from cadencebus.model.tick import BadTick, tick_of
+from cadencebus.store import files, inlet, tomb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from cadencebus.clock import Clock
+    from cadencebus.daemon.index import Calendar, Index
+    from cadencebus.store.spool import Spool
+
+Signature = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class Doubt:
+    """A file that is no tick yet: perhaps somebody still writes it."""
+
+    signature: Signature
+    since: float
+
+
+class Intake:
+    """Turns what lies in inbox/ and deferred/ into names of the index."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        index: Index,
+        calendar: Calendar,
+        clock: Clock,
+        *,
+        own_priority: Callable[[str], int],
+        tell: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self._spool = spool
+        self._index = index
+        self._calendar = calendar
+        self._clock = clock
+        self._own_priority = own_priority
+        self._tell = tell
+        self._doubts: dict[str, Doubt] = {}
+        self.settle = 2.0
+
+    def look_again_at(self) -> float | None:
+        """When the next doubtful file should be looked at, on the monotonic clock."""
+        return min((doubt.since + self.settle for doubt in self._doubts.values()), default=None)
+
+    def doubtful(self) -> list[str]:
+        """The files whose time has come to be looked at again."""
+        now = self._clock.monotonic()
+        return [file for file, doubt in self._doubts.items() if doubt.since + self.settle <= now]
+
+    def arrived(self, files_seen: Iterable[str]) -> None:
+        """Take up names that appeared in inbox/."""
+        strangers = []
+        for file in files_seen:
+            name = parse_name(file)
+            if name is None:
+                strangers.append(file)
+            elif file not in self._index and not self._twin(file, name):
+                self._first_sight(file, name)
+        self.ingest(strangers)
+
+    def _twin(self, file: str, name: Name) -> bool:
+        """Bury a tick whose id has already ended or waits under another priority; True where it did."""
+        state = self._spool.home.state
+        place = None
+        if files.exists(f"{state}/dead/{file}"):
+            place = "dead"
+        elif files.exists(f"{state}/claimed/{file}"):
+            place = "claimed"
+        else:
+            place = self._spool.finished(name)
+        if place is None and any(name.at(p).file in self._index for p in range(10) if p != name.priority):
+            place = "inbox"
+        if place is None:
+            return False
+        self._bury("inbox", file, BadTick("duplicate_id", f"the id {name.id} already lies in {place}/"))
+        return True
+
+    def _first_sight(self, file: str, name: Name) -> None:
+        """A producer that gives no priority writes 5: rename once to the cadence's own."""
+        if name.priority == DEFAULT_PRIORITY:
+            wanted = self._own_priority(name.cadence)
+            if wanted != DEFAULT_PRIORITY and self._silent_on_priority(file):
+                target = name.at(wanted).file
+                if self._spool.rename("inbox", file, target):
+                    file = target
+        if self._index.add(file):
+            self._tell({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
+
+    def _silent_on_priority(self, file: str) -> bool:
+        try:
+            return "priority" not in tomb.examine(f"{self._spool.home.inbox}/{file}", self._spool.max_tick_bytes)
+        except (BadTick, OSError):
+            return False
+
+    def ingest(self, strangers: Iterable[str]) -> None:
+        """Give foreign files their names, in the order in which they were written."""
+        found: list[tuple[int, str, os.stat_result]] = []
+        for file in strangers:
+            if file.startswith(".") or not file.endswith(SUFFIX):
+                continue
+            try:
+                at = os.lstat(f"{self._spool.home.inbox}/{file}")
+            except FileNotFoundError:
+                self._doubts.pop(file, None)
+                continue
+            found.append((at.st_mtime_ns, file, at))
+        named = [name for mtime, file, at in sorted(found, key=lambda f: f[:2]) if (name := self._name(file, at))]
+        if named:
+            files.sync_folder(self._spool.home.inbox)
+
+    def _name(self, file: str, at: os.stat_result) -> str | None:
+        path = f"{self._spool.home.inbox}/{file}"
+        try:
+            members = tomb.examine(path, self._spool.max_tick_bytes)
+        except FileNotFoundError:
+            self._doubts.pop(file, None)
+            return None
+        except BadTick as fault:
+            if fault.code in {"not_a_file", "unreadable"} or self._stood_still(file, at):
+                self._doubts.pop(file, None)
+                self._bury("inbox", file, fault)
+            return None
+        self._doubts.pop(file, None)
+        return self._adopt(file, members, at)
+
+    def _stood_still(self, file: str, at: os.stat_result) -> bool:
+        """Whether content that is no tick had its time to become one."""
+        signature = (at.st_size, at.st_mtime_ns, at.st_ino)
+        doubt, now = self._doubts.get(file), self._clock.monotonic()
+        if doubt is None or doubt.signature != signature:
+            self._doubts[file] = Doubt(signature, now)
+            return self.settle <= 0
+        return now - doubt.since >= self.settle
+
+    def _adopt(self, file: str, members: dict[str, Any], at: os.stat_result) -> str | None:
+        """Normalise a foreign file by one rename, its content untouched."""
+        now = self._clock.wall()
+        cadence = members["cadence"]
+        priority = members.get("priority")
+        name = name_of(members.get("id") or inlet.new_id(now), cadence, self._own_priority(cadence) if priority is None else priority)
+        tick = tick_of(members, name, born=at.st_mtime)
+        if "id" in members and (place := self._taken(name)):
+            self._bury("inbox", file, BadTick("duplicate_id", f"the id {name.id} already lies in {place}/"))
+            return None
+        late = tick.not_before is not None and tick.not_before > now
+        folder, target = ("deferred", deferred_name(stamp(tick.not_before), name)) if late and tick.not_before else ("inbox", name.file)
+        try:
+            files.move(f"{self._spool.home.inbox}/{file}", f"{self._spool.home.state}/{folder}/{target}")
+        except FileNotFoundError:
+            return None
+        if late:
+            self._calendar.add(target)
+            files.sync_folder(self._spool.home.deferred)
+        else:
+            self._index.add(target)
+        self._tell({"event": "tick.accepted", "cadence": cadence, "tick": name.id, "file": tomb.escaped(file), "source": tick.source})
+        return target
+
+    def _taken(self, name: Name) -> str | None:
+        """Where another tick of this id lies."""
+        for priority in range(10):
+            file = name.at(priority).file
+            if file in self._index:
+                return "inbox"
+            if files.exists(f"{self._spool.home.claimed}/{file}"):
+                return "claimed"
+        if any((parsed := parse_deferred(d)) and parsed[1].id == name.id for d in self._calendar.names()):
+            return "deferred"
+        return self._spool.ended(name)
+
+    def _bury(self, folder: str, file: str, fault: BadTick) -> None:
+        name = tomb.bury(self._spool.home, folder, file, fault, self._clock.wall())
+        if name is not None:
+            self._index.discard(file)
+            self._tell(
+                {
+                    "event": "tick.dead",
+                    "cadence": name.cadence,
+                    "tick": name.id,
+                    "class": fault.code,
+                    "reason": fault.message,
+                    "file": tomb.escaped(file),
+                }
+            )
+
+    def bury(self, file: str, fault: BadTick) -> None:
+        """Bury a tick of inbox/ that turned out to be none."""
+        self._bury("inbox", file, fault)
+
+    def bury_in(self, folder: str, file: str, fault: BadTick) -> None:
+        """Bury a tick that turned out to be none, wherever it lies."""
+        self._bury(folder, file, fault)

@@ -1,0 +1,131 @@
+"""A run is over: gather what it left, judge it, settle its tick."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339
+from cadencebus.model.settlement import Remembered, RunFacts
+from cadencebus.policy.classes import CLASSES, Class
+from cadencebus.policy.failure import Verdict, classify
+from cadencebus.policy.settle import settle
+from cadencebus.session import evidence, launch
+from cadencebus.store import runs
+from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from cadencebus.daemon.boarding import Boarded
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.ending import Ending, Report
+    from cadencebus.model.settlement import Settlement
+    from cadencebus.model.tick import Tick
+
+
+def verdict_of(klass: str, reason: str) -> Verdict:
+    """A verdict on something that never became a run."""
+    row = CLASSES[Class(klass)]
+    return Verdict(klass=Class(klass), reason=reason, retry_at=None, counted=row.counted, counts_circuit=False)
+
+
+def land(
+    gear: Gear,
+    tick: Tick,
+    cadence: Cadence,
+    verdict: Verdict | None,
+    boarded: Boarded | None,
+    report: Report | None = None,
+) -> Settlement:
+    """Judge how the run ended and settle its tick: one commit, then all that follows."""
+    now = gear.clock.wall()
+    ending = None
+    if boarded is not None:
+        ran_s = max(0.0, gear.clock.monotonic() - boarded.monotonic)
+        ending = evidence.gather(
+            boarded.run, cadence, boarded.cwd, report, started_at=boarded.started_at, ran_s=ran_s, resumed=boarded.resumed
+        )
+        verdict = verdict or judged(ending, boarded, now)
+        _record(gear, boarded, ending, verdict, report, now)
+    if verdict is None:
+        raise ValueError("neither a run nor a verdict")
+    credentials = boarded.runner.credentials if boarded else cadence.runner
+    facts = _facts(gear, tick, boarded, ending, report, now)
+    remembered = Remembered(
+        cadence=gear.memory.load(cadence.name, now),
+        credentials=gear.memory.load(f"_credentials-{credentials}", now),
+        bus=gear.memory.load("_bus", now),
+    )
+    settlement = settle(tick, verdict, cadence, credentials, facts, remembered, now=now, rng=gear.rng)
+    gear.closing.close(tick, settlement)
+    if boarded is not None:
+        runs.drop_empty_logs(boarded.run)
+    return settlement
+
+
+def judged(ending: Ending, boarded: Boarded, now: float) -> Verdict:
+    """The verdict on a run; a guard's 75 means "nothing to do", which is no failure."""
+    if boarded.guard and ending.stop is None and ending.exit_code == os.EX_TEMPFAIL:
+        row = CLASSES[Class.SKIPPED]
+        return Verdict(klass=Class.SKIPPED, reason="its guard says there is nothing to do", retry_at=None, counted=row.counted, counts_circuit=False)
+    return classify(ending, now=now)
+
+
+def _facts(
+    gear: Gear, tick: Tick, boarded: Boarded | None, ending: Ending | None, report: Report | None, now: float
+) -> RunFacts:
+    if boarded is None or ending is None:
+        return RunFacts(run=f"{tick.id}.0", started_at=now)
+    return RunFacts(
+        run=boarded.run.id,
+        started_at=boarded.started_at,
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+        stderr_tail=ending.stderr_tail or ending.stdout_tail,
+        requeue=bool(ending.stop and ending.stop.requeue),
+        probe=boarded.probe,
+        resumed=boarded.resumed,
+        session_id=report.session_id if report else None,
+        usd=report.usd if report else None,
+        turns=report.turns if report else None,
+        absorbed=tuple(runs.absorbed(gear.home, tick.id)),
+        logs=os.path.relpath(boarded.run.path, gear.home.state),
+    )
+
+
+def _record(
+    gear: Gear, boarded: Boarded, ending: Ending, verdict: Verdict, report: Report | None, now: float
+) -> None:
+    """Write run.json anew with how it ended."""
+    known = runs.record(boarded.run) or boarded.record
+    end = launch.exit_record(boarded.run.path)
+    runs.rewrite(
+        boarded.run,
+        {
+            **known,
+            "ended_at": rfc3339(now),
+            "exit_code": ending.exit_code,
+            "signal": ending.signal,
+            "class": str(verdict.klass),
+            "reason": verdict.reason,
+            "session_id": (report.session_id if report else None) or known.get("session_id"),
+            "turns": report.turns if report else None,
+            "tokens": _tokens(report),
+            "usd": report.usd if report else None,
+            "peak_rss": end.peak_rss if end else None,
+            "leaked": _leaked(boarded.run),
+        },
+    )
+
+
+def _tokens(report: Report | None) -> Any:  # noqa: ANN401
+    if report is None or report.tokens is None:
+        return None
+    return report.tokens.dump() if hasattr(report.tokens, "dump") else report.tokens
+
+
+def _leaked(run: runs.RunFolder) -> list[Any]:
+    try:
+        return list(load_object(run.file("leaked.json"), 1 << 20).get("leaked", []))
+    except (OSError, ValueError):
+        return []

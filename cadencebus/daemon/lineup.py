@@ -1,0 +1,191 @@
+"""Who stands at the head of each queue, and what keeps those who can't even be considered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import parse_stamp
+from cadencebus.errors import CadenceError, NoSuch
+from cadencebus.model.cadence import Cadence
+from cadencebus.model.hold import BUS, Hold, on_cadence
+from cadencebus.model.naming import DEFAULT_PRIORITY
+from cadencebus.model.tick import BadTick
+from cadencebus.policy import brakes
+from cadencebus.policy.admit import Running, Wait, Waiting
+from cadencebus.policy.circuit import half_open
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cadencebus.daemon.flight import Flight
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.daemon.index import Index
+
+# A guard's "go on" is good for so long; then it is asked again.
+GUARD_GOOD_FOR = 300.0
+_BURIALS_A_TURN = 200
+
+
+class Lineup:
+    """Turns the index and the cadence files into the candidates that `admit` chooses from."""
+
+    def __init__(self, gear: Gear, index: Index) -> None:
+        self._gear = gear
+        self._index = index
+        self._last_started: dict[str, float] = {}
+        self._unknown_since: dict[str, float] = {}
+        self._force: dict[str, tuple[str, bool]] = {}
+        self._passes: dict[str, float] = {}
+        # Why cadences that are no candidates wait.
+        self.waits: dict[str, Wait] = {}
+
+    def cadence(self, name: str) -> Cadence:
+        """A cadence as its file reads now."""
+        return self._gear.prompts.load(name)
+
+    def own_priority(self, name: str) -> int:
+        """The default priority of a cadence's ticks; 5 where its file can't say."""
+        try:
+            return self._gear.prompts.load(name).priority
+        except (CadenceError, OSError):
+            return DEFAULT_PRIORITY
+
+    def running(self, cadence: Cadence) -> Running:
+        """The room that a run of this cadence takes."""
+        return Running(
+            cadence=cadence.name, group=cadence.group, inline=cadence.mode == "inline", exclusive=cadence.exclusive
+        )
+
+    def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
+        """The head of every queue that could run at all."""
+        self.waits = {}
+        held = {hold.scope for hold in holds}
+        open_circuits = {hold.scope for hold in holds if hold.reason == "circuit_open"}
+        busy = {flight.cadence.name for flight in flights.values()}
+        heads = []
+        for name in self._index.cadences():
+            cadence = self._known(name)
+            file = self._index.head(name)
+            if cadence is None or file is None:
+                continue
+            if not cadence.enabled:
+                self.waits[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
+                continue
+            scope = on_cadence(name)
+            stuck = bool(held & {BUS, scope}) or name in busy or len(flights) >= self._gear.settings.current.max_sessions
+            credentials = self._credentials(cadence)
+            stuck = stuck or f"credentials-{credentials}" in held
+            memory = self._gear.memory.load(name, now)
+            head = Waiting(
+                cadence=name,
+                file=file,
+                priority=int(file[0]),
+                group=cadence.group,
+                # Only a head that would wait is read for it: who is next needs no force.
+                force=stuck and self._forced(name, file),
+                inline=cadence.mode == "inline" or self._needs_guard(cadence, file),
+                exclusive=cadence.exclusive,
+                concurrency=cadence.concurrency,
+                credentials=credentials,
+                half_open=half_open(memory, held=scope in open_circuits),
+                last_started=self._last_started.get(name, 0.0),
+            )
+            brake = None if head.force else self._brake(cadence, memory, flights, now)
+            if brake is None:
+                heads.append(head)
+            else:
+                self.waits[name] = Wait(brake.reason, brake.detail, brake.until)
+        return heads
+
+    def _brake(
+        self, cadence: Cadence, memory: Mapping[str, object], flights: Mapping[str, Flight], now: float
+    ) -> Hold | None:
+        """The hold that the cadence's own rules put on it, written down for everybody to see."""
+        mine = sum(1 for flight in flights.values() if flight.cadence.name == cadence.name)
+        hold = brakes.brake(cadence, memory, running=mine, now=now)
+        if hold is not None and not self._gear.holds.spared(hold.file, now):
+            self._gear.holds.set(hold, durable=False)
+            self._gear.tell({"event": "hold.set", "hold": hold.file, "cadence": cadence.name, "reason": hold.reason})
+            return hold
+        return None
+
+    def _known(self, name: str) -> Cadence | None:
+        try:
+            cadence = self._gear.prompts.load(name)
+        except NoSuch:
+            since = self._unknown_since.setdefault(name, self._gear.clock.monotonic())
+            left = since + self._gear.settings.current.unknown_grace - self._gear.clock.monotonic()
+            self.waits[name] = Wait("unknown", f"prompts/{name}.md does not exist; {max(0.0, left):.0f} s of grace left")
+            return None
+        except CadenceError as error:
+            self._unknown_since.pop(name, None)
+            self.waits[name] = Wait("broken", str(error))
+            return None
+        except OSError as error:
+            # Only "no such file" means an unknown cadence: everything else is waited out.
+            self.waits[name] = Wait("unreadable", f"prompts/{name}.md: {error.strerror}")
+            return None
+        self._unknown_since.pop(name, None)
+        return cadence
+
+    def _credentials(self, cadence: Cadence) -> str:
+        runner = self._gear.settings.current.runners.get(cadence.runner)
+        return runner.credentials if runner else cadence.runner
+
+    def _forced(self, name: str, file: str) -> bool:
+        known = self._force.get(name)
+        if known is None or known[0] != file:
+            try:
+                known = (file, self._gear.spool.read("inbox", file).force)
+            except (BadTick, OSError):
+                known = (file, False)
+            self._force[name] = known
+        return known[1]
+
+    def doomed(self) -> Iterator[tuple[str, BadTick]]:
+        """Ticks of cadences that nobody knows after their grace, some at a time."""
+        now = self._gear.clock.monotonic()
+        for name, since in list(self._unknown_since.items()):
+            if now - since < self._gear.settings.current.unknown_grace:
+                continue
+            queue = self._index.queue(name)
+            if len(queue) <= _BURIALS_A_TURN:
+                del self._unknown_since[name]
+            for file in queue[:_BURIALS_A_TURN]:
+                yield file, BadTick("unknown_cadence", f"no cadence {name!r}: prompts/{name}.md does not exist")
+
+    def grace_ends_in(self) -> float | None:
+        """Seconds until an unknown cadence's grace is over."""
+        if not self._unknown_since:
+            return None
+        first = min(self._unknown_since.values())
+        return max(0.0, first + self._gear.settings.current.unknown_grace - self._gear.clock.monotonic())
+
+    def stopped(self) -> dict[str, Wait]:
+        """Everything waits while the emergency stop is there."""
+        return {name: Wait("stop", "state/STOP is there: cadence start") for name in self._index.cadences()}
+
+    def started(self, name: str) -> None:
+        """Note that a cadence had its turn."""
+        self._last_started[name] = self._gear.clock.monotonic()
+
+    def forget(self, file: str) -> None:
+        """A tick's guard pass is used up once it has flown."""
+        self._passes.pop(file, None)
+
+    def let_pass(self, file: str) -> None:
+        """The guard of this tick said: go on."""
+        self._passes[file] = self._gear.clock.monotonic()
+
+    def guard_passed(self, file: str) -> bool:
+        """Whether the guard of this tick said "go on" lately."""
+        passed = self._passes.get(file)
+        return passed is not None and self._gear.clock.monotonic() - passed < GUARD_GOOD_FOR
+
+    def _needs_guard(self, cadence: Cadence, file: str) -> bool:
+        return cadence.guard is not None and not self.guard_passed(file)
+
+    @staticmethod
+    def seconds_until(due_stamp: str, now: float) -> float:
+        """Seconds from now to a stamp."""
+        return parse_stamp(due_stamp) - now

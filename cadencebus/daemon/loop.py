@@ -1,0 +1,156 @@
+"""Turning until told to stop: the consumer's life from lock to exit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from cadencebus import __version__
+from cadencebus.clock import rfc3339
+from cadencebus.daemon.consumer import Consumer, heartbeat
+from cadencebus.daemon.vigil import end_run
+from cadencebus.daemon.wakeups import Wakeups
+from cadencebus.model.hold import UNTIL_RELEASED
+
+if TYPE_CHECKING:
+    from cadencebus.daemon.gear import Gear
+
+Mode = Literal["forever", "once", "drain"]
+# SIGTERM is obeyed within two seconds: so long a commit in progress may take.
+_LEAVE_WITHIN = 1.5
+
+
+@dataclass(slots=True)
+class Stop:
+    """How the consumer is asked to go: leave the sessions, wait for them, or end them."""
+
+    leave: bool = False
+    wait: bool = False
+    end: bool = False
+
+
+async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = None) -> dict[str, str]:
+    """Consume until told to stop or, by mode, until there is nothing left to do; what only an operator can release."""
+    consumer = Consumer(gear)
+    started_at = gear.clock.wall()
+    consumer.presence.picture = lambda: heartbeat(gear, consumer, started_at, __version__)
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    _obey_signals(loop, consumer, stop)
+    wakeups = Wakeups(gear.home, loop, consumer.ring)
+    gear.tell({"event": "consumer.started", "pid": os.getpid(), "version": __version__})
+    # Watch first, look second: what arrives between is seen twice rather than never.
+    wakeups.start()
+    try:
+        await asyncio.to_thread(gear.launcher.warm)
+        await consumer.begin()
+        consumer.presence.beat()
+        until = None if duration is None else gear.clock.monotonic() + duration
+        stuck = await _turn_until(consumer, stop, mode, until)
+        await _leave(consumer)
+        return stuck
+    finally:
+        wakeups.stop()
+        gear.launcher.close()
+        consumer.presence.leave()
+        with contextlib.suppress(OSError):
+            gear.tell({"event": "consumer.stopped", "pid": os.getpid()}, durable=True)
+        gear.journal.close()
+
+
+def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Stop) -> None:
+    def term() -> None:
+        stop.leave = consumer.stopping = True
+        consumer.bell.set()
+
+    def interrupt() -> None:
+        if stop.wait:
+            stop.end = True
+        else:
+            consumer.gear.say("stopping: waiting for the sessions; once more to end them and requeue their ticks")
+        stop.wait = consumer.stopping = True
+        consumer.bell.set()
+
+    loop.add_signal_handler(signal.SIGTERM, term)
+    loop.add_signal_handler(signal.SIGHUP, term)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+
+
+async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float | None) -> dict[str, str]:
+    while not stop.leave:
+        consumer.bell.clear()
+        consumer.turn()
+        consumer.presence.beat()
+        if consumer.failure is not None:
+            raise consumer.failure
+        if stop.end:
+            await _end_all(consumer)
+            stop.end = False
+        if stop.wait and not consumer.flights:
+            return {}
+        if until is not None and consumer.gear.clock.monotonic() >= until:
+            stop.leave = consumer.stopping = True
+            return {}
+        if mode == "once":
+            # Everything that may start has been started: from here on only see it to its end.
+            consumer.last_orders = True
+            if consumer.idle():
+                return {}
+        if mode == "drain" and consumer.idle() and (stuck := _drained(consumer)) is not None:
+            return stuck
+        await _pause(consumer, until)
+    return {}
+
+
+async def _pause(consumer: Consumer, until: float | None) -> None:
+    seconds = consumer.next_look()
+    if until is not None:
+        seconds = min(seconds, max(0.0, until - consumer.gear.clock.monotonic()))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await consumer.bell.wait()
+
+
+def _drained(consumer: Consumer) -> dict[str, str] | None:
+    """None while something waits that could still run; else what only an operator can release, with why."""
+    if consumer.intake.look_again_at() is not None or len(consumer.calendar):
+        return None
+    stuck = {}
+    for cadence, wait in consumer.admission.waits.items():
+        lasting = wait.reason in UNTIL_RELEASED or wait.reason in {"disabled", "broken", "stop", "drain"}
+        if not lasting and not (wait.until is None and wait.reason in {"unreadable"}):
+            return None
+        stuck[cadence] = f"{wait.reason}: {wait.detail}"
+    return None if set(consumer.index.cadences()) - set(stuck) else stuck
+
+
+async def _end_all(consumer: Consumer) -> None:
+    for flight in list(consumer.flights.values()):
+        if flight.boarded is not None:
+            await asyncio.to_thread(
+                end_run,
+                flight.boarded.run,
+                "killed",
+                "the consumer was interrupted twice",
+                at=consumer.gear.clock.wall(),
+                by="operator",
+                requeue=True,
+            )
+
+
+async def _leave(consumer: Consumer) -> None:
+    """Let commits in progress finish, leave the sessions to the next consumer."""
+    consumer.stopping = True
+    deadline = consumer.gear.clock.monotonic() + _LEAVE_WITHIN
+    while consumer.busy() and consumer.gear.clock.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    consumer.abandon()
+
+
+def line(at: float, text: str) -> str:
+    """A line of the foreground consumer's log."""
+    return f"{rfc3339(at)[11:19]} {text}"

@@ -1,0 +1,73 @@
+"""What the consumer shows of itself: consumer.json, circuit-open.json, a line when something ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.model import strictjson
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cadencebus.daemon.flight import Flight
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.model.settlement import Settlement
+
+HEARTBEAT = 30.0
+# A busy consumer ends a hundred runs a second: its picture is drawn at most this often.
+_REDRAW = 0.5
+
+
+class Presence:
+    """Writes small files that others read; none of them is needed for anything to work."""
+
+    def __init__(self, gear: Gear) -> None:
+        self._gear = gear
+        self._next = 0.0
+        self._drawn: object = None
+        self.picture: Callable[[], dict[str, Any]] = dict
+
+    def due_in(self) -> float:
+        """Seconds until the next heartbeat."""
+        return max(0.0, self._next - self._gear.clock.monotonic())
+
+    def beat(self) -> None:
+        """Write consumer.json if its time has come or what runs has changed."""
+        now = self._gear.clock.monotonic()
+        picture = self.picture()
+        changed = picture.get("running") != self._drawn
+        if now < self._next and not (changed and now >= self._next - HEARTBEAT + _REDRAW):
+            return
+        self._drawn = picture.get("running")
+        self._next = now + HEARTBEAT
+        self._show(self._gear.home.consumer, picture)
+
+    def show_circuits(self, picture: Mapping[str, Any] | None) -> None:
+        """Write circuit-open.json, or remove it when no circuit is open."""
+        if picture is None:
+            files.discard(self._gear.home.open_circuits)
+        else:
+            self._show(self._gear.home.open_circuits, picture)
+
+    def leave(self) -> None:
+        """A clean exit leaves no consumer.json."""
+        files.discard(self._gear.home.consumer)
+
+    def _show(self, path: str, picture: Mapping[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            temporary = f"{self._gear.home.tmp}/.{os.path.basename(path)}.{os.getpid()}"
+            files.discard(temporary)
+            files.replace(temporary, path, strictjson.dumps(dict(picture)), durable=False)
+
+    def noticed(self, flight: Flight, settlement: Settlement) -> None:
+        """Say in one line how a tick fared."""
+        word = {"done": "done", "dead": "DEAD", "inbox": "again"}[settlement.target]
+        said = (settlement.outcome or {}).get("reason") or settlement.attempt.get("reason") or ""
+        seconds = ""
+        if flight.boarded is not None:
+            seconds = f" after {settlement.at - flight.boarded.started_at:.1f} s"
+        detail = "" if settlement.klass == "ok" else f" {settlement.klass}: {said}"
+        self._gear.say(f"{word} {flight.cadence.name}{seconds}{detail}")

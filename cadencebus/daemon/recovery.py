@@ -1,0 +1,172 @@
+"""What a restart finds, and what it does about it, in this order (docs/architecture.md has the table)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import day
+from cadencebus.daemon.closing import done_event
+from cadencebus.errors import CadenceError
+from cadencebus.model.cadence import Cadence
+from cadencebus.model.naming import RAW, SUFFIX, parse_deferred, parse_name
+from cadencebus.model.tick import BadTick, Tick
+from cadencebus.session import launch
+from cadencebus.store import files, journal, runs, tomb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.daemon.index import Calendar, Index
+    from cadencebus.store.runs import RunFolder
+
+Adoptee = tuple[Tick, Cadence, "RunFolder | None"]
+
+
+class Recovery:
+    """Everything a consumer does once, before its first turn."""
+
+    def __init__(self, gear: Gear, index: Index, calendar: Calendar) -> None:
+        self._gear = gear
+        self._home = gear.home
+        self._index = index
+        self._calendar = calendar
+
+    def run(self) -> list[Adoptee]:
+        """Mend the folders; the ticks in claimed/ whose run lives or ended unsettled come back."""
+        self._clear_tmp()
+        self._letters()
+        strangers = self._index.fill(self._gear.spool.names("inbox"))
+        for file in self._gear.spool.names("deferred"):
+            self._calendar.add(file)
+        adoptees = [adoptee for file in sorted(self._gear.spool.names("claimed")) if (adoptee := self._claimed(file))]
+        self._twins()
+        self.strangers = strangers
+        return adoptees
+
+    def _clear_tmp(self) -> None:
+        """What a killed writer left behind belongs to nobody: accepted is only what has its name in a folder."""
+        now = self._gear.clock.wall()
+        for file in list(self._gear.spool.names("tmp")):
+            path = f"{self._home.tmp}/{file}"
+            with contextlib.suppress(OSError):
+                # A producer may be writing this very moment; an hour is longer than any put takes.
+                if abs(now - os.lstat(path).st_mtime) > 3600 or file.startswith(("memory.", "hold.")):
+                    files.discard(path)
+
+    def _letters(self) -> None:
+        names = list(self._gear.spool.names("dead"))
+        for file in tomb.complete(self._home, names, self._gear.spool.max_tick_bytes, self._gear.clock.wall()):
+            self._gear.say(f"dead/{file}: wrote the letter that a crash had kept from it")
+
+    def _claimed(self, file: str) -> Adoptee | None:
+        """The recovery table, row by row."""
+        if not file.endswith(SUFFIX) or file.startswith("."):
+            return None
+        gear = self._gear
+        name = parse_name(file)
+        try:
+            if name is None:
+                raise BadTick("bad_id", f"{file}: not the name of a tick")
+            tick = gear.spool.read("claimed", file)
+        except FileNotFoundError:
+            return None
+        except BadTick as fault:
+            self._bury("claimed", file, fault)
+            return None
+        if gear.spool.ended(tick.name):
+            # done or dead wins over claimed: the move had reached the disk, its other half had not.
+            self._lose("claimed", file, "it has already ended")
+            return None
+        if tick.settling is not None:
+            settlement = gear.closing.replay(tick)
+            if settlement.target == "inbox":
+                self._index.add(file)
+            return None
+        if tick.outcome is not None:
+            gear.closing.deliver(tick, gear.clock.wall())
+            return None
+        run = runs.latest(self._home, tick.id)
+        if run is None or self._told(tick, run):
+            gear.spool.again([file])
+            self._index.add(file)
+            return None
+        return tick, self._cadence(tick), run
+
+    def _told(self, tick: Tick, run: RunFolder) -> bool:
+        """Whether this run's end already stands in the tick, so that the claim was for a next one."""
+        return any(a.get("run") == run.id for a in tick.attempts) and not launch.is_alive(run.path)
+
+    def _cadence(self, tick: Tick) -> Cadence:
+        """The cadence as it reads now; one that is gone or broken is judged by the defaults."""
+        try:
+            return self._gear.prompts.load(tick.cadence)
+        except (CadenceError, OSError):
+            return Cadence(name=tick.cadence)
+
+    def _twins(self) -> None:
+        """The same tick in two places (backup, `mv`, power cut): one wins, the other becomes `dead/*.raw`."""
+        ended: dict[str, str] = {}
+        for place in ("dead", *(f"done/{d}" for d in self._gear.spool.done_days())):
+            for file in self._gear.spool.names(place):
+                if file in self._index:
+                    ended[file] = place
+        for file, place in ended.items():
+            self._index.discard(file)
+            self._lose("inbox", file, f"it has already ended, see {place}/")
+        for file in list(self._gear.spool.names("claimed")):
+            if file in self._index:
+                self._index.discard(file)
+                self._lose("inbox", file, "it is being run")
+        for late in list(self._calendar.names()):
+            parsed = parse_deferred(late)
+            if parsed is None:
+                if late.endswith(SUFFIX) and not late.startswith("."):
+                    self._calendar.discard(late)
+                    self._bury("deferred", late, BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick"))
+                else:
+                    self._calendar.discard(late)
+            elif parsed[1].file in self._index or self._gear.spool.finished(parsed[1]):
+                self._calendar.discard(late)
+                self._lose("deferred", late, "it is ready or has ended")
+
+    def _lose(self, folder: str, file: str, why: str) -> None:
+        """Set the lesser twin aside, whole."""
+        with contextlib.suppress(FileNotFoundError):
+            self._bury(folder, file, BadTick("duplicate_id", f"the same id lay in two places: {why}"))
+
+    def _bury(self, folder: str, file: str, fault: BadTick) -> None:
+        name = tomb.bury(self._home, folder, file, fault, self._gear.clock.wall())
+        if name is not None:
+            self._gear.tell(
+                {"event": "tick.dead", "cadence": name.cadence, "tick": name.id, "class": fault.code, "reason": fault.message}
+            )
+
+
+def retell(gear: Gear, waiting: Iterable[str]) -> int:
+    """Re-emit what the folders imply and the journal lacks; how many lines that took."""
+    now = gear.clock.wall()
+    since = day(now - 2 * 86400)
+    told = set(journal.facts(gear.home, since))
+    lines = []
+    for file in waiting:
+        name = parse_name(file)
+        # Older ones were told of on their own day, which is not read again.
+        if name is not None and ("tick.accepted", name.id) not in told and _day_of(name.stamp) >= since:
+            lines.append({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
+    for place, event in [("dead", "tick.dead"), *((f"done/{d}", "tick.done") for d in gear.spool.done_days() if d >= since)]:
+        for file in list(gear.spool.names(place)):
+            name = parse_name(file)
+            if name is None or file.endswith(RAW) or (event, name.id) in told or _day_of(name.stamp) < since:
+                continue
+            with contextlib.suppress(BadTick, OSError):
+                lines.append(done_event(replace(gear.spool.read(place, file), id=name.id)))
+    gear.journal.write(now, lines, durable=bool(lines))
+    return len(lines)
+
+
+def _day_of(stamp: str) -> str:
+    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}"

@@ -1,0 +1,185 @@
+"""Watching one run until its shim is gone: silence, results, log sizes; the shim itself minds the time-out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339
+from cadencebus.policy.patience import Limits, Look, Signs, Stop, judge
+from cadencebus.session import launch, reap
+from cadencebus.store import runs
+from cadencebus.streams.registry import PARSERS
+
+if TYPE_CHECKING:
+    from cadencebus.daemon.boarding import Boarded
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.store.runs import RunFolder
+
+# How often a running session's logs are looked at; its end is told at once by the bell.
+GLANCE = 1.0
+_CHUNK = 1 << 20
+_UNKILLABLE_AFTER = 10.0
+
+
+def end_run(
+    run: RunFolder, klass: str, detail: str, *, at: float, by: str = "consumer", requeue: bool = False
+) -> bool:
+    """Write down why a run is ended, then ask its shim for the ladder; the first writer's reason stands."""
+    first = runs.intend(run, {"class": klass, "by": by, "requeue": requeue, "at": rfc3339(at), "detail": detail})
+    launch.request_end(run.path)
+    return first
+
+
+class Vigil:
+    """The watch over one run."""
+
+    def __init__(self, gear: Gear, boarded: Boarded, *, adopted: bool) -> None:
+        self._gear = gear
+        self._boarded = boarded
+        self._run = boarded.run
+        self._parser = PARSERS[boarded.runner.stream]() if boarded.runner.stream != "plain" else None
+        self._offset = 0
+        self._told = 0
+        self._sizes = (0, 0)
+        self._result_at: float | None = None
+        now = gear.clock.monotonic()
+        # An adopted run is watched by the same hard deadline; its idle watch starts anew.
+        self._last_output = now if adopted else boarded.monotonic
+        self._ended = False
+
+    async def until_it_ends(self) -> Any:  # noqa: ANN401 - a Report, or None for plain streams
+        """Wait for the run's last process; end it where a watch says so. What its stream told."""
+        note = launch.read_alive(self._run.path)
+        bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, note.shim if note else None))
+        try:
+            while not bell.done():
+                await asyncio.wait([bell], timeout=GLANCE)
+                if not bell.done():
+                    await self._glance()
+        finally:
+            bell.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await bell
+        await self._sweep()
+        while self._read_on():
+            await asyncio.sleep(0)
+        if self._parser is None:
+            return None
+        self._parser.finish()
+        return self._parser.report
+
+    async def _glance(self) -> None:
+        while self._read_on():
+            await asyncio.sleep(0)
+        if self._ended:
+            return
+        decision = judge(self._limits(), self._signs(), self._gear.clock.monotonic())
+        if isinstance(decision, Look) and self._wants_probe():
+            decision = await self._probe() or decision
+        if isinstance(decision, Stop):
+            await asyncio.to_thread(self.end, decision.klass, decision.detail)
+
+    def end(self, klass: str, detail: str) -> None:
+        """Write down why, then ask the shim for its ladder; the first writer wins."""
+        self._ended = True
+        end_run(self._run, klass, detail, at=self._gear.clock.wall())
+
+    def _limits(self) -> Limits:
+        cadence = self._boarded.cadence
+        return Limits(
+            timeout=cadence.timeout,
+            idle_timeout=cadence.idle_timeout,
+            result_grace=cadence.result_grace,
+            max_log_bytes=self._gear.settings.current.max_log_bytes,
+        )
+
+    def _signs(self) -> Signs:
+        report = self._parser.report if self._parser else None
+        if report is not None and report.result is not None and self._result_at is None:
+            self._result_at = self._gear.clock.monotonic()
+        return Signs(
+            started=self._boarded.monotonic,
+            last_output=self._last_output,
+            log_bytes=max(self._sizes),
+            believed_until=report.believed_until if report else None,
+            result_at=self._result_at,
+        )
+
+    def _read_on(self) -> bool:
+        """Take in what the logs have grown by; True while there is more."""
+        sizes = (_size(self._run.file("stdout.log")), _size(self._run.file("stderr.log")))
+        now = self._gear.clock.monotonic()
+        if sizes != self._sizes:
+            self._sizes, self._last_output = sizes, now
+            self._tee()
+        if self._parser is None or self._offset >= sizes[0]:
+            return False
+        data = _read_at(self._run.file("stdout.log"), self._offset, _CHUNK)
+        self._offset += len(data)
+        self._parser.feed(data, now)
+        return bool(data) and self._offset < sizes[0]
+
+    def _tee(self) -> None:
+        """`run -v`: the run's stderr as it comes, prefixed by its cadence."""
+        if not self._gear.verbose:
+            return
+        data = _read_at(self._run.file("stderr.log"), self._told, 1 << 16)
+        cut = data.rfind(b"\n") + 1
+        self._told += cut
+        for line in data[:cut].splitlines():
+            text = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace"))
+            sys.stderr.write(f"{self._boarded.cadence.name}: {text}\n")
+
+    def _wants_probe(self) -> bool:
+        cadence = self._boarded.cadence
+        silent = self._gear.clock.monotonic() - self._last_output
+        return bool(cadence.probe) and bool(cadence.idle_timeout) and silent > cadence.idle_timeout / 2
+
+    async def _probe(self) -> Stop | None:
+        """Ask the cadence's own judge of a long silent run; anything but a clear 1 lets it live."""
+        command = self._boarded.cadence.probe or ()
+        tail = runs.tail(self._run.file("stdout.log"), 1 << 16)
+        env = {**os.environ, "CADENCE_RUN_DIR": self._run.path, "CADENCE_NAME": self._boarded.cadence.name}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=-3, stderr=-3, cwd=self._boarded.cwd, env=env
+            )
+            async with asyncio.timeout(30):
+                await process.communicate(tail)
+        except (OSError, TimeoutError):
+            return None
+        return Stop("wedged", "its probe says so") if process.returncode == 1 else None
+
+    async def _sweep(self) -> None:
+        """Nothing of the run may be left: the shim sweeps by itself unless it was killed or the system is no Linux."""
+        if sys.platform.startswith("linux") and launch.exit_record(self._run.path) is not None:
+            return
+        result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
+        while result.survivors:
+            self._gear.say(f"{self._run.id}: {len(result.survivors)} processes survive SIGKILL: unkillable")
+            await asyncio.sleep(5)
+            result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _read_at(path: str, offset: int, most: int) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, most, offset)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)

@@ -1,0 +1,102 @@
+"""What a decision of `settle` is: where the tick goes and everything that follows, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from cadencebus.model.hold import Hold, hold_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Target = Literal["done", "dead", "inbox"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What is known of the run itself, beside how it is judged."""
+
+    run: str
+    started_at: float
+    exit_code: int | None = None
+    signal: int | None = None
+    stderr_tail: str = ""
+    requeue: bool = False
+    probe: bool = False
+    resumed: bool = False
+    session_id: str | None = None
+    usd: float | None = None
+    turns: int | None = None
+    absorbed: tuple[str, ...] = ()
+    logs: str = ""
+    # What a change of would release a hold on configuration or credentials.
+    fingerprints: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """The memories a settlement may change: the cadence's, its credentials', the bus's."""
+
+    cadence: Mapping[str, Any]
+    credentials: Mapping[str, Any]
+    bus: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """A tick to put in because another one ended."""
+
+    cadence: str
+    why: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Done, dead, or again; what to hold, to release, to remember, to enqueue, and to tell."""
+
+    target: Target
+    run: str
+    at: float
+    klass: str
+    attempt: Mapping[str, Any]
+    outcome: Mapping[str, Any] | None = None
+    memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
+    releases: tuple[str, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
+
+    def dump(self) -> dict[str, Any]:
+        """What is written into the tick as `settling`; replaying it twice does no more than once."""
+        return {
+            "run": self.run,
+            "target": self.target,
+            "at": self.at,
+            "class": self.klass,
+            "memory": {name: dict(patch) for name, patch in self.memory.items()},
+            "holds": [hold.dump() for hold in self.holds],
+            "releases": list(self.releases),
+            "follow_ups": [
+                {"cadence": f.cadence, "why": f.why, "payload": dict(f.payload)} for f in self.follow_ups
+            ],
+            "events": [dict(event) for event in self.events],
+        }
+
+
+def settlement_of(members: Mapping[str, Any]) -> Settlement:
+    """The plan that a crash left behind in a tick."""
+    holds = (hold_of(f"{h['scope']}.{h['reason']}.json", h, seen=members["at"]) for h in members.get("holds", ()))
+    return Settlement(
+        target=members["target"],
+        run=members["run"],
+        at=members["at"],
+        klass=members.get("class", ""),
+        attempt={},
+        memory=members.get("memory", {}),
+        holds=tuple(hold for hold in holds if hold is not None),
+        releases=tuple(members.get("releases", ())),
+        follow_ups=tuple(FollowUp(**f) for f in members.get("follow_ups", ())),
+        events=tuple(members.get("events", ())),
+    )

@@ -1,0 +1,171 @@
+"""Which waiting ticks may start now, and why the others wait."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cadencebus.model.hold import BUS, on_cadence, on_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cadencebus.model.hold import Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The head of one cadence's queue, and how the cadence wants to run."""
+
+    cadence: str
+    file: str
+    priority: int = 5
+    group: int | None = None
+    force: bool = False
+    inline: bool = False
+    exclusive: bool = False
+    concurrency: int = 1
+    credentials: str = "command"
+    half_open: bool = False
+    # When the cadence last started something, on any clock; whoever waited longest goes first.
+    last_started: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A run that takes room now."""
+
+    cadence: str
+    group: int | None = None
+    inline: bool = False
+    exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """How much may run at once."""
+
+    sessions: int
+    inline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a cadence's head does not start, and until when where that is known."""
+
+    reason: str
+    detail: str = ""
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer: what starts now, and why the rest waits."""
+
+    starts: tuple[Waiting, ...]
+    waits: Mapping[str, Wait] = field(default_factory=dict)
+
+
+def admit(
+    waiting: Iterable[Waiting], running: Sequence[Running], holds: Sequence[Hold], caps: Caps, *, now: float
+) -> Admission:
+    """Choose what starts, at most one tick of each cadence; nothing is touched by being refused."""
+    room = _Room(running, caps)
+    by_scope: dict[str, list[Hold]] = {}
+    for hold in holds:
+        if not hold.over(now):
+            by_scope.setdefault(hold.scope, []).append(hold)
+    starts: list[Waiting] = []
+    waits: dict[str, Wait] = {}
+    free = []
+    for head in sorted(waiting, key=_rank):
+        held = None if head.force else held_by(head, by_scope)
+        if held is not None:
+            waits[head.cadence] = Wait(held.reason, held.detail, held.until)
+        else:
+            free.append(head)
+    room.lowest_group(free)
+    for head in free:
+        wait = room.refuse(head)
+        if wait is None:
+            room.take(head)
+            starts.append(head)
+        else:
+            waits[head.cadence] = wait
+    return Admission(tuple(starts), waits)
+
+
+def held_by(head: Waiting, by_scope: Mapping[str, Sequence[Hold]]) -> Hold | None:
+    """The hold that keeps it longest, of those that cover it."""
+    covering = [
+        hold
+        for scope in (BUS, on_credentials(head.credentials), on_cadence(head.cadence))
+        for hold in by_scope.get(scope, ())
+    ]
+    return max(covering, key=lambda hold: float("inf") if hold.until is None else hold.until, default=None)
+
+
+def _rank(head: Waiting) -> tuple[bool, int, int, float, str]:
+    return (not head.force, -1 if head.group is None else head.group, head.priority, head.last_started, head.file[2:])
+
+
+class _Room:
+    """The room that is left, counted down as heads are let in."""
+
+    def __init__(self, running: Sequence[Running], caps: Caps) -> None:
+        self._sessions = caps.sessions - sum(1 for run in running if not run.inline)
+        self._inline = caps.inline - sum(1 for run in running if run.inline)
+        self._caps = caps
+        self._mine = Counter(run.cadence for run in running)
+        self._groups = [run.group for run in running if run.group is not None]
+        self._count = len(running)
+        self._alone = next((run.cadence for run in running if run.exclusive), None)
+        self._waits_alone: str | None = None
+        self._lowest: int | None = None
+
+    def lowest_group(self, free: Sequence[Waiting]) -> None:
+        """Lower groups drain before higher ones start; a held cadence is not waited for."""
+        groups = self._groups + [head.group for head in free if head.group is not None]
+        self._lowest = min(groups, default=None)
+
+    def refuse(self, head: Waiting) -> Wait | None:
+        """Why this head can't start now; None: it can."""
+        if head.force:
+            return None
+        if self._mine[head.cadence] >= (1 if head.half_open else head.concurrency):
+            return Wait("probing" if head.half_open else "running", "its former run is still going")
+        if head.group is not None and self._lowest is not None and head.group > self._lowest:
+            return Wait("group", f"group {self._lowest} drains first")
+        return self._refuse_alone(head) or self._refuse_full(head)
+
+    def _refuse_alone(self, head: Waiting) -> Wait | None:
+        if self._alone is not None:
+            return Wait("exclusive", f"{self._alone} runs alone")
+        if self._waits_alone is not None:
+            return Wait("exclusive", f"{self._waits_alone} waits to run alone")
+        if head.exclusive and self._count:
+            # It holds the others back from now on, or it would never find the house empty.
+            self._waits_alone = head.cadence
+            return Wait("exclusive", "waits until nothing else runs")
+        return None
+
+    def _refuse_full(self, head: Waiting) -> Wait | None:
+        if head.inline:
+            return None if self._inline > 0 else Wait("full", f"all {self._caps.inline} inline places are taken")
+        if self._sessions > 0:
+            return None
+        if self._caps.sessions == 0:
+            return Wait("drain", "max_sessions is 0: nothing new starts")
+        return Wait("full", f"all {self._caps.sessions} session slots are taken")
+
+    def take(self, head: Waiting) -> None:
+        """Let it in."""
+        if head.inline:
+            self._inline -= 1
+        else:
+            self._sessions -= 1
+        self._mine[head.cadence] += 1
+        self._count += 1
+        if head.exclusive:
+            self._alone = head.cadence

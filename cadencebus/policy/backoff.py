@@ -1,0 +1,54 @@
+"""How long to wait after the n-th failure in a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tenacity import RetryCallState
+from tenacity.wait import wait_chain, wait_exponential, wait_fixed
+
+if TYPE_CHECKING:
+    import random
+
+    from tenacity.wait import wait_base
+
+
+class Delays(Protocol):
+    """The waits of a cadence: a list whose last repeats, or an exponential."""
+
+    @property
+    def delays(self) -> tuple[float, ...]: ...
+    @property
+    def initial(self) -> float | None: ...
+    @property
+    def multiplier(self) -> float: ...
+    @property
+    def max(self) -> float | None: ...
+    @property
+    def jitter(self) -> float: ...
+
+
+def wait_after(nth: int, waits: Delays, rng: random.Random) -> float:
+    """Seconds to hold the cadence after its n-th consecutive failed run, jittered by a passed-in generator."""
+    if nth < 1:
+        return 0.0
+    base = _asked(nth, _strategy(waits))
+    return max(0.0, base * (1 + waits.jitter * (2 * rng.random() - 1)))
+
+
+def doubling(nth: int, first: float, most: float) -> float:
+    """first, twice that, four times that … but never more than most."""
+    return _asked(nth, wait_exponential(multiplier=first, max=most))
+
+
+def _strategy(waits: Delays) -> wait_base:
+    if waits.initial is not None:
+        longest = waits.max if waits.max is not None else 10 * 365 * 86400.0
+        return wait_exponential(multiplier=waits.initial, exp_base=waits.multiplier, max=longest)
+    return wait_chain(*(wait_fixed(delay) for delay in waits.delays or (0.0,)))
+
+
+def _asked(nth: int, strategy: wait_base) -> float:
+    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+    state.attempt_number = nth
+    return float(strategy(state))

@@ -1,0 +1,49 @@
+"""The brakes that a cadence puts on itself: its active hours, and how many runs an hour may have."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from cadencebus.clock import parse_rfc3339
+from cadencebus.model.hold import Hold, on_cadence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+
+    from cadencebus.model.cadence import Cadence
+
+_HOUR = 3600.0
+
+
+def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: float) -> Hold | None:
+    """The hold that a cadence's own rules put on it now."""
+    scope = on_cadence(cadence.name)
+    if cadence.active_hours is not None:
+        opens = opens_at(cadence.active_hours.start, cadence.active_hours.end, cadence.timezone, now)
+        if opens is not None:
+            return Hold(scope=scope, reason="active_hours", since=now, until=opens, detail="outside its active hours")
+    most = cadence.max_runs_per_hour
+    if most:
+        recent = sorted(t for text in memory.get("recent", ()) if now - _HOUR < (t := parse_rfc3339(text)) <= now)
+        if len(recent) + running >= most and recent:
+            until = recent[max(0, len(recent) + running - most)] + _HOUR if len(recent) >= most else recent[0] + _HOUR
+            detail = f"{len(recent)} runs in the last hour (max_runs_per_hour: {most}): a loop?"
+            return Hold(scope=scope, reason="runs_per_hour", since=now, until=until, detail=detail)
+    return None
+
+
+def opens_at(start: int, end: int, zone: str | None, now: float) -> float | None:
+    """When the active hours (minutes of the day, possibly over midnight) begin next; None: they are now."""
+    tz: tzinfo | None = ZoneInfo(zone) if zone else None
+    local = datetime.fromtimestamp(now, tz) if tz else datetime.fromtimestamp(now).astimezone()
+    minute = local.hour * 60 + local.minute
+    inside = start <= minute < end if start <= end else minute >= start or minute < end
+    if inside or start == end:
+        return None
+    opening = local.replace(hour=start // 60, minute=start % 60, second=0, microsecond=0)
+    if opening <= local:
+        opening += timedelta(days=1)
+    return opening.timestamp()

@@ -1,0 +1,88 @@
+"""What a run finds in its environment: ours, the bus's own, less what would mislead an agent."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# An agent that sees these believes it runs inside another one, or under another supervisor.
+_MISLEADING = frozenset(
+    {
+        "CLAUDECODE",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_SESSION_ID",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_SSE_PORT",
+        "CLAUDE_CODE_RETRY_WATCHDOG",
+        "AI_AGENT",
+        "NOTIFY_SOCKET",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "LISTEN_FDNAMES",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+    }
+)
+_MISLEADING_PREFIXES = ("WATCHDOG_", "CADENCE_SET_")
+# launchd and cron give a bare PATH: these are where people install things.
+_USER_FOLDERS = ("~/.local/bin", "/opt/homebrew/bin", "/usr/local/bin")
+_BARE = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
+
+API_KEYS: Mapping[str, tuple[str, ...]] = {
+    "claude": ("ANTHROPIC_API_KEY",),
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "codex": ("OPENAI_API_KEY", "CODEX_API_KEY"),
+    "openai": ("OPENAI_API_KEY", "CODEX_API_KEY"),
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+}
+_PLACEHOLDERS = frozenset(
+    {"", "changeme", "change-me", "change_me", "placeholder", "none", "null", "todo", "tbd", "secret", "key", "apikey"}
+)
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a key is empty or obviously nobody's."""
+    bare = value.strip().strip("\"'").lower()
+    if bare in _PLACEHOLDERS or bare.startswith(("your-", "your_", "<", "${", "xxx")):
+        return True
+    return bare.endswith("...") or set(bare.removeprefix("sk-ant-").removeprefix("sk-")) <= {"x", ".", "*", "-"}
+
+
+def credentialed(environ: dict[str, str], credentials: str, auth: str) -> dict[str, str]:
+    """Apply the credentials rule: a useless key is dropped, so that the CLI falls back to its own login."""
+    keys = API_KEYS.get(credentials, ())
+    if auth == "api-key":
+        if keys and not any(not is_placeholder(environ.get(key, "")) for key in keys):
+            raise Misconfigured(f"auth: api-key, but {' or '.join(keys)} is not set to a real key")
+        return environ
+    drop = [key for key in keys if auth == "subscription" or is_placeholder(environ.get(key, ""))]
+    return {name: value for name, value in environ.items() if name not in drop}
+
+
+def search_path(path: str, home: str) -> str:
+    """A PATH that also finds what people install for themselves."""
+    folders = [folder for folder in path.split(os.pathsep) if folder]
+    for folder in (*_USER_FOLDERS, *_BARE):
+        place = folder.replace("~", home, 1)
+        if place not in folders:
+            folders.append(place)
+    return os.pathsep.join(folders)
+
+
+def environment(
+    base: Mapping[str, str], ours: Mapping[str, str], runner: Mapping[str, str], cadence: Mapping[str, str]
+) -> dict[str, str]:
+    """The run's whole environment; what the cadence sets wins over the runner's, ours over everything."""
+    kept = {
+        name: value for name, value in base.items() if name not in _MISLEADING and not name.startswith(_MISLEADING_PREFIXES)
+    }
+    kept |= dict(runner)
+    kept |= dict(cadence)
+    kept["PATH"] = search_path(kept.get("PATH", ""), kept.get("HOME", "/"))
+    return kept | dict(ours)

@@ -1,0 +1,69 @@
+"""What a run left behind, gathered into the one value that judgement looks at."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from cadencebus.model import legible
+from cadencebus.model.ending import Ending, Stop
+from cadencebus.policy import contract
+from cadencebus.session import launch
+from cadencebus.store import runs
+
+if TYPE_CHECKING:
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.ending import Report
+    from cadencebus.store.runs import RunFolder
+
+TAIL = 4096
+_SECRET = re.compile(
+    r"(?i)\b(sk-ant-|sk-|xox[abp]-|gh[pousr]_|AIza|AKIA)[A-Za-z0-9_\-]{6,}"
+    r"|((?:api[_-]?key|token|secret|password|authorization|bearer)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+)?)[^\s\"',;]{6,}"
+)
+
+
+def clean(data: bytes) -> str:
+    """A log's bytes as text that is safe to show: no control bytes, no secrets."""
+    text = legible.clean(data.decode("utf-8", "replace"))
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or ''}[redacted]", text)
+
+
+def gather(
+    run: RunFolder, cadence: Cadence, cwd: str, report: Report | None, *, started_at: float, ran_s: float, resumed: bool
+) -> Ending:
+    """Everything known about how the run ended."""
+    end = launch.exit_record(run.path)
+    note = runs.intention(run)
+    stdout_tail = clean(runs.tail(run.file("stdout.log"), TAIL))
+    stderr_tail = clean(runs.tail(run.file("stderr.log"), TAIL))
+    return Ending(
+        exit_code=end.code if end else None,
+        signal=end.signal if end else None,
+        spawn_error=end.spawn_error if end else None,
+        spawn_what=end.spawn_what if end else None,
+        stop=Stop.parse(note) if note is not None else None,
+        interrupted=end is None,
+        ran_s=ran_s,
+        agent=report is not None,
+        report=report,
+        stdout_tail=stdout_tail,
+        stderr_tail=stderr_tail,
+        stderr_head=clean(runs.head(run.file("stderr.log"))),
+        contract_unmet=_contract(run, cadence, cwd, started_at),
+        resumed=resumed,
+        result_required=cadence.expect.result == "success",
+    )
+
+
+def _contract(run: RunFolder, cadence: Cadence, cwd: str, started_at: float) -> str | None:
+    seen: dict[str, contract.Seen | None] = {}
+    for path in cadence.expect.file:
+        try:
+            at = os.stat(os.path.join(cwd, path))
+            seen[path] = contract.Seen(at.st_size, at.st_mtime)
+        except OSError:
+            seen[path] = None
+    proof = os.path.exists(run.file("proof"))
+    return contract.unmet(cadence.expect, seen, proof=proof, started_at=started_at)

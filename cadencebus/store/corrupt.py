@@ -1,0 +1,33 @@
+"""Small JSON objects on disk, and what becomes of those that can't be read: set aside whole, never overwritten."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cadencebus.clock import stamp
+from cadencebus.errors import BadData
+from cadencebus.model import strictjson
+from cadencebus.store import files
+
+
+def load_object(path: str, limit: int = 1 << 22) -> dict[str, Any]:
+    """Read one JSON object; ValueError where the file holds something else, OSError where it can't be read."""
+    try:
+        value = strictjson.loads(files.read(path, limit))
+    except BadData as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - to the caller it is bad content like any other
+    return value
+
+
+def set_aside(path: str, now: float) -> str | None:
+    """Rename an unreadable file to `*.corrupt-<stamp>`; its new name, or None where it vanished."""
+    aside = f"{path}.corrupt-{stamp(now)}"
+    try:
+        files.move(path, aside)
+    except FileNotFoundError:
+        return None
+    files.sync_folder(os.path.dirname(path))
+    return os.path.basename(aside)

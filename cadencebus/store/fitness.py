@@ -1,0 +1,125 @@
+"""Whether a home can keep the promises: layout, owner, one local file system that renames and locks as it should."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from cadencebus.errors import Misconfigured
+from cadencebus.store import files
+from cadencebus.store.paths import FOLDERS, LAYOUT, Home
+
+# What a rename or an flock means on these is not what it means on a disk.
+REFUSED = {
+    "nfs": "a network file system",
+    "nfs4": "a network file system",
+    "cifs": "a network file system",
+    "smb2": "a network file system",
+    "smb3": "a network file system",
+    "smbfs": "a network file system",
+    "afpfs": "a network file system",
+    "9p": "a network file system",
+    "ceph": "a network file system",
+    "afs": "a network file system",
+    "glusterfs": "a network file system",
+    "fuse.sshfs": "a network file system",
+    "fuse.glusterfs": "a network file system",
+    "fuse.s3fs": "a network file system",
+    "fuse.rclone": "a network file system",
+    "fuse.davfs": "a network file system",
+    "davfs": "a network file system",
+    "webdav": "a network file system",
+    "macfuse": "a network file system",
+    "osxfuse": "a network file system",
+    "vfat": "a FAT file system, which has no links and no owners",
+    "msdos": "a FAT file system, which has no links and no owners",
+    "exfat": "an exFAT file system, which has no links and no owners",
+}
+# These keep every promise but the one about power cuts.
+FORGETFUL = {"tmpfs": "its content is gone after a reboot", "ramfs": "its content is gone after a reboot"}
+FORGETFUL["overlay"] = "its content goes with the container"
+
+
+def file_system(path: str, mounts: str | None = None) -> str:
+    """The type of the file system a path lies on; `unknown` where nobody says."""
+    if mounts is None:
+        if not sys.platform.startswith("linux"):
+            return _mac_file_system(path)
+        try:
+            with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as lines:
+                mounts = lines.read()
+        except OSError:
+            return "unknown"
+    real, best, kind = os.path.realpath(path), "", "unknown"
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = fields[1].encode().decode("unicode_escape")
+        # The longest mount point above the path holds it; of two on one point the later one shows.
+        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind
+
+
+def _mac_file_system(path: str) -> str:
+    import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
+
+    real, best, kind = os.path.realpath(path), "", "unknown"
+    for part in psutil.disk_partitions(all=True):
+        inside = real == part.mountpoint or real.startswith(part.mountpoint.rstrip("/") + "/")
+        if inside and len(part.mountpoint) >= len(best):
+            best, kind = part.mountpoint, part.fstype
+    return kind
+
+
+def check(home: Home) -> None:
+    """Refuse a home that can't keep the promises, with the reason and what to do (exit 78)."""
+    _check_format(home)
+    device = _check_folder(home.state, None)
+    for folder in FOLDERS:
+        _check_folder(f"{home.state}/{folder}", device)
+    kind = file_system(home.state)
+    if kind in REFUSED:
+        raise Misconfigured(
+            f"{home.state} lies on {kind}: {REFUSED[kind]}; renames and locks can't be trusted there",
+            next_step="move the home to a local disk",
+        )
+
+
+def _check_format(home: Home) -> None:
+    try:
+        text = files.read(home.format, 64).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{home.format}: {error}") from None
+    if not text.isdigit() or int(text) > LAYOUT:
+        raise Misconfigured(
+            f"{home.format} says layout {text[:20]!r}: this version knows {LAYOUT}", next_step="upgrade cadencebus"
+        )
+
+
+def _check_folder(path: str, device: int | None) -> int:
+    try:
+        at = os.lstat(path)
+    except FileNotFoundError:
+        raise Misconfigured(f"{path} does not exist", next_step="cadence init, which makes what is missing") from None
+    if stat.S_ISLNK(at.st_mode):
+        raise Misconfigured(f"{path} is a symbolic link, where a folder belongs", next_step="put a real folder there")
+    if not stat.S_ISDIR(at.st_mode):
+        raise Misconfigured(f"{path} is not a folder", next_step="move it away and run cadence init")
+    if device is not None and at.st_dev != device:
+        raise Misconfigured(
+            f"{path} lies on another file system than state/: a rename between them is a copy that can be cut in two",
+            next_step="put all of state/ on one file system",
+        )
+    if at.st_mode & 0o022:
+        who = "the world" if at.st_mode & 0o002 else "its group"
+        raise Misconfigured(
+            f"{path} may be written by {who}: anybody there could have commands run", next_step=f"chmod 700 {path}"
+        )
+    if at.st_uid not in {os.geteuid(), 0}:
+        raise Misconfigured(f"{path} belongs to user {at.st_uid}, not to you", next_step="run as its owner")
+    return at.st_dev

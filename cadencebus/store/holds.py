@@ -1,0 +1,104 @@
+"""The folder holds/: one file per reason, set by writing it, released by removing it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.model import strictjson
+from cadencebus.model.hold import Hold, hold_of, parse_hold_name
+from cadencebus.store import files
+from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from cadencebus.store.paths import Home
+
+_LIMIT = 1 << 16
+SPARED_FOR = 300.0
+
+
+class Holds:
+    """Reads the folder each time it is asked, each file only when it changed."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._seen: dict[str, tuple[tuple[int, int, int], Hold]] = {}
+        # A full disk must hold even when its own file can't be written.
+        self._unwritten: dict[str, Hold] = {}
+        self._mine: set[str] = set()
+        self._spared: dict[str, float] = {}
+
+    def all(self, now: float) -> list[Hold]:
+        """Every hold there is, over or not, oldest file name first."""
+        current: dict[str, tuple[tuple[int, int, int], Hold]] = {}
+        with os.scandir(self._home.holds) as entries:
+            for entry in entries:
+                known = self._look(entry, now)
+                if known is not None:
+                    current[entry.name] = known
+        for gone in self._seen.keys() - current.keys() - self._mine:
+            # Somebody released it: the bus does not set the same hold again at once.
+            self._spared[gone] = now + SPARED_FOR
+        self._mine.clear()
+        self._seen = current
+        for name in [name for name in self._unwritten if name in current]:
+            del self._unwritten[name]
+        return [hold for _, (_, hold) in sorted(current.items())] + list(self._unwritten.values())
+
+    def _look(self, entry: os.DirEntry[str], now: float) -> tuple[tuple[int, int, int], Hold] | None:
+        if parse_hold_name(entry.name) is None:
+            return None
+        try:
+            at = entry.stat(follow_symlinks=False)
+            mark = (at.st_mtime_ns, at.st_size, at.st_ino)
+            known = self._seen.get(entry.name)
+            if known is not None and known[0] == mark:
+                return known
+            members = _members(entry.path)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            mark, members = (0, 0, 0), None
+        hold = hold_of(entry.name, members, seen=now)
+        return None if hold is None else (mark, hold)
+
+    def set(self, hold: Hold, *, durable: bool = True) -> None:
+        """Write a hold, replacing one of the same scope and reason."""
+        data = strictjson.dumps(hold.dump())
+        temporary = f"{self._home.tmp}/hold.{os.getpid()}.{os.urandom(4).hex()}"
+        try:
+            files.replace(temporary, f"{self._home.holds}/{hold.file}", data, durable=durable)
+        except OSError:
+            self._unwritten[hold.file] = hold
+            raise
+
+    def release(self, file: str) -> bool:
+        """Remove a hold; False where it was gone already."""
+        kept = self._unwritten.pop(file, None)
+        self._mine.add(file)
+        try:
+            os.unlink(f"{self._home.holds}/{file}")
+        except FileNotFoundError:
+            return kept is not None
+        return True
+
+    def spared(self, file: str, now: float) -> bool:
+        """Whether a person released this hold so lately that the bus must not set it again."""
+        until = self._spared.get(file, 0.0)
+        # A clock that stepped back must not spare it for longer than was meant.
+        return now < until <= now + SPARED_FOR
+
+    def remember(self, hold: Hold) -> None:
+        """Hold in memory only: for the disk that takes no file."""
+        self._unwritten[hold.file] = hold
+
+    def forget(self, file: str) -> None:
+        """Drop a hold that was kept in memory only."""
+        self._unwritten.pop(file, None)
+
+
+def _members(path: str) -> dict[str, Any] | None:
+    try:
+        return load_object(path, _LIMIT)
+    except ValueError:
+        return None

@@ -1,0 +1,112 @@
+"""The journal: one line per transition, append-only, a file a day."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import day, rfc3339
+from cadencebus.model import strictjson
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cadencebus.store.paths import Home
+
+_FACT = re.compile(rb'"event": ?"([a-z_.]+)".{0,200}?"tick": ?"([^"]{32})"')
+
+
+class Journal:
+    """Appends lines, closing a torn one first; several programs may append at once."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._fd: int | None = None
+        self._day = ""
+
+    def write(self, now: float, lines: Iterable[Mapping[str, Any]], *, durable: bool = False) -> None:
+        """Append these facts in one write; `durable` waits for the disk."""
+        at = rfc3339(now)
+        data = b"".join(strictjson.dumps({"at": at, **line}) for line in lines)
+        if data:
+            self._append(now, data)
+        if durable and self._fd is not None:
+            try:
+                files.sync(self._fd)
+            except OSError:
+                # Never fsync the same descriptor twice: the next write opens the file anew.
+                self.close()
+                raise
+
+    def _append(self, now: float, data: bytes) -> None:
+        fd = self._open(day(now))
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            size = os.lseek(fd, 0, os.SEEK_END)
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                data = b"\n" + data
+            files.write_all(fd, data)
+        except OSError:
+            self.close()
+            raise
+        finally:
+            if self._fd is not None:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _open(self, today: str) -> int:
+        path = f"{self._home.events}/{today}.jsonl"
+        if self._fd is not None and self._day == today and os.fstat(self._fd).st_nlink:
+            return self._fd
+        self.close()
+        fresh = not files.exists(path)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd, self._day = os.open(path, flags, files.FILE_MODE), today
+        if fresh:
+            files.sync_folder(self._home.events)
+        return self._fd
+
+    def close(self) -> None:
+        """Let go of the day's file."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def days(home: Home) -> list[str]:
+    """The days that have a journal, oldest first."""
+    try:
+        names = os.listdir(home.events)
+    except FileNotFoundError:
+        return []
+    return sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
+
+
+def read(home: Home, since_day: str = "") -> Iterator[dict[str, Any]]:
+    """Every readable line from this day on; torn lines are passed over."""
+    for today in days(home):
+        if today < since_day:
+            continue
+        with contextlib.suppress(FileNotFoundError), open(f"{home.events}/{today}.jsonl", "rb") as lines:
+            for line in lines:
+                try:
+                    fact = strictjson.loads(line)
+                except strictjson.BadJSON:
+                    continue
+                if isinstance(fact, dict):
+                    yield fact
+
+
+def facts(home: Home, since_day: str) -> Iterator[tuple[str, str]]:
+    """(event, tick) of every line that names a tick: fast, for a look at a million lines."""
+    for today in days(home):
+        if today < since_day:
+            continue
+        with contextlib.suppress(FileNotFoundError), open(f"{home.events}/{today}.jsonl", "rb") as lines:
+            for line in lines:
+                if found := _FACT.search(line):
+                    yield found[1].decode(), found[2].decode("ascii", "replace")

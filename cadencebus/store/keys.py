@@ -1,0 +1,48 @@
+"""Idempotency keys: one link each, named by the key's digest, pointing at the id of the tick that has it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from cadencebus.model.tick import Tick
+    from cadencebus.store.paths import Home
+
+
+def path_of(home: Home, cadence: str, key: str) -> str:
+    """Where the link of a cadence's key lies."""
+    digest = hashlib.sha256(f"{cadence}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{home.keys}/{digest}"
+
+
+def claim(home: Home, tick: Tick, window: float, now: float) -> str | None:
+    """Take the tick's key, durably; the id of the tick that has it already, if another does."""
+    if tick.key is None:
+        return None
+    path = path_of(home, tick.cadence, tick.key)
+    for _ in range(2):
+        try:
+            os.symlink(tick.id, path)
+        except FileExistsError:
+            holder, taken_at = _holder(path)
+            if holder == tick.id:
+                break
+            # A key from the future (the clock stepped back) still counts as inside its window.
+            if holder is not None and now - taken_at <= window:
+                return holder
+            files.discard(path)
+            continue
+        break
+    files.sync_folder(home.keys)
+    return None
+
+
+def _holder(path: str) -> tuple[str | None, float]:
+    try:
+        return os.readlink(path), os.lstat(path).st_mtime
+    except OSError:
+        return None, 0.0

@@ -1,0 +1,62 @@
+"""One consumer a home: an flock on the folder state/ itself, which no crash leaves behind and no pid mistakes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING, Self
+
+from cadencebus.errors import TryLater
+from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from cadencebus.store.paths import Home
+
+
+class ConsumerLock:
+    """Held by the live consumer; given to no child (close-on-exec)."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._fd: int | None = None
+
+    def __enter__(self) -> Self:
+        fd = os.open(self._home.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                raise
+            raise TryLater(
+                f"a consumer already runs on this home{_who(self._home)}",
+                next_step="`cadence status` shows what it does, `cadence down` or SIGTERM ends it",
+            ) from None
+        self._fd = fd
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def is_held(home: Home) -> bool:
+    """Whether a consumer lives on this home."""
+    fd = os.open(home.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Shared, so that two who ask at the same moment don't see each other as the consumer.
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _who(home: Home) -> str:
+    try:
+        return f": pid {load_object(home.consumer)['pid']}"
+    except (OSError, ValueError, KeyError):
+        return ""

@@ -1,0 +1,76 @@
+"""What the bus remembers of a cadence: `cadences/<name>.json`, changed under a lock, each run applied once."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.model import strictjson
+from cadencebus.model.naming import is_cadence
+from cadencebus.store import files
+from cadencebus.store.corrupt import load_object, set_aside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cadencebus.store.paths import Home
+
+# How many run ids are remembered as applied: far more than can be settling at once.
+APPLIED = 64
+
+
+class Memory:
+    """Reads and changes the cadences' memories; says through `report` when one had to be set aside."""
+
+    def __init__(self, home: Home, report: Callable[[str], None] = lambda _: None) -> None:
+        self._home = home
+        self._report = report
+        self._cache: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+
+    def load(self, cadence: str, now: float, *, mend: bool = True) -> dict[str, Any]:
+        """What is remembered; an unreadable memory is set aside whole and begins anew."""
+        path = self._home.memory(cadence)
+        try:
+            at = os.lstat(path)
+            mark = (at.st_mtime_ns, at.st_size, at.st_ino)
+            known = self._cache.get(cadence)
+            if known is None or known[0] != mark:
+                known = self._cache[cadence] = (mark, load_object(path))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            if mend and (aside := set_aside(path, now)):
+                self._report(f"cadences/{cadence}.json can't be read ({error}); set aside as {aside}")
+            return {}
+        return known[1]
+
+    def names(self) -> list[str]:
+        """The cadences that have a memory."""
+        with contextlib.suppress(FileNotFoundError):
+            found = (name.removesuffix(".json") for name in os.listdir(self._home.cadences) if name.endswith(".json"))
+            return sorted(name for name in found if is_cadence(name))
+        return []
+
+    def change(self, cadence: str, now: float, patch: Mapping[str, Any], *, run: str | None = None) -> None:
+        """Merge a change in; one that names a run is applied once, however often it is replayed."""
+        with self._locked():
+            old = self.load(cadence, now)
+            applied = list(old.get("applied", []))
+            if run is not None:
+                if run in applied:
+                    return
+                applied = [*applied, run][-APPLIED:]
+            new = {**old, **patch, "applied": applied}
+            temporary = f"{self._home.tmp}/memory.{os.getpid()}.{os.urandom(4).hex()}"
+            files.replace(temporary, self._home.memory(cadence), strictjson.dumps(new))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        fd = os.open(self._home.cadences, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)

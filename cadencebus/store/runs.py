@@ -1,0 +1,200 @@
+"""Run folders: `runs/<day of the id>/<tick id>.<run>/`, everything about one run, durable before it starts."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339
+from cadencebus.model import strictjson
+from cadencebus.store import files
+from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cadencebus.model.tick import Tick
+    from cadencebus.store.paths import Home
+
+MAX_RUNS = 50
+PENDING = "exit.pending"
+# Room for the session's pid, which is only known when run.json must already be on disk.
+_PID_WIDTH = 10
+
+
+class TooManyRuns(Exception):
+    """A tick that has had all the runs it will ever get."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder."""
+
+    path: str
+    tick_id: str
+    number: int
+
+    @property
+    def id(self) -> str:
+        """The run's id, as CADENCE_RUN_ID and the journal have it."""
+        return f"{self.tick_id}.{self.number}"
+
+    def file(self, name: str) -> str:
+        """A file of the run."""
+        return f"{self.path}/{name}"
+
+
+def folder(home: Home, tick_id: str, number: int) -> RunFolder:
+    """The folder of one run, there or not."""
+    return RunFolder(home.run(tick_id, number), tick_id, number)
+
+
+def latest(home: Home, tick_id: str) -> RunFolder | None:
+    """The last run a tick ever had; None where it had none."""
+    found = None
+    for number in range(1, MAX_RUNS + 1):
+        if files.exists(home.run(tick_id, number)):
+            found = folder(home, tick_id, number)
+        elif found is not None or number > 1:
+            # One gap is allowed for: a purged first run must not hide the second.
+            break
+    return found
+
+
+def every(home: Home, tick_id: str) -> Iterator[RunFolder]:
+    """All runs of a tick that still have their folder."""
+    for number in range(1, MAX_RUNS + 1):
+        run = folder(home, tick_id, number)
+        if os.path.isdir(run.path):
+            yield run
+
+
+def make(home: Home, tick: Tick) -> RunFolder:
+    """Make the next run's folder; a folder that exists is a run that was."""
+    day_folder = os.path.dirname(home.run(tick.id, 1))
+    if files.make_folder(day_folder):
+        files.sync_folder(home.runs)
+    before = [int(run) for a in tick.attempts if (run := str(a.get("run", "")).rpartition(".")[2]).isdigit()]
+    for number in range(max(before, default=0) + 1, MAX_RUNS + 1):
+        run = folder(home, tick.id, number)
+        if files.make_folder(run.path):
+            return run
+    raise TooManyRuns(f"{tick.id} has had {MAX_RUNS} runs")
+
+
+def furnish(run: RunFolder, tick: bytes, prompt: bytes, record: Mapping[str, Any]) -> tuple[int, int]:
+    """Put everything a run needs to be judged later into its folder, durably; where run.json has room for the pid.
+
+    A full disk must stop the start, not the record: the exit record is made now and only renamed later.
+    """
+    data = strictjson.dumps(dict(record))
+    room = b'"pid": null'
+    at = data.index(room) + len(b'"pid": ')
+    data = data.replace(room, room + b" " * (_PID_WIDTH - len(b"null")), 1)
+    files.write_new(run.file("tick.json"), tick)
+    files.write_new(run.file("prompt.md"), prompt)
+    files.write_new(run.file("run.json"), data)
+    files.write_new(run.file(PENDING), b"", durable=False)
+    files.sync_folder(run.path)
+    files.sync_folder(os.path.dirname(run.path))
+    return at, _PID_WIDTH
+
+
+def rewrite(run: RunFolder, record: Mapping[str, Any]) -> None:
+    """Write the run's record anew, once it is known how it ended."""
+    temporary = run.file(".run.json")
+    files.discard(temporary)
+    files.write_new(temporary, strictjson.dumps(dict(record)))
+    os.rename(temporary, run.file("run.json"))
+
+
+def record(run: RunFolder) -> dict[str, Any] | None:
+    """What run.json says; None where it is missing or unreadable."""
+    try:
+        return load_object(run.file("run.json"))
+    except (OSError, ValueError):
+        return None
+
+
+def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:
+    """Write down why the run is about to be ended; False where somebody was first. On a full disk: go on anyway."""
+    try:
+        files.write_new(run.file("ending.json"), strictjson.dumps(dict(ending)))
+        files.sync_folder(run.path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}:
+            raise
+    return True
+
+
+def intention(run: RunFolder) -> dict[str, Any] | None:
+    """Why the bus ended the run, if it did; an empty or torn note still says that it did."""
+    try:
+        return load_object(run.file("ending.json"), 1 << 16)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        # Whoever wrote it is gone or the disk was full: it was ended on purpose, so nothing is counted.
+        return {"class": "killed", "by": "unknown", "requeue": True, "at": rfc3339(0), "detail": "ending.json can't be read"}
+
+
+def absorb(run: RunFolder, tick_ids: list[str]) -> None:
+    """Note durably which waiting ticks this run stands for, before they are finished."""
+    fd = os.open(run.file("absorbed"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.FILE_MODE)
+    try:
+        files.write_all(fd, "".join(f"{tick_id}\n" for tick_id in tick_ids).encode())
+        files.sync(fd)
+    finally:
+        os.close(fd)
+    files.sync_folder(run.path)
+
+
+def absorbed(home: Home, tick_id: str) -> list[str]:
+    """Every tick that any run of this one stood for."""
+    ids: dict[str, None] = {}
+    for run in every(home, tick_id):
+        with contextlib.suppress(FileNotFoundError), open(run.file("absorbed"), encoding="ascii") as lines:
+            ids.update(dict.fromkeys(line.strip() for line in lines if line.endswith("\n")))
+    return list(ids)
+
+
+def tail(path: str, size: int = 4096) -> bytes:
+    """The last bytes of a log; empty where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        end = os.lseek(fd, 0, os.SEEK_END)
+        return os.pread(fd, size, max(0, end - size))
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def head(path: str, size: int = 2048) -> bytes:
+    """The first bytes of a log; empty where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, size, 0)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def drop_empty_logs(run: RunFolder) -> None:
+    """Remove logs that nothing was written to."""
+    for name in ("stdout.log", "stderr.log"):
+        with contextlib.suppress(OSError):
+            if os.lstat(run.file(name)).st_size == 0:
+                os.unlink(run.file(name))

@@ -1,0 +1,198 @@
+"""The spool: a tick's state is the folder it lies in, every change of state is one rename.
+
+Each verb here is one change of state, in the order that a crash at any point forgives. Only the
+consumer claims and finishes; claim, edit, bump and rm hold a lock on inbox/ while they move.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import day, stamp
+from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
+from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
+from cadencebus.store import files, inlet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cadencebus.model.naming import Name
+    from cadencebus.store.paths import Home
+
+MIB = 1 << 20
+
+
+class Spool:
+    """The folders of one home, known by their verbs."""
+
+    def __init__(self, home: Home, *, max_tick_bytes: int = MIB) -> None:
+        self.home = home
+        self.max_tick_bytes = max_tick_bytes
+        self._days: set[str] = set()
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The file names of one of the folders, in no order."""
+        with os.scandir(f"{self.home.state}/{folder}") as entries:
+            for entry in entries:
+                yield entry.name
+
+    def done_days(self) -> list[str]:
+        """The days that have finished ticks, oldest first."""
+        return sorted(name for name in self.names("done") if len(name) == len("2026-11-21") and name[4] == "-")
+
+    def read(self, folder: str, file: str) -> Tick:
+        """The tick in a file of a folder: BadTick where it is none, FileNotFoundError where it is gone."""
+        name = parse_name(file) or _named(file)
+        path = f"{self.home.state}/{folder}/{file}"
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            born = os.fstat(fd).st_mtime
+            try:
+                # What is settled carries its whole past; only a producer's file is held to the limit.
+                limit = self.max_tick_bytes if folder in {"inbox", "deferred"} else 64 * MIB
+                data = files.read_fd(fd, limit)
+            except ValueError as error:
+                raise BadTick("too_big", str(error)) from None
+        finally:
+            os.close(fd)
+        return tick_of(read_members(data), name, born=born)
+
+    def ended(self, name: Name) -> str | None:
+        """Where a tick of this id already ended: `dead` or `done/<day>`; None where it did not."""
+        day_of_id = f"{name.stamp[:4]}-{name.stamp[4:6]}-{name.stamp[6:8]}"
+        places = ["dead", *(f"done/{d}" for d in self.done_days() if d >= day_of_id)]
+        for place in places:
+            for priority in range(10):
+                if files.exists(f"{self.home.state}/{place}/{name.at(priority).file}"):
+                    return place
+        return None
+
+    def finished(self, name: Name) -> str | None:
+        """The day's folder in done/ where this very name lies; cheaper than `ended`, for what arrives by itself."""
+        day_of_id = f"{name.stamp[:4]}-{name.stamp[4:6]}-{name.stamp[6:8]}"
+        for today in reversed(self.done_days()):
+            if today >= day_of_id and files.exists(f"{self.home.done}/{today}/{name.file}"):
+                return f"done/{today}"
+        return None
+
+    # --- verbs -----------------------------------------------------------------------------------
+
+    def put(self, ticks: Iterable[Tick], now: float) -> None:
+        """Accept ticks, all or none; one that already lies there under its name is there."""
+        batch = [
+            (tick.name, tick.bytes(), tick.not_before if tick.not_before and tick.not_before > now else None)
+            for tick in ticks
+        ]
+        inlet.put_all(self.home, batch)
+
+    @contextlib.contextmanager
+    def moving(self) -> Iterator[None]:
+        """Hold the lock under which ticks are moved out of or renamed inside inbox/."""
+        fd = os.open(self.home.inbox, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def claim(self, file_names: Sequence[str], *, durable: bool = True) -> list[str]:
+        """Take ticks out of inbox/; those that are gone or whose name is in use are not in the answer."""
+        taken = []
+        with self.moving():
+            for file in file_names:
+                with contextlib.suppress(FileNotFoundError, FileExistsError):
+                    files.move(f"{self.home.inbox}/{file}", f"{self.home.claimed}/{file}")
+                    taken.append(file)
+        if taken and durable:
+            files.sync_folders([self.home.claimed, self.home.inbox])
+        return taken
+
+    def commit(self, ticks: Sequence[Tick]) -> None:
+        """Write ticks over their claimed files: that rename is the commit of how they settle."""
+        files.write_many((self._fresh(tick.name.file), tick.bytes()) for tick in ticks)
+        for tick in ticks:
+            file = tick.name.file
+            os.rename(f"{self.home.tmp}/{file}", f"{self.home.claimed}/{file}")
+        files.sync_folder(self.home.claimed)
+
+    def finish(self, file_names: Iterable[str], now: float) -> None:
+        """Move settled ticks from claimed/ to done/."""
+        target = f"{self.home.done}/{day(now)}"
+        if target not in self._days and files.make_folder(target):
+            files.sync_folder(self.home.done)
+        self._days.add(target)
+        self._leave(file_names, target)
+
+    def entomb(self, file_names: Iterable[str]) -> None:
+        """Move settled ticks from claimed/ to dead/."""
+        self._leave(file_names, self.home.dead)
+
+    def again(self, file_names: Iterable[str]) -> None:
+        """Move ticks from claimed/ back to inbox/."""
+        self._leave(file_names, self.home.inbox)
+
+    def _leave(self, file_names: Iterable[str], target: str) -> None:
+        for file in file_names:
+            with contextlib.suppress(FileNotFoundError):
+                # On a replay the tick may already be where it belongs.
+                files.move(f"{self.home.claimed}/{file}", f"{target}/{file}")
+        files.sync_folders([target, self.home.claimed])
+
+    def defer(self, file: str, due: float) -> str:
+        """Let a ready tick wait for its time; its new name."""
+        name = parse_name(file) or _named(file)
+        target = deferred_name(stamp(due), name)
+        with self.moving():
+            files.move(f"{self.home.inbox}/{file}", f"{self.home.deferred}/{target}")
+        files.sync_folders([self.home.deferred, self.home.inbox])
+        return target
+
+    def promote(self, deferred: Sequence[str]) -> list[str]:
+        """Make waiting ticks ready, those that still wait; their names in inbox/."""
+        ready = []
+        for file in deferred:
+            parsed = parse_deferred(file)
+            if parsed is None:
+                continue
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                files.move(f"{self.home.deferred}/{file}", f"{self.home.inbox}/{parsed[1].file}")
+                ready.append(parsed[1].file)
+        if ready:
+            files.sync_folders([self.home.inbox, self.home.deferred])
+        return ready
+
+    def rename(self, folder: str, file: str, target: str) -> bool:
+        """Give a waiting tick another name in its folder; False where it is gone or the name is taken."""
+        with self.moving():
+            try:
+                files.move(f"{self.home.state}/{folder}/{file}", f"{self.home.state}/{folder}/{target}")
+            except (FileNotFoundError, FileExistsError):
+                return False
+        files.sync_folder(f"{self.home.state}/{folder}")
+        return True
+
+    def rewrite(self, folder: str, file: str, tick: Tick) -> None:
+        """Replace a waiting tick's content under the lock; FileNotFoundError where it is gone."""
+        with self.moving():
+            os.lstat(f"{self.home.state}/{folder}/{file}")
+            temporary = self._fresh(f"edit.{file}")
+            files.replace(temporary, f"{self.home.state}/{folder}/{file}", tick.bytes())
+
+    def _fresh(self, file: str) -> str:
+        """A path in tmp/ that is free: what a killed predecessor left there is of no use to anyone."""
+        path = f"{self.home.tmp}/{file}"
+        if files.exists(path):
+            files.discard(path)
+        return path
+
+
+def _named(file: str) -> Name:
+    parsed = parse_deferred(file)
+    if parsed is None:
+        raise BadTick("bad_id", f"{file}: not the name of a tick")
+    return parsed[1]

@@ -1,0 +1,151 @@
+"""Burying what can't be a tick: a letter that says why, and the bytes as they came, as `<letter>.raw`.
+
+The raw bytes move first, the letter follows: a crash between leaves a `.raw` without a letter, and
+`mend` writes the letter from the bytes. The other order would leave a letter and a file that is
+buried a second time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339
+from cadencebus.model import strictjson
+from cadencebus.model.naming import RAW, SUFFIX, Name, is_cadence, is_id, name_of, parse_deferred, parse_name
+from cadencebus.model.tick import BadTick, Tick, read_members
+from cadencebus.store import files, inlet
+
+if TYPE_CHECKING:
+    from cadencebus.store.paths import Home
+
+NOBODY = "unknown"
+CURES = {
+    "unknown_cadence": "add the prompt file, then `cadence dead retry`",
+    "too_big": "hand large data over as a file and name it in the payload",
+    "unreadable": "mend the file's permissions and move it back to inbox/",
+}
+
+
+def examine(path: str, max_bytes: int) -> dict[str, Any]:
+    """The members of the tick in a file, opened only if it is a regular one; BadTick says what is wrong."""
+    at = os.lstat(path)
+    if not stat.S_ISREG(at.st_mode):
+        raise BadTick("not_a_file", f"not a regular file but {_kind(at.st_mode)}")
+    if at.st_size > max_bytes:
+        raise BadTick("too_big", f"{at.st_size} bytes, where {max_bytes} are allowed")
+    try:
+        data = files.read(path, max_bytes)
+    except PermissionError:
+        raise BadTick("unreadable", "no permission to read it") from None
+    except ValueError as error:
+        raise BadTick("too_big", f"{error}") from None
+    return read_members(data)
+
+
+def letter_name(file: str, members: dict[str, Any] | None, now: float) -> Name:
+    """The name of the letter for a file: its own where it has one."""
+    deferred = parse_deferred(file)
+    own = parse_name(file) or (deferred[1] if deferred else None)
+    if own is not None:
+        return own
+    cadence = (members or {}).get("cadence")
+    return name_of(inlet.new_id(now), cadence if is_cadence(cadence) else NOBODY, 5)
+
+
+def bury(home: Home, folder: str, file: str, fault: BadTick, now: float) -> Name | None:
+    """Move a file to dead/ and write its letter; the letter's name, None where the file is gone."""
+    source = f"{home.state}/{folder}/{file}"
+    members = _members(source) if fault.code not in {"not_a_file", "too_big"} else None
+    name = letter_name(file, members, now)
+    if any(files.exists(f"{home.dead}/{name.file}{end}") for end in ("", RAW)):
+        # The id is already buried: this is another file, so it gets another grave.
+        name = name_of(inlet.new_id(now), name.cadence, name.priority)
+    try:
+        files.move(source, f"{home.dead}/{name.file}{RAW}")
+    except FileNotFoundError:
+        return None
+    write_letter(home, name, file, fault, members, now)
+    files.sync_folders([home.dead, os.path.dirname(source)])
+    return name
+
+
+def write_letter(
+    home: Home, name: Name, file: str, fault: BadTick, members: dict[str, Any] | None, now: float
+) -> None:
+    """Write the letter beside raw bytes that already lie in dead/."""
+    members = members or {}
+    letter = Tick(id=name.id, cadence=name.cadence, created_at=now, priority=name.priority)
+    source, payload = members.get("source"), members.get("payload")
+    shown = {
+        **letter.dump(),
+        "source": source if isinstance(source, str) else "file",
+        "payload": payload if isinstance(payload, dict) else {},
+        "file": escaped(file),
+        "outcome": {
+            "status": "dead",
+            "class": fault.code,
+            "reason": fault.message,
+            "finished_at": rfc3339(now),
+            "raw": f"{name.file}{RAW}",
+            "cure": CURES.get(fault.code, f"mend the file and move it back to inbox/, or `cadence dead purge {name.id}`"),
+        },
+    }
+    if is_id(members.get("id")) and members.get("id") != name.id:
+        shown["origin_id"] = members["id"]
+    temporary = f"{home.tmp}/{name.file}"
+    files.discard(temporary)
+    files.write_new(temporary, strictjson.dumps(shown))
+    with contextlib.suppress(FileExistsError):
+        files.place(temporary, f"{home.dead}/{name.file}")
+
+
+def complete(home: Home, file_names: list[str], max_bytes: int, now: float) -> list[str]:
+    """Write the letters that a crash kept from raw bytes in dead/; the names of those letters."""
+    have = set(file_names)
+    lonely = [raw for raw in file_names if raw.endswith(SUFFIX + RAW) and raw.removesuffix(RAW) not in have]
+    written = []
+    for raw in lonely:
+        name = parse_name(raw.removesuffix(RAW))
+        if name is None:
+            continue
+        members: dict[str, Any] | None = None
+        try:
+            members = examine(f"{home.dead}/{raw}", max_bytes)
+            fault = BadTick("recovered", "buried shortly before a crash, which took the reason along")
+        except BadTick as found:
+            fault = found
+        write_letter(home, name, raw, fault, members, now)
+        written.append(name.file)
+    if written:
+        files.sync_folder(home.dead)
+    return written
+
+
+def escaped(file: str) -> str:
+    """A file name that is safe in a log, a terminal and JSON, whatever bytes it is made of."""
+    text = os.fsencode(file).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _members(path: str) -> dict[str, Any] | None:
+    """What can be learnt from a file that is refused: it may still say whose it is."""
+    try:
+        value = strictjson.loads(files.read(path, 1 << 20))
+    except (OSError, ValueError, strictjson.BadJSON):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "something unknown")
