@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     class Clock(Protocol):
         """Wall time for people and files; monotonic time for every time-out and decision."""
 
-        def wall(self) -> float: ...
+        def wall(self) -> float:
+            """Seconds since the epoch; may jump."""
 
-        def monotonic(self) -> float: ...
+        def monotonic(self) -> float:
+            """Seconds that never jump."""
 
 
 class SystemClock:

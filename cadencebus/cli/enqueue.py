@@ -14,7 +14,6 @@ from cadencebus.store import inlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
 
     from cadencebus.cli.context import Context
     from cadencebus.store.paths import Home
@@ -40,7 +39,18 @@ Puts a tick into the queue and prints its id. Exit 0: it is on disk. 73: refused
   cadence enqueue report --set week=47 --in 2h --key report-47
   jq -c '.[]' jobs.json | cadence enqueue --batch -
 """
-_WITH_VALUE = ("--payload", "--set", "--in", "--at", "--priority", "--key", "--ttl", "--source", "--batch", "--timeout")
+_WITH_VALUE = (
+    "--payload",
+    "--set",
+    "--in",
+    "--at",
+    "--priority",
+    "--key",
+    "--ttl",
+    "--source",
+    "--batch",
+    "--timeout",
+)
 MAX_HOPS = 16
 
 
@@ -116,7 +126,9 @@ def known(home: Home, name: str) -> None:
     except FileNotFoundError:
         return
     if layout != b"1":
-        raise Misconfigured(f"{home.format} says layout {layout!r}: this version knows 1", next_step="upgrade cadencebus")
+        raise Misconfigured(
+            f"{home.format} says layout {layout!r}: this version knows 1", next_step="upgrade cadencebus"
+        )
 
 
 def room(home: Home, wanted: int) -> None:
@@ -132,7 +144,9 @@ def room(home: Home, wanted: int) -> None:
 
     limit = load_settings(home, flags={}, environ=os.environ).max_inbox
     if limit and sum(1 for name in os.listdir(home.inbox) if name.endswith(".json")) + wanted > limit:
-        raise TryLater(f"the queue is full: max_inbox is {limit}", next_step="wait, or raise max_inbox in cadence.yaml")
+        raise TryLater(
+            f"the queue is full: max_inbox is {limit}", next_step="wait, or raise max_inbox in cadence.yaml"
+        )
 
 
 def _put(home: Home, name: str, options: dict[str, list[str]]) -> str:

@@ -78,7 +78,12 @@ def _run(words: list[str], context: Context) -> int:
 
 def overview() -> str:
     """All verbs, a line each."""
-    lines = ["usage: cadence VERB …", "", "The small, durable bus between “it is time” and “it was done”.", ""]
+    lines = [
+        "usage: cadence VERB …",
+        "",
+        "The small, durable bus between “it is time” and “it was done”.",
+        "",
+    ]
     lines += [f"  {verb:<11} {what}" for verb, (_, what) in VERBS.items()]
     lines += ["", "Everywhere: --home DIR, --json, --quiet, --debug. `cadence VERB --help` tells more.", ""]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""From a ready tick to a run folder that is durable: everything that must be on disk before a process starts."""
+"""From a ready tick to a durable run folder: all that must be on disk before a process starts."""
 
 from __future__ import annotations
 
@@ -182,7 +182,9 @@ def _argv(gear: Gear, boarded: Boarded) -> tuple[str, ...]:
         "model": cadence.model or "",
         "session_id": boarded.session_id or "",
     }
-    return argv_for(boarded.runner, cadence, values=values, session_id=boarded.session_id, resume=boarded.resumed)
+    return argv_for(
+        boarded.runner, cadence, values=values, session_id=boarded.session_id, resume=boarded.resumed
+    )
 
 
 def _guard_runner(cadence: Cadence) -> Runner:
@@ -203,7 +205,9 @@ def _environment(gear: Gear, boarded: Boarded) -> dict[str, str]:
     }
     env = environment.environment(os.environ, ours, dict(boarded.runner.env), dict(cadence.env))
     try:
-        return environment.credentialed(env, boarded.runner.credentials, cadence.auth or gear.settings.current.auth)
+        return environment.credentialed(
+            env, boarded.runner.credentials, cadence.auth or gear.settings.current.auth
+        )
     except CadenceError as error:
         raise NeverRan(str(error)) from None
 
@@ -248,7 +252,9 @@ def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
         cwd=str(record.get("cwd", "{home}")).replace("{home}", gear.home.root),
         started_at=started_at,
         # The same boot's monotonic clock still runs; of another boot only the wall clock is left to say.
-        monotonic=float(record["monotonic"]) if same_boot and record.get("monotonic") is not None else monotonic,
+        monotonic=float(record["monotonic"])
+        if same_boot and record.get("monotonic") is not None
+        else monotonic,
         session_id=record.get("session_id"),
         resumed=bool(record.get("resumed")),
         probe=bool(record.get("probe")),

@@ -60,7 +60,12 @@ class Closing:
             for name, patch in settlement.memory.items():
                 self._memory.change(name, now, patch, run=settlement.run)
         told += self._follow(tick, settlement, again=again)
-        facts = {"cadence": tick.cadence, "tick": tick.id, "attempt": len(tick.attempts), "run": settlement.run}
+        facts = {
+            "cadence": tick.cadence,
+            "tick": tick.id,
+            "attempt": len(tick.attempts),
+            "run": settlement.run,
+        }
         self._journal.write(now, [{**event, **facts} for event in settlement.events] + told, durable=True)
         file = [tick.name.file]
         if settlement.target == "done":
@@ -71,10 +76,9 @@ class Closing:
             self._spool.again(file)
 
     def _hold(self, settlement: Settlement) -> list[Mapping[str, Any]]:
-        told: list[Mapping[str, Any]] = []
-        for file in settlement.releases:
-            if self._holds.release(file):
-                told.append(_hold_event("hold.released", file))
+        told = [
+            _hold_event("hold.released", file) for file in settlement.releases if self._holds.release(file)
+        ]
         for hold in settlement.holds:
             if self._holds.spared(hold.file, settlement.at):
                 continue
@@ -82,10 +86,21 @@ class Closing:
             until = None if hold.until is None else rfc3339(hold.until)
             told.append({**_hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
             if hold.reason == "circuit_open":
-                told.append({"event": "circuit.opened", "cadence": hold.scope.removeprefix("cadence-"), "until": until})
+                told.append(
+                    {
+                        "event": "circuit.opened",
+                        "cadence": hold.scope.removeprefix("cadence-"),
+                        "until": until,
+                    }
+                )
         if any(file.endswith(".circuit_open.json") for file in settlement.releases):
             name = next(f for f in settlement.releases if f.endswith(".circuit_open.json"))
-            told.append({"event": "circuit.closed", "cadence": name.removeprefix("cadence-").removesuffix(".circuit_open.json")})
+            told.append(
+                {
+                    "event": "circuit.closed",
+                    "cadence": name.removeprefix("cadence-").removesuffix(".circuit_open.json"),
+                }
+            )
         return told
 
     def _follow(self, tick: Tick, settlement: Settlement, *, again: bool) -> list[Mapping[str, Any]]:
@@ -93,7 +108,9 @@ class Closing:
         for follow_up in settlement.follow_ups:
             child = _child(tick, settlement, follow_up)
             if child is None:
-                told.append({"event": "flow.cut", "cadence": tick.cadence, "tick": tick.id, "reason": "too many hops"})
+                told.append(
+                    {"event": "flow.cut", "cadence": tick.cadence, "tick": tick.id, "reason": "too many hops"}
+                )
                 continue
             if again and self._anywhere(child):
                 continue
@@ -103,7 +120,15 @@ class Closing:
                 # It lies there already: a crash came between putting it and telling of it.
                 if not isinstance(error.__cause__, FileExistsError):
                     raise
-            told.append({"event": "tick.accepted", "cadence": child.cadence, "tick": child.id, "source": child.source, "parent": tick.id})
+            told.append(
+                {
+                    "event": "tick.accepted",
+                    "cadence": child.cadence,
+                    "tick": child.id,
+                    "source": child.source,
+                    "parent": tick.id,
+                }
+            )
         return told
 
     def _anywhere(self, child: Tick) -> bool:
@@ -119,7 +144,13 @@ class Closing:
         finished = []
         for file in taken:
             tick, status, reason = wanted[file]
-            outcome = {"status": status, "class": status, "reason": reason, "finished_at": rfc3339(now), **extra}
+            outcome = {
+                "status": status,
+                "class": status,
+                "reason": reason,
+                "finished_at": rfc3339(now),
+                **extra,
+            }
             finished.append(tick.ended(outcome).settled_by(None))
         if not finished:
             return []
@@ -127,7 +158,6 @@ class Closing:
         self._journal.write(now, [done_event(tick) for tick in finished], durable=True)
         self._spool.finish(taken, now)
         return finished
-
 
     def finish_claimed(self, tick: Tick, status: str, reason: str, now: float, **extra: object) -> None:
         """Finish a claimed tick without a run."""
@@ -177,7 +207,9 @@ def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick | No
     """The tick that follows; its id comes from tick, run and name, so a replay makes the same one."""
     if tick.hops + 1 > 16:
         return None
-    seed = hashlib.sha256(f"{tick.id}\0{settlement.run}\0{follow_up.why}\0{follow_up.cadence}".encode()).digest()
+    seed = hashlib.sha256(
+        f"{tick.id}\0{settlement.run}\0{follow_up.why}\0{follow_up.cadence}".encode()
+    ).digest()
     mark = {"on_dead_of": tick.id} if follow_up.why == "on_dead" else {"parent": tick.id}
     return Tick(
         id=f"{stamp(settlement.at)}-{crockford(seed[:5])}",

@@ -1,4 +1,4 @@
-"""The consumer: one turn is a function of what is on disk and of the time; `run` turns until it is told to stop."""
+"""The consumer: one turn is a function of what is on disk and of the time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Recovery, retell
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.model.hold import BUS, Hold
-from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 from cadencebus.policy import circuit as breaker
+from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -174,7 +174,9 @@ class Consumer:
             if not hold.over(now):
                 current.append(hold)
             elif hold.reason != "disk_full" and self.gear.holds.release(hold.file):
-                self._told({"event": "hold.released", "hold": hold.file, "scope": hold.scope, "reason": hold.reason})
+                self._told(
+                    {"event": "hold.released", "hold": hold.file, "scope": hold.scope, "reason": hold.reason}
+                )
                 if hold.reason == "circuit_open":
                     self._told({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
                     self.snapshot_circuits()
@@ -184,7 +186,9 @@ class Consumer:
         self.index.discard(head.file)
         cadence = self.lineup.cadence(head.cadence)
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
-        running = Running(cadence=head.cadence, group=head.group, inline=head.inline, exclusive=head.exclusive)
+        running = Running(
+            cadence=head.cadence, group=head.group, inline=head.inline, exclusive=head.exclusive
+        )
         flight = Flight(self.gear, head.file, cadence, running)
         self.lineup.started(head.cadence)
         snapshot = self.sideline.snapshot(cadence) if not guard else []
@@ -259,7 +263,9 @@ class Consumer:
             detail = f"{error.filename or self.gear.home.state}: {error.strerror or error}"
             self.gear.holds.remember(Hold(scope=BUS, reason="disk_full", since=now, detail=detail))
             with contextlib.suppress(OSError):
-                self.gear.holds.set(Hold(scope=BUS, reason="disk_full", since=now, detail=detail), durable=False)
+                self.gear.holds.set(
+                    Hold(scope=BUS, reason="disk_full", since=now, detail=detail), durable=False
+                )
             self.gear.say(f"the state folder refuses: {detail}; holding, probing again each {PROBE_DISK:g} s")
             self._spawn(self._probe_disk())
         await self._disk.wait()
@@ -318,7 +324,6 @@ class Consumer:
     def idle(self) -> bool:
         """Whether nothing is in flight and no part of the consumer is busy with a tick."""
         return not self.flights and not self.sideline.busy and not self._arrived and self._disk.is_set()
-
 
     def busy(self) -> bool:
         """Whether some thread is in the middle of moving a tick."""

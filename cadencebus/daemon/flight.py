@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import boarding
-from cadencebus.daemon.boarding import Boarded, Doomed, NeverRan, Rejected, StillAlive
+from cadencebus.daemon.boarding import Boarded, Doomed, NeverRan, StillAlive
 from cadencebus.daemon.landing import land, verdict_of
 from cadencebus.daemon.vigil import Vigil
 from cadencebus.session import launch
@@ -44,7 +44,9 @@ class Flight:
         """Whether a session runs for it."""
         return self.boarded is not None and self.settlement is None
 
-    async def fly(self, *, stopped: Callable[[], bool], probe: bool, guard: bool, absorb: Callable[[Boarded], None]) -> None:
+    async def fly(
+        self, *, stopped: Callable[[], bool], probe: bool, guard: bool, absorb: Callable[[Boarded], None]
+    ) -> None:
         """Claim, start, watch, settle; raises OSError where the state folder refuses, the tick being safe."""
         tick = await asyncio.to_thread(boarding.take, self._gear, self.file, self.cadence)
         if tick is None:
@@ -55,7 +57,9 @@ class Flight:
         try:
             self.boarded = await asyncio.to_thread(self._start, tick, probe, guard)
         except Doomed as doom:
-            await asyncio.to_thread(self._gear.closing.entomb, tick, doom.klass, doom.reason, self._gear.clock.wall())
+            await asyncio.to_thread(
+                self._gear.closing.entomb, tick, doom.klass, doom.reason, self._gear.clock.wall()
+            )
             return
         except NeverRan as error:
             await asyncio.to_thread(self._ground, tick, str(error))
@@ -80,11 +84,20 @@ class Flight:
         except OSError:
             _undo(boarded)
             raise
-        facts = {"cadence": tick.cadence, "tick": tick.id, "attempt": len(tick.attempts) + 1, "run": boarded.run.id}
+        facts = {
+            "cadence": tick.cadence,
+            "tick": tick.id,
+            "attempt": len(tick.attempts) + 1,
+            "run": boarded.run.id,
+        }
         gear.journal.write(
             boarded.started_at,
             [
-                {"event": "tick.claimed", **facts, "waited": round(max(0.0, boarded.started_at - tick.created_at), 3)},
+                {
+                    "event": "tick.claimed",
+                    **facts,
+                    "waited": round(max(0.0, boarded.started_at - tick.created_at), 3),
+                },
                 {"event": "run.started", **facts, "runner": boarded.runner.name, "force": tick.force or None},
             ],
         )

@@ -1,4 +1,4 @@
-"""The names of what waits, in memory: names only, so a million of them fit and none is read before its turn."""
+"""The names of what waits: names only, so a million fit and none is read before its turn."""
 
 from __future__ import annotations
 
@@ -138,7 +138,9 @@ class Calendar:
     def due(self, now_stamp: str, most: int = 1000) -> list[str]:
         """Take out the names whose time has come."""
         ready: list[str] = []
-        while len(ready) < most and (file := self.first()) is not None and file[: len(now_stamp)] <= now_stamp:
+        while (
+            len(ready) < most and (file := self.first()) is not None and file[: len(now_stamp)] <= now_stamp
+        ):
             heapq.heappop(self._heap)
             self._known.discard(file)
             ready.append(file)

@@ -110,7 +110,9 @@ class Intake:
 
     def _silent_on_priority(self, file: str) -> bool:
         try:
-            return "priority" not in tomb.examine(f"{self._spool.home.inbox}/{file}", self._spool.max_tick_bytes)
+            return "priority" not in tomb.examine(
+                f"{self._spool.home.inbox}/{file}", self._spool.max_tick_bytes
+            )
         except (BadTick, OSError):
             return False
 
@@ -126,7 +128,9 @@ class Intake:
                 self._doubts.pop(file, None)
                 continue
             found.append((at.st_mtime_ns, file, at))
-        named = [name for mtime, file, at in sorted(found, key=lambda f: f[:2]) if (name := self._name(file, at))]
+        named = [
+            name for mtime, file, at in sorted(found, key=lambda f: f[:2]) if (name := self._name(file, at))
+        ]
         if named:
             files.sync_folder(self._spool.home.inbox)
 
@@ -159,13 +163,21 @@ class Intake:
         now = self._clock.wall()
         cadence = members["cadence"]
         priority = members.get("priority")
-        name = name_of(members.get("id") or inlet.new_id(now), cadence, self._own_priority(cadence) if priority is None else priority)
+        name = name_of(
+            members.get("id") or inlet.new_id(now),
+            cadence,
+            self._own_priority(cadence) if priority is None else priority,
+        )
         tick = tick_of(members, name, born=at.st_mtime)
         if "id" in members and (place := self._taken(name)):
             self._bury("inbox", file, BadTick("duplicate_id", f"the id {name.id} already lies in {place}/"))
             return None
         late = tick.not_before is not None and tick.not_before > now
-        folder, target = ("deferred", deferred_name(stamp(tick.not_before), name)) if late and tick.not_before else ("inbox", name.file)
+        folder, target = (
+            ("deferred", deferred_name(stamp(tick.not_before), name))
+            if late and tick.not_before
+            else ("inbox", name.file)
+        )
         try:
             files.move(f"{self._spool.home.inbox}/{file}", f"{self._spool.home.state}/{folder}/{target}")
         except FileNotFoundError:
@@ -175,7 +187,15 @@ class Intake:
             files.sync_folder(self._spool.home.deferred)
         else:
             self._index.add(target)
-        self._tell({"event": "tick.accepted", "cadence": cadence, "tick": name.id, "file": tomb.escaped(file), "source": tick.source})
+        self._tell(
+            {
+                "event": "tick.accepted",
+                "cadence": cadence,
+                "tick": name.id,
+                "file": tomb.escaped(file),
+                "source": tick.source,
+            }
+        )
         return target
 
     def _taken(self, name: Name) -> str | None:

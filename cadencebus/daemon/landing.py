@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.settlement import Remembered, RunFacts
-from cadencebus.policy.classes import CLASSES, Class
-from cadencebus.policy.failure import Verdict, classify
+from cadencebus.policy.classes import Class, Verdict, verdict_on
+from cadencebus.policy.failure import classify
 from cadencebus.policy.settle import settle
 from cadencebus.session import evidence, launch
 from cadencebus.store import runs
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 def verdict_of(klass: str, reason: str) -> Verdict:
     """A verdict on something that never became a run."""
-    row = CLASSES[Class(klass)]
-    return Verdict(klass=Class(klass), reason=reason, retry_at=None, counted=row.counted, counts_circuit=False)
+    return verdict_on(Class(klass), reason)
 
 
 def land(
@@ -43,10 +42,16 @@ def land(
     if boarded is not None:
         ran_s = max(0.0, gear.clock.monotonic() - boarded.monotonic)
         ending = evidence.gather(
-            boarded.run, cadence, boarded.cwd, report, started_at=boarded.started_at, ran_s=ran_s, resumed=boarded.resumed
+            boarded.run,
+            cadence,
+            boarded.cwd,
+            report,
+            started_at=boarded.started_at,
+            ran_s=ran_s,
+            resumed=boarded.resumed,
         )
         verdict = verdict or judged(ending, boarded, now)
-        _record(gear, boarded, ending, verdict, report, now)
+        _record(boarded, ending, verdict, report, now)
     if verdict is None:
         raise ValueError("neither a run nor a verdict")
     credentials = boarded.runner.credentials if boarded else cadence.runner
@@ -66,8 +71,7 @@ def land(
 def judged(ending: Ending, boarded: Boarded, now: float) -> Verdict:
     """The verdict on a run; a guard's 75 means "nothing to do", which is no failure."""
     if boarded.guard and ending.stop is None and ending.exit_code == os.EX_TEMPFAIL:
-        row = CLASSES[Class.SKIPPED]
-        return Verdict(klass=Class.SKIPPED, reason="its guard says there is nothing to do", retry_at=None, counted=row.counted, counts_circuit=False)
+        return verdict_on(Class.SKIPPED, "its guard says there is nothing to do")
     return classify(ending, now=now)
 
 
@@ -93,9 +97,7 @@ def _facts(
     )
 
 
-def _record(
-    gear: Gear, boarded: Boarded, ending: Ending, verdict: Verdict, report: Report | None, now: float
-) -> None:
+def _record(boarded: Boarded, ending: Ending, verdict: Verdict, report: Report | None, now: float) -> None:
     """Write run.json anew with how it ended."""
     known = runs.record(boarded.run) or boarded.record
     end = launch.exit_record(boarded.run.path)

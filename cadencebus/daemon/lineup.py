@@ -53,7 +53,10 @@ class Lineup:
     def running(self, cadence: Cadence) -> Running:
         """The room that a run of this cadence takes."""
         return Running(
-            cadence=cadence.name, group=cadence.group, inline=cadence.mode == "inline", exclusive=cadence.exclusive
+            cadence=cadence.name,
+            group=cadence.group,
+            inline=cadence.mode == "inline",
+            exclusive=cadence.exclusive,
         )
 
     def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
@@ -72,7 +75,11 @@ class Lineup:
                 self.waits[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
                 continue
             scope = on_cadence(name)
-            stuck = bool(held & {BUS, scope}) or name in busy or len(flights) >= self._gear.settings.current.max_sessions
+            stuck = (
+                bool(held & {BUS, scope})
+                or name in busy
+                or len(flights) >= self._gear.settings.current.max_sessions
+            )
             credentials = self._credentials(cadence)
             stuck = stuck or f"credentials-{credentials}" in held
             memory = self._gear.memory.load(name, now)
@@ -105,7 +112,9 @@ class Lineup:
         hold = brakes.brake(cadence, memory, running=mine, now=now)
         if hold is not None and not self._gear.holds.spared(hold.file, now):
             self._gear.holds.set(hold, durable=False)
-            self._gear.tell({"event": "hold.set", "hold": hold.file, "cadence": cadence.name, "reason": hold.reason})
+            self._gear.tell(
+                {"event": "hold.set", "hold": hold.file, "cadence": cadence.name, "reason": hold.reason}
+            )
             return hold
         return None
 
@@ -115,7 +124,9 @@ class Lineup:
         except NoSuch:
             since = self._unknown_since.setdefault(name, self._gear.clock.monotonic())
             left = since + self._gear.settings.current.unknown_grace - self._gear.clock.monotonic()
-            self.waits[name] = Wait("unknown", f"prompts/{name}.md does not exist; {max(0.0, left):.0f} s of grace left")
+            self.waits[name] = Wait(
+                "unknown", f"prompts/{name}.md does not exist; {max(0.0, left):.0f} s of grace left"
+            )
             return None
         except CadenceError as error:
             self._unknown_since.pop(name, None)
@@ -152,7 +163,10 @@ class Lineup:
             if len(queue) <= _BURIALS_A_TURN:
                 del self._unknown_since[name]
             for file in queue[:_BURIALS_A_TURN]:
-                yield file, BadTick("unknown_cadence", f"no cadence {name!r}: prompts/{name}.md does not exist")
+                yield (
+                    file,
+                    BadTick("unknown_cadence", f"no cadence {name!r}: prompts/{name}.md does not exist"),
+                )
 
     def grace_ends_in(self) -> float | None:
         """Seconds until an unknown cadence's grace is over."""

@@ -34,7 +34,7 @@ class Stop:
 
 
 async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = None) -> dict[str, str]:
-    """Consume until told to stop or, by mode, until there is nothing left to do; what only an operator can release."""
+    """Consume until told to stop or nothing is left; the answer is what only an operator can release."""
     consumer = Consumer(gear)
     started_at = gear.clock.wall()
     consumer.presence.picture = lambda: heartbeat(gear, consumer, started_at, __version__)
@@ -71,7 +71,9 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Sto
         if stop.wait:
             stop.end = True
         else:
-            consumer.gear.say("stopping: waiting for the sessions; once more to end them and requeue their ticks")
+            consumer.gear.say(
+                "stopping: waiting for the sessions; once more to end them and requeue their ticks"
+            )
         stop.wait = consumer.stopping = True
         consumer.bell.set()
 
@@ -122,7 +124,7 @@ def _drained(consumer: Consumer) -> dict[str, str] | None:
     stuck = {}
     for cadence, wait in consumer.admission.waits.items():
         lasting = wait.reason in UNTIL_RELEASED or wait.reason in {"disabled", "broken", "stop", "drain"}
-        if not lasting and not (wait.until is None and wait.reason in {"unreadable"}):
+        if not lasting:
             return None
         stuck[cadence] = f"{wait.reason}: {wait.detail}"
     return None if set(consumer.index.cadences()) - set(stuck) else stuck

@@ -42,7 +42,9 @@ class Recovery:
         strangers = self._index.fill(self._gear.spool.names("inbox"))
         for file in self._gear.spool.names("deferred"):
             self._calendar.add(file)
-        adoptees = [adoptee for file in sorted(self._gear.spool.names("claimed")) if (adoptee := self._claimed(file))]
+        adoptees = [
+            adoptee for file in sorted(self._gear.spool.names("claimed")) if (adoptee := self._claimed(file))
+        ]
         self._twins()
         self.strangers = strangers
         return adoptees
@@ -59,7 +61,9 @@ class Recovery:
 
     def _letters(self) -> None:
         names = list(self._gear.spool.names("dead"))
-        for file in tomb.complete(self._home, names, self._gear.spool.max_tick_bytes, self._gear.clock.wall()):
+        for file in tomb.complete(
+            self._home, names, self._gear.spool.max_tick_bytes, self._gear.clock.wall()
+        ):
             self._gear.say(f"dead/{file}: wrote the letter that a crash had kept from it")
 
     def _claimed(self, file: str) -> Adoptee | None:
@@ -126,7 +130,11 @@ class Recovery:
             if parsed is None:
                 if late.endswith(SUFFIX) and not late.startswith("."):
                     self._calendar.discard(late)
-                    self._bury("deferred", late, BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick"))
+                    self._bury(
+                        "deferred",
+                        late,
+                        BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick"),
+                    )
                 else:
                     self._calendar.discard(late)
             elif parsed[1].file in self._index or self._gear.spool.finished(parsed[1]):
@@ -142,7 +150,13 @@ class Recovery:
         name = tomb.bury(self._home, folder, file, fault, self._gear.clock.wall())
         if name is not None:
             self._gear.tell(
-                {"event": "tick.dead", "cadence": name.cadence, "tick": name.id, "class": fault.code, "reason": fault.message}
+                {
+                    "event": "tick.dead",
+                    "cadence": name.cadence,
+                    "tick": name.id,
+                    "class": fault.code,
+                    "reason": fault.message,
+                }
             )
 
 
@@ -157,7 +171,10 @@ def retell(gear: Gear, waiting: Iterable[str]) -> int:
         # Older ones were told of on their own day, which is not read again.
         if name is not None and ("tick.accepted", name.id) not in told and _day_of(name.stamp) >= since:
             lines.append({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
-    for place, event in [("dead", "tick.dead"), *((f"done/{d}", "tick.done") for d in gear.spool.done_days() if d >= since)]:
+    for place, event in [
+        ("dead", "tick.dead"),
+        *((f"done/{d}", "tick.done") for d in gear.spool.done_days() if d >= since),
+    ]:
         for file in list(gear.spool.names(place)):
             name = parse_name(file)
             if name is None or file.endswith(RAW) or (event, name.id) in told or _day_of(name.stamp) < since:

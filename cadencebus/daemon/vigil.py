@@ -1,4 +1,4 @@
-"""Watching one run until its shim is gone: silence, results, log sizes; the shim itself minds the time-out."""
+"""Watching one run until its shim is gone; the shim itself minds the time-out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def end_run(
     run: RunFolder, klass: str, detail: str, *, at: float, by: str = "consumer", requeue: bool = False
 ) -> bool:
     """Write down why a run is ended, then ask its shim for the ladder; the first writer's reason stands."""
-    first = runs.intend(run, {"class": klass, "by": by, "requeue": requeue, "at": rfc3339(at), "detail": detail})
+    first = runs.intend(
+        run, {"class": klass, "by": by, "requeue": requeue, "at": rfc3339(at), "detail": detail}
+    )
     launch.request_end(run.path)
     return first
 
@@ -131,7 +133,9 @@ class Vigil:
         cut = data.rfind(b"\n") + 1
         self._told += cut
         for line in data[:cut].splitlines():
-            text = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace"))
+            text = "".join(
+                c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace")
+            )
             sys.stderr.write(f"{self._boarded.cadence.name}: {text}\n")
 
     def _wants_probe(self) -> bool:
@@ -155,7 +159,7 @@ class Vigil:
         return Stop("wedged", "its probe says so") if process.returncode == 1 else None
 
     async def _sweep(self) -> None:
-        """Nothing of the run may be left: the shim sweeps by itself unless it was killed or the system is no Linux."""
+        """Leave nothing of the run: a shim sweeps by itself, unless it was killed or this is no Linux."""
         if sys.platform.startswith("linux") and launch.exit_record(self._run.path) is not None:
             return
         result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)

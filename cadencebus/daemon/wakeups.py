@@ -73,11 +73,15 @@ class _Handler(FileSystemEventHandler):
         self._tell = tell
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in {"opened", "closed_no_write"} or (event.is_directory and event.event_type == "modified"):
+        if event.event_type in {"opened", "closed_no_write"} or (
+            event.is_directory and event.event_type == "modified"
+        ):
             return
         for path in (event.src_path, event.dest_path):
             if path:
-                self._tell(self._folder, path if isinstance(path, str) else path.decode("utf-8", "surrogateescape"))
+                self._tell(
+                    self._folder, path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")
+                )
 
 
 def _arrivals_observer() -> BaseObserver:

@@ -129,4 +129,6 @@ def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hol
         )
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         detail = f"holds/{file} can't be read ({error}): it holds until somebody removes it"
-        return Hold(scope=scope if known else BUS, reason=reason, since=seen, until=None, detail=detail, by=OPERATOR)
+        return Hold(
+            scope=scope if known else BUS, reason=reason, since=seen, until=None, detail=detail, by=OPERATOR
+        )

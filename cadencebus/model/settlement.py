@@ -87,7 +87,9 @@ class Settlement:
 
 def settlement_of(members: Mapping[str, Any]) -> Settlement:
     """The plan that a crash left behind in a tick."""
-    holds = (hold_of(f"{h['scope']}.{h['reason']}.json", h, seen=members["at"]) for h in members.get("holds", ()))
+    holds = (
+        hold_of(f"{h['scope']}.{h['reason']}.json", h, seen=members["at"]) for h in members.get("holds", ())
+    )
     return Settlement(
         target=members["target"],
         run=members["run"],

@@ -29,16 +29,22 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH) -> object:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadJSON("not_utf8", f"not UTF-8: byte {data[error.start]:#04x} at offset {error.start}") from None
+        raise BadJSON(
+            "not_utf8", f"not UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
+        ) from None
     # The C parser recurses: measure the depth before it does.
     if data.count(b"[") + data.count(b"{") > max_depth and depth(text) > max_depth:
         raise BadJSON("too_deep", f"nested over {max_depth} deep")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except BadJSON:
         raise
     except json.JSONDecodeError as error:
-        raise BadJSON("not_json", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        raise BadJSON(
+            "not_json", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise BadJSON("not_json", f"not JSON: {error}") from None
     if "\\ud" in text or "\\uD" in text:

@@ -150,12 +150,16 @@ def check_members(members: Mapping[str, Any]) -> None:
     for key, (types, wanted) in _TYPES.items():
         value = members.get(key, ...)
         # bool is an int to Python, not to anybody else.
-        if value is not ... and (not isinstance(value, types) or (isinstance(value, bool) and bool not in types)):
+        if value is not ... and (
+            not isinstance(value, types) or (isinstance(value, bool) and bool not in types)
+        ):
             raise BadTick("wrong_type", f"{key}: {_kind(value)}, where {wanted} belongs")
     if members.get("schema", SCHEMA) != SCHEMA:
         raise BadTick("unsupported_schema", f"schema {members['schema']}: this version knows {SCHEMA}")
     if "id" in members and not is_id(members["id"]):
-        raise BadTick("bad_id", f"id: {_show(members['id'])} is not of the form 20261121T023000.123456Z-7f3k9q2m")
+        raise BadTick(
+            "bad_id", f"id: {_show(members['id'])} is not of the form 20261121T023000.123456Z-7f3k9q2m"
+        )
     if not is_cadence(members.get("cadence")):
         raise BadTick("bad_cadence", f"cadence: {_show(members.get('cadence'))} can't name a cadence")
     _check_values(members)
@@ -207,7 +211,9 @@ def _time(key: str, text: str) -> float:
     try:
         return parse_rfc3339(text)
     except (ValueError, OverflowError):
-        raise BadTick("bad_value", f"{key}: {_show(text)} is not a time such as 2026-11-21T02:30:00Z") from None
+        raise BadTick(
+            "bad_value", f"{key}: {_show(text)} is not a time such as 2026-11-21T02:30:00Z"
+        ) from None
 
 
 def _show(value: object) -> str:

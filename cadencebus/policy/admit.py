@@ -107,7 +107,13 @@ def held_by(head: Waiting, by_scope: Mapping[str, Sequence[Hold]]) -> Hold | Non
 
 
 def _rank(head: Waiting) -> tuple[bool, int, int, float, str]:
-    return (not head.force, -1 if head.group is None else head.group, head.priority, head.last_started, head.file[2:])
+    return (
+        not head.force,
+        -1 if head.group is None else head.group,
+        head.priority,
+        head.last_started,
+        head.file[2:],
+    )
 
 
 class _Room:
@@ -152,7 +158,9 @@ class _Room:
 
     def _refuse_full(self, head: Waiting) -> Wait | None:
         if head.inline:
-            return None if self._inline > 0 else Wait("full", f"all {self._caps.inline} inline places are taken")
+            return (
+                None if self._inline > 0 else Wait("full", f"all {self._caps.inline} inline places are taken")
+            )
         if self._sessions > 0:
             return None
         if self._caps.sessions == 0:

@@ -17,19 +17,28 @@ class Delays(Protocol):
     """The waits of a cadence: a list whose last repeats, or an exponential."""
 
     @property
-    def delays(self) -> tuple[float, ...]: ...
+    def delays(self) -> tuple[float, ...]:
+        """The waits one after the other; the last repeats."""
+
     @property
-    def initial(self) -> float | None: ...
+    def initial(self) -> float | None:
+        """The first wait of an exponential; None where `delays` counts."""
+
     @property
-    def multiplier(self) -> float: ...
+    def multiplier(self) -> float:
+        """How much longer each further wait is."""
+
     @property
-    def max(self) -> float | None: ...
+    def max(self) -> float | None:
+        """The longest wait."""
+
     @property
-    def jitter(self) -> float: ...
+    def jitter(self) -> float:
+        """By which share each wait may be shorter or longer."""
 
 
 def wait_after(nth: int, waits: Delays, rng: random.Random) -> float:
-    """Seconds to hold the cadence after its n-th consecutive failed run, jittered by a passed-in generator."""
+    """Seconds to hold the cadence after its n-th consecutive failed run, jittered."""
     if nth < 1:
         return 0.0
     base = _asked(nth, _strategy(waits))

@@ -24,12 +24,20 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
     if cadence.active_hours is not None:
         opens = opens_at(cadence.active_hours.start, cadence.active_hours.end, cadence.timezone, now)
         if opens is not None:
-            return Hold(scope=scope, reason="active_hours", since=now, until=opens, detail="outside its active hours")
+            return Hold(
+                scope=scope, reason="active_hours", since=now, until=opens, detail="outside its active hours"
+            )
     most = cadence.max_runs_per_hour
     if most:
-        recent = sorted(t for text in memory.get("recent", ()) if now - _HOUR < (t := parse_rfc3339(text)) <= now)
+        recent = sorted(
+            t for text in memory.get("recent", ()) if now - _HOUR < (t := parse_rfc3339(text)) <= now
+        )
         if len(recent) + running >= most and recent:
-            until = recent[max(0, len(recent) + running - most)] + _HOUR if len(recent) >= most else recent[0] + _HOUR
+            until = (
+                recent[max(0, len(recent) + running - most)] + _HOUR
+                if len(recent) >= most
+                else recent[0] + _HOUR
+            )
             detail = f"{len(recent)} runs in the last hour (max_runs_per_hour: {most}): a loop?"
             return Hold(scope=scope, reason="runs_per_hour", since=now, until=until, detail=detail)
     return None

@@ -1,4 +1,4 @@
-"""The breaker of one cadence: closed, open (a hold stands), or half-open (the hold is over, one probe may go).
+"""The breaker of one cadence: closed, open (a hold stands), half-open (the hold is over, one probe may go).
 
 The hold file alone says *held until*; the memory keeps the streak and the length of the last opening.
 So there is no state to get out of step: open in memory without a hold is half-open.

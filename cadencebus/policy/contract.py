@@ -24,7 +24,7 @@ _GRAIN = 2.0
 
 
 def unmet(expect: Expect, files: Mapping[str, Seen | None], *, proof: bool, started_at: float) -> str | None:
-    """Why the contract is not met; None where it is. (The `result` condition is judged by the stream.)"""
+    """Why the contract is not met; None where it is. `result` is judged by the stream."""
     for path in expect.file:
         seen = files.get(path)
         if seen is None:

@@ -8,16 +8,16 @@ from cadencebus.clock import rfc3339
 from cadencebus.model.hold import Hold, on_cadence
 from cadencebus.policy import circuit as breaker
 from cadencebus.policy.backoff import wait_after
-from cadencebus.policy.classes import Class
+from cadencebus.policy.classes import CLASSES, Class
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
 
     from cadencebus.model.cadence import Cadence
-    from cadencebus.model.tick import Tick
-    from cadencebus.policy.failure import Verdict
     from cadencebus.model.settlement import RunFacts
+    from cadencebus.model.tick import Tick
+    from cadencebus.policy.classes import Verdict
 
 TURN_STREAK = 5
 # The newest run weighs this much in the averages.
@@ -38,7 +38,7 @@ def after(
     died: bool,
 ) -> Lasting:
     """The change of the cadence's memory, the holds to set on it, the holds to release."""
-    patch = _always(verdict, facts, memory, now)
+    patch = _always(verdict, facts, now)
     if cadence.max_runs_per_hour:
         patch["recent"] = [*memory.get("recent", ()), rfc3339(facts.started_at)][-cadence.max_runs_per_hour :]
     if verdict.klass is Class.OK:
@@ -50,19 +50,26 @@ def after(
     return _failed(patch, verdict, cadence, facts, memory, now=now, rng=rng, died=died)
 
 
-def _always(verdict: Verdict, facts: RunFacts, memory: Mapping[str, Any], now: float) -> dict[str, Any]:
+def _always(verdict: Verdict, facts: RunFacts, now: float) -> dict[str, Any]:
     seconds = max(0.0, now - facts.started_at)
     patch: dict[str, Any] = {
-        "last_run": {"run": facts.run, "class": str(verdict.klass), "at": rfc3339(now), "seconds": round(seconds, 3)}
+        "last_run": {
+            "run": facts.run,
+            "class": str(verdict.klass),
+            "at": rfc3339(now),
+            "seconds": round(seconds, 3),
+        }
     }
     if facts.session_id:
         patch["session_id"] = facts.session_id
-    if verdict.klass is Class.RESUME_UNKNOWN or (facts.resumed and verdict.klass in {Class.PROMPT_TOO_LONG, Class.REFUSED, Class.OUTPUT_LIMIT, Class.INVALID_REQUEST}):
+    if verdict.klass is Class.RESUME_UNKNOWN or (facts.resumed and CLASSES[verdict.klass].fresh_helps):
         patch["session_id"] = None
     return patch
 
 
-def _well(patch: dict[str, Any], cadence: Cadence, facts: RunFacts, memory: Mapping[str, Any], now: float) -> Lasting:
+def _well(
+    patch: dict[str, Any], cadence: Cadence, facts: RunFacts, memory: Mapping[str, Any], now: float
+) -> Lasting:
     seconds = max(0.0, now - facts.started_at)
     old = memory.get("averages") or {}
     averages = {"runs": int(old.get("runs", 0)) + 1}
@@ -99,7 +106,9 @@ def _failed(
 ) -> Lasting:
     failures = int(memory.get("failures") or 0) + 1
     patch["failures"] = failures
-    circuit = breaker.after_failure(memory, cadence.circuit, failures, probe=facts.probe, now=now, reason=verdict.reason)
+    circuit = breaker.after_failure(
+        memory, cadence.circuit, failures, probe=facts.probe, now=now, reason=verdict.reason
+    )
     patch["circuit"] = circuit
     holds = _mourned(patch, cadence, memory, now) if died else []
     if circuit is not None:
@@ -129,7 +138,11 @@ def _unproved(
     if verdict.counted:
         tries = tick.counted_attempts + 1
         wait = wait_after(tries, cadence.backoff, rng)
-        return patch, [_backoff(cadence, verdict, wait, now, f"before attempt {tries + 1}")] if wait > 0 else [], []
+        return (
+            patch,
+            [_backoff(cadence, verdict, wait, now, f"before attempt {tries + 1}")] if wait > 0 else [],
+            [],
+        )
     return patch, [], []
 
 
@@ -173,5 +186,9 @@ def _mourned(patch: dict[str, Any], cadence: Cadence, memory: Mapping[str, Any],
 
 def _backoff(cadence: Cadence, verdict: Verdict, wait: float, now: float, when: str) -> Hold:
     return Hold(
-        scope=on_cadence(cadence.name), reason="backoff", since=now, until=now + wait, detail=f"{when}: {verdict.reason}"
+        scope=on_cadence(cadence.name),
+        reason="backoff",
+        since=now,
+        until=now + wait,
+        detail=f"{when}: {verdict.reason}",
     )

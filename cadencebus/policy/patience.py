@@ -48,13 +48,20 @@ SHIM_SLACK = 5.0
 def judge(limits: Limits, signs: Signs, now: float) -> Stop | Look:
     """End the run for the first deadline that has passed, or say when to look again."""
     deadlines: list[tuple[float, Stop]] = [
-        (signs.started + limits.timeout + SHIM_SLACK, Stop("timeout", f"ran longer than {limits.timeout:g} s"))
+        (
+            signs.started + limits.timeout + SHIM_SLACK,
+            Stop("timeout", f"ran longer than {limits.timeout:g} s"),
+        )
     ]
     if limits.max_log_bytes and signs.log_bytes > limits.max_log_bytes:
-        return Stop("log_overflow", f"{signs.log_bytes} bytes of log, where {limits.max_log_bytes} are allowed")
+        return Stop(
+            "log_overflow", f"{signs.log_bytes} bytes of log, where {limits.max_log_bytes} are allowed"
+        )
     if signs.result_at is not None:
         said = f"still alive {limits.result_grace:g} s after its result"
-        deadlines.append((max(signs.result_at, signs.last_output) + limits.result_grace, Stop("result_grace", said)))
+        deadlines.append(
+            (max(signs.result_at, signs.last_output) + limits.result_grace, Stop("result_grace", said))
+        )
     elif limits.idle_timeout:
         # A stream that says what it waits for is believed, up to its own bound.
         silent_until = max(signs.last_output + limits.idle_timeout, signs.believed_until or 0.0)

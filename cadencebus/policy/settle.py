@@ -1,4 +1,4 @@
-"""It ended; now what?"""
+"""It ended: now what becomes of the tick, and what follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.settlement import Remembered, RunFacts, Target
     from cadencebus.model.tick import Tick
-    from cadencebus.policy.failure import Verdict
+    from cadencebus.policy.classes import Verdict
 
 MAX_INTERRUPTIONS = 5
 _RATE_FIRST, _RATE_MOST = 300.0, 3600.0
@@ -40,7 +40,9 @@ def settle(
     fate, why = _fate(tick, verdict, cadence, facts)
     target: Target = {Fate.DONE: "done", Fate.KILLED: "done", Fate.DEAD: "dead"}.get(fate, "inbox")  # type: ignore[assignment]
     attempt = _attempt(tick, verdict, facts, now)
-    patch, holds, releases = lasting.after(verdict, cadence, facts, remembered.cadence, tick, now=now, rng=rng, died=fate is Fate.DEAD)
+    patch, holds, releases = lasting.after(
+        verdict, cadence, facts, remembered.cadence, tick, now=now, rng=rng, died=fate is Fate.DEAD
+    )
     memory: dict[str, Mapping[str, Any]] = {cadence.name: patch}
     more, wider = _wider_holds(verdict, cadence, credentials, facts, remembered, now=now, rng=rng)
     memory |= wider
@@ -125,23 +127,43 @@ def _wider_holds(
         nth = int(remembered.credentials.get("rate_limited", 0)) + 1
         wait = doubling(nth, _RATE_FIRST, _RATE_MOST)
         # A rate limit says when to come back; guessing earlier only burns the budget.
-        until = verdict.retry_at + rng.uniform(1, 15) if verdict.retry_at and verdict.retry_at > now else now + wait
-        hold = Hold(scope=on_credentials(credentials), reason="rate_limited", since=now, until=until, detail=verdict.reason)
+        until = (
+            verdict.retry_at + rng.uniform(1, 15)
+            if verdict.retry_at and verdict.retry_at > now
+            else now + wait
+        )
+        hold = Hold(
+            scope=on_credentials(credentials),
+            reason="rate_limited",
+            since=now,
+            until=until,
+            detail=verdict.reason,
+        )
         return [hold], {name: {"rate_limited": nth}}
     if verdict.klass in {Class.AUTH, Class.BILLING}:
         reason = str(verdict.klass)
         hold = Hold(
-            scope=on_credentials(credentials), reason=reason, since=now, detail=verdict.reason, extra={"fingerprints": dict(facts.fingerprints or {})}
+            scope=on_credentials(credentials),
+            reason=reason,
+            since=now,
+            detail=verdict.reason,
+            extra={"fingerprints": dict(facts.fingerprints or {})},
         )
         return [hold], {}
     if verdict.klass is Class.NO_RESOURCES:
         nth = int(remembered.bus.get("no_resources", 0)) + 1
         wait = doubling(nth, _RESOURCES_FIRST, _RESOURCES_MOST)
-        return [Hold(scope=BUS, reason="resources", since=now, until=now + wait, detail=verdict.reason)], {"_bus": {"no_resources": nth}}
+        return [Hold(scope=BUS, reason="resources", since=now, until=now + wait, detail=verdict.reason)], {
+            "_bus": {"no_resources": nth}
+        }
     if verdict.klass is Class.NEVER_RAN:
         detail = verdict.reason
         hold = Hold(
-            scope=on_cadence(cadence.name), reason="config", since=now, detail=detail, extra={"fingerprints": dict(facts.fingerprints or {})}
+            scope=on_cadence(cadence.name),
+            reason="config",
+            since=now,
+            detail=detail,
+            extra={"fingerprints": dict(facts.fingerprints or {})},
         )
         return [hold], {}
     if verdict.klass is Class.OK:
@@ -158,7 +180,10 @@ def _follow_ups(
     tick: Tick, fate: Fate, verdict: Verdict, cadence: Cadence, attempt: Mapping[str, Any], why: str
 ) -> tuple[FollowUp, ...]:
     if verdict.klass is Class.OK and fate is Fate.DONE:
-        return tuple(FollowUp(cadence=name, why="then", payload={"after": tick.id, "cadence": tick.cadence}) for name in cadence.then)
+        return tuple(
+            FollowUp(cadence=name, why="then", payload={"after": tick.id, "cadence": tick.cadence})
+            for name in cadence.then
+        )
     # Never for a tick that came this way itself: a broken mourner must not mourn for ever.
     if fate is Fate.DEAD and cadence.on_dead and "on_dead_of" not in tick.extra:
         failure = {
@@ -174,7 +199,9 @@ def _follow_ups(
     return ()
 
 
-def _events(target: Target, verdict: Verdict, facts: RunFacts, why: str, now: float) -> tuple[Mapping[str, Any], ...]:
+def _events(
+    target: Target, verdict: Verdict, facts: RunFacts, why: str, now: float
+) -> tuple[Mapping[str, Any], ...]:
     ended = {
         "event": "run.ended",
         "class": str(verdict.klass),

@@ -42,7 +42,20 @@ API_KEYS: Mapping[str, tuple[str, ...]] = {
     "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 }
 _PLACEHOLDERS = frozenset(
-    {"", "changeme", "change-me", "change_me", "placeholder", "none", "null", "todo", "tbd", "secret", "key", "apikey"}
+    {
+        "",
+        "changeme",
+        "change-me",
+        "change_me",
+        "placeholder",
+        "none",
+        "null",
+        "todo",
+        "tbd",
+        "secret",
+        "key",
+        "apikey",
+    }
 )
 
 
@@ -51,7 +64,12 @@ def is_placeholder(value: str) -> bool:
     bare = value.strip().strip("\"'").lower()
     if bare in _PLACEHOLDERS or bare.startswith(("your-", "your_", "<", "${", "xxx")):
         return True
-    return bare.endswith("...") or set(bare.removeprefix("sk-ant-").removeprefix("sk-")) <= {"x", ".", "*", "-"}
+    return bare.endswith("...") or set(bare.removeprefix("sk-ant-").removeprefix("sk-")) <= {
+        "x",
+        ".",
+        "*",
+        "-",
+    }
 
 
 def credentialed(environ: dict[str, str], credentials: str, auth: str) -> dict[str, str]:
@@ -80,7 +98,9 @@ def environment(
 ) -> dict[str, str]:
     """The run's whole environment; what the cadence sets wins over the runner's, ours over everything."""
     kept = {
-        name: value for name, value in base.items() if name not in _MISLEADING and not name.startswith(_MISLEADING_PREFIXES)
+        name: value
+        for name, value in base.items()
+        if name not in _MISLEADING and not name.startswith(_MISLEADING_PREFIXES)
     }
     kept |= dict(runner)
     kept |= dict(cadence)

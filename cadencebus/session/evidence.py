@@ -31,7 +31,14 @@ def clean(data: bytes) -> str:
 
 
 def gather(
-    run: RunFolder, cadence: Cadence, cwd: str, report: Report | None, *, started_at: float, ran_s: float, resumed: bool
+    run: RunFolder,
+    cadence: Cadence,
+    cwd: str,
+    report: Report | None,
+    *,
+    started_at: float,
+    ran_s: float,
+    resumed: bool,
 ) -> Ending:
     """Everything known about how the run ended."""
     end = launch.exit_record(run.path)

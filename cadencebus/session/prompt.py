@@ -27,7 +27,9 @@ def render(cadence: Cadence, tick: Tick) -> bytes:
         text = f"{text.rstrip()}\n\n{_HEAD}\n\n{fence}json\n{block}\n{fence}\n"
     for at, char in enumerate(text):
         if (char < " " and char not in _ALLOWED) or char == "\x7f":
-            raise BadPrompt(f"control byte {ord(char):#04x} in the prompt, line {text.count(chr(10), 0, at) + 1}")
+            raise BadPrompt(
+                f"control byte {ord(char):#04x} in the prompt, line {text.count(chr(10), 0, at) + 1}"
+            )
     if text.startswith("/") and not cadence.slash:
         # A leading slash would be taken for a command of the agent; a newline in front makes it text.
         text = f"\n{text}"

@@ -1,4 +1,4 @@
-"""Small JSON objects on disk, and what becomes of those that can't be read: set aside whole, never overwritten."""
+"""Small JSON objects on disk; one that can't be read is set aside whole, never overwritten."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cadencebus.store import files
 
 
 def load_object(path: str, limit: int = 1 << 22) -> dict[str, Any]:
-    """Read one JSON object; ValueError where the file holds something else, OSError where it can't be read."""
+    """Read one JSON object; ValueError where the file holds something else."""
     try:
         value = strictjson.loads(files.read(path, limit))
     except BadData as error:

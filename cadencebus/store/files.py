@@ -93,7 +93,7 @@ def exists(path: str) -> bool:
 
 
 def move(source: str, target: str) -> None:
-    """Rename to a name that is free; FileExistsError where it is taken, FileNotFoundError where the source is gone."""
+    """Rename to a name that is free; FileExistsError where it is taken."""
     # Only the holder of the home's lock moves files into the folders where this is used, so nothing but
     # a person's hand can come between look and rename; that person is looking at the folder.
     if exists(target):
@@ -171,7 +171,7 @@ _WORTH_A_SYNCFS = 16
 
 
 def _sync_file_system(folder: str) -> bool:
-    """syncfs(2): everything written to this file system is durable; False where the kernel has no such call."""
+    """Make all that was written to a file system durable; False where the kernel has no syncfs."""
     if not sys.platform.startswith("linux"):
         return False
     import ctypes  # noqa: PLC0415 - only for bulk work, never on the way of one tick

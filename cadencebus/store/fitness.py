@@ -1,4 +1,4 @@
-"""Whether a home can keep the promises: layout, owner, one local file system that renames and locks as it should."""
+"""Whether a home can keep the promises: layout, owner, one local file system."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def _check_format(home: Home) -> None:
         raise Misconfigured(f"{home.format}: {error}") from None
     if not text.isdigit() or int(text) > LAYOUT:
         raise Misconfigured(
-            f"{home.format} says layout {text[:20]!r}: this version knows {LAYOUT}", next_step="upgrade cadencebus"
+            f"{home.format} says layout {text[:20]!r}: this version knows {LAYOUT}",
+            next_step="upgrade cadencebus",
         )
 
 
@@ -105,9 +106,13 @@ def _check_folder(path: str, device: int | None) -> int:
     try:
         at = os.lstat(path)
     except FileNotFoundError:
-        raise Misconfigured(f"{path} does not exist", next_step="cadence init, which makes what is missing") from None
+        raise Misconfigured(
+            f"{path} does not exist", next_step="cadence init, which makes what is missing"
+        ) from None
     if stat.S_ISLNK(at.st_mode):
-        raise Misconfigured(f"{path} is a symbolic link, where a folder belongs", next_step="put a real folder there")
+        raise Misconfigured(
+            f"{path} is a symbolic link, where a folder belongs", next_step="put a real folder there"
+        )
     if not stat.S_ISDIR(at.st_mode):
         raise Misconfigured(f"{path} is not a folder", next_step="move it away and run cadence init")
     if device is not None and at.st_dev != device:
@@ -118,7 +123,8 @@ def _check_folder(path: str, device: int | None) -> int:
     if at.st_mode & 0o022:
         who = "the world" if at.st_mode & 0o002 else "its group"
         raise Misconfigured(
-            f"{path} may be written by {who}: anybody there could have commands run", next_step=f"chmod 700 {path}"
+            f"{path} may be written by {who}: anybody there could have commands run",
+            next_step=f"chmod 700 {path}",
         )
     if at.st_uid not in {os.geteuid(), 0}:
         raise Misconfigured(f"{path} belongs to user {at.st_uid}, not to you", next_step="run as its owner")

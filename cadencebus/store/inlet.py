@@ -60,7 +60,9 @@ def put_small(
 
 def target_of(home: Home, name: Name, due: float | None) -> str:
     """Where a new tick belongs: ready, or waiting for its time."""
-    return f"{home.inbox}/{name.file}" if due is None else f"{home.deferred}/{deferred_name(stamp(due), name)}"
+    return (
+        f"{home.inbox}/{name.file}" if due is None else f"{home.deferred}/{deferred_name(stamp(due), name)}"
+    )
 
 
 def put(home: Home, name: Name, data: bytes, *, due: float | None = None) -> None:

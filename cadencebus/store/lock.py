@@ -1,4 +1,4 @@
-"""One consumer a home: an flock on the folder state/ itself, which no crash leaves behind and no pid mistakes."""
+"""One consumer a home: an flock on state/ itself, which no crash leaves behind and no pid mistakes."""
 
 from __future__ import annotations
 

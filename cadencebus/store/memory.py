@@ -1,4 +1,4 @@
-"""What the bus remembers of a cadence: `cadences/<name>.json`, changed under a lock, each run applied once."""
+"""What the bus remembers of a cadence, changed under a lock, each run applied once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ class Memory:
     def names(self) -> list[str]:
         """The cadences that have a memory."""
         with contextlib.suppress(FileNotFoundError):
-            found = (name.removesuffix(".json") for name in os.listdir(self._home.cadences) if name.endswith(".json"))
+            found = (
+                name.removesuffix(".json")
+                for name in os.listdir(self._home.cadences)
+                if name.endswith(".json")
+            )
             return sorted(name for name in found if is_cadence(name))
         return []
 

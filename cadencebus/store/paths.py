@@ -92,7 +92,8 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
         if not _is_home(root):
             said = "--home" if flag else "CADENCE_HOME"
             raise Misconfigured(
-                f"{said}={given}: not a bus home, it has no state/ and prompts/", next_step=f"cadence init {given}"
+                f"{said}={given}: not a bus home, it has no state/ and prompts/",
+                next_step=f"cadence init {given}",
             )
         return Home(root)
     here = cwd or os.getcwd()

@@ -1,4 +1,4 @@
-"""Run folders: `runs/<day of the id>/<tick id>.<run>/`, everything about one run, durable before it starts."""
+"""Run folders, `runs/<day>/<tick id>.<run>/`: all about one run, durable before it starts."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def make(home: Home, tick: Tick) -> RunFolder:
 
 
 def furnish(run: RunFolder, tick: bytes, prompt: bytes, record: Mapping[str, Any]) -> tuple[int, int]:
-    """Put everything a run needs to be judged later into its folder, durably; where run.json has room for the pid.
+    """Put all that a run needs to be judged into its folder; where run.json has room for the pid.
 
     A full disk must stop the start, not the record: the exit record is made now and only renamed later.
     """
@@ -120,7 +120,10 @@ def record(run: RunFolder) -> dict[str, Any] | None:
 
 
 def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:
-    """Write down why the run is about to be ended; False where somebody was first. On a full disk: go on anyway."""
+    """Write down why the run is about to be ended; False where somebody was first.
+
+    On a full disk the run is ended all the same: better unexplained than unending.
+    """
     try:
         files.write_new(run.file("ending.json"), strictjson.dumps(dict(ending)))
         files.sync_folder(run.path)
@@ -140,7 +143,13 @@ def intention(run: RunFolder) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError):
         # Whoever wrote it is gone or the disk was full: it was ended on purpose, so nothing is counted.
-        return {"class": "killed", "by": "unknown", "requeue": True, "at": rfc3339(0), "detail": "ending.json can't be read"}
+        return {
+            "class": "killed",
+            "by": "unknown",
+            "requeue": True,
+            "at": rfc3339(0),
+            "detail": "ending.json can't be read",
+        }
 
 
 def absorb(run: RunFolder, tick_ids: list[str]) -> None:

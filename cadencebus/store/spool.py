@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import day, stamp
 from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
-from cadencebus.store import files, inlet
+from cadencebus.store import files, inlet, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +44,9 @@ class Spool:
 
     def done_days(self) -> list[str]:
         """The days that have finished ticks, oldest first."""
-        return sorted(name for name in self.names("done") if len(name) == len("2026-11-21") and name[4] == "-")
+        return sorted(
+            name for name in self.names("done") if len(name) == len("2026-11-21") and name[4] == "-"
+        )
 
     def read(self, folder: str, file: str) -> Tick:
         """The tick in a file of a folder: BadTick where it is none, FileNotFoundError where it is gone."""
@@ -138,9 +141,16 @@ class Spool:
 
     def _leave(self, file_names: Iterable[str], target: str) -> None:
         for file in file_names:
-            with contextlib.suppress(FileNotFoundError):
-                # On a replay the tick may already be where it belongs.
-                files.move(f"{self.home.claimed}/{file}", f"{target}/{file}")
+            source = f"{self.home.claimed}/{file}"
+            # On a replay the tick may already be where it belongs.
+            if not files.exists(source):
+                continue
+            try:
+                files.move(source, f"{target}/{file}")
+            except FileExistsError:
+                there = os.path.relpath(target, self.home.state)
+                twin = BadTick("duplicate_id", f"the id already lies in {there}/")
+                tomb.bury(self.home, "claimed", file, twin, time.time())
         files.sync_folders([target, self.home.claimed])
 
     def defer(self, file: str, due: float) -> str:

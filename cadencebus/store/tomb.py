@@ -90,7 +90,9 @@ def write_letter(
             "reason": fault.message,
             "finished_at": rfc3339(now),
             "raw": f"{name.file}{RAW}",
-            "cure": CURES.get(fault.code, f"mend the file and move it back to inbox/, or `cadence dead purge {name.id}`"),
+            "cure": CURES.get(
+                fault.code, f"mend the file and move it back to inbox/, or `cadence dead purge {name.id}`"
+            ),
         },
     }
     if is_id(members.get("id")) and members.get("id") != name.id:

@@ -1,0 +1,1 @@
+"""The loops: what a consumer does, turn after turn."""

@@ -1,0 +1,1 @@
+"""Nouns: immutable values; no clock, no disk, no environment."""

@@ -1,0 +1,1 @@
+"""One run: its process tree from start to last descendant."""

@@ -1,0 +1,1 @@
+"""Renderers: schedules and settings as launchd, systemd and crontab texts; they write nothing."""
