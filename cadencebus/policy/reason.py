@@ -1,0 +1,32 @@
+"""Why, in one line that a person understands."""
+
+from __future__ import annotations
+
+from signal import Signals
+
+from cadencebus.model.legible import one_line
+
+
+def explain(
+    saying: str,
+    detail: str,
+    *,
+    status: int | None = None,
+    exit_code: int | None = None,
+    signal: int | None = None,
+) -> str:
+    """What is generally so, what is so here, and the traces: `it failed: no such table (exit 3)`."""
+    traces = [f"HTTP {status}"] if status else []
+    if signal is not None:
+        traces.append(_name(signal))
+    elif exit_code:
+        traces.append(f"exit {exit_code}")
+    line = one_line(f"{saying}: {one_line(detail)}" if detail else saying, 300)
+    return f"{line} ({', '.join(traces)})" if traces else line
+
+
+def _name(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,132 @@
+"""Codex's `exec --json`: events in, a report out.
+
+`error` events are retries or warnings until the turn fails; there is no HTTP status, only words.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from cadencebus.model.ending import API_RETRY, Report, Result, Tokens
+from cadencebus.model.foreign import mapping, text, whole
+
+# Silence that is believed of a tool in flight, and of a request after a retry was announced.
+TOOL_S = 660.0
+REQUEST_S = 660.0
+
+TEXT_MOST = 4096
+_TOOLS_MOST = 256
+_TALK = ("agent_message", "reasoning", "plan", "todo_list", "error")
+QUIET = ("item.updated", "item.plan.delta", "request_user_input")
+
+
+class CodexReader:
+    """Takes one event after the other, and knows at any time what they amount to."""
+
+    skim: ClassVar[bytes] = b""
+    result_heads: ClassVar[tuple[bytes, ...]] = (b'{"type":"turn.completed"', b'{"type":"turn.failed"')
+
+    def __init__(self) -> None:
+        self._thread: str | None = None
+        self._result: Result | None = None
+        self._result_at: float | None = None
+        self._tokens: Tokens | None = None
+        self._turns = 0
+        self._open_turn = False
+        self._messages = 0
+        self._said = ""
+        self._complaint: str | None = None
+        self._tools: dict[str, tuple[str, float]] = {}
+        self._retry_until: float | None = None
+
+    def event(self, event: dict[str, Any], now: float) -> bool:
+        """Take an event; False where this version of ours doesn't know its kind."""
+        self._retry_until = None
+        match event.get("type"):
+            case "thread.started":
+                self._thread = text(event.get("thread_id")) or self._thread
+            case "turn.started":
+                self._open_turn, self._complaint = True, None
+            case "item.started":
+                self._begin(mapping(event.get("item")), now)
+            case "item.completed":
+                self._complete(mapping(event.get("item")))
+            case "error":
+                self._complain(text(event.get("message"), TEXT_MOST) or "", now)
+            case "turn.completed":
+                self._tokens = _tokens(mapping(event.get("usage")))
+                self._end(Result(subtype="success", is_error=False, text=self._said), now)
+            case "turn.failed":
+                said = text(mapping(event.get("error")).get("message"), TEXT_MOST) or self._complaint or ""
+                self._end(Result(subtype="turn.failed", is_error=True, text=said), now)
+            case kind:
+                return kind in QUIET
+        return True
+
+    def skimmed(self) -> None:
+        """Nothing is skimmed in this stream."""
+
+    def salvage(self, _head: bytes, _tail: bytes, _now: float) -> bool:
+        """Its long lines are tool output, of no use here."""
+        return False
+
+    def finish(self) -> None:
+        """The stream has ended: an error that nothing followed was final."""
+        if self._result is None and self._complaint:
+            self._result = Result(subtype="error", is_error=True, text=self._complaint)
+        self._tools.clear()
+        self._retry_until = None
+
+    def report(self) -> Report:
+        """What was told so far."""
+        tools = list(self._tools.values())
+        believed = [until for _, until in tools]
+        if self._retry_until is not None:
+            believed.append(self._retry_until)
+        name = tools[-1][0] if tools else None
+        return Report(
+            stream="codex",
+            session_id=self._thread,
+            turns=self._turns,
+            tokens=self._tokens,
+            result=self._result,
+            result_seen_at=self._result_at,
+            model_messages=self._messages,
+            open_turn=self._open_turn,
+            waiting_for=API_RETRY if self._retry_until is not None else name,
+            believed_until=max(believed, default=None),
+        )
+
+    def _begin(self, item: dict[str, Any], now: float) -> None:
+        key, kind = text(item.get("id")), text(item.get("type")) or "tool"
+        if key and kind not in _TALK and len(self._tools) < _TOOLS_MOST:
+            self._tools[key] = (text(item.get("tool")) or kind, now + TOOL_S)
+
+    def _complete(self, item: dict[str, Any]) -> None:
+        self._tools.pop(text(item.get("id")) or "", None)
+        if item.get("type") == "agent_message":
+            self._messages += 1
+            self._said = text(item.get("text"), TEXT_MOST) or ""
+
+    def _complain(self, message: str, now: float) -> None:
+        if message.startswith("Reconnecting"):
+            self._retry_until = now + REQUEST_S
+        else:
+            self._complaint = message
+
+    def _end(self, result: Result, now: float) -> None:
+        self._result, self._result_at = result, now
+        self._turns += 1
+        self._open_turn = False
+        self._tools.clear()
+
+
+def _tokens(usage: dict[str, Any]) -> Tokens:
+    """Codex counts cached input as input, too."""
+    cached = whole(usage.get("cached_input_tokens")) or 0
+    return Tokens(
+        input=max(0, (whole(usage.get("input_tokens")) or 0) - cached),
+        output=whole(usage.get("output_tokens")) or 0,
+        cache_read=cached,
+        cache_creation=whole(usage.get("cache_write_input_tokens")) or 0,
+    )
