@@ -25,7 +25,10 @@ def payload_of(options: dict[str, list[str]]) -> str:
         payload[key] = _value(text)
     spelled = strictjson.dumps(payload).decode().strip()
     if len(spelled.encode()) > _LIMIT - 4096:
-        raise BadData(f"--payload: {len(spelled.encode())} bytes, where 1 MiB is allowed", next_step="name a file in it instead")
+        raise BadData(
+            f"--payload: {len(spelled.encode())} bytes, where 1 MiB is allowed",
+            next_step="name a file in it instead",
+        )
     return spelled
 
 

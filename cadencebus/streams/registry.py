@@ -17,6 +17,8 @@ from cadencebus.streams.gemini import GeminiReader
 from cadencebus.streams.plain import PlainParser
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cadencebus.model.ending import Report
 
 # One JSON document over several lines is put together up to this size.
@@ -170,4 +172,9 @@ def gemini() -> EventParser:
     return EventParser(GeminiReader())
 
 
-PARSERS = {"claude": claude, "codex": codex, "gemini": gemini, "plain": PlainParser}
+PARSERS: dict[str, Callable[[], Parser]] = {
+    "claude": claude,
+    "codex": codex,
+    "gemini": gemini,
+    "plain": PlainParser,
+}

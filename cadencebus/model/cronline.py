@@ -1,0 +1,174 @@
+"""A cron line, taken apart: which minutes of which days, and the same in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# The fifth Monday of a month may be missing; its last never is.
+LAST = -1
+_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", LAST: "last"}
+_DASH = "\N{EN DASH}"
+_FEW = 4
+
+ALL_MINUTES = frozenset(range(60))
+ALL_HOURS = frozenset(range(24))
+ALL_DAYS = frozenset(range(1, 32))
+ALL_MONTHS = frozenset(range(1, 13))
+ALL_WEEKDAYS = frozenset(range(7))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronLine:
+    """The five fields as sets; Sunday is 0."""
+
+    text: str
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    last_day: bool = False
+    last_workday: bool = False
+    nth_weekdays: frozenset[tuple[int, int]] = frozenset()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The five fields as they were written."""
+        return tuple(self.text.split())
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it names times of day; a `*` in front of minute or hour makes it an interval instead."""
+        return not (self.fields[0].startswith("*") or self.fields[1].startswith("*"))
+
+    @property
+    def any_day(self) -> bool:
+        """Whether the day of the month does not matter."""
+        return self.days == ALL_DAYS
+
+    @property
+    def any_weekday(self) -> bool:
+        """Whether the day of the week does not matter."""
+        return self.weekdays == ALL_WEEKDAYS
+
+    @property
+    def either_day(self) -> bool:
+        """Whether one of the two day fields is enough: cron's old rule where neither starts with `*`."""
+        return not (self.fields[2].startswith("*") or self.fields[4].startswith("*"))
+
+    def words(self) -> str:
+        """Say it: `at 07:00 on Mon-Fri`."""
+        return " ".join(part for part in (_times(self), _days(self), _months(self.months)) if part)
+
+
+def runs(values: Iterable[int]) -> list[tuple[int, int]]:
+    """Fold numbers into stretches without a hole: 1, 2, 3, 7 is (1, 3), (7, 7)."""
+    found: list[tuple[int, int]] = []
+    for value in sorted(values):
+        if found and found[-1][1] == value - 1:
+            found[-1] = (found[-1][0], value)
+        else:
+            found.append((value, value))
+    return found
+
+
+def stride(values: frozenset[int], size: int) -> int | None:
+    """The even step of numbers that go round a field of this size without a break; None where there is none."""
+    step, uneven = divmod(size, len(values))
+    if uneven or step == size:
+        return None
+    first = min(values)
+    return step if values == frozenset(range(first, size, step)) else None
+
+
+def _times(line: CronLine) -> str:
+    if line.minutes == ALL_MINUTES:
+        return _within("every minute", line)
+    if len(line.minutes) * len(line.hours) <= _FEW:
+        return "at " + _and([_clock(h, m) for h in sorted(line.hours) for m in sorted(line.minutes)])
+    first = min(line.minutes)
+    if len(line.minutes) == 1:
+        return _hourly(line, first)
+    step = stride(line.minutes, len(ALL_MINUTES))
+    if step is None:
+        return _within("at " + _and([f":{minute:02d}" for minute in sorted(line.minutes)]), line)
+    return _within(f"every {step} minutes", line, start=first)
+
+
+def _hourly(line: CronLine, minute: int) -> str:
+    step = 1 if line.hours == ALL_HOURS else stride(line.hours, len(ALL_HOURS))
+    if step is None:
+        spans = runs(line.hours)
+        if len(spans) > 1:
+            return "at " + _and([_clock(hour, minute) for hour in sorted(line.hours)])
+        return f"every hour from {_clock(spans[0][0], minute)} to {_clock(spans[0][1], minute)}"
+    hours = "every hour" if step == 1 else f"every {step} hours"
+    if step == 1:
+        return f"{hours} at :{minute:02d}"
+    return f"{hours} from {_clock(min(line.hours), minute)}"
+
+
+def _within(what: str, line: CronLine, *, start: int = 0) -> str:
+    if line.hours == ALL_HOURS:
+        return f"{what} from :{start:02d}" if start else what
+    first, last = min(line.minutes), max(line.minutes)
+    return f"{what} from " + _and([f"{_clock(a, first)} to {_clock(b, last)}" for a, b in runs(line.hours)])
+
+
+def _days(line: CronLine) -> str:
+    dates, weekdays = _dates(line), _weekdays(line)
+    if not (dates and weekdays):
+        # `0 9 1 * 0-6` means every day: one of the two is enough, and every day is a weekday.
+        return "" if line.either_day else dates or weekdays
+    return f"{dates} or {weekdays}" if line.either_day else f"{dates} if it is {weekdays.removeprefix('on ')}"
+
+
+def _dates(line: CronLine) -> str:
+    if line.any_day:
+        return ""
+    named = [f"the {_ordinal(a)}" if a == b else f"the {_ordinal(a)}{_DASH}{_ordinal(b)}" for a, b in runs(line.days)]
+    named += ["the last day"] if line.last_day else []
+    named += ["the last working day"] if line.last_workday else []
+    return f"on {_and(named)} of the month"
+
+
+def _weekdays(line: CronLine) -> str:
+    if line.any_weekday:
+        return ""
+    # People's weeks start on Monday: Sat and Sun are neighbours.
+    plain = _spans([(day - 1) % 7 for day in line.weekdays], (*WEEKDAYS[1:], WEEKDAYS[0]))
+    nth = [f"the {_ORDINALS[n]} {WEEKDAYS[day]} of the month" for day, n in sorted(line.nth_weekdays)]
+    return f"on {_and([*plain, *nth])}"
+
+
+def _months(months: frozenset[int]) -> str:
+    return "" if months == ALL_MONTHS else f"in {_and(_spans([month - 1 for month in months], MONTHS))}"
+
+
+def _spans(values: Iterable[int], names: Sequence[str]) -> list[str]:
+    found = []
+    for first, last in runs(values):
+        if last - first > 1:
+            found.append(f"{names[first]}{_DASH}{names[last]}")
+        else:
+            found += [names[value] for value in range(first, last + 1)]
+    return found
+
+
+def _ordinal(day: int) -> str:
+    suffix = "th" if day in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{day}{suffix}"
+
+
+def _clock(hour: int, minute: int) -> str:
+    return f"{hour:02d}:{minute:02d}"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,40 @@
+"""Durations as people write them: `90s`, `0.5s`, `20m`, `2h`, `1d`, or plain seconds."""
+
+from __future__ import annotations
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 10 * 366 * 86400.0
+ALLOWED = "a duration such as 90s, 20m, 2h, 1d or plain seconds"
+
+
+def parse_duration(value: object) -> float:
+    """Seconds; ValueError says what is allowed."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(ALLOWED)
+    if isinstance(value, str):
+        text = value.strip()
+        unit = next((u for u in ("ms", "s", "m", "h", "d") if text.endswith(u)), "s")
+        number = text.removesuffix(unit).strip()
+        digits = number.replace(".", "", 1)
+        if not (digits.isascii() and digits.isdigit()):
+            raise ValueError(ALLOWED)
+        seconds = float(number) * _UNITS[unit]
+    else:
+        seconds = float(value)
+    if not 0 <= seconds <= LONGEST:
+        raise ValueError(f"{ALLOWED}, not negative and at most ten years")
+    return seconds
+
+
+def spell_duration(seconds: float) -> str:
+    """A duration for people, its two largest parts: `1m 30s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms" if seconds else "0s"
+    if seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f}s"
+    left, parts = round(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return " ".join(parts[:2])
