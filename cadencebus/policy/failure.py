@@ -219,9 +219,8 @@ def _said(ending: Ending, report: Report, exit_code: int | None, signal: int | N
     if report.result is not None:
         result = report.result
         return "" if result.good else "\n".join((result.text, *result.errors, result.subtype))
-    if signal is not None or exit_code in (0, *SIGNALLED_EXITS) or report.events or report.truncated:
-        return ""
-    return last_words(ending)
+    ended_oddly = signal is not None or exit_code in (0, *SIGNALLED_EXITS) or report.truncated
+    return "" if ended_oddly or report.events or not ending.agent else last_words(ending)
 
 
 def _http_status(report: Report, said: str, exit_code: int | None) -> int | None:

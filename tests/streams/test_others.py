@@ -1,0 +1,135 @@
+"""Codex and Gemini: streams with words where Claude Code has fields."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cadencebus.model.ending import Report, Tokens
+from cadencebus.streams.registry import PARSERS, Parser
+
+
+def fed(stream: str, *events: dict[str, Any]) -> Parser:
+    """A parser that was told these events."""
+    parser: Parser = PARSERS[stream]()
+    for event in events:
+        parser.feed(json.dumps(event).encode() + b"\n", 50.0)
+    return parser
+
+
+def ended(stream: str, *events: dict[str, Any]) -> Report:
+    """The report on a stream that ended with these events."""
+    parser = fed(stream, *events)
+    parser.finish()
+    return parser.report
+
+
+def test_codex_tells_session_turn_and_tokens() -> None:
+    """A good run, as it was recorded; cached input is counted apart."""
+    report = ended(
+        "codex",
+        {"type": "thread.started", "thread_id": "t1"},
+        {"type": "turn.started"},
+        {"type": "item.completed", "item": {"id": "i1", "type": "agent_message", "text": "Hello"}},
+        {
+            "type": "turn.completed",
+            "usage": {"input_tokens": 100, "cached_input_tokens": 10, "output_tokens": 20},
+        },
+    )
+    assert report.result is not None
+    assert report.result.good
+    assert (report.session_id, report.turns, report.model_messages) == ("t1", 1, 1)
+    assert report.tokens == Tokens(input=90, output=20, cache_read=10)
+    assert (report.result.text, report.open_turn) == ("Hello", False)
+
+
+def test_an_error_of_codex_is_not_final_while_it_reconnects() -> None:
+    """It is a sign of waiting, and forgotten when an item comes."""
+    retry = {"type": "error", "message": "Reconnecting... 2/5 (stream disconnected)"}
+    parser = fed("codex", {"type": "turn.started"}, retry)
+    assert (parser.report.waiting_for, parser.report.result) == ("api_retry", None)
+    parser.feed(b'{"type":"item.completed","item":{"type":"reasoning"}}\n', 51.0)
+    assert parser.report.waiting_for is None
+    parser.finish()
+    assert parser.report.result is None
+    assert parser.report.open_turn
+
+
+def test_an_error_of_codex_that_nothing_follows_is_final() -> None:
+    """Its words are the result, but only once the stream has ended."""
+    events = ({"type": "turn.started"}, {"type": "error", "message": "Quota exceeded."})
+    assert fed("codex", *events).report.result is None
+    report = ended("codex", *events)
+    assert report.result is not None
+    assert (report.result.is_error, report.result.text) == (True, "Quota exceeded.")
+    assert report.result_seen_at is None
+
+
+def test_a_warning_of_codex_is_no_failure() -> None:
+    """An item of type `error` in a run that succeeds."""
+    warning = {
+        "type": "item.completed",
+        "item": {"id": "i0", "type": "error", "message": "metadata not found"},
+    }
+    report = ended("codex", warning, {"type": "turn.started"}, {"type": "turn.completed", "usage": {}})
+    assert report.result is not None
+    assert report.result.good
+
+
+def test_a_command_of_codex_is_in_flight_until_it_completed() -> None:
+    """Its output is silent for as long as the command runs."""
+    item = {"id": "i1", "type": "command_execution", "command": "sleep 120"}
+    parser = fed("codex", {"type": "item.started", "item": item})
+    assert parser.report.waiting_for == "command_execution"
+    assert parser.report.believed_until is not None
+    parser.feed(json.dumps({"type": "item.completed", "item": item}).encode() + b"\n", 60.0)
+    assert parser.report.believed_until is None
+
+
+def test_gemini_counts_a_message_once_however_many_pieces_it_came_in() -> None:
+    """Pieces in a row are one message; a tool between them ends it."""
+    piece = {"type": "message", "role": "assistant", "content": "Hel", "delta": True}
+    use = {"type": "tool_use", "tool_name": "run_shell_command", "tool_id": "x"}
+    back = {"type": "tool_result", "tool_id": "x", "status": "success", "output": "hi"}
+    report = ended(
+        "gemini", piece, piece, use, back, piece, {"type": "result", "status": "success", "stats": {}}
+    )
+    assert report.model_messages == 2
+    assert report.result is not None
+    assert (report.result.good, report.result.text) == (True, "Hel")
+
+
+def test_gemini_waits_for_a_tool_until_its_result() -> None:
+    """As every agent does."""
+    parser = fed("gemini", {"type": "tool_use", "tool_name": "run_shell_command", "tool_id": "x"})
+    assert parser.report.waiting_for == "run_shell_command"
+    parser.feed(b'{"type":"tool_result","tool_id":"x"}\n', 60.0)
+    assert parser.report.waiting_for is None
+
+
+def test_gemini_says_in_its_result_what_went_wrong() -> None:
+    """Words, and in `json` an HTTP status as `code`, which may also be an exit code of its own."""
+    failed = {"type": "result", "status": "error", "error": {"type": "unknown", "message": "[API Error: x]"}}
+    report = ended("gemini", {"type": "init", "session_id": "g", "model": "auto"}, failed)
+    assert report.result is not None
+    assert (report.result.is_error, report.result.text, report.model) == (True, "[API Error: x]", "auto")
+    for code, status in ((429, 429), (53, None)):
+        document = ended("gemini", {"session_id": "g", "error": {"type": "E", "message": "no", "code": code}})
+        assert document.result is not None
+        assert document.result.api_error_status == status
+
+
+def test_an_error_of_gemini_that_nothing_follows_is_final() -> None:
+    """But a warning never is."""
+    error = {"type": "error", "severity": "error", "message": "Loop detected"}
+    report = ended("gemini", error)
+    assert report.result is not None
+    assert report.result.text == "Loop detected"
+    assert ended("gemini", {**error, "severity": "warning"}).result is None
+
+
+def test_plain_output_is_only_counted() -> None:
+    """A result in it is no result: a plain stream has none."""
+    report = ended("plain", {"type": "result", "subtype": "success", "is_error": False})
+    assert report.result is None
+    assert report.bytes > 0
