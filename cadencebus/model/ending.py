@@ -75,7 +75,10 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a stream told, so far or to the end; `result_seen_at` and `believed_until` are monotonic."""
+    """What a stream told, so far or to the end; `result_seen_at` and `believed_until` are monotonic.
+
+    `result_seen_at` is None again while a turn that followed the last result is at work.
+    """
 
     stream: str
     session_id: str | None = None

@@ -138,6 +138,8 @@ class ClaudeReader:
         match event.get("subtype"):
             case "init":
                 self._model = text(event.get("model")) or self._model
+                # A background task that ended begins a turn after the result: it is at work again.
+                self._result_at = None
             case "api_retry":
                 delay = min((amount(event.get("retry_delay_ms")) or 0.0) / 1000, RETRY_MOST_S)
                 self._retry_until = now + delay + REQUEST_S

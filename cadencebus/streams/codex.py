@@ -46,7 +46,7 @@ class CodexReader:
             case "thread.started":
                 self._thread = text(event.get("thread_id")) or self._thread
             case "turn.started":
-                self._open_turn, self._complaint = True, None
+                self._open_turn, self._complaint, self._result_at = True, None, None
             case "item.started":
                 self._begin(mapping(event.get("item")), now)
             case "item.completed":

@@ -112,6 +112,15 @@ def test_the_last_result_counts() -> None:
     assert (report.turns, report.usd) == (1, 0.0275)
 
 
+def test_a_turn_after_the_result_is_work_again() -> None:
+    """The result stands, but nobody should count the seconds since it."""
+    report = read(ends(num_turns=2), line("system", subtype="init", session_id="s1"))
+    assert report.result is not None
+    assert report.result_seen_at is None
+    left = read(ends(num_turns=2), line("system", subtype="task_notification", task_id="b1"))
+    assert left.result_seen_at == 100.0
+
+
 def test_only_a_plain_false_is_a_success() -> None:
     """`subtype: success` with an error, without the word, or with another word, is none."""
     for rest in ({"is_error": True}, {"is_error": None}, {"is_error": "no"}, {}):
