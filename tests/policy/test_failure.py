@@ -154,6 +154,15 @@ def test_a_signal_from_elsewhere_aborts_even_after_a_good_result(agent: bool) ->
     assert "signal 99" in judged(replace(WELL, exit_code=None, signal=99)).reason
 
 
+def test_words_of_a_run_that_a_signal_ended_explain_nothing() -> None:
+    """It was going to try again when somebody ended it."""
+    silent = Ending(
+        agent=True, report=Report(stream="claude"), stderr_tail="401 Unauthorized, trying again\n"
+    )
+    for died in ({"exit_code": None, "signal": 15}, {"exit_code": 143}, {"exit_code": 129}):
+        assert judged(replace(silent, **died)).klass is Class.ABORTED
+
+
 def test_exit_0_is_no_success_without_a_result() -> None:
     """SIGINT before the first byte looks like this; so does a closed standard output."""
     assert judged(SILENT).klass is Class.ABORTED
