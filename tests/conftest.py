@@ -1,0 +1,157 @@
+"""What every test may ask for: a home, the command, patience with a deadline, a clock moved by hand.
+
+Test modules can't import each other, but annotations may name what is defined here:
+`if TYPE_CHECKING: from tests.conftest import Cadence, Eventually, FakeClock`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+TICKS_LIE_IN = ("inbox", "deferred", "claimed", "done", "dead", "tmp")
+BESIDE_THEM = ("runs", "keys", "holds", "cadences", "events")
+
+
+@pytest.fixture(autouse=True)
+def outside_any_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the bus that this very test may be a session of: its home, its tick, its settings."""
+    for name in list(os.environ):
+        if name.startswith("CADENCE_") and not name.startswith("CADENCE_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Make a fresh bus home by hand, as the contract lists it, whatever the umask is."""
+    root = tmp_path / "home"
+    state = root / "state"
+    for folder in (root, root / "prompts", state, *(state / name for name in TICKS_LIE_IN + BESIDE_THEM)):
+        folder.mkdir()
+        folder.chmod(0o700)
+    (state / "FORMAT").write_text("1\n")
+    return root
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    """Build the environment of a bare login: no bus but this one, this interpreter's programs first."""
+    kept = {name: os.environ[name] for name in ("TMPDIR", "USER", "LOGNAME") if name in os.environ}
+    return kept | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "HOME": str(home.parent),
+        "CADENCE_HOME": str(home),
+        "LANG": "C.UTF-8",
+        "NO_COLOR": "1",
+    }
+
+
+class Cadence(Protocol):
+    """Runs `cadence` with these words, on this test's home, and gives back what came of it."""
+
+    def __call__(
+        self,
+        *words: str | os.PathLike[str],
+        timeout: float = 30.0,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end; `env` is added to a clean environment, `cwd` is the home unless given."""
+
+
+@pytest.fixture
+def cadence(home: Path, environment: dict[str, str]) -> Cadence:
+    """Run the installed command, as an operator or a crontab would."""
+    program = Path(sys.executable).with_name("cadence")
+    assert program.exists(), f"no {program}: scripts/test installs it"
+
+    def run(
+        *words: str | os.PathLike[str],
+        timeout: float = 30.0,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, *words],
+            env=environment | dict(env or {}),
+            cwd=cwd or home,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+class Eventually(Protocol):
+    """Waits until a predicate holds, and gives back the true thing that it said."""
+
+    def __call__(self, predicate: Callable[[], T], within: float = 10.0, message: str = "") -> T:
+        """Fail with the message, and with what the predicate said last, when the time is over."""
+
+
+def _eventually(predicate: Callable[[], T], within: float = 10.0, message: str = "") -> T:
+    deadline = time.monotonic() + within
+    pause = 0.001
+    while True:
+        last = predicate()
+        if last:
+            return last
+        left = deadline - time.monotonic()
+        if left <= 0:
+            pytest.fail(f"not within {within:g} s: {message or predicate} (it said {last!r} at the end)")
+        # The one place that sleeps: between two looks, never in the hope that something is ready by then.
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, 0.05)
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Wait for a condition with a deadline: `eventually(lambda: list(done.iterdir()))`."""
+    return _eventually
+
+
+class FakeClock:
+    """Both clocks, moved by hand."""
+
+    def __init__(self, wall: float = 1_800_000_000.0, monotonic: float = 1000.0) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return self._wall
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, as it does on both clocks."""
+        assert seconds >= 0, "time does not pass backwards; `jump` sets the wall clock"
+        self._wall += seconds
+        self._monotonic += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forward or back, as an operator or NTP does."""
+        self._wall += seconds
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    """Give a clock that stands still until told."""
+    return FakeClock()
