@@ -62,6 +62,7 @@ class Consumer:
         self._disk: asyncio.Event = asyncio.Event()
         self._disk.set()
         gear.trouble = self.disk_trouble
+        gear.wake = self.bell.set
 
     # --- beginning -------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import boarding
@@ -137,6 +138,9 @@ class Flight:
         self.critical = False
         report = await vigil.until_it_ends()
         self.critical = True
+        # The slot is free from here on: how long the disk takes is no session's business.
+        self.running = replace(self.running, landing=True)
+        self._gear.wake()
         while True:
             try:
                 await asyncio.to_thread(self._settle, boarded, report)

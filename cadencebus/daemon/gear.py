@@ -44,6 +44,8 @@ class Gear:
     say: Callable[[str], None]
     rng: random.Random = field(default_factory=random.Random)
     verbose: bool = False
+    # Rings for another turn.
+    wake: Callable[[], None] = field(default=lambda: None)
     # Where an I/O error of the state folder goes; returns when it is worth trying again.
     trouble: Callable[[OSError], Awaitable[None]] = field(default=_raise)
 

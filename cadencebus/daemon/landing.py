@@ -50,7 +50,9 @@ def land(
             ran_s=ran_s,
             resumed=boarded.resumed,
         )
-        verdict = verdict or judged(ending, boarded, now)
+        # Judged as of its end: "resets 6:08am", read hours later, would be tomorrow's.
+        end = launch.exit_record(boarded.run.path)
+        verdict = verdict or judged(ending, boarded, end.ended_at if end and end.ended_at else now)
         _record(boarded, ending, verdict, report, now)
     if verdict is None:
         raise ValueError("neither a run nor a verdict")

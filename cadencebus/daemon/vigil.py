@@ -47,7 +47,6 @@ class Vigil:
         self._offset = 0
         self._told = 0
         self._sizes = (0, 0)
-        self._result_at: float | None = None
         now = gear.clock.monotonic()
         # An adopted run is watched by the same hard deadline; its idle watch starts anew.
         self._last_output = now if adopted else boarded.monotonic
@@ -101,14 +100,12 @@ class Vigil:
 
     def _signs(self) -> Signs:
         report = self._parser.report if self._parser else None
-        if report is not None and report.result is not None and self._result_at is None:
-            self._result_at = self._gear.clock.monotonic()
         return Signs(
             started=self._boarded.monotonic,
             last_output=self._last_output,
             log_bytes=max(self._sizes),
             believed_until=report.believed_until if report else None,
-            result_at=self._result_at,
+            result_at=report.result_seen_at if report else None,
         )
 
     def _read_on(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.keys import (
+    ARGUMENT,
     CADENCE,
     COMMAND,
     DURATION,
@@ -225,7 +226,7 @@ KEYS: dict[str, Key] = {
     "command": Key(kind=optional(COMMAND), default=None, help="for runner: command; an argv list"),
     "auth": Key(kind=optional(one_of("auto", "subscription", "api-key")), default=None, help="whether an API key is passed on"),
     "model": Key(kind=optional(WORD), default=None, help="passed to the runner"),
-    "args": Key(kind=list_of(TEXT), default=(), help="further arguments of the runner"),
+    "args": Key(kind=list_of(ARGUMENT), default=(), help="further arguments of the runner"),
     "permission_mode": Key(kind=optional(WORD), default=None, help="passed to the runner"),
     "allowed_tools": Key(kind=list_of(WORD, alone=True), default=(), help="passed to the runner"),
     "skip_permissions": Key(kind=FLAG, default=False, help="the runner may do everything"),

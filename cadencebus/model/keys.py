@@ -201,4 +201,14 @@ WORD = Kind(
     allowed="a text that is not empty",
     schema={"type": "string", "minLength": 1},
 )
-COMMAND = list_of(WORD, least=1)
+
+
+def _argument(value: Any) -> str:
+    # `[sleep, 5]` and `[true]` are what people write: numbers and booleans go back to their text.
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else _text(value)
+
+
+ARGUMENT = Kind(read=_argument, allowed="a text", schema={"type": ["string", "number", "boolean"]})
+COMMAND = list_of(ARGUMENT, least=1)

@@ -40,6 +40,8 @@ class Running:
     group: int | None = None
     inline: bool = False
     exclusive: bool = False
+    # Its processes are gone and its tick is being settled: it takes no slot any more.
+    landing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +122,8 @@ class _Room:
     """The room that is left, counted down as heads are let in."""
 
     def __init__(self, running: Sequence[Running], caps: Caps) -> None:
-        self._sessions = caps.sessions - sum(1 for run in running if not run.inline)
-        self._inline = caps.inline - sum(1 for run in running if run.inline)
+        self._sessions = caps.sessions - sum(1 for run in running if not run.inline and not run.landing)
+        self._inline = caps.inline - sum(1 for run in running if run.inline and not run.landing)
         self._caps = caps
         self._mine = Counter(run.cadence for run in running)
         self._groups = [run.group for run in running if run.group is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import legible
 from cadencebus.model.ending import Ending, Stop
@@ -50,7 +50,7 @@ def gather(
         signal=end.signal if end else None,
         spawn_error=end.spawn_error if end else None,
         spawn_what=end.spawn_what if end else None,
-        stop=Stop.parse(note) if note is not None else None,
+        stop=_stop(note),
         interrupted=end is None,
         ran_s=ran_s,
         agent=report is not None,
@@ -62,6 +62,16 @@ def gather(
         resumed=resumed,
         result_required=cadence.expect.result == "success",
     )
+
+
+def _stop(note: dict[str, Any] | None) -> Stop | None:
+    """Why the bus ended it; a note that makes no sense still says that it did, so nothing is counted."""
+    if note is None:
+        return None
+    try:
+        return Stop.parse(note)
+    except (ValueError, TypeError):
+        return Stop(klass="killed", by="unknown", at=0.0, requeue=True, detail="ending.json makes no sense")
 
 
 def _contract(run: RunFolder, cadence: Cadence, cwd: str, started_at: float) -> str | None:

@@ -107,7 +107,8 @@ def rewrite(run: RunFolder, record: Mapping[str, Any]) -> None:
     """Write the run's record anew, once it is known how it ended."""
     temporary = run.file(".run.json")
     files.discard(temporary)
-    files.write_new(temporary, strictjson.dumps(dict(record)))
+    # Not synced: everything that counts stands in the tick, which is.
+    files.write_new(temporary, strictjson.dumps(dict(record)), durable=False)
     os.rename(temporary, run.file("run.json"))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 NOBODY = "unknown"
+TWINS = frozenset({"duplicate_id", "id_in_use"})
 CURES = {
     "unknown_cadence": "add the prompt file, then `cadence dead retry`",
     "too_big": "hand large data over as a file and name it in the payload",
@@ -60,7 +61,8 @@ def bury(home: Home, folder: str, file: str, fault: BadTick, now: float) -> Name
     source = f"{home.state}/{folder}/{file}"
     members = _members(source) if fault.code not in {"not_a_file", "too_big"} else None
     name = letter_name(file, members, now)
-    if any(files.exists(f"{home.dead}/{name.file}{end}") for end in ("", RAW)):
+    # A twin's letter must not bear the id of the tick that it is the twin of.
+    if fault.code in TWINS or any(files.exists(f"{home.dead}/{name.file}{end}") for end in ("", RAW)):
         # The id is already buried: this is another file, so it gets another grave.
         name = name_of(inlet.new_id(now), name.cadence, name.priority)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -19,6 +19,21 @@ _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Path = tuple[str | int, ...]
+
+
+class Decimal(float):
+    """A number that remembers how it was written: the argument `1.10` is not `1.1`."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Read the text as a float and keep it."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class BadYAML(ValueError):
@@ -104,5 +119,5 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if _INT.fullmatch(text) and len(text) < 20:
         return int(text)
     if _FLOAT.fullmatch(text) and len(text) < 40:
-        return float(text)
+        return Decimal(text)
     return text
