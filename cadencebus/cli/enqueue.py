@@ -14,7 +14,6 @@ from cadencebus.store import inlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from cadencebus.cli.context import Context
     from cadencebus.store.paths import Home
 
@@ -52,6 +51,7 @@ _WITH_VALUE = (
     "--timeout",
 )
 MAX_HOPS = 16
+ID_LENGTH = 32
 
 
 def main(words: list[str], context: Context) -> int:
@@ -201,6 +201,6 @@ def _parentage(parent: str) -> str:
         raise BadData(f"{count} hops: this run was enqueued by a run, by a run, … a loop?")
     more = f', "hops": {count}'
     # The parent's id comes from the environment: only what is an id is written down.
-    if len(parent) == 32 and parent.replace("-", "").replace(".", "").isalnum() and parent.isascii():
+    if len(parent) == ID_LENGTH and parent.replace("-", "").replace(".", "").isalnum() and parent.isascii():
         more += f', "parent": "{parent}"'
     return more

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"  try: {error.next_step}\n")
         return error.exit_code
     except BrokenPipeError:
-        # The reader has seen enough (`cadence ls | head`): say nothing, and let the interpreter close quietly.
+        # The reader has seen enough (`cadence ls | head`): say nothing, and close quietly.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except KeyboardInterrupt:

@@ -42,7 +42,7 @@ def parse_moment(text: str, now: float | None = None) -> float:
             continue
     for form in ("%H:%M", "%H:%M:%S"):
         try:
-            clock = datetime.strptime(text, form)
+            clock = datetime.strptime(text, form).replace(tzinfo=here.tzinfo)
         except ValueError:
             continue
         then = here.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)

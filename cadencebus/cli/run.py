@@ -58,9 +58,13 @@ def _parse(words: list[str]) -> Any:  # noqa: ANN401
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="start what may start now and see it to its end")
     how.add_argument("--drain", action="store_true", help="go on until nothing waits that could still run")
-    how.add_argument("--for", dest="duration", type=_duration, metavar="D", help="stop after that time as on SIGTERM")
+    how.add_argument(
+        "--for", dest="duration", type=_duration, metavar="D", help="stop after that time as on SIGTERM"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="the runs' stderr as it comes")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, over file and environment")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, over file and environment"
+    )
     try:
         return parser.parse_args(words)
     except argparse.ArgumentError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
-from cadencebus.model.cadence import Cadence
 from cadencebus.model.runner import Runner, argv_for
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.session import environment, launch, prompt
@@ -18,6 +18,7 @@ from cadencebus.store import files, keys, runs
 
 if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
+    from cadencebus.model.cadence import Cadence
     from cadencebus.store.runs import RunFolder
 
 GUARD = "guard"
@@ -75,19 +76,9 @@ class Boarded:
 def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
     """Claim one ready tick, or finish it where it needs no run; None where there is nothing to start."""
     now = gear.clock.wall()
-    try:
-        tick = gear.spool.read("inbox", file)
-    except FileNotFoundError:
+    tick = _opened(gear, file)
+    if tick is None:
         return None
-    except BadTick as fault:
-        raise Rejected(fault) from None
-    except PermissionError:
-        raise Rejected(BadTick("unreadable", "no permission to read it")) from None
-    except OSError as error:
-        if error.errno == 40:  # ELOOP: a symbolic link, which is never followed
-            raise Rejected(BadTick("not_a_file", "not a regular file but a symbolic link")) from None
-        raise
-    tick = replace(tick.again(), settling=None)
     stale = _stale(tick, cadence, now)
     if stale:
         gear.closing.finish_unrun([(tick, "expired", stale)], now)
@@ -104,6 +95,24 @@ def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
         gear.closing.finish_claimed(tick, "duplicate", f"the key {tick.key!r} was used by {holder}", now)
         return None
     return tick
+
+
+def _opened(gear: Gear, file: str) -> Tick | None:
+    """The tick in a file of inbox/; None where it is gone, Rejected where it is none."""
+    try:
+        tick = gear.spool.read("inbox", file)
+    except FileNotFoundError:
+        return None
+    except BadTick as fault:
+        raise Rejected(fault) from None
+    except PermissionError:
+        raise Rejected(BadTick("unreadable", "no permission to read it")) from None
+    except OSError as error:
+        # A symbolic link, which is never followed.
+        if error.errno == errno.ELOOP:
+            raise Rejected(BadTick("not_a_file", "not a regular file but a symbolic link")) from None
+        raise
+    return replace(tick.again(), settling=None)
 
 
 def _stale(tick: Tick, cadence: Cadence, now: float) -> str | None:

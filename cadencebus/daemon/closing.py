@@ -14,7 +14,7 @@ from cadencebus.clock import rfc3339, stamp
 from cadencebus.errors import CantCreate
 from cadencebus.model.naming import crockford
 from cadencebus.model.settlement import Settlement, settlement_of
-from cadencebus.model.tick import Tick
+from cadencebus.model.tick import MAX_HOPS, Tick
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -76,31 +76,17 @@ class Closing:
             self._spool.again(file)
 
     def _hold(self, settlement: Settlement) -> list[Mapping[str, Any]]:
-        told = [
-            _hold_event("hold.released", file) for file in settlement.releases if self._holds.release(file)
-        ]
+        told: list[Mapping[str, Any]] = []
+        for file in filter(self._holds.release, settlement.releases):
+            told.append(_hold_event("hold.released", file))
+            told += _circuit_event("circuit.closed", file)
         for hold in settlement.holds:
             if self._holds.spared(hold.file, settlement.at):
                 continue
             self._holds.set(hold)
             until = None if hold.until is None else rfc3339(hold.until)
             told.append({**_hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
-            if hold.reason == "circuit_open":
-                told.append(
-                    {
-                        "event": "circuit.opened",
-                        "cadence": hold.scope.removeprefix("cadence-"),
-                        "until": until,
-                    }
-                )
-        if any(file.endswith(".circuit_open.json") for file in settlement.releases):
-            name = next(f for f in settlement.releases if f.endswith(".circuit_open.json"))
-            told.append(
-                {
-                    "event": "circuit.closed",
-                    "cadence": name.removeprefix("cadence-").removesuffix(".circuit_open.json"),
-                }
-            )
+            told += _circuit_event("circuit.opened", hold.file, until=until)
         return told
 
     def _follow(self, tick: Tick, settlement: Settlement, *, again: bool) -> list[Mapping[str, Any]]:
@@ -203,9 +189,16 @@ def _hold_event(event: str, file: str) -> dict[str, Any]:
     return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence}
 
 
+def _circuit_event(event: str, file: str, **more: object) -> list[dict[str, Any]]:
+    if not file.endswith(".circuit_open.json"):
+        return []
+    cadence = file.removeprefix("cadence-").removesuffix(".circuit_open.json")
+    return [{"event": event, "cadence": cadence, **more}]
+
+
 def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick | None:
     """The tick that follows; its id comes from tick, run and name, so a replay makes the same one."""
-    if tick.hops + 1 > 16:
+    if tick.hops + 1 > MAX_HOPS:
         return None
     seed = hashlib.sha256(
         f"{tick.id}\0{settlement.run}\0{follow_up.why}\0{follow_up.cadence}".encode()

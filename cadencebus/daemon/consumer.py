@@ -232,9 +232,9 @@ class Consumer:
         if flight.guard_passed:
             self.lineup.let_pass(flight.file)
         settlement = flight.settlement
-        if flight.returned or (settlement is not None and settlement.target == "inbox"):
-            if not self.stopping:
-                self.index.add(flight.file)
+        back = flight.returned or (settlement is not None and settlement.target == "inbox")
+        if back and not self.stopping:
+            self.index.add(flight.file)
         if settlement is not None and (settlement.releases or settlement.holds):
             self.snapshot_circuits()
         if settlement is not None:
@@ -257,7 +257,7 @@ class Consumer:
     # --- the disk --------------------------------------------------------------------------------
 
     async def disk_trouble(self, error: OSError) -> None:
-        """Hold everything until the state folder takes a file again; whoever waits here tries again after that."""
+        """Hold everything until the state folder takes a file again, then let whoever waits try again."""
         now = self.gear.clock.wall()
         if self._disk.is_set():
             self._disk.clear()
@@ -289,7 +289,7 @@ class Consumer:
     # --- what others see -------------------------------------------------------------------------
 
     def snapshot_circuits(self) -> None:
-        """Rewrite circuit-open.json: at every transition and at start, never with a window that has passed."""
+        """Rewrite circuit-open.json, at every transition and at start."""
         now = self.gear.clock.wall()
         circuits = {}
         for name in self.gear.memory.names():

@@ -56,7 +56,7 @@ class Flight:
             self._return(tick)
             return
         try:
-            self.boarded = await asyncio.to_thread(self._start, tick, probe, guard)
+            self.boarded = await asyncio.to_thread(self._start, tick, probe=probe, guard=guard)
         except Doomed as doom:
             await asyncio.to_thread(
                 self._gear.closing.entomb, tick, doom.klass, doom.reason, self._gear.clock.wall()
@@ -76,7 +76,7 @@ class Flight:
         absorb(self.boarded)
         await self._watch(self.boarded)
 
-    def _start(self, tick: Tick, probe: bool, guard: bool) -> Boarded | None:
+    def _start(self, tick: Tick, *, probe: bool, guard: bool) -> Boarded | None:
         """In a worker thread: everything durable, then the process."""
         gear = self._gear
         boarded = boarding.board(gear, tick, self.cadence, probe=probe, guard=guard)
@@ -106,12 +106,10 @@ class Flight:
         try:
             # The emergency stop is looked at once more, as late as can be.
             if files.exists(gear.home.stop):
-                raise InterruptedError("STOP")
+                _undo(boarded)
+                self._return(tick)
+                return None
             gear.launcher.start(request, alive)
-        except InterruptedError:
-            _undo(boarded)
-            self._return(tick)
-            return None
         except OSError as error:
             # The fork itself failed: recorded like any other failed start.
             os.rename(boarded.run.file(runs.PENDING), boarded.run.file(f"exit.fork-{_errno_name(error)}"))

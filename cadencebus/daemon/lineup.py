@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_stamp
 from cadencebus.errors import CadenceError, NoSuch
-from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import BUS, Hold, on_cadence
 from cadencebus.model.naming import DEFAULT_PRIORITY
 from cadencebus.model.tick import BadTick
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.flight import Flight
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Index
+    from cadencebus.model.cadence import Cadence
 
 # A guard's "go on" is good for so long; then it is asked again.
 GUARD_GOOD_FOR = 300.0

@@ -148,8 +148,12 @@ async def _leave(consumer: Consumer) -> None:
     """Let commits in progress finish, leave the sessions to the next consumer."""
     consumer.stopping = True
     deadline = consumer.gear.clock.monotonic() + _LEAVE_WITHIN
-    while consumer.busy() and consumer.gear.clock.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+    while consumer.busy() and (left := deadline - consumer.gear.clock.monotonic()) > 0:
+        # Whoever lands rings; until then nothing can have changed.
+        consumer.bell.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await consumer.bell.wait()
     consumer.abandon()
 
 

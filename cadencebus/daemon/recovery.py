@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cadencebus.daemon.index import Calendar, Index
     from cadencebus.store.runs import RunFolder
 
+_NOBODY_WRITES_SO_LONG = 3600.0
+
 Adoptee = tuple[Tick, Cadence, "RunFolder | None"]
 
 
@@ -36,7 +38,7 @@ class Recovery:
         self._calendar = calendar
 
     def run(self) -> list[Adoptee]:
-        """Mend the folders; the ticks in claimed/ whose run lives or ended unsettled come back."""
+        """Mend the folders; back come the ticks of claimed/ whose run lives or ended unsettled."""
         self._clear_tmp()
         self._letters()
         strangers = self._index.fill(self._gear.spool.names("inbox"))
@@ -56,7 +58,9 @@ class Recovery:
             path = f"{self._home.tmp}/{file}"
             with contextlib.suppress(OSError):
                 # A producer may be writing this very moment; an hour is longer than any put takes.
-                if abs(now - os.lstat(path).st_mtime) > 3600 or file.startswith(("memory.", "hold.")):
+                if abs(now - os.lstat(path).st_mtime) > _NOBODY_WRITES_SO_LONG or file.startswith(
+                    ("memory.", "hold.")
+                ):
                     files.discard(path)
 
     def _letters(self) -> None:
@@ -70,35 +74,33 @@ class Recovery:
         """The recovery table, row by row."""
         if not file.endswith(SUFFIX) or file.startswith("."):
             return None
-        gear = self._gear
-        name = parse_name(file)
         try:
-            if name is None:
-                raise BadTick("bad_id", f"{file}: not the name of a tick")
-            tick = gear.spool.read("claimed", file)
+            tick = self._gear.spool.read("claimed", file)
         except FileNotFoundError:
             return None
         except BadTick as fault:
             self._bury("claimed", file, fault)
             return None
-        if gear.spool.ended(tick.name):
+        if self._gear.spool.ended(tick.name):
             # done or dead wins over claimed: the move had reached the disk, its other half had not.
             self._lose("claimed", file, "it has already ended")
-            return None
-        if tick.settling is not None:
-            settlement = gear.closing.replay(tick)
-            if settlement.target == "inbox":
+        elif tick.settling is not None:
+            if self._gear.closing.replay(tick).target == "inbox":
                 self._index.add(file)
-            return None
-        if tick.outcome is not None:
-            gear.closing.deliver(tick, gear.clock.wall())
-            return None
+        elif tick.outcome is not None:
+            self._gear.closing.deliver(tick, self._gear.clock.wall())
+        else:
+            return self._unsettled(file, tick)
+        return None
+
+    def _unsettled(self, file: str, tick: Tick) -> Adoptee | None:
+        """A claim without an end: its last run is adopted, and without one it was never begun."""
         run = runs.latest(self._home, tick.id)
-        if run is None or self._told(tick, run):
-            gear.spool.again([file])
-            self._index.add(file)
-            return None
-        return tick, self._cadence(tick), run
+        if run is not None and not self._told(tick, run):
+            return tick, self._cadence(tick), run
+        self._gear.spool.again([file])
+        self._index.add(file)
+        return None
 
     def _told(self, tick: Tick, run: RunFolder) -> bool:
         """Whether this run's end already stands in the tick, so that the claim was for a next one."""
@@ -126,20 +128,22 @@ class Recovery:
                 self._index.discard(file)
                 self._lose("inbox", file, "it is being run")
         for late in list(self._calendar.names()):
-            parsed = parse_deferred(late)
-            if parsed is None:
-                if late.endswith(SUFFIX) and not late.startswith("."):
-                    self._calendar.discard(late)
-                    self._bury(
-                        "deferred",
-                        late,
-                        BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick"),
-                    )
-                else:
-                    self._calendar.discard(late)
-            elif parsed[1].file in self._index or self._gear.spool.finished(parsed[1]):
-                self._calendar.discard(late)
-                self._lose("deferred", late, "it is ready or has ended")
+            self._check_deferred(late)
+
+    def _check_deferred(self, late: str) -> None:
+        parsed = parse_deferred(late)
+        if (
+            parsed is not None
+            and parsed[1].file not in self._index
+            and not self._gear.spool.finished(parsed[1])
+        ):
+            return
+        self._calendar.discard(late)
+        if parsed is not None:
+            self._lose("deferred", late, "it is ready or has ended")
+        elif late.endswith(SUFFIX) and not late.startswith("."):
+            fault = BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick")
+            self._bury("deferred", late, fault)
 
     def _lose(self, folder: str, file: str, why: str) -> None:
         """Set the lesser twin aside, whole."""

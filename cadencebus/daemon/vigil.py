@@ -66,16 +66,14 @@ class Vigil:
             with contextlib.suppress(asyncio.CancelledError):
                 await bell
         await self._sweep()
-        while self._read_on():
-            await asyncio.sleep(0)
+        await self._catch_up()
         if self._parser is None:
             return None
         self._parser.finish()
         return self._parser.report
 
     async def _glance(self) -> None:
-        while self._read_on():
-            await asyncio.sleep(0)
+        await self._catch_up()
         if self._ended:
             return
         decision = judge(self._limits(), self._signs(), self._gear.clock.monotonic())
@@ -83,6 +81,13 @@ class Vigil:
             decision = await self._probe() or decision
         if isinstance(decision, Stop):
             await asyncio.to_thread(self.end, decision.klass, decision.detail)
+
+    async def _catch_up(self) -> None:
+        """Read the logs to their end, giving way to other runs between the pieces."""
+        more = self._read_on()
+        while more:
+            await asyncio.sleep(0)
+            more = self._read_on()
 
     def end(self, klass: str, detail: str) -> None:
         """Write down why, then ask the shim for its ladder; the first writer wins."""

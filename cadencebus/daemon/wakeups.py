@@ -88,13 +88,13 @@ def _arrivals_observer() -> BaseObserver:
     if sys.platform != "linux":
         return Observer()
     from watchdog.observers.inotify import InotifyEmitter  # noqa: PLC0415 - Linux only
-    from watchdog.observers.inotify_c import InotifyConstants  # noqa: PLC0415 - Linux only
+    from watchdog.observers.inotify_c import InotifyConstants, Mask  # noqa: PLC0415 - Linux only
 
     class Arrivals(InotifyEmitter):
         """Asks the kernel for names that appear, and for nothing that would have to be paired."""
 
-        def get_event_mask_from_filter(self) -> int:
-            return int(
+        def get_event_mask_from_filter(self) -> Mask:
+            return Mask(
                 InotifyConstants.IN_CREATE
                 | InotifyConstants.IN_MOVED_TO
                 | InotifyConstants.IN_CLOSE_WRITE
@@ -108,13 +108,13 @@ def _changes_observer() -> BaseObserver:
     if sys.platform != "linux":
         return Observer()
     from watchdog.observers.inotify import InotifyEmitter  # noqa: PLC0415 - Linux only
-    from watchdog.observers.inotify_c import InotifyConstants  # noqa: PLC0415 - Linux only
+    from watchdog.observers.inotify_c import InotifyConstants, Mask  # noqa: PLC0415 - Linux only
 
     class Changes(InotifyEmitter):
         """Asks for what appears, goes or is written: not for reads, which the consumer itself does."""
 
-        def get_event_mask_from_filter(self) -> int:
-            return int(
+        def get_event_mask_from_filter(self) -> Mask:
+            return Mask(
                 InotifyConstants.IN_CREATE
                 | InotifyConstants.IN_DELETE
                 | InotifyConstants.IN_MOVE

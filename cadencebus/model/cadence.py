@@ -132,7 +132,7 @@ class Cadence:
 def _backoff(value: Any) -> Backoff:
     if isinstance(value, dict):
         return Backoff(delays=(), **read_keys(value, _BACKOFF))
-    return Backoff(delays=list_of(DURATION, least=1, alone=True)(value))
+    return Backoff(delays=tuple(list_of(DURATION, least=1, alone=True).read(value)))
 
 
 def _hours(value: Any) -> Hours:
@@ -144,12 +144,11 @@ def _hours(value: Any) -> Hours:
 
 def _minute(text: str) -> int:
     hour, colon, minute = text.partition(":")
-    if not (colon and hour.isdigit() and minute.isdigit() and len(minute) == 2):
+    if not (colon and hour.isdigit() and minute.isdigit() and len(minute) == len("00")):
         raise ValueError
-    total = int(hour) * 60 + int(minute)
-    if int(minute) > 59 or total > 24 * 60:
+    if int(hour) * 60 + int(minute) > 24 * 60 or minute > "59":
         raise ValueError
-    return total
+    return int(hour) * 60 + int(minute)
 
 
 def _moment(value: Any) -> float:
@@ -183,7 +182,9 @@ def _zone(value: Any) -> str:
 
 _BACKOFF = {
     "initial": Key(kind=DURATION, default=30.0, help="the first wait"),
-    "multiplier": Key(kind=number(above=1.0, least=True), default=2.0, help="how much longer each further wait is"),
+    "multiplier": Key(
+        kind=number(above=1.0, least=True), default=2.0, help="how much longer each further wait is"
+    ),
     "max": Key(kind=optional(DURATION), default=None, help="the longest wait"),
     "jitter": Key(kind=number(above=0.0, least=True), default=0.1, help="by which share a wait may differ"),
 }
@@ -220,17 +221,31 @@ EVENTS = list_of(WORD)
 KEYS: dict[str, Key] = {
     "description": Key(kind=TEXT, default="", help="shown in lists"),
     "enabled": Key(kind=FLAG, default=True, help="false: its ticks wait in inbox/"),
-    "mode": Key(kind=one_of("session", "inline", "guarded"), default="session", help="session: a run that takes a slot; inline: a cheap command beside the slots; guarded: `guard` decides first"),
-    "guard": Key(kind=optional(COMMAND), default=None, help="a command; exit 0: go on, 75: nothing to do, else a failure"),
+    "mode": Key(
+        kind=one_of("session", "inline", "guarded"),
+        default="session",
+        help="session: takes a slot; inline: cheap, beside the slots; guarded: `guard` decides first",
+    ),
+    "guard": Key(
+        kind=optional(COMMAND),
+        default=None,
+        help="a command; exit 0: go on, 75: nothing to do, else a failure",
+    ),
     "runner": Key(kind=WORD, default="claude", help="which program runs the prompt: a name from `runners`"),
     "command": Key(kind=optional(COMMAND), default=None, help="for runner: command; an argv list"),
-    "auth": Key(kind=optional(one_of("auto", "subscription", "api-key")), default=None, help="whether an API key is passed on"),
+    "auth": Key(
+        kind=optional(one_of("auto", "subscription", "api-key")),
+        default=None,
+        help="whether an API key is passed on",
+    ),
     "model": Key(kind=optional(WORD), default=None, help="passed to the runner"),
     "args": Key(kind=list_of(ARGUMENT), default=(), help="further arguments of the runner"),
     "permission_mode": Key(kind=optional(WORD), default=None, help="passed to the runner"),
     "allowed_tools": Key(kind=list_of(WORD, alone=True), default=(), help="passed to the runner"),
     "skip_permissions": Key(kind=FLAG, default=False, help="the runner may do everything"),
-    "slash": Key(kind=FLAG, default=False, help="a prompt that starts with / is a slash command and meant so"),
+    "slash": Key(
+        kind=FLAG, default=False, help="a prompt that starts with / is a slash command and meant so"
+    ),
     "cwd": Key(kind=optional(WORD), default=None, help="working folder, relative to the home"),
     "env": Key(kind=ENVIRONMENT, default=(), help="added to the run's environment"),
     "schedule": Key(kind=optional(WORD), default=None, help="a cron line"),
@@ -239,13 +254,23 @@ KEYS: dict[str, Key] = {
     "max_firings": Key(kind=optional(whole(1)), default=None, help="an end by count"),
     "expires_at": Key(kind=optional(MOMENT), default=None, help="an end by date"),
     "timezone": Key(kind=optional(ZONE), default=None, help="for schedule and active_hours; default: local"),
-    "catch_up": Key(kind=one_of("none", "one", "all"), default="one", help="after downtime: none, one tick for all missed, or all"),
+    "catch_up": Key(
+        kind=one_of("none", "one", "all"),
+        default="one",
+        help="after downtime: none, one tick for all missed, or all",
+    ),
     "jitter": Key(kind=DURATION, default=0.0, help="spreads scheduled ticks"),
-    "overlap": Key(kind=one_of("queue", "coalesce", "skip"), default="coalesce", help="queue: every tick runs; coalesce: a run stands for equal ticks that waited; skip: ticks that come during a run are skipped"),
+    "overlap": Key(
+        kind=one_of("queue", "coalesce", "skip"),
+        default="coalesce",
+        help="queue: each runs; coalesce: a run stands for equal ones that waited; skip: none during a run",
+    ),
     "concurrency": Key(kind=whole(1, 1000), default=1, help="runs of this cadence at a time"),
     "priority": Key(kind=whole(0, 9), default=5, help="default for its ticks; 0 first"),
     "group": Key(kind=optional(whole(0)), default=None, help="lower groups drain before higher ones start"),
-    "active_hours": Key(kind=optional(HOURS), default=None, help="08:00-19:00, may pass midnight: outside, its ticks wait"),
+    "active_hours": Key(
+        kind=optional(HOURS), default=None, help="08:00-19:00, may pass midnight: outside, its ticks wait"
+    ),
     "exclusive": Key(kind=FLAG, default=False, help="runs alone"),
     "ttl": Key(kind=optional(DURATION), default=None, help="an older tick is expired, not run"),
     "dedupe_window": Key(kind=DURATION, default=86400.0, help="for ticks with a key"),
@@ -254,27 +279,49 @@ KEYS: dict[str, Key] = {
     "result_grace": Key(kind=DURATION, default=90.0, help="time to exit after its result was seen"),
     "kill_grace": Key(kind=DURATION, default=30.0, help="from SIGTERM to SIGKILL"),
     "retries": Key(kind=whole(0, 100), default=2, help="attempts after the first"),
-    "backoff": Key(kind=BACKOFF, default=Backoff(), help="wait before each further attempt; the last repeats"),
-    "circuit": Key(kind=map_of(_CIRCUIT, CircuitRules), default=CircuitRules(), help="{failures, open, max_open}: the breaker"),
-    "max_runs_per_hour": Key(kind=optional(whole(1)), default=None, help="a brake on loops; 120 for agents, none for command"),
-    "pause_after": Key(kind=whole(0), default=0, help="failed ticks in a row that pause the cadence; 0: never"),
+    "backoff": Key(
+        kind=BACKOFF, default=Backoff(), help="wait before each further attempt; the last repeats"
+    ),
+    "circuit": Key(
+        kind=map_of(_CIRCUIT, CircuitRules),
+        default=CircuitRules(),
+        help="{failures, open, max_open}: the breaker",
+    ),
+    "max_runs_per_hour": Key(
+        kind=optional(whole(1)), default=None, help="a brake on loops; 120 for agents, none for command"
+    ),
+    "pause_after": Key(
+        kind=whole(0), default=0, help="failed ticks in a row that pause the cadence; 0: never"
+    ),
     "max_turns": Key(kind=optional(whole(1)), default=None, help="turn budget of a run"),
     "max_usd": Key(kind=optional(number()), default=None, help="money budget of a run"),
     "max_usd_per_day": Key(kind=optional(number()), default=None, help="money budget of a day"),
-    "expect": Key(kind=map_of(_EXPECT, Expect), default=Expect(), help="{result, file, proof}: what proves the work was done"),
+    "expect": Key(
+        kind=map_of(_EXPECT, Expect),
+        default=Expect(),
+        help="{result, file, proof}: what proves the work was done",
+    ),
     "resume": Key(kind=FLAG, default=False, help="continue the last session of this cadence"),
-    "payload": Key(kind=one_of("append", "file", "none"), default="append", help="how a payload reaches the prompt"),
+    "payload": Key(
+        kind=one_of("append", "file", "none"), default="append", help="how a payload reaches the prompt"
+    ),
     "then": Key(kind=list_of(CADENCE, alone=True), default=(), help="cadences to enqueue after success"),
-    "steps": Key(kind=list_of(Kind(read=lambda v: v, allowed="a step", schema={})), default=(), help="(later) a flow"),
-    "on_dead": Key(kind=optional(CADENCE), default=None, help="a cadence to enqueue with the failure as its payload"),
+    "steps": Key(
+        kind=list_of(Kind(read=lambda v: v, allowed="a step", schema={})), default=(), help="(later) a flow"
+    ),
+    "on_dead": Key(
+        kind=optional(CADENCE), default=None, help="a cadence to enqueue with the failure as its payload"
+    ),
     "investigate": Key(kind=FLAG, default=False, help="(later) a session reads the log of a dead letter"),
-    "probe": Key(kind=optional(COMMAND), default=None, help="judges a long silent run: exit 0 healthy, 1 wedged"),
+    "probe": Key(
+        kind=optional(COMMAND), default=None, help="judges a long silent run: exit 0 healthy, 1 wedged"
+    ),
     "notify": Key(kind=optional(EVENTS), default=None, help="events to tell: dead, circuit, hold, recovered"),
 }
 
 
 def cadence_of(name: str, members: Mapping[str, Any], *, prompt: str, digest: str) -> Cadence:
-    """The cadence behind front matter that is already merged with the defaults; `Wrong` where it makes no sense."""
+    """The cadence behind front matter merged with the defaults; `Wrong` where it makes no sense."""
     values = read_keys(members, KEYS)
     if values["guard"] is not None and "mode" not in members:
         values["mode"] = "guarded"

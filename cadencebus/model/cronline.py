@@ -15,6 +15,7 @@ LAST = -1
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", LAST: "last"}
 _DASH = "\N{EN DASH}"
 _FEW = 4
+_PAIR = 2
 
 ALL_MINUTES = frozenset(range(60))
 ALL_HOURS = frozenset(range(24))
@@ -78,13 +79,17 @@ def runs(values: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def stride(values: frozenset[int], size: int) -> int | None:
-    """The even step of numbers that go round a field of this size without a break; None where there is none."""
-    step, uneven = divmod(size, len(values))
-    if uneven or step == size:
-        return None
-    first = min(values)
-    return step if values == frozenset(range(first, size, step)) else None
+def stride(values: frozenset[int]) -> int | None:
+    """The even step between numbers, three at least; None where there is none."""
+    low, high = min(values, default=0), max(values, default=0)
+    step = (high - low) // max(1, len(values) - 1)
+    even = len(values) > _PAIR and values == frozenset(range(low, high + 1, step))
+    return step if even else None
+
+
+def goes_round(values: frozenset[int], size: int) -> bool:
+    """Whether an even step also leads from the last number to the first of the next round."""
+    return len(values) > 1 and size % len(values) == 0 and stride(values | {min(values) + size}) is not None
 
 
 def _times(line: CronLine) -> str:
@@ -95,23 +100,23 @@ def _times(line: CronLine) -> str:
     first = min(line.minutes)
     if len(line.minutes) == 1:
         return _hourly(line, first)
-    step = stride(line.minutes, len(ALL_MINUTES))
-    if step is None:
-        return _within("at " + _and([f":{minute:02d}" for minute in sorted(line.minutes)]), line)
-    return _within(f"every {step} minutes", line, start=first)
+    if goes_round(line.minutes, len(ALL_MINUTES)):
+        return _within(f"every {len(ALL_MINUTES) // len(line.minutes)} minutes", line, start=first)
+    if step := stride(line.minutes):
+        return _within(f"every {step} minutes of the hour", line, start=first)
+    return _within("at " + _and([f":{minute:02d}" for minute in sorted(line.minutes)]), line)
 
 
 def _hourly(line: CronLine, minute: int) -> str:
-    step = 1 if line.hours == ALL_HOURS else stride(line.hours, len(ALL_HOURS))
+    if line.hours == ALL_HOURS:
+        return f"every hour at :{minute:02d}"
+    first, last = _clock(min(line.hours), minute), _clock(max(line.hours), minute)
+    step = stride(line.hours)
     if step is None:
-        spans = runs(line.hours)
-        if len(spans) > 1:
-            return "at " + _and([_clock(hour, minute) for hour in sorted(line.hours)])
-        return f"every hour from {_clock(spans[0][0], minute)} to {_clock(spans[0][1], minute)}"
-    hours = "every hour" if step == 1 else f"every {step} hours"
-    if step == 1:
-        return f"{hours} at :{minute:02d}"
-    return f"{hours} from {_clock(min(line.hours), minute)}"
+        return "at " + _and([_clock(hour, minute) for hour in sorted(line.hours)])
+    if goes_round(line.hours, len(ALL_HOURS)):
+        return f"every {step} hours from {first}"
+    return f"every {'hour' if step == 1 else f'{step} hours'} from {first} to {last}"
 
 
 def _within(what: str, line: CronLine, *, start: int = 0) -> str:
@@ -132,7 +137,13 @@ def _days(line: CronLine) -> str:
 def _dates(line: CronLine) -> str:
     if line.any_day:
         return ""
-    named = [f"the {_ordinal(a)}" if a == b else f"the {_ordinal(a)}{_DASH}{_ordinal(b)}" for a, b in runs(line.days)]
+    step = stride(line.days) or 1
+    if step > 1 and max(line.days) + step > max(ALL_DAYS):
+        return f"on every {_ordinal(step)} day of the month from the {_ordinal(min(line.days))}"
+    named = [
+        f"the {_ordinal(a)}" if a == b else f"the {_ordinal(a)}{_DASH}{_ordinal(b)}"
+        for a, b in runs(line.days)
+    ]
     named += ["the last day"] if line.last_day else []
     named += ["the last working day"] if line.last_workday else []
     return f"on {_and(named)} of the month"

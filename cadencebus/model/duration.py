@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# Below this, tenths matter to people.
+_FINE = 10
 LONGEST = 10 * 366 * 86400.0
 ALLOWED = "a duration such as 90s, 20m, 2h, 1d or plain seconds"
 
@@ -10,7 +12,8 @@ ALLOWED = "a duration such as 90s, 20m, 2h, 1d or plain seconds"
 def parse_duration(value: object) -> float:
     """Seconds; ValueError says what is allowed."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(ALLOWED)
+        # To whoever reads a file, a wrong type is one more value that is not allowed.
+        raise ValueError(ALLOWED)  # noqa: TRY004
     if isinstance(value, str):
         text = value.strip()
         unit = next((u for u in ("ms", "s", "m", "h", "d") if text.endswith(u)), "s")
@@ -30,7 +33,7 @@ def spell_duration(seconds: float) -> str:
     """A duration for people, its two largest parts: `1m 30s`."""
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms" if seconds else "0s"
-    if seconds < 10 and seconds != int(seconds):
+    if seconds < _FINE and seconds != int(seconds):
         return f"{seconds:.1f}s"
     left, parts = round(seconds), []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):

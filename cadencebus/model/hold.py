@@ -114,9 +114,9 @@ def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hol
         return None
     scope, reason = named
     known = scope == BUS or scope.startswith(("cadence-", "credentials-"))
+    if members is None:
+        return _unreadable(file, scope if known else BUS, reason, "it is no JSON object", seen)
     try:
-        if members is None:
-            raise ValueError("not readable as JSON")
         return Hold(
             # The name is the authority: what `rm` removes is what held.
             scope=scope if known else BUS,
@@ -128,7 +128,9 @@ def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hol
             extra={key: value for key, value in members.items() if key not in _OWN},
         )
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        detail = f"holds/{file} can't be read ({error}): it holds until somebody removes it"
-        return Hold(
-            scope=scope if known else BUS, reason=reason, since=seen, until=None, detail=detail, by=OPERATOR
-        )
+        return _unreadable(file, scope if known else BUS, reason, str(error), seen)
+
+
+def _unreadable(file: str, scope: str, reason: str, why: str, seen: float) -> Hold:
+    detail = f"holds/{file} can't be read ({why}): it holds until somebody removes it"
+    return Hold(scope=scope, reason=reason, since=seen, detail=detail, by=OPERATOR)

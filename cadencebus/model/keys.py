@@ -53,7 +53,7 @@ class Key:
     help: str
 
 
-def _must(condition: bool) -> None:
+def _must(condition: object) -> None:
     if not condition:
         raise ValueError
 
@@ -72,11 +72,20 @@ def whole(low: int, high: int | None = None) -> Kind:
     """A whole number in a range."""
 
     def read(value: Any) -> int:
-        _must(isinstance(value, int) and not isinstance(value, bool) and value >= low and (high is None or value <= high))
+        _must(
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and value >= low
+            and (high is None or value <= high)
+        )
         return int(value)
 
     said = f"a whole number from {low} to {high}" if high is not None else f"a whole number, {low} or more"
-    return Kind(read=read, allowed=said, schema={"type": "integer", "minimum": low} | ({"maximum": high} if high is not None else {}))
+    return Kind(
+        read=read,
+        allowed=said,
+        schema={"type": "integer", "minimum": low} | ({"maximum": high} if high is not None else {}),
+    )
 
 
 def number(*, above: float = 0.0, least: bool = False) -> Kind:
@@ -88,7 +97,11 @@ def number(*, above: float = 0.0, least: bool = False) -> Kind:
         return float(value)
 
     word = "minimum" if least else "exclusiveMinimum"
-    return Kind(read=read, allowed=f"a number {'from' if least else 'above'} {above:g}", schema={"type": "number", word: above})
+    return Kind(
+        read=read,
+        allowed=f"a number {'from' if least else 'above'} {above:g}",
+        schema={"type": "number", word: above},
+    )
 
 
 def one_of(*words: str) -> Kind:
@@ -125,10 +138,14 @@ def list_of(kind: Kind, *, least: int = 0, alone: bool = False) -> Kind:
                 raise wrong.below(at) from None
         return tuple(items)
 
-    schema: dict[str, Any] = {"type": "array", "items": dict(kind.schema)} | ({"minItems": least} if least else {})
+    schema: dict[str, Any] = {"type": "array", "items": dict(kind.schema)} | (
+        {"minItems": least} if least else {}
+    )
     said = f"a list, each {kind.allowed}"
     if alone:
-        return Kind(read=read, allowed=f"{kind.allowed}, or {said}", schema={"anyOf": [dict(kind.schema), schema]})
+        return Kind(
+            read=read, allowed=f"{kind.allowed}, or {said}", schema={"anyOf": [dict(kind.schema), schema]}
+        )
     return Kind(read=read, allowed=said, schema=schema)
 
 
@@ -192,9 +209,15 @@ DURATION = Kind(
         ]
     },
 )
-CADENCE = Kind(read=_cadence_name, allowed="the name of a cadence", schema={"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"})
+CADENCE = Kind(
+    read=_cadence_name,
+    allowed="the name of a cadence",
+    schema={"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
+)
 ENVIRONMENT = Kind(
-    read=_environment, allowed="a map of names to texts", schema={"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+    read=_environment,
+    allowed="a map of names to texts",
+    schema={"type": "object", "additionalProperties": {"type": ["string", "number"]}},
 )
 WORD = Kind(
     read=lambda value: _text(value) if value else _must(condition=False),

@@ -51,7 +51,7 @@ RUNNERS: dict[str, Runner] = {
         argv=("claude", "-p", "--output-format", "stream-json", "--verbose", "--include-partial-messages"),
         stream="claude",
         credentials="claude",
-        # Claude Code's tool calls live in process sessions of their own: only after SIGINT it ends them itself.
+        # Its tool calls live in process sessions of their own: only after SIGINT it ends them itself.
         gentle="SIGINT",
         env=(
             ("CLAUDE_CODE_MAX_RETRIES", "3"),

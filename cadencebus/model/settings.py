@@ -145,7 +145,11 @@ def _runners(value: Any) -> Mapping[str, Runner]:
         if old is None and "argv" not in given:
             raise Wrong("a new runner wants an argv list", str(name))
         merged = {"credentials": name, **given} if old is None else given
-        base = {} if old is None else {slot: getattr(old, slot) for slot in Runner.__dataclass_fields__ if slot != "name"}
+        base = (
+            {}
+            if old is None
+            else {slot: getattr(old, slot) for slot in Runner.__dataclass_fields__ if slot != "name"}
+        )
         runners[name] = Runner(name=str(name), **{**base, **merged})
     return MappingProxyType(runners)
 
@@ -157,12 +161,35 @@ def _defaults(value: Any) -> Mapping[str, Any]:
     return MappingProxyType(value)
 
 
-KEPT = Kind(read=_kept, allowed="a duration such as 14d, or forever", schema={"anyOf": [{"const": "forever"}, dict(DURATION.schema)]})
-BYTES = Kind(read=_bytes, allowed="bytes such as 1048576 or 64MiB", schema={"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9]+\s*(KiB|MiB|GiB)$"}]})
+KEPT = Kind(
+    read=_kept,
+    allowed="a duration such as 14d, or forever",
+    schema={"anyOf": [{"const": "forever"}, dict(DURATION.schema)]},
+)
+BYTES = Kind(
+    read=_bytes,
+    allowed="bytes such as 1048576 or 64MiB",
+    schema={
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": r"^[0-9]+\s*(KiB|MiB|GiB)$"},
+        ]
+    },
+)
 RUNNER = {
-    "argv": Key(kind=COMMAND, default=(), help="the command line; {prompt_file} {run_dir} {tick_file} {home} {model} {session_id}"),
-    "stdin": Key(kind=optional(one_of("prompt")), default="prompt", help="prompt: the prompt file is standard input; null: nothing"),
-    "stream": Key(kind=one_of("claude", "codex", "gemini", "plain"), default="plain", help="how its output is read"),
+    "argv": Key(
+        kind=COMMAND,
+        default=(),
+        help="the command line; {prompt_file} {run_dir} {tick_file} {home} {model} {session_id}",
+    ),
+    "stdin": Key(
+        kind=optional(one_of("prompt")),
+        default="prompt",
+        help="prompt: the prompt file is standard input; null: nothing",
+    ),
+    "stream": Key(
+        kind=one_of("claude", "codex", "gemini", "plain"), default="plain", help="how its output is read"
+    ),
     "credentials": Key(kind=WORD, default="", help="runners that share credentials share their holds"),
     "env": Key(kind=ENVIRONMENT, default=(), help="added to the environment of its runs"),
 }
@@ -174,7 +201,9 @@ _USAGE = {
     "command": Key(kind=COMMAND, default=(), help="prints the utilisation in per cent"),
     "hold_at": Key(kind=number(), default=90.0, help="hold from here on"),
     "every": Key(kind=DURATION, default=60.0, help="how often it is asked"),
-    "on_error": Key(kind=one_of("one_at_a_time", "hold", "ignore"), default="one_at_a_time", help="while nothing is known"),
+    "on_error": Key(
+        kind=one_of("one_at_a_time", "hold", "ignore"), default="one_at_a_time", help="while nothing is known"
+    ),
 }
 _PRESSURE = {
     "dir": Key(kind=optional(WORD), default=None, help="presence files with a time to live"),
@@ -183,28 +212,94 @@ _PRESSURE = {
     "at_most": Key(kind=DURATION, default=600.0, help="and so long in all"),
 }
 _GATES = {
-    "usage": Key(kind=optional(map_of(_USAGE, UsageGate)), default=None, help="hold while the plan is nearly used up"),
-    "pressure": Key(kind=optional(map_of(_PRESSURE, PressureGate)), default=None, help="wait while somebody works"),
-    "load": Key(kind=optional(map_of({"max_per_core": Key(kind=number(), default=0.85, help="1-minute load per core")}, LoadGate)), default=None, help="wait while the machine is busy"),
-    "memory": Key(kind=optional(map_of({"min_free_mb": Key(kind=number(above=0, least=True), default=500.0, help="free memory")}, MemoryGate)), default=None, help="wait while memory is short"),
+    "usage": Key(
+        kind=optional(map_of(_USAGE, UsageGate)), default=None, help="hold while the plan is nearly used up"
+    ),
+    "pressure": Key(
+        kind=optional(map_of(_PRESSURE, PressureGate)), default=None, help="wait while somebody works"
+    ),
+    "load": Key(
+        kind=optional(
+            map_of(
+                {"max_per_core": Key(kind=number(), default=0.85, help="1-minute load per core")}, LoadGate
+            )
+        ),
+        default=None,
+        help="wait while the machine is busy",
+    ),
+    "memory": Key(
+        kind=optional(
+            map_of(
+                {"min_free_mb": Key(kind=number(above=0, least=True), default=500.0, help="free memory")},
+                MemoryGate,
+            )
+        ),
+        default=None,
+        help="wait while memory is short",
+    ),
 }
-_NOTICE = map_of({"command": Key(kind=COMMAND, default=(), help="gets the event as JSON on stdin"), "events": Key(kind=EVENTS, default=("dead", "circuit", "hold", "recovered"), help="which")}, Notice)
+_NOTICE = map_of(
+    {
+        "command": Key(kind=COMMAND, default=(), help="gets the event as JSON on stdin"),
+        "events": Key(kind=EVENTS, default=("dead", "circuit", "hold", "recovered"), help="which"),
+    },
+    Notice,
+)
 
 KEYS: dict[str, Key] = {
-    "max_sessions": Key(kind=whole(0, 1000), default=2, help="sessions at a time; 0 = drain: start nothing new"),
+    "max_sessions": Key(
+        kind=whole(0, 1000), default=2, help="sessions at a time; 0 = drain: start nothing new"
+    ),
     "max_inline": Key(kind=whole(0, 1000), default=4, help="inline commands and guards at a time"),
     "settle": Key(kind=DURATION, default=2.0, help="how long unparsable content may still change"),
     "unknown_grace": Key(kind=DURATION, default=30.0, help="how long a cadence's file may be missing"),
     "max_tick_bytes": Key(kind=BYTES, default=MIB, help="largest tick file"),
     "max_inbox": Key(kind=whole(0), default=0, help="most waiting ticks that enqueue accepts; 0 = no limit"),
     "max_log_bytes": Key(kind=BYTES, default=64 * MIB, help="largest log of a run, each stream"),
-    "retention": Key(kind=map_of(_RETENTION, Retention), default=Retention(), help="{done, runs, events, dead}: how long they are kept"),
-    "auth": Key(kind=one_of("auto", "subscription", "api-key"), default="auto", help="whether API keys are passed on"),
+    "retention": Key(
+        kind=map_of(_RETENTION, Retention),
+        default=Retention(),
+        help="{done, runs, events, dead}: how long they are kept",
+    ),
+    "auth": Key(
+        kind=one_of("auto", "subscription", "api-key"), default="auto", help="whether API keys are passed on"
+    ),
     "max_usd_per_day": Key(kind=optional(number()), default=None, help="money budget of a day, all cadences"),
-    "runners": Key(kind=Kind(read=_runners, allowed="a map of runners", schema={"type": "object", "additionalProperties": {"type": "object", "additionalProperties": False, "properties": {name: dict(key.kind.schema) for name, key in RUNNER.items()}}}), default=MappingProxyType(RUNNERS), help="adds or overrides runners"),
-    "gates": Key(kind=map_of(_GATES, Gates), default=Gates(), help="{usage, pressure, load, memory}: when new runs wait"),
+    "runners": Key(
+        kind=Kind(
+            read=_runners,
+            allowed="a map of runners",
+            schema={
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {name: dict(key.kind.schema) for name, key in RUNNER.items()},
+                },
+            },
+        ),
+        default=MappingProxyType(RUNNERS),
+        help="adds or overrides runners",
+    ),
+    "gates": Key(
+        kind=map_of(_GATES, Gates),
+        default=Gates(),
+        help="{usage, pressure, load, memory}: when new runs wait",
+    ),
     "notify": Key(kind=list_of(_NOTICE), default=(), help="commands that are told of events"),
-    "defaults": Key(kind=Kind(read=_defaults, allowed="a map of cadence keys", schema={"type": "object", "additionalProperties": False, "properties": {name: dict(key.kind.schema) for name, key in CADENCE_KEYS.items()}}), default=MappingProxyType({}), help="for any cadence key"),
+    "defaults": Key(
+        kind=Kind(
+            read=_defaults,
+            allowed="a map of cadence keys",
+            schema={
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {name: dict(key.kind.schema) for name, key in CADENCE_KEYS.items()},
+            },
+        ),
+        default=MappingProxyType({}),
+        help="for any cadence key",
+    ),
 }
 
 

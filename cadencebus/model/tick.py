@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 MAX_HOPS = 16
 MAX_PRIORITY = 9
+_SHOWN = 80
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 # key: (types allowed, how to say so)
@@ -218,7 +219,7 @@ def _time(key: str, text: str) -> float:
 
 def _show(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _kind(value: object) -> str:

@@ -72,12 +72,12 @@ def _well(
 ) -> Lasting:
     seconds = max(0.0, now - facts.started_at)
     old = memory.get("averages") or {}
-    averages = {"runs": int(old.get("runs", 0)) + 1}
+    averages: dict[str, float] = {"runs": int(old.get("runs", 0)) + 1}
     measured = {"seconds": seconds, "turns": facts.turns, "usd": facts.usd}
     for key, value in measured.items():
         if value is not None:
             before = old.get(key)
-            averages[key] = round(value if before is None else before + _NEWEST * (value - before), 6)  # type: ignore[assignment]
+            averages[key] = round(value if before is None else before + _NEWEST * (value - before), 6)
     patch |= {
         "failures": 0,
         "circuit": None,
@@ -163,7 +163,7 @@ def _over_budget(
     patch["streaks"] = streaks
     holds = _mourned(patch, cadence, memory, now) if died else []
     if nth >= TURN_STREAK:
-        detail = f"{nth} runs in a row over their budget ({verdict.reason}): raise max_turns or max_usd, or shorten the task"
+        detail = f"{nth} runs in a row over budget ({verdict.reason}): raise it, or shorten the task"
         holds.append(Hold(scope=on_cadence(cadence.name), reason="turn_budget", since=now, detail=detail))
         patch["streaks"] = {**streaks, str(verdict.klass): 0}
         return patch, holds, []
@@ -180,7 +180,7 @@ def _mourned(patch: dict[str, Any], cadence: Cadence, memory: Mapping[str, Any],
     if not cadence.pause_after or dead < cadence.pause_after:
         return []
     patch["dead_in_a_row"] = 0
-    detail = f"{dead} failed ticks in a row (pause_after: {cadence.pause_after}): look at `cadence dead`, then resume"
+    detail = f"{dead} failed ticks in a row: look at `cadence dead`, then resume"
     return [Hold(scope=on_cadence(cadence.name), reason="failures", since=now, detail=detail)]
 
 

@@ -59,9 +59,7 @@ def judge(limits: Limits, signs: Signs, now: float) -> Stop | Look:
         )
     if signs.result_at is not None:
         said = f"still alive {limits.result_grace:g} s after its result"
-        deadlines.append(
-            (signs.result_at + limits.result_grace, Stop("result_grace", said))
-        )
+        deadlines.append((signs.result_at + limits.result_grace, Stop("result_grace", said)))
     elif limits.idle_timeout:
         # A stream that says what it waits for is believed, up to its own bound.
         silent_until = max(signs.last_output + limits.idle_timeout, signs.believed_until or 0.0)

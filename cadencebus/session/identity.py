@@ -1,4 +1,4 @@
-"""Is it still the same process? Asked before every signal; whether a run lives is decided by its lock alone."""
+"""Is it still the same process? Asked before a signal; whether a run lives is decided by its lock."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def mark_in(block: bytes) -> str | None:
 
 
 def own_line(pid: int | None = None) -> set[int]:
-    """This process and its ancestors: never to be killed by a sweep."""
+    """Name this process and its ancestors: never to be killed by a sweep."""
     line, at = set(), pid or os.getpid()
     while at > 0 and at not in line:
         line.add(at)

@@ -114,8 +114,14 @@ class Launcher:
         self._hang_up()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-S", "-E", os.path.join(os.path.dirname(__file__), "shim.py"), str(theirs.fileno())],
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own file
+                [
+                    sys.executable,
+                    "-S",
+                    "-E",
+                    os.path.join(os.path.dirname(__file__), "shim.py"),
+                    str(theirs.fileno()),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 # A Ctrl-C at the terminal is for the consumer alone.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cadencebus.session.identity import LINUX, mark_of, own_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +48,25 @@ def sweep(run_id: str, within: float = 10.0) -> SweepResult:
 
 
 def _kill(pid: int, run_id: str) -> bool:
-    """SIGKILL a process only while it bears the mark: through a pidfd no other can take its place meanwhile."""
-    if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
-        try:
-            fd = os.pidfd_open(pid)
-        except OSError:
-            return False
-        try:
-            if mark_of(pid) != run_id:
-                return False
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(fd, signal.SIGKILL)
-                return True
-        finally:
-            os.close(fd)
+    """SIGKILL a process only while it bears the mark; a pidfd can't become another process's meanwhile."""
+    if not hasattr(os, "pidfd_open"):
+        return mark_of(pid) == run_id and _sent(lambda: os.kill(pid, signal.SIGKILL))
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
         return False
-    if mark_of(pid) != run_id:
+    try:
+        return mark_of(pid) == run_id and _sent(lambda: signal.pidfd_send_signal(fd, signal.SIGKILL))
+    finally:
+        os.close(fd)
+
+
+def _sent(send: Callable[[], None]) -> bool:
+    try:
+        send()
+    except (ProcessLookupError, PermissionError):
         return False
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
-        return True
-    return False
+    return True
 
 
 def _pids() -> list[int]:

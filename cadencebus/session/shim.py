@@ -1,4 +1,4 @@
-"""The launcher and the shim: small processes that live beside the consumer, made of the standard library alone.
+"""The launcher and the shim: small processes beside the consumer, of the standard library alone.
 
 Run as a file (`python -S -E shim.py FD`), this is the **launcher**: pre-forked, single-threaded, one
 request, one reply. Each request is forked into a **shim**, which leads the run's own process session:
@@ -76,7 +76,7 @@ def _receive(line: socket.socket) -> tuple[dict[str, Any], int] | None:
         head = head + more if more else b""
     if not head or not fds:
         return None
-    os.set_inheritable(fds[0], False)
+    os.set_inheritable(fds[0], False)  # noqa: FBT003 - the standard library wants it so
     (size,) = _HEAD.unpack(head)
     body = bytearray()
     while len(body) < size:
@@ -240,7 +240,11 @@ class Shim:
 
     def _end_name(self) -> str:
         status = self.status or 0
-        return f"exit.sig{os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit.{os.waitstatus_to_exitcode(status)}"
+        return (
+            f"exit.sig{os.WTERMSIG(status)}"
+            if os.WIFSIGNALED(status)
+            else f"exit.{os.waitstatus_to_exitcode(status)}"
+        )
 
     def _record(self, name: str) -> None:
         """Rename `exit.pending`: an end that needs no room on the disk."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import Misconfigured
-from cadencebus.store.yamltext import BadYAML, Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cadencebus.model.keys import Wrong
+    from cadencebus.store.yamltext import BadYAML, Document
+
+_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,11 @@ class Problem:
         if self.message:
             return where + self.message
         if self.allowed.startswith("unknown key"):
-            hint = f"; did you mean `{self.nearest}`?" if self.nearest else f"; {self.allowed.partition('; ')[2]}"
+            hint = (
+                f"; did you mean `{self.nearest}`?"
+                if self.nearest
+                else f"; {self.allowed.partition('; ')[2]}"
+            )
             return f"{where}{self.key}: unknown key{hint}"
         return f"{where}{self.key}: found {self.found}, allowed: {self.allowed}"
 
@@ -65,14 +71,16 @@ def wrong(file: str, document: Document, fault: Wrong, known: Iterable[str]) -> 
     key = ".".join(str(step) for step in fault.path)
     near = difflib.get_close_matches(str(fault.path[-1]), list(known), 1) if fault.path else []
     if fault.allowed.startswith("unknown key") and len(fault.path) > 1:
-        near = difflib.get_close_matches(str(fault.path[-1]), fault.allowed.partition("known: ")[2].split(", "), 1)
+        near = difflib.get_close_matches(
+            str(fault.path[-1]), fault.allowed.partition("known: ")[2].split(", "), 1
+        )
     shown = repr(found)
     return BadFile(
         Problem(
             file=file,
             line=document.line_of(fault.path),
             key=key,
-            found=shown if len(shown) <= 60 else shown[:57] + "...",
+            found=shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "...",
             allowed=fault.allowed,
             nearest=near[0] if near else "",
         )

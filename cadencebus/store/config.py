@@ -114,7 +114,10 @@ class LiveSettings:
 
 def commented_settings() -> str:
     """cadence.yaml as `cadence init` writes it: every key, commented, with its default."""
-    lines = ["# Settings of this bus. Every key is commented and shows its default; edits take effect live.", ""]
+    lines = [
+        "# Settings of this bus. Every key is commented and shows its default; edits take effect live.",
+        "",
+    ]
     for name, key in KEYS.items():
         lines += [f"# {key.help}", *_entry(name, key), ""]
     return "\n".join(lines)
@@ -136,6 +139,3 @@ def _entry(name: str, key: Key) -> list[str]:
     if key.kind is DURATION:
         value = spell_duration(value)
     return [f"# {name}: {'null' if value is None else value}"]
-
-
-

@@ -54,7 +54,7 @@ def file_system(path: str, mounts: str | None = None) -> str:
     real, best, kind = os.path.realpath(path), "", "unknown"
     for line in mounts.splitlines():
         fields = line.split(" ")
-        if len(fields) < 3:
+        if len(fields) < len(("device", "point", "type")):
             continue
         point = fields[1].encode().decode("unicode_escape")
         # The longest mount point above the path holds it; of two on one point the later one shows.
@@ -117,7 +117,7 @@ def _check_folder(path: str, device: int | None) -> int:
         raise Misconfigured(f"{path} is not a folder", next_step="move it away and run cadence init")
     if device is not None and at.st_dev != device:
         raise Misconfigured(
-            f"{path} lies on another file system than state/: a rename between them is a copy that can be cut in two",
+            f"{path} lies on another file system than state/: a rename between them can be cut in two",
             next_step="put all of state/ on one file system",
         )
     if at.st_mode & 0o022:

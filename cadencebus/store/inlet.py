@@ -90,7 +90,7 @@ def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> No
         files.sync_folders(os.path.dirname(target) for _, target in written)
     except OSError as error:
         raise IOTrouble(
-            f"{error.filename or home.inbox}: {error.strerror or error} after the tick was named: it may or may not be kept",
+            f"{error.filename or home.inbox}: {error.strerror or error} after it was named: it may be kept",
             next_step="look with `cadence ls`; enqueuing again with the same --key is safe",
         ) from error
     for temporary, _ in written:
@@ -105,7 +105,7 @@ def _link(written: list[tuple[str, str]]) -> None:
             os.link(temporary, target, follow_symlinks=False)
             linked.append(target)
     except OSError as error:
-        taken_back = all([_take_back(target) for target in linked])
+        taken_back = [_take_back(target) for target in linked].count(False) == 0
         for temporary, _ in written:
             files.discard(temporary)
         if taken_back and error.errno is not None:

@@ -41,7 +41,9 @@ class Prompts:
     def names(self) -> list[str]:
         """The cadences that have a file; `_*.md` are parts of prompts."""
         with contextlib.suppress(FileNotFoundError):
-            found = (name.removesuffix(".md") for name in os.listdir(self._home.prompts) if name.endswith(".md"))
+            found = (
+                name.removesuffix(".md") for name in os.listdir(self._home.prompts) if name.endswith(".md")
+            )
             return sorted(name for name in found if is_cadence(name))
         return []
 
@@ -70,13 +72,15 @@ class Prompts:
         return UnknownCadence(f"no cadence {name!r}{hint}", next_step=f"write prompts/{name}.md")
 
     def _read(self, name: str, path: str, defaults: Mapping[str, Any]) -> Cadence | BadFile:
-        shown = f"prompts/{name}.md"
+        shown, data = f"prompts/{name}.md", b""
         try:
             data = _bytes(path)
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
-            return BadFile(Problem(file=shown, line=line, message=f"not UTF-8: byte {data[error.start]:#04x}"))
+            return BadFile(
+                Problem(file=shown, line=line, message=f"not UTF-8: byte {data[error.start]:#04x}")
+            )
         except ValueError as error:
             return BadFile(Problem(file=shown, line=1, message=str(error)))
         try:

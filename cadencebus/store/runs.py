@@ -79,9 +79,9 @@ def make(home: Home, tick: Tick) -> RunFolder:
         files.sync_folder(home.runs)
     before = [int(run) for a in tick.attempts if (run := str(a.get("run", "")).rpartition(".")[2]).isdigit()]
     for number in range(max(before, default=0) + 1, MAX_RUNS + 1):
-        run = folder(home, tick.id, number)
-        if files.make_folder(run.path):
-            return run
+        fresh = folder(home, tick.id, number)
+        if files.make_folder(fresh.path):
+            return fresh
     raise TooManyRuns(f"{tick.id} has had {MAX_RUNS} runs")
 
 

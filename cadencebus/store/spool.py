@@ -76,7 +76,7 @@ class Spool:
         return None
 
     def finished(self, name: Name) -> str | None:
-        """The day's folder in done/ where this very name lies; cheaper than `ended`, for what arrives by itself."""
+        """The day's folder in done/ where this very name lies; cheaper than `ended`."""
         day_of_id = f"{name.stamp[:4]}-{name.stamp[4:6]}-{name.stamp[6:8]}"
         for today in reversed(self.done_days()):
             if today >= day_of_id and files.exists(f"{self.home.done}/{today}/{name.file}"):

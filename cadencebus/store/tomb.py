@@ -53,7 +53,7 @@ def letter_name(file: str, members: dict[str, Any] | None, now: float) -> Name:
     if own is not None:
         return own
     cadence = (members or {}).get("cadence")
-    return name_of(inlet.new_id(now), cadence if is_cadence(cadence) else NOBODY, 5)
+    return name_of(inlet.new_id(now), str(cadence) if is_cadence(cadence) else NOBODY, 5)
 
 
 def bury(home: Home, folder: str, file: str, fault: BadTick, now: float) -> Name | None:

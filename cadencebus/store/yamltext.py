@@ -14,6 +14,8 @@ import yaml
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+# Longer numbers are nobody's settings: they stay text.
+_DIGITS = 20
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -82,7 +84,7 @@ def load(text: str, *, first_line: int = 1) -> Document:
     return document
 
 
-def _build(node: yaml.Node, path: Path, document: Document, first_line: int) -> Any:
+def _build(node: yaml.Node, path: Path, document: Document, first_line: int) -> object:
     line = node.start_mark.line + first_line
     document.lines.setdefault(path, line)
     if len(path) > MAX_DEPTH:
@@ -91,7 +93,7 @@ def _build(node: yaml.Node, path: Path, document: Document, first_line: int) -> 
         return _mapping(node, path, document, first_line)
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*path, at), document, first_line) for at, item in enumerate(node.value)]
-    return _scalar(node)
+    return _scalar(str(node.value), getattr(node, "style", None))
 
 
 def _mapping(node: yaml.MappingNode, path: Path, document: Document, first_line: int) -> dict[str, Any]:
@@ -108,16 +110,15 @@ def _mapping(node: yaml.MappingNode, path: Path, document: Document, first_line:
     return members
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text = node.value
-    if node.style in {"'", '"', "|", ">"}:
+def _scalar(text: str, style: str | None) -> object:
+    if style in {"'", '"', "|", ">"}:
         return text
     if text in {"", "~", "null"}:
         return None
     if text in {"true", "false"}:
         return text == "true"
-    if _INT.fullmatch(text) and len(text) < 20:
+    if _INT.fullmatch(text) and len(text) < _DIGITS:
         return int(text)
-    if _FLOAT.fullmatch(text) and len(text) < 40:
+    if _FLOAT.fullmatch(text) and len(text) < _DIGITS:
         return Decimal(text)
     return text
