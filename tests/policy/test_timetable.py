@@ -1,0 +1,354 @@
+"""Every schedule fires exactly as its words promise, in every zone, through every change of clocks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cadencebus.policy.spoken import describe
+from cadencebus.policy.timetable import Timetable, cron_line, timetable_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.policy.timetable import CatchUp
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The part of a cadence that says when."""
+
+    name: str = "inbox-processor"
+    schedule: str | None = None
+    every: float | None = None
+    once_at: float | None = None
+    max_firings: int | None = None
+    expires_at: float | None = None
+    timezone: str | None = None
+    catch_up: CatchUp = "one"
+    jitter: float = 0.0
+
+
+def made(asked: Asked) -> Timetable:
+    """The timetable of something that has one."""
+    timetable = timetable_of(asked, local=BERLIN)
+    assert timetable is not None
+    return timetable
+
+
+def at(text: str, zone: str = "Europe/Berlin") -> float:
+    """The moment at which clocks there show this."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
+
+
+def shown(moments: Iterator[float], zone: str = "Europe/Berlin", *, most: int = 12) -> list[str]:
+    """What clocks show at these moments."""
+    return [f"{datetime.fromtimestamp(t, ZoneInfo(zone)):%m-%d %H:%M%z}" for t in islice(moments, most)]
+
+
+# ── an oracle that knows nothing of cronsim: a person who looks at the clock on the wall every minute ──────
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A cron line as five sets, read the plainest way."""
+
+    fields: tuple[str, ...]
+    sets: tuple[frozenset[int], ...]
+
+    @property
+    def wild(self) -> bool:
+        """Debian cron: a star in front of minute or hour makes it a job by interval."""
+        return self.fields[0].startswith("*") or self.fields[1].startswith("*")
+
+    def names(self, wall: datetime) -> bool:
+        """Whether the line names what the wall shows."""
+        minutes, hours, days, months, weekdays = self.sets
+        if wall.minute not in minutes or wall.hour not in hours or wall.month not in months:
+            return False
+        by_date, by_weekday = wall.day in days, wall.isoweekday() % 7 in weekdays
+        starred = self.fields[2].startswith("*") or self.fields[4].startswith("*")
+        return (by_date and by_weekday) if starred else (by_date or by_weekday)
+
+
+def rule(line: str) -> Rule:
+    """Read numbers, lists, ranges and steps."""
+    bounds = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+    fields = tuple(line.split())
+    sets = []
+    for field, (low, high) in zip(fields, bounds, strict=True):
+        chosen: set[int] = set()
+        for term in field.split(","):
+            span, _, step = term.partition("/")
+            first, _, last = span.partition("-")
+            start, end = (low, high) if span == "*" else (int(first), int(last or first))
+            chosen |= set(range(start, end + 1, int(step or 1)))
+        sets.append(frozenset(chosen))
+    return Rule(fields, (*sets[:4], frozenset(day % 7 for day in sets[4])))
+
+
+def looked_up(lines: list[str], zone: str, start: float, end: float) -> dict[str, list[float]]:
+    """Walk the real minutes one by one, as cron does, and note when each line fires."""
+    rules, fired = [(line, rule(line)) for line in lines], {line: list[float]() for line in lines}
+    # What the wall has shown so far: clocks set back show it again, clocks set forward leave minutes out.
+    newest = datetime.fromtimestamp(start, UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    for now in range(int(start) + 60, int(end) + 1, 60):
+        wall = datetime.fromtimestamp(now, ZoneInfo(zone)).replace(tzinfo=None)
+        passed = [
+            newest + timedelta(minutes=n) for n in range(1, int((wall - newest).total_seconds()) // 60 + 1)
+        ]
+        for line, asked in rules:
+            if asked.names(wall) if asked.wild else any(map(asked.names, passed)):
+                fired[line].append(float(now))
+        newest = max(newest, wall)
+    return fired
+
+
+LINES = [
+    "* * * * *",
+    "*/5 8-19 * * 1-5",
+    "*/30 1-3 * * *",
+    "0 * * * *",
+    "15 */2 * * *",
+    "30 2 * * *",
+    "0,15,30,45 1,2,3 * * *",
+    "5 2-3 * * 0",
+    "59 23 31 12 *",
+    "0 9 13 * 5",
+    "0 9 */2 * 1",
+    "45 1 1-7 4,10 *",
+]
+CHANGES = {
+    "Europe/Berlin": ["2026-03-29", "2026-10-25", "2027-03-28", "2027-10-31"],
+    "America/New_York": ["2026-03-08", "2026-11-01", "2027-03-14", "2027-11-07"],
+    "Australia/Lord_Howe": ["2026-04-05", "2026-10-04", "2027-04-04", "2027-10-03"],
+    "America/Santiago": ["2026-04-05", "2026-09-06"],
+    "Asia/Kolkata": ["2026-03-29"],
+}
+
+
+@pytest.mark.parametrize(("zone", "days"), CHANGES.items())
+def test_around_each_change_of_clocks_every_line_fires_as_a_watcher_of_the_wall_says(
+    zone: str, days: list[str]
+) -> None:
+    """Two days before and after: gaps, repeats, half an hour's shift, a change at midnight, a zone without any."""
+    for day in days:
+        middle = at(day, zone)
+        start, end = middle - 2 * 86400, middle + 2 * 86400
+        for line, expected in looked_up(LINES, zone, start, end).items():
+            timetable = made(Asked(schedule=line, timezone=zone))
+            assert list(timetable.firings(start, end)) == expected, (line, day)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+def test_two_simulated_years_agree_minute_by_minute(zone: str) -> None:
+    """From one new year to the next but one, no slot is lost, doubled or moved."""
+    start, end = at("2026-01-01", zone), at("2028-01-01", zone)
+    for line, expected in looked_up(LINES[1:], zone, start, end).items():
+        assert list(made(Asked(schedule=line, timezone=zone)).firings(start, end)) == expected, line
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    line=st.sampled_from(LINES),
+    zone=st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "America/Santiago"]),
+    data=st.data(),
+)
+def test_asking_at_any_moment_gives_the_next_of_the_same_firings(
+    line: str, zone: str, data: st.DataObject
+) -> None:
+    """A restart in the middle of a repeated hour sees what a long walk saw."""
+    middle = at(data.draw(st.sampled_from(CHANGES[zone])), zone)
+    timetable = made(Asked(schedule=line, timezone=zone))
+    walked = list(timetable.firings(middle - 86400, middle + 2 * 86400))
+    moment = data.draw(st.floats(middle - 86400, middle + 86400))
+    later = [firing for firing in walked if firing > moment]
+    if later:
+        assert timetable.next_after(moment) == later[0]
+    assert all(a < b for a, b in pairwise(walked))
+
+
+def test_a_time_of_day_that_clocks_skip_fires_once_when_they_go_on() -> None:
+    """02:30 and 02:45 do not exist on that night; both are due at 03:00, which is one moment."""
+    timetable = made(Asked(schedule="30,45 2 * * *"))
+    assert shown(timetable.firings(at("2026-03-28 12:00"), at("2026-03-30 12:00"))) == [
+        "03-29 03:00+0200",
+        "03-30 02:30+0200",
+        "03-30 02:45+0200",
+    ]
+
+
+def test_a_time_of_day_that_clocks_repeat_fires_once() -> None:
+    """The second 02:30 of that night is not another one, whenever one asks."""
+    timetable = made(Asked(schedule="30 2 * * *"))
+    assert shown(timetable.firings(at("2026-10-24 12:00"), at("2026-10-26 12:00"))) == [
+        "10-25 02:30+0200",
+        "10-26 02:30+0100",
+    ]
+    between = datetime(2026, 10, 25, 2, 15, fold=1, tzinfo=BERLIN).timestamp()
+    assert shown(timetable.firings(between, between + 86400 * 1.5)) == ["10-26 02:30+0100"]
+
+
+def test_an_interval_runs_through_the_repeated_hour() -> None:
+    """A star in front makes it an interval: it goes on every half hour of real time."""
+    timetable = made(Asked(schedule="*/30 * * * *"))
+    found = list(timetable.firings(at("2026-10-25 00:00"), at("2026-10-25 06:00")))
+    assert len(found) == 14
+    assert {b - a for a, b in pairwise(found)} == {1800.0}
+
+
+def test_every_is_a_lattice_that_nothing_moves() -> None:
+    """Wherever one starts to ask, the firings are the same, and summer time does not shift them."""
+    timetable = made(Asked(every=420.0))
+    start = at("2026-03-28 00:00")
+    walked = list(timetable.firings(start, start + 3 * 86400))
+    assert {b - a for a, b in pairwise(walked)} == {420.0}
+    for n in range(0, 300, 7):
+        assert timetable.next_after(walked[n]) == walked[n + 1]
+        assert timetable.next_after(walked[n] - 0.001) == walked[n]
+
+
+@given(
+    every=st.floats(0.001, 1e6),
+    after=st.floats(1.6e9, 2.2e9),
+    name=st.text("abcdef.-", min_size=1, max_size=9),
+)
+def test_an_interval_of_any_length_comes_next_within_its_length(
+    every: float, after: float, name: str
+) -> None:
+    """Rounding neither swallows a slot nor gives one that has passed."""
+    following = made(Asked(name=name, every=every)).next_after(after)
+    assert following is not None
+    assert after < following <= after + every + 1e-5
+
+
+def test_cadences_with_one_interval_do_not_all_fire_at_once() -> None:
+    """Each name has its own phase."""
+    phases = {(made(Asked(name=f"c{n}", every=3600.0)).next_after(0.0) or 0) % 3600 for n in range(20)}
+    assert len(phases) > 15
+
+
+def test_jitter_is_one_shift_for_all_firings_and_only_the_name_decides_it() -> None:
+    """The same on every host and after every restart; it neither reorders firings nor swallows one."""
+    start, end = at("2026-05-01"), at("2026-05-03")
+    plain = list(made(Asked(schedule="0 * * * *")).firings(start, end))
+    shifts = set()
+    for name in ("a", "b", "c", "d"):
+        timetable = made(Asked(name=name, schedule="0 * * * *", jitter=5000.0))
+        assert 0 <= timetable.offset < 5000
+        shifted = timetable.firings(start + timetable.offset, end + timetable.offset)
+        assert list(shifted) == [firing + timetable.offset for firing in plain]
+        shifts.add(timetable.offset)
+    assert len(shifts) == 4
+    # A number of old: a release that changed it would move everybody's firings.
+    assert made(Asked(name="a", schedule="0 * * * *", jitter=600.0)).offset == pytest.approx(471.825)
+
+
+def test_a_single_moment_fires_once() -> None:
+    """Before it, it is next; afterwards nothing is."""
+    timetable = made(Asked(once_at=1000.0))
+    assert timetable.next_after(999.0) == 1000.0
+    assert timetable.next_after(1000.0) is None
+
+
+def test_nothing_fires_at_or_after_the_end() -> None:
+    """`expires_at` is the first moment at which there is no firing."""
+    timetable = made(Asked(schedule="0 * * * *", expires_at=at("2026-05-01 03:00")))
+    assert shown(timetable.slots(at("2026-05-01 00:00"))) == ["05-01 01:00+0200", "05-01 02:00+0200"]
+
+
+def test_the_fingerprint_knows_an_edit_from_a_journey() -> None:
+    """Another line, zone key or end is an edit; the machine's own zone and the jitter are not."""
+    asked = Asked(schedule="0 7 * * *")
+    here = made(asked)
+    assert here.fingerprint == made(Asked(schedule="0 7 * * *", jitter=60.0)).fingerprint
+    assert here.fingerprint == here.at(ZoneInfo("Asia/Tokyo")).fingerprint
+    edits = [
+        Asked(schedule="0 8 * * *"),
+        Asked(schedule="0 7 * * *", timezone="Europe/Berlin"),
+        Asked(schedule="0 7 * * *", max_firings=3),
+        Asked(schedule="0 7 * * *", expires_at=5.0),
+        Asked(every=60.0),
+        Asked(once_at=60.0),
+    ]
+    assert len({here.fingerprint, *(made(edit).fingerprint for edit in edits)}) == len(edits) + 1
+
+
+def test_a_cadence_without_any_of_the_keys_has_no_timetable() -> None:
+    """launchd, cron or a shell enqueue it."""
+    assert timetable_of(Asked()) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Asked(schedule="99 * * * *"), "schedule: bad minute in '99 * * * *'"),
+        (Asked(schedule="* * * *"), "schedule: '* * * *' has 4 fields"),
+        (Asked(schedule="* * * * * *"), "for seconds there is `every`"),
+        (Asked(schedule="@reboot"), "'@reboot' is no shorthand"),
+        (Asked(schedule="0 0 30 2 *"), "bad day-of-month"),
+        (Asked(schedule="* * */20 * 1L"), "names a day that never comes"),
+        (Asked(schedule="0 0 * * *", every=5.0), "schedule and every: only one"),
+        (Asked(every=0.0), "every: 0 is no interval"),
+        (Asked(every=float("nan")), "every: nan is no interval"),
+        (Asked(schedule="0 0 * * *", timezone="Europe/Berlyn"), "timezone: 'Europe/Berlyn' is no time zone"),
+        (Asked(schedule="0 0 * * *", timezone="Europe"), "timezone: 'Europe' is no time zone"),
+        (Asked(schedule="0 0 * * *", timezone="../../etc/passwd"), "is no time zone"),
+    ],
+)
+def test_what_can_never_fire_is_refused_with_its_key(asked: Asked, said: str) -> None:
+    """The message names the key, what was found and what is allowed."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        timetable_of(asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Asked(schedule="*/5 * * * *"), "every 5 minutes"),
+        (
+            Asked(schedule="0 7 * * mon-fri", timezone="Europe/Berlin"),
+            "at 07:00 on Mon\N{EN DASH}Fri (Europe/Berlin)",
+        ),
+        (Asked(schedule="*/5 8-19 * * 1-5"), "every 5 minutes from 08:00 to 19:55 on Mon\N{EN DASH}Fri"),
+        (Asked(schedule="30 2,14 1 * *"), "at 02:30 and 14:30 on the 1st of the month"),
+        (Asked(schedule="0 9 1,15 * mon"), "at 09:00 on the 1st and the 15th of the month or on Mon"),
+        (Asked(schedule="0 9 */2 * mon"), "at 09:00 on every 2nd day of the month from the 1st if it is Mon"),
+        (Asked(schedule="0 9 * * 5L"), "at 09:00 on the last Fri of the month"),
+        (Asked(schedule="0 0 L * *"), "at 00:00 on the last day of the month"),
+        (Asked(schedule="7 */2 * * *"), "every 2 hours from 00:07"),
+        (Asked(schedule="0 9-17 * * sat,sun"), "every hour from 09:00 to 17:00 on Sat and Sun"),
+        (Asked(schedule="@hourly"), "every hour at :00"),
+        (Asked(schedule="*/7 * * * *"), "every 7 minutes of the hour"),
+        (Asked(schedule="0 0 29 feb *"), "at 00:00 on the 29th of the month in Feb"),
+        (Asked(schedule="0 9 1 * 0-6"), "at 09:00"),
+        (Asked(every=300.0), "every 5 minutes"),
+        (Asked(every=5400.0), "every 90 minutes"),
+        (Asked(every=86400.0), "every day"),
+        (Asked(every=0.5), "every 0.5 seconds"),
+        (Asked(once_at=at("2026-12-24 18:00")), "once at 2026-12-24 18:00"),
+        (Asked(every=60.0, max_firings=3), "every minute, 3 times at most"),
+        (Asked(every=60.0, expires_at=at("2027-01-01")), "every minute, until 2027-01-01 00:00"),
+    ],
+)
+def test_a_timetable_says_itself_in_words(asked: Asked, words: str) -> None:
+    """What `cadences` and `next` show."""
+    assert describe(made(asked)) == words
+
+
+def test_a_cron_line_is_read_without_regard_to_case_and_blanks() -> None:
+    """Names of days and months, the Sunday that is 7, and spaces in plenty."""
+    assert cron_line("  0  9 * JAN   Mon-fri ") == cron_line("0 9 * jan mon-fri")
+    assert cron_line("0 9 * * 7").weekdays == cron_line("0 9 * * sun").weekdays == frozenset({0})
