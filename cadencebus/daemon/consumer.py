@@ -7,8 +7,9 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339, stamp
+from cadencebus.clock import stamp
 from cadencebus.daemon.boarding import Boarded, Rejected
+from cadencebus.daemon.disk import Disk
 from cadencebus.daemon.flight import Flight
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
@@ -16,18 +17,16 @@ from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Recovery, retell
 from cadencebus.daemon.sideline import Sideline
-from cadencebus.model.hold import BUS, Hold
 from cadencebus.policy import circuit as breaker
 from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
+    from cadencebus.model.hold import Hold
 
 # Correctness rests on this, not on an event arriving; a rescan may take a hundredth of the time at most.
 RESCAN = 30.0
-HEARTBEAT = 30.0
-PROBE_DISK = 1.0
 _A_TURN = 500
 
 
@@ -59,12 +58,9 @@ class Consumer:
         self._arrived: dict[str, None] = {}
         self._events: list[dict[str, Any]] = []
         self._rescan_at = 0.0
-        self._disk: asyncio.Event = asyncio.Event()
-        self._disk.set()
-        gear.trouble = self.disk_trouble
+        self._disk = Disk(gear, self._spawn, self._disk_is_back)
+        gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
-
-    # --- beginning -------------------------------------------------------------------------------
 
     async def begin(self) -> None:
         """Mend what a former consumer left, adopt what still runs, then be ready for the first turn."""
@@ -84,8 +80,6 @@ class Consumer:
     async def _retell(self, waiting: list[str]) -> None:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(retell, self.gear, waiting)
-
-    # --- hints -----------------------------------------------------------------------------------
 
     def ring(self, folder: str, path: str) -> None:
         """Something happened in a folder: remember the name if it is a tick's, and wake."""
@@ -108,11 +102,11 @@ class Consumer:
         self.intake.settle = self.gear.settings.current.settle
         try:
             self._look(now)
-            if not self.stopping and self._disk.is_set():
+            if not self.stopping and self._disk.well:
                 self._start_what_may(now)
             self._flush()
         except OSError as error:
-            self._spawn(self.disk_trouble(error))
+            self._spawn(self._disk.trouble(error))
 
     def _look(self, now: float) -> None:
         arrived = list(self._arrived)[:_A_TURN]
@@ -157,16 +151,13 @@ class Consumer:
                 waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
             running = [flight.running for flight in self.flights.values()]
             self.admission = admit(waiting, running, holds, caps, now=now)
-            self._bury_unknown()
+            for file, fault in self.lineup.doomed():
+                self.intake.bury(file, fault)
             self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
             if not self.admission.starts:
                 return
             for head in self.admission.starts:
                 self._begin(head)
-
-    def _bury_unknown(self) -> None:
-        for file, fault in self.lineup.doomed():
-            self.intake.bury(file, fault)
 
     def _holds(self, now: float) -> list[Hold]:
         """The holds in force; those that are over are released and told of."""
@@ -207,6 +198,10 @@ class Consumer:
         if snapshot:
             self._spawn(self.sideline.absorb(boarded, snapshot))
 
+    def _disk_is_back(self) -> None:
+        self._rescan_at = 0.0
+        self.bell.set()
+
     # --- flights ---------------------------------------------------------------------------------
 
     def _launch(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401 - a coroutine
@@ -219,7 +214,7 @@ class Consumer:
         except Rejected as rejected:
             self.intake.bury(flight.file, rejected.fault)
         except OSError as error:
-            self._spawn(self.disk_trouble(error))
+            self._spawn(self._disk.trouble(error))
             if files.exists(f"{self.gear.home.inbox}/{flight.file}"):
                 flight.returned = True
         finally:
@@ -253,38 +248,6 @@ class Consumer:
             self.bell.set()
 
     failure: BaseException | None = None
-
-    # --- the disk --------------------------------------------------------------------------------
-
-    async def disk_trouble(self, error: OSError) -> None:
-        """Hold everything until the state folder takes a file again, then let whoever waits try again."""
-        now = self.gear.clock.wall()
-        if self._disk.is_set():
-            self._disk.clear()
-            detail = f"{error.filename or self.gear.home.state}: {error.strerror or error}"
-            self.gear.holds.remember(Hold(scope=BUS, reason="disk_full", since=now, detail=detail))
-            with contextlib.suppress(OSError):
-                self.gear.holds.set(
-                    Hold(scope=BUS, reason="disk_full", since=now, detail=detail), durable=False
-                )
-            self.gear.say(f"the state folder refuses: {detail}; holding, probing again each {PROBE_DISK:g} s")
-            self._spawn(self._probe_disk())
-        await self._disk.wait()
-
-    async def _probe_disk(self) -> None:
-        while True:
-            await asyncio.sleep(PROBE_DISK)
-            try:
-                await asyncio.to_thread(_try_writing, self.gear.home.tmp)
-                self.gear.holds.release("bus.disk_full.json")
-            except OSError:
-                continue
-            self.gear.holds.forget("bus.disk_full.json")
-            self.gear.say("the state folder takes files again")
-            self._rescan_at = 0.0
-            self._disk.set()
-            self.bell.set()
-            return
 
     # --- what others see -------------------------------------------------------------------------
 
@@ -324,7 +287,7 @@ class Consumer:
 
     def idle(self) -> bool:
         """Whether nothing is in flight and no part of the consumer is busy with a tick."""
-        return not self.flights and not self.sideline.busy and not self._arrived and self._disk.is_set()
+        return not self.flights and not self.sideline.busy and not self._arrived and self._disk.well
 
     def busy(self) -> bool:
         """Whether some thread is in the middle of moving a tick."""
@@ -334,26 +297,3 @@ class Consumer:
         """Leave the sessions to the next consumer."""
         for task in self._tasks:
             task.cancel()
-
-
-def _try_writing(folder: str) -> None:
-    path = f"{folder}/.probe"
-    files.discard(path)
-    files.write_new(path, b"0" * 4096)
-    files.discard(path)
-
-
-def heartbeat(gear: Gear, consumer: Consumer, started_at: float, version: str) -> dict[str, Any]:
-    """consumer.json: who the live consumer is and what it runs."""
-    return {
-        "pid": os.getpid(),
-        "started_at": rfc3339(started_at),
-        "version": version,
-        "heartbeat_at": rfc3339(gear.clock.wall()),
-        "slots": gear.settings.current.max_sessions,
-        "running": [
-            {"tick": flight.boarded.tick.id, "cadence": flight.cadence.name, "run": flight.boarded.run.id}
-            for flight in consumer.flights.values()
-            if flight.boarded is not None
-        ],
-    }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_stamp
 from cadencebus.errors import CadenceError, NoSuch
-from cadencebus.model.hold import BUS, Hold, on_cadence
+from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
 from cadencebus.model.naming import DEFAULT_PRIORITY
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
@@ -24,6 +25,24 @@ if TYPE_CHECKING:
 # A guard's "go on" is good for so long; then it is asked again.
 GUARD_GOOD_FOR = 300.0
 _BURIALS_A_TURN = 200
+
+
+class _Scene:
+    """What a turn looks at: the flights and the holds, counted once for all cadences."""
+
+    def __init__(
+        self, flights: Mapping[str, Flight], holds: Sequence[Hold], sessions: int, now: float
+    ) -> None:
+        self.now = now
+        self.held = {hold.scope for hold in holds}
+        self.open_circuits = {hold.scope for hold in holds if hold.reason == "circuit_open"}
+        self.busy = Counter(flight.cadence.name for flight in flights.values())
+        self._full = len(flights) >= sessions
+
+    def stuck(self, cadence: str, credentials: str) -> bool:
+        """Whether a head of this cadence would have to wait for something."""
+        scopes = {BUS, on_cadence(cadence), on_credentials(credentials)}
+        return self._full or bool(self.busy[cadence]) or bool(self.held & scopes)
 
 
 class Lineup:
@@ -62,9 +81,7 @@ class Lineup:
     def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
         """The head of every queue that could run at all."""
         self.waits = {}
-        held = {hold.scope for hold in holds}
-        open_circuits = {hold.scope for hold in holds if hold.reason == "circuit_open"}
-        busy = {flight.cadence.name for flight in flights.values()}
+        scene = _Scene(flights, holds, self._gear.settings.current.max_sessions, now)
         heads = []
         for name in self._index.cadences():
             cadence = self._known(name)
@@ -74,49 +91,44 @@ class Lineup:
             if not cadence.enabled:
                 self.waits[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
                 continue
-            scope = on_cadence(name)
-            stuck = (
-                bool(held & {BUS, scope})
-                or name in busy
-                or len(flights) >= self._gear.settings.current.max_sessions
-            )
-            credentials = self._credentials(cadence)
-            stuck = stuck or f"credentials-{credentials}" in held
-            memory = self._gear.memory.load(name, now)
-            head = Waiting(
-                cadence=name,
-                file=file,
-                priority=int(file[0]),
-                group=cadence.group,
-                # Only a head that would wait is read for it: who is next needs no force.
-                force=stuck and self._forced(name, file),
-                inline=cadence.mode == "inline" or self._needs_guard(cadence, file),
-                exclusive=cadence.exclusive,
-                concurrency=cadence.concurrency,
-                credentials=credentials,
-                half_open=half_open(memory, held=scope in open_circuits),
-                last_started=self._last_started.get(name, 0.0),
-            )
-            brake = None if head.force else self._brake(cadence, memory, flights, now)
+            head = self._head(cadence, file, scene)
+            brake = None if head.force else self._brake(cadence, scene)
             if brake is None:
                 heads.append(head)
             else:
                 self.waits[name] = Wait(brake.reason, brake.detail, brake.until)
         return heads
 
-    def _brake(
-        self, cadence: Cadence, memory: Mapping[str, object], flights: Mapping[str, Flight], now: float
-    ) -> Hold | None:
+    def _head(self, cadence: Cadence, file: str, scene: _Scene) -> Waiting:
+        name, credentials = cadence.name, self._credentials(cadence)
+        memory = self._gear.memory.load(name, scene.now)
+        return Waiting(
+            cadence=name,
+            file=file,
+            priority=int(file[0]),
+            group=cadence.group,
+            # Only a head that would wait is read for it: who is next needs no force.
+            force=scene.stuck(name, credentials) and self._forced(name, file),
+            inline=cadence.mode == "inline" or self._needs_guard(cadence, file),
+            exclusive=cadence.exclusive,
+            concurrency=cadence.concurrency,
+            credentials=credentials,
+            half_open=half_open(memory, held=on_cadence(name) in scene.open_circuits),
+            last_started=self._last_started.get(name, 0.0),
+        )
+
+    def _brake(self, cadence: Cadence, scene: _Scene) -> Hold | None:
         """The hold that the cadence's own rules put on it, written down for everybody to see."""
-        mine = sum(1 for flight in flights.values() if flight.cadence.name == cadence.name)
-        hold = brakes.brake(cadence, memory, running=mine, now=now)
-        if hold is not None and not self._gear.holds.spared(hold.file, now):
+        memory = self._gear.memory.load(cadence.name, scene.now)
+        hold = brakes.brake(cadence, memory, running=scene.busy[cadence.name], now=scene.now)
+        if hold is None or self._gear.holds.spared(hold.file, scene.now):
+            return None
+        if hold.scope not in scene.held:
             self._gear.holds.set(hold, durable=False)
             self._gear.tell(
                 {"event": "hold.set", "hold": hold.file, "cadence": cadence.name, "reason": hold.reason}
             )
-            return hold
-        return None
+        return hold
 
     def _known(self, name: str) -> Cadence | None:
         try:

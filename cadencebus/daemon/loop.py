@@ -7,11 +7,11 @@ import contextlib
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cadencebus import __version__
 from cadencebus.clock import rfc3339
-from cadencebus.daemon.consumer import Consumer, heartbeat
+from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.model.hold import UNTIL_RELEASED
@@ -160,3 +160,19 @@ async def _leave(consumer: Consumer) -> None:
 def line(at: float, text: str) -> str:
     """A line of the foreground consumer's log."""
     return f"{rfc3339(at)[11:19]} {text}"
+
+
+def heartbeat(gear: Gear, consumer: Consumer, started_at: float, version: str) -> dict[str, Any]:
+    """consumer.json: who the live consumer is and what it runs."""
+    return {
+        "pid": os.getpid(),
+        "started_at": rfc3339(started_at),
+        "version": version,
+        "heartbeat_at": rfc3339(gear.clock.wall()),
+        "slots": gear.settings.current.max_sessions,
+        "running": [
+            {"tick": flight.boarded.tick.id, "cadence": flight.cadence.name, "run": flight.boarded.run.id}
+            for flight in consumer.flights.values()
+            if flight.boarded is not None
+        ],
+    }

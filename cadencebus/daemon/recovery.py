@@ -52,7 +52,7 @@ class Recovery:
         return adoptees
 
     def _clear_tmp(self) -> None:
-        """What a killed writer left behind belongs to nobody: accepted is only what has its name in a folder."""
+        """Remove what killed writers left behind: accepted is only what has its name in a folder."""
         now = self._gear.clock.wall()
         for file in list(self._gear.spool.names("tmp")):
             path = f"{self._home.tmp}/{file}"

@@ -1,8 +1,8 @@
 """What is due: which ticks a schedule puts in now, and what the bus remembers of it afterwards.
 
-The cursor is a high-water mark: everything up to its slot is settled, and it never goes back. Whoever puts the
-ticks in saves it only after they are durable; a crash between the two makes the same ticks again, under the same
-keys.
+The cursor is a high-water mark: everything up to its slot is settled, and it never goes back. Whoever puts
+the ticks in saves it only after they are durable; a crash between the two makes the same ticks again, under
+the same keys.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _firing(timetable: Timetable, slot: float) -> Firing:
 
 
 def _moved(timetable: Timetable, cursor: Cursor, here: float) -> Due:
-    """The machine is in another zone: what was missed was missed by the old clock, what comes goes by the new."""
+    """The machine is in another zone: the old clock says what was missed, the new one what comes."""
     try:
         found = _look(timetable.at(zone_named(cursor.place)), cursor, here)
     except ValueError:

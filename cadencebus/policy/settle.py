@@ -111,6 +111,9 @@ def _outcome(fate: Fate, verdict: Verdict, why: str, facts: RunFacts, now: float
     return outcome
 
 
+Wider = tuple[list[Hold], dict[str, "Mapping[str, Any]"]]
+
+
 def _wider_holds(
     verdict: Verdict,
     cadence: Cadence,
@@ -120,60 +123,46 @@ def _wider_holds(
     *,
     now: float,
     rng: random.Random,
-) -> tuple[list[Hold], dict[str, Mapping[str, Any]]]:
+) -> Wider:
     """Holds on more than this cadence: its credentials, or the bus; with the streaks that lengthen them."""
-    name = f"_credentials-{credentials}"
+    marks = {"fingerprints": dict(facts.fingerprints or {})}
     if verdict.klass is Class.RATE_LIMITED:
-        nth = int(remembered.credentials.get("rate_limited", 0)) + 1
-        wait = doubling(nth, _RATE_FIRST, _RATE_MOST)
-        # A rate limit says when to come back; guessing earlier only burns the budget.
-        until = (
-            verdict.retry_at + rng.uniform(1, 15)
-            if verdict.retry_at and verdict.retry_at > now
-            else now + wait
-        )
-        hold = Hold(
-            scope=on_credentials(credentials),
-            reason="rate_limited",
-            since=now,
-            until=until,
-            detail=verdict.reason,
-        )
-        return [hold], {name: {"rate_limited": nth}}
+        return _rate_limited(verdict, credentials, remembered, now=now, rng=rng)
     if verdict.klass in {Class.AUTH, Class.BILLING}:
-        reason = str(verdict.klass)
-        hold = Hold(
-            scope=on_credentials(credentials),
-            reason=reason,
-            since=now,
-            detail=verdict.reason,
-            extra={"fingerprints": dict(facts.fingerprints or {})},
-        )
-        return [hold], {}
+        scope, reason = on_credentials(credentials), str(verdict.klass)
+        return [Hold(scope=scope, reason=reason, since=now, detail=verdict.reason, extra=marks)], {}
     if verdict.klass is Class.NO_RESOURCES:
         nth = int(remembered.bus.get("no_resources", 0)) + 1
-        wait = doubling(nth, _RESOURCES_FIRST, _RESOURCES_MOST)
-        return [Hold(scope=BUS, reason="resources", since=now, until=now + wait, detail=verdict.reason)], {
-            "_bus": {"no_resources": nth}
-        }
+        until = now + doubling(nth, _RESOURCES_FIRST, _RESOURCES_MOST)
+        hold = Hold(scope=BUS, reason="resources", since=now, until=until, detail=verdict.reason)
+        return [hold], {"_bus": {"no_resources": nth}}
     if verdict.klass is Class.NEVER_RAN:
-        detail = verdict.reason
-        hold = Hold(
-            scope=on_cadence(cadence.name),
-            reason="config",
-            since=now,
-            detail=detail,
-            extra={"fingerprints": dict(facts.fingerprints or {})},
-        )
-        return [hold], {}
-    if verdict.klass is Class.OK:
-        cleared: dict[str, Mapping[str, Any]] = {}
-        if remembered.credentials.get("rate_limited"):
-            cleared[name] = {"rate_limited": 0}
-        if remembered.bus.get("no_resources"):
-            cleared["_bus"] = {"no_resources": 0}
-        return [], cleared
-    return [], {}
+        scope = on_cadence(cadence.name)
+        return [Hold(scope=scope, reason="config", since=now, detail=verdict.reason, extra=marks)], {}
+    return [], _cleared(credentials, remembered) if verdict.klass is Class.OK else {}
+
+
+def _rate_limited(
+    verdict: Verdict, credentials: str, remembered: Remembered, *, now: float, rng: random.Random
+) -> Wider:
+    nth = int(remembered.credentials.get("rate_limited", 0)) + 1
+    until = now + doubling(nth, _RATE_FIRST, _RATE_MOST)
+    if verdict.retry_at and verdict.retry_at > now:
+        # A rate limit says when to come back; guessing earlier only burns the budget.
+        until = verdict.retry_at + rng.uniform(1, 15)
+    scope = on_credentials(credentials)
+    hold = Hold(scope=scope, reason="rate_limited", since=now, until=until, detail=verdict.reason)
+    return [hold], {f"_credentials-{credentials}": {"rate_limited": nth}}
+
+
+def _cleared(credentials: str, remembered: Remembered) -> dict[str, Mapping[str, Any]]:
+    """A success ends the streaks that made holds longer."""
+    cleared: dict[str, Mapping[str, Any]] = {}
+    if remembered.credentials.get("rate_limited"):
+        cleared[f"_credentials-{credentials}"] = {"rate_limited": 0}
+    if remembered.bus.get("no_resources"):
+        cleared["_bus"] = {"no_resources": 0}
+    return cleared
 
 
 def _follow_ups(

@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Where this package lies: without `site` the launcher would not find it.
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_LAUNCH = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from cadencebus.session.launcher import serve; serve(int(sys.argv[2]))"
+)
 _HEAD = struct.Struct("!I")
 # Room for the shim's note, taken before the start: a full disk must not make a run nameless.
 _ALIVE_SIZE = 256
@@ -115,13 +121,7 @@ class Launcher:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own file
-                [
-                    sys.executable,
-                    "-S",
-                    "-E",
-                    os.path.join(os.path.dirname(__file__), "shim.py"),
-                    str(theirs.fileno()),
-                ],
+                [sys.executable, "-S", "-E", "-c", _LAUNCH, _ROOT, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 # A Ctrl-C at the terminal is for the consumer alone.

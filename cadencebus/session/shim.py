@@ -1,8 +1,6 @@
-"""The launcher and the shim: small processes beside the consumer, of the standard library alone.
+"""The shim: leads one run's process session, of the standard library alone.
 
-Run as a file (`python -S -E shim.py FD`), this is the **launcher**: pre-forked, single-threaded, one
-request, one reply. Each request is forked into a **shim**, which leads the run's own process session:
-it starts the command, minds the time-out even when no consumer is up, records the end by renaming
+It starts the command, minds the time-out even when no consumer is up, records the end by renaming
 `exit.pending`, sweeps what is left of the tree and exits. The descriptor of `alive`, locked by the
 consumer before the fork, is the shim's for as long as it lives: that lock *is* the run's life.
 """
@@ -16,8 +14,6 @@ import json
 import os
 import resource
 import signal
-import socket
-import struct
 import sys
 import time
 
@@ -27,73 +23,10 @@ if TYPE_CHECKING:
 
 LINUX = sys.platform.startswith("linux")
 _ORPHANS_COME_TO_ME = 36  # PR_SET_CHILD_SUBREAPER
-_HEAD = struct.Struct("!I")
 _MINDED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1)
 _SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
 _SWEEP_S = 10.0
 _RECORD_S = 2.0
-
-
-# --- the launcher --------------------------------------------------------------------------------
-
-
-def serve(fd: int) -> None:
-    """Fork a shim for each request until the consumer is gone."""
-    _subreaper_call()  # resolved once, so that no shim pays for it
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)
-    # Nobody waits for the shims: their end is told by the lock they held.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(fileno=fd) as line:
-        while (asked := _receive(line)) is not None:
-            request, alive = asked
-            line.sendall(_frame(_forked(line, request, alive)))
-
-
-def _forked(line: socket.socket, request: dict[str, Any], alive: int) -> dict[str, Any]:
-    try:
-        pid = os.fork()
-    except OSError as error:
-        os.close(alive)
-        return {"error": errno.errorcode.get(error.errno or 0, "EIO")}
-    if pid == 0:
-        code = 1
-        try:
-            line.close()
-            Shim(request, alive).run()
-            code = 0
-        finally:
-            # Whatever happened: this copy of the launcher must never serve.
-            os._exit(code)
-    os.close(alive)
-    return {"shim": pid}
-
-
-def _receive(line: socket.socket) -> tuple[dict[str, Any], int] | None:
-    head, fds, _, _ = socket.recv_fds(line, _HEAD.size, 1)
-    while head and len(head) < _HEAD.size:
-        more = line.recv(_HEAD.size - len(head))
-        head = head + more if more else b""
-    if not head or not fds:
-        return None
-    os.set_inheritable(fds[0], False)  # noqa: FBT003 - the standard library wants it so
-    (size,) = _HEAD.unpack(head)
-    body = bytearray()
-    while len(body) < size:
-        chunk = line.recv(min(size - len(body), 1 << 16))
-        if not chunk:
-            return None
-        body += chunk
-    return json.loads(body), fds[0]
-
-
-def _frame(value: dict[str, Any]) -> bytes:
-    data = json.dumps(value).encode()
-    return _HEAD.pack(len(data)) + data
-
-
-def _subreaper_call() -> Any:  # noqa: ANN401
-    return ctypes.CDLL(None).prctl if LINUX else None
 
 
 # --- the shim ------------------------------------------------------------------------------------
@@ -146,8 +79,6 @@ class Shim:
                 os.pwrite(fd, str(self.child).encode().ljust(width), offset)
                 os.close(fd)
 
-    # --- start
-
     def _start(self) -> str | None:
         """Start the command; the name of the exit record where that failed."""
         try:
@@ -179,8 +110,6 @@ class Shim:
             setsigmask=[],
             setsigdef=[*_MINDED, *_SHRUGGED_OFF, signal.SIGXFSZ],
         )
-
-    # --- watch
 
     def _mind(self) -> None:
         """Wait for the child's end; the alarm and SIGUSR1 take the ladder, step by step, by deadline."""
@@ -235,8 +164,6 @@ class Shim:
     def _alarm(seconds: float) -> None:
         # ITIMER_REAL runs on the monotonic clock; sigtimedwait, the neater way, is missing on macOS.
         signal.setitimer(signal.ITIMER_REAL, min(max(seconds, 0.0), 86400.0 * 3650))
-
-    # --- end
 
     def _end_name(self) -> str:
         status = self.status or 0
@@ -367,7 +294,3 @@ def _describe(pid: int) -> dict[str, Any]:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             row["cmdline"] = file.read(200).replace(b"\0", b" ").decode("utf-8", "replace").strip()
     return row
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))

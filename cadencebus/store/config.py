@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.errors import CadenceError
 from cadencebus.model.duration import spell_duration
 from cadencebus.model.keys import DURATION, Wrong
-from cadencebus.model.settings import KEYS, Settings, settings_of
+from cadencebus.model.settings_keys import KEYS, settings_of
 from cadencebus.store import badfile, files
 from cadencebus.store.badfile import BadFile, Problem
 from cadencebus.store.yamltext import BadYAML, Document, load
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cadencebus.model.keys import Key
+    from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
 PREFIX = "CADENCE_SET_"

@@ -10,9 +10,10 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import NoSuch
-from cadencebus.model.cadence import KEYS, Cadence, cadence_of
+from cadencebus.model.cadence_keys import KEYS, cadence_of
 from cadencebus.model.keys import Wrong
 from cadencebus.model.naming import is_cadence
+from cadencebus.policy.timetable import cron_line
 from cadencebus.store import badfile
 from cadencebus.store.badfile import BadFile, Problem
 from cadencebus.store.yamltext import BadYAML, Document, load
@@ -20,6 +21,7 @@ from cadencebus.store.yamltext import BadYAML, Document, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cadencebus.model.cadence import Cadence
     from cadencebus.store.paths import Home
 
 _LIMIT = 8 << 20
@@ -92,10 +94,21 @@ class Prompts:
         if not isinstance(members, dict):
             return BadFile(Problem(file=shown, line=2, message="front matter: not a map of keys"))
         try:
-            merged = {**merge(defaults, members)}
-            return cadence_of(name, merged, prompt=body, digest=hashlib.sha256(data).hexdigest()[:16])
+            digest = hashlib.sha256(data).hexdigest()[:16]
+            cadence = cadence_of(name, merge(defaults, members), prompt=body, digest=digest)
+            _check_schedule(cadence)
         except Wrong as fault:
             return badfile.wrong(shown, document, fault, KEYS)
+        return cadence
+
+
+def _check_schedule(cadence: Cadence) -> None:
+    if cadence.schedule is None:
+        return
+    try:
+        cron_line(cadence.schedule)
+    except ValueError as error:
+        raise Wrong(f"a cron line such as */5 8-19 * * mon-fri ({error})", "schedule") from None
 
 
 def merge(defaults: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""The state folder's file system: when it refuses, the bus holds, looks again, and goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.model.hold import BUS, Hold
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cadencebus.daemon.gear import Gear
+
+PROBE_EVERY = 1.0
+
+
+class Disk:
+    """Knows whether the state folder takes files, and lets everybody wait until it does."""
+
+    def __init__(self, gear: Gear, spawn: Callable[[Any], None], back: Callable[[], None]) -> None:
+        self._gear = gear
+        self._spawn = spawn
+        self._back = back
+        self._well = asyncio.Event()
+        self._well.set()
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is known against it."""
+        return self._well.is_set()
+
+    async def trouble(self, error: OSError) -> None:
+        """Hold everything until the state folder takes a file again, then let whoever waits try again."""
+        if self._well.is_set():
+            self._well.clear()
+            detail = f"{error.filename or self._gear.home.state}: {error.strerror or error}"
+            hold = Hold(scope=BUS, reason="disk_full", since=self._gear.clock.wall(), detail=detail)
+            # In memory whatever happens; its file is best effort, on a disk that takes none.
+            self._gear.holds.remember(hold)
+            with contextlib.suppress(OSError):
+                self._gear.holds.set(hold, durable=False)
+            self._gear.say(
+                f"the state folder refuses: {detail}; holding, probing again each {PROBE_EVERY:g} s"
+            )
+            self._spawn(self._probe())
+        await self._well.wait()
+
+    async def _probe(self) -> None:
+        hold = "bus.disk_full.json"
+        while not self._well.is_set():
+            await asyncio.sleep(PROBE_EVERY)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(_try_writing, self._gear.home.tmp)
+                self._gear.holds.release(hold)
+                self._gear.holds.forget(hold)
+                self._gear.say("the state folder takes files again")
+                self._well.set()
+                self._back()
+
+
+def _try_writing(folder: str) -> None:
+    path = f"{folder}/.probe"
+    files.discard(path)
+    files.write_new(path, b"0" * 4096)
+    files.discard(path)
