@@ -141,7 +141,7 @@ CHANGES = {
 def test_around_each_change_of_clocks_every_line_fires_as_a_watcher_of_the_wall_says(
     zone: str, days: list[str]
 ) -> None:
-    """Two days before and after: gaps, repeats, half an hour's shift, a change at midnight, a zone without any."""
+    """Gaps, repeats, a shift of half an hour, a change at midnight, and a zone without any."""
     for day in days:
         middle = at(day, zone)
         start, end = middle - 2 * 86400, middle + 2 * 86400
