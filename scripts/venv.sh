@@ -16,6 +16,7 @@ prepare_venv() {
   for _part in package "$@"; do
     [ "$(cat "$VENV/installed/$_part" 2>/dev/null)" = "$_recipe" ] && continue
     _install "$_part" || return 1
+    case $VENV in *" "*) _quote_interpreter ;; esac
     mkdir -p "$VENV/installed"
     echo "$_recipe" >"$VENV/installed/$_part"
   done
@@ -73,4 +74,12 @@ _install() {
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2 && return
   echo "venv: pip could not install $_what; is a package index in reach? What it said stands above" >&2
   return 1
+}
+
+# pip writes the interpreter's path behind `#!` as it is, where a blank ends it: let a shell quote it.
+_quote_interpreter() {
+  {
+    printf "#!/bin/sh\n'''exec' \"%s\" \"\$0\" \"\$@\"\n' '''\n" "$VENV/bin/python"
+    tail -n +2 "$_root/bin/cadence"
+  } >"$VENV/bin/cadence"
 }
