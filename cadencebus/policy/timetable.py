@@ -172,7 +172,7 @@ def cron_line(text: str) -> CronLine:
     spelled = SHORTHANDS.get(text.strip().lower(), text)
     if spelled.strip().startswith("@"):
         raise ValueError(f"schedule: {text!r} is no shorthand; known are {', '.join(SHORTHANDS)}")
-    fields = spelled.upper().split()
+    fields = spelled.lower().split()
     if len(fields) != _FIELDS:
         raise ValueError(
             f"schedule: {text!r} has {len(fields)} fields; needed are minute, hour, day, month and weekday"
