@@ -77,10 +77,10 @@ def main(words: list[str], context: Context) -> int:
     else:
         sys.stdout.write(f"{tick_id}\n")
     if "wait" in options:
-        from cadencebus.cli import wait  # noqa: PLC0415 - not on the fast path
+        from cadencebus.cli.wait import until_finished  # noqa: PLC0415 - not on the fast path
 
         sys.stdout.flush()
-        return wait.until_finished(home, [tick_id], context, timeout=options.get("timeout", [None])[0])
+        return until_finished(home, [tick_id], context, timeout=options.get("timeout", [None])[0])
     return 0
 
 

@@ -112,6 +112,10 @@ def _opened(gear: Gear, file: str) -> Tick | None:
         if error.errno == errno.ELOOP:
             raise Rejected(BadTick("not_a_file", "not a regular file but a symbolic link")) from None
         raise
+    if (tick.outcome or {}).get("status") == "cancelled" and gear.spool.claim([file]):
+        # `rm` had written its outcome and was killed before it could move it.
+        gear.closing.deliver(tick, gear.clock.wall())
+        return None
     return replace(tick.again(), settling=None)
 
 

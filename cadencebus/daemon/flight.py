@@ -74,6 +74,7 @@ class Flight:
         if self.boarded is None:
             return
         absorb(self.boarded)
+        self._gear.wake()
         await self._watch(self.boarded)
 
     def _start(self, tick: Tick, *, probe: bool, guard: bool) -> Boarded | None:

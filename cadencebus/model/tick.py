@@ -99,6 +99,10 @@ class Tick:
         """The same tick with more unknown-to-the-contract keys."""
         return replace(self, extra={**self.extra, **extra})
 
+    def due_now(self) -> Tick:
+        """The same tick, not waiting for its time any more."""
+        return replace(self, not_before=None)
+
     def again(self) -> Tick:
         """A tick that somebody moved back from done/ or dead/: it runs anew, its past is kept aside."""
         if self.outcome is None:
