@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import enqueue, output
+from cadencebus.cli import doorman, output
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import BadData, CadenceError
 from cadencebus.model import strictjson
@@ -33,7 +33,7 @@ def put_batch(path: str, context: Context) -> int:
         try:
             members = _members(line)
             if members["cadence"] not in known:
-                enqueue.known(context.home, members["cadence"])
+                doorman.known(context.home, members["cadence"])
                 known.add(members["cadence"])
         except CadenceError as error:
             raise type(error)(
@@ -41,7 +41,7 @@ def put_batch(path: str, context: Context) -> int:
             ) from None
         batch.append(_tick(members))
         _warn(members, number, prompts, warned, context)
-    enqueue.room(context.home, len(batch))
+    doorman.room(context.home, len(batch))
     inlet.put_all(context.home, batch)
     for name, _, _ in batch:
         line_out = f'{{"id": "{name.id}", "cadence": "{name.cadence}"}}' if context.json else name.id

@@ -50,7 +50,7 @@ def judge(limits: Limits, signs: Signs, now: float) -> Stop | Look:
     deadlines: list[tuple[float, Stop]] = [
         (
             signs.started + limits.timeout + SHIM_SLACK,
-            Stop("timeout", f"ran longer than {limits.timeout:g} s"),
+            Stop("timeout", f"{limits.timeout:g} s"),
         )
     ]
     if limits.max_log_bytes and signs.log_bytes > limits.max_log_bytes:

@@ -1,0 +1,53 @@
+"""Who may come in: a cadence that exists, while the queue has room. On the fast path of `enqueue`."""
+
+from __future__ import annotations
+
+import os
+
+from cadencebus.errors import Misconfigured, NoSuch, TryLater
+from cadencebus.model.naming import is_cadence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cadencebus.store.paths import Home
+
+
+def known(home: Home, name: str) -> None:
+    """Refuse a cadence that nobody defined, with the nearest that somebody did."""
+    if not is_cadence(name):
+        raise NoSuch(f"{name[:80]!r} can't name a cadence: a-z, 0-9, `.`, `_`, `-`, 64 at most")
+    try:
+        os.stat(home.prompt(name))
+    except FileNotFoundError:
+        from cadencebus.cli.nearest import no_such_cadence  # noqa: PLC0415 - only for a mistake
+
+        error = no_such_cadence(home, name)
+        if error is not None:
+            raise error from None
+    try:
+        with open(home.format, "rb") as file:
+            layout = file.read(64).strip()
+    except FileNotFoundError:
+        return
+    if layout != b"1":
+        raise Misconfigured(
+            f"{home.format} says layout {layout!r}: this version knows 1", next_step="upgrade cadencebus"
+        )
+
+
+def room(home: Home, wanted: int) -> None:
+    """Refuse when the queue is as long as `max_inbox` allows; costs one read where it is not set."""
+    if "CADENCE_SET_MAX_INBOX" not in os.environ:
+        try:
+            with open(home.settings, "rb") as file:
+                if not any(line.startswith(b"max_inbox") for line in file):
+                    return
+        except FileNotFoundError:
+            return
+    from cadencebus.store.config import load_settings  # noqa: PLC0415 - only where a limit is set
+
+    limit = load_settings(home, flags={}, environ=os.environ).max_inbox
+    if limit and sum(1 for name in os.listdir(home.inbox) if name.endswith(".json")) + wanted > limit:
+        raise TryLater(
+            f"the queue is full: max_inbox is {limit}", next_step="wait, or raise max_inbox in cadence.yaml"
+        )
