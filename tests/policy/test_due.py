@@ -249,7 +249,7 @@ def test_a_zone_that_nobody_knows_any_more_is_left_without_looking_back() -> Non
 @pytest.mark.parametrize("seed", range(6))
 def test_a_week_with_random_downtime(mode: CatchUp, seed: int) -> None:
     """Against a plain retelling: what passed while the bus was down is caught up, all else fires on time."""
-    rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    rng = random.Random(seed)
     timetable = replace(HOURLY, line=cron_line("*/10 7-20 * * *"), catch_up=mode)
     slots = list(timetable.firings(MONDAY, MONDAY + 9 * DAY))
     bus, expected, now, wake_at = Bus(timetable, MONDAY), list[float](), MONDAY, slots[0]

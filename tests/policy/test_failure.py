@@ -21,7 +21,7 @@ def judged(ending: Ending) -> Verdict:
     return classify(ending, now=NOW, tz=UTC)
 
 
-def said(text: str, *, stream: str = "codex", exit_code: int = 1, **fields: Any) -> Ending:  # noqa: ANN401 - of a Result
+def said(text: str, *, stream: str = "codex", exit_code: int = 1, **fields: Any) -> Ending:
     """An agent that failed with these words."""
     result = Result(subtype="turn.failed", is_error=True, text=text, **fields)
     return Ending(exit_code=exit_code, agent=True, report=Report(stream=stream, result=result, events=3))
@@ -140,7 +140,7 @@ def test_a_plain_commands_last_line_is_the_reason() -> None:
 
 
 @pytest.mark.parametrize("agent", [True, False])
-def test_a_signal_from_elsewhere_aborts_even_after_a_good_result(agent: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_signal_from_elsewhere_aborts_even_after_a_good_result(agent: bool) -> None:
     """Within 45 s of the start it says nothing about the cadence; later it does."""
     for died in ({"exit_code": None, "signal": 9}, {"exit_code": 143}, {"exit_code": 130}):
         late = replace(WELL, agent=agent, **died)

@@ -1,0 +1,181 @@
+"""Who may start: decision tables, and what holds for every crowd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cadencebus.model.hold import Hold
+from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
+
+NOW = 1_800_000_000.0
+
+
+def head(cadence: str, **more: Any) -> Waiting:
+    """Put a tick at the head of a cadence's queue."""
+    return Waiting(
+        **{"cadence": cadence, "file": f"5-20261121T023000.000000Z-{cadence}-7f3k9q2m.json", **more}
+    )
+
+
+def hold(scope: str, reason: str = "paused", until: float | None = None) -> Hold:
+    """Hold something."""
+    return Hold(scope=scope, reason=reason, since=NOW - 60, until=until, by="operator")
+
+
+def decide(
+    waiting: list[Waiting],
+    running: list[Running] | None = None,
+    holds: list[Hold] | None = None,
+    sessions: int = 2,
+) -> Admission:
+    """Ask admit."""
+    return admit(waiting, running or [], holds or [], Caps(sessions=sessions, inline=1), now=NOW)
+
+
+def names(admission: Admission) -> list[str]:
+    """Name who starts, in order."""
+    return [start.cadence for start in admission.starts]
+
+
+def test_slots_are_given_by_priority_then_to_who_waited_longest() -> None:
+    """Priority 0 first; among equals the one whose last start is longest ago."""
+    crowd = [head("a", last_started=9), head("b", last_started=1), head("c", priority=0, last_started=99)]
+    answer = decide(crowd)
+    assert names(answer) == ["c", "b"]
+    assert answer.waits["a"].reason == "full"
+
+
+@pytest.mark.parametrize("scope", ["bus", "cadence-a", "credentials-claude"])
+def test_a_hold_covers_what_it_names_and_nothing_else(scope: str) -> None:
+    """A held cadence at the head never delays another."""
+    answer = decide(
+        [head("a", priority=0, credentials="claude"), head("b", credentials="codex")], holds=[hold(scope)]
+    )
+    assert names(answer) == ([] if scope == "bus" else ["b"])
+    assert answer.waits["a"].reason == "paused"
+
+
+def test_a_hold_that_is_over_holds_nothing() -> None:
+    """Its end has passed, or is nonsense: further ahead than the hold was ever long."""
+    past = Hold(scope="cadence-a", reason="backoff", since=NOW - 60, until=NOW - 1)
+    nonsense = Hold(scope="cadence-a", reason="circuit_open", since=NOW + 80000, until=NOW + 90000)
+    assert names(decide([head("a")], holds=[past, nonsense])) == ["a"]
+    pause = Hold(scope="cadence-a", reason="paused", since=NOW + 80000, until=NOW + 90000, by="operator")
+    assert names(decide([head("a")], holds=[pause])) == [], "an operator's pause stands"
+
+
+def test_the_longest_hold_is_the_reason_that_is_told() -> None:
+    """Several may cover one cadence."""
+    answer = decide(
+        [head("a")], holds=[hold("bus", "load", NOW + 5), hold("cadence-a", "circuit_open", NOW + 500)]
+    )
+    assert (answer.waits["a"].reason, answer.waits["a"].until) == ("circuit_open", NOW + 500)
+
+
+def test_force_passes_caps_and_holds() -> None:
+    """Never STOP, which the consumer looks at before it asks."""
+    crowd = [head("a", force=True)]
+    assert names(decide(crowd, [Running(cadence="a"), Running(cadence="b")], [hold("bus")])) == ["a"]
+
+
+def test_concurrency_is_kept_and_a_half_open_circuit_lets_one_probe_through() -> None:
+    """However many a cadence may have at a time."""
+    busy = [Running(cadence="a"), Running(cadence="a")]
+    assert names(decide([head("a", concurrency=3)], busy, sessions=9)) == ["a"]
+    assert names(decide([head("a", concurrency=2)], busy, sessions=9)) == []
+    probing = decide([head("a", concurrency=3, half_open=True)], busy[:1], sessions=9)
+    assert probing.waits["a"].reason == "probing"
+
+
+def test_zero_sessions_drain() -> None:
+    """Nothing new starts, and the reason says so."""
+    assert decide([head("a")], sessions=0).waits["a"].reason == "drain"
+
+
+def test_inline_commands_run_beside_the_slots() -> None:
+    """They have places of their own."""
+    full = [Running(cadence="x"), Running(cadence="y")]
+    assert names(decide([head("a"), head("b", inline=True)], full)) == ["b"]
+    assert names(decide([head("b", inline=True)], [Running(cadence="c", inline=True)])) == []
+
+
+def test_a_run_that_is_being_settled_takes_no_slot_but_keeps_its_cadence_busy() -> None:
+    """Its processes are gone; whether it failed is not known yet."""
+    landing = [Running(cadence="a", landing=True), Running(cadence="b", landing=True)]
+    answer = decide([head("a"), head("c")], landing, sessions=1)
+    assert names(answer) == ["c"]
+    assert answer.waits["a"].reason == "running"
+
+
+def test_lower_groups_drain_first_and_a_held_one_is_not_waited_for() -> None:
+    """A late lower one joins at once."""
+    assert names(decide([head("a", group=2), head("b", group=1), head("c")])) == ["c", "b"]
+    assert names(decide([head("a", group=2)], [Running(cadence="b", group=1)])) == []
+    assert names(decide([head("a", group=2), head("b", group=1)], holds=[hold("cadence-b")])) == ["a"]
+
+
+def test_an_exclusive_cadence_waits_for_an_empty_house_and_holds_the_others_back() -> None:
+    """Or it would never find the house empty."""
+    crowd = [head("alone", exclusive=True, priority=1), head("b")]
+    waiting = decide(crowd, [Running(cadence="x")])
+    assert names(waiting) == []
+    assert "waits to run alone" in waiting.waits["b"].detail
+    assert names(decide(crowd)) == ["alone"]
+    assert names(decide([head("b")], [Running(cadence="alone", exclusive=True)])) == []
+
+
+CROWD = st.lists(
+    st.builds(
+        head,
+        st.sampled_from("abcdefgh"),
+        priority=st.integers(0, 9),
+        group=st.one_of(st.none(), st.integers(0, 2)),
+        inline=st.booleans(),
+        exclusive=st.booleans(),
+        half_open=st.booleans(),
+        concurrency=st.integers(1, 2),
+        last_started=st.floats(0, 9),
+    ),
+    unique_by=lambda one: one.cadence,
+)
+AT_WORK = st.lists(
+    st.builds(Running, cadence=st.sampled_from("abcdefgh"), inline=st.booleans(), landing=st.booleans()),
+    max_size=4,
+)
+HOLDS = st.lists(
+    st.builds(hold, st.sampled_from(["bus", "cadence-a", "cadence-b", "credentials-command"])), max_size=2
+)
+
+
+@given(CROWD, AT_WORK, HOLDS, st.integers(0, 3))
+def test_whatever_the_crowd_no_cap_and_no_hold_is_broken(
+    crowd: list[Waiting], at_work: list[Running], holds: list[Hold], sessions: int
+) -> None:
+    """Everybody starts or is told why not; held ones never start; slots are never overdrawn."""
+    answer = decide(crowd, at_work, holds, sessions)
+    assert {w.cadence for w in crowd} == set(names(answer)) | set(answer.waits)
+    assert not set(names(answer)) & set(answer.waits)
+    scopes = {one.scope for one in holds}
+    for start in answer.starts:
+        assert not scopes & {"bus", f"cadence-{start.cadence}", f"credentials-{start.credentials}"}
+        assert sum(r.cadence == start.cadence for r in at_work) < start.concurrency
+    took = sum(1 for r in at_work if not r.inline and not r.landing)
+    assert sum(1 for s in answer.starts if not s.inline) <= max(0, sessions - took)
+
+
+@given(CROWD, AT_WORK)
+def test_a_hold_on_one_cadence_changes_nothing_for_ungrouped_others(
+    crowd: list[Waiting], at_work: list[Running]
+) -> None:
+    """With room for all, whether `a` is held makes no difference to anybody else."""
+    plain = [
+        Waiting(cadence=w.cadence, file=w.file, priority=w.priority, last_started=w.last_started)
+        for w in crowd
+    ]
+    free = set(names(decide(plain, at_work, sessions=99)))
+    held = set(names(decide(plain, at_work, [hold("cadence-a")], sessions=99)))
+    assert free - {"a"} == held

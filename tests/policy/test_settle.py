@@ -1,0 +1,211 @@
+"""It ended: what becomes of the tick, of its cadence's memory, what is held and what follows."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cadencebus.clock import parse_rfc3339
+from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
+from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settlement_of
+from cadencebus.model.tick import Tick
+from cadencebus.policy.classes import Class, verdict_on
+from cadencebus.policy.settle import settle
+
+NOW = 1_800_000_000.0
+CALM = Backoff(delays=(30.0, 120.0), jitter=0.0)
+CADENCE = Cadence(name="x", backoff=CALM)
+
+
+def tick(failed: int = 0, klass: str = "crash", *, counted: bool = True) -> Tick:
+    """Make a tick that has failed so many times."""
+    attempts = tuple({"n": n, "class": klass, "counted": counted, "run": f"r{n}"} for n in range(failed))
+    return Tick(id="20261121T023000.123456Z-7f3k9q2m", cadence="x", created_at=NOW, attempts=attempts)
+
+
+def decide(
+    klass: Class,
+    one: Tick | None = None,
+    cadence: Cadence = CADENCE,
+    memory: dict[str, Any] | None = None,
+    **facts: Any,
+) -> Settlement:
+    """Settle a run that ended in this class."""
+    verdict = verdict_on(klass, "it was so", retry_at=facts.pop("retry_at", None))
+    run = RunFacts(**{"run": "r9", "started_at": NOW - 5, **facts})
+    remembered = Remembered(cadence=memory or {}, credentials={}, bus={})
+    return settle(one or tick(), verdict, cadence, "claude", run, remembered, now=NOW, rng=random.Random(7))
+
+
+def held(settlement: Settlement) -> dict[str, float | None]:
+    """Name the holds that are set, with their lengths."""
+    return {h.file: None if h.until is None else h.until - NOW for h in settlement.holds}
+
+
+@pytest.mark.parametrize(
+    ("klass", "target", "holds"),
+    [
+        (Class.OK, "done", {}),
+        (Class.CRASH, "inbox", {"cadence-x.backoff.json": 30.0}),
+        (Class.CONTRACT_MISSING, "inbox", {"cadence-x.backoff.json": 30.0}),
+        (Class.OVERLOADED, "inbox", {"cadence-x.backoff.json": 30.0}),
+        (Class.TIMEOUT, "inbox", {"cadence-x.backoff.json": 30.0}),
+        (Class.EX_TEMPFAIL, "inbox", {"cadence-x.backoff.json": 30.0}),
+        (Class.TURN_LIMIT, "inbox", {"cadence-x.backoff.json": 30.0}),
+        (Class.EX_CONFIG, "dead", {"cadence-x.backoff.json": 30.0}),
+        (Class.REFUSED, "dead", {"cadence-x.backoff.json": 30.0}),
+        (Class.BAD_PROMPT, "dead", {}),
+        (Class.SKIPPED, "done", {}),
+        (Class.KILLED, "done", {}),
+        (Class.INTERRUPTED, "inbox", {}),
+        (Class.AUTH, "inbox", {"credentials-claude.auth.json": None}),
+        (Class.BILLING, "inbox", {"credentials-claude.billing.json": None}),
+        (Class.RATE_LIMITED, "inbox", {"credentials-claude.rate_limited.json": 300.0}),
+        (Class.NEVER_RAN, "inbox", {"cadence-x.config.json": None}),
+        (Class.NO_RESOURCES, "inbox", {"bus.resources.json": 1.0}),
+    ],
+)
+def test_each_ending_has_its_consequence(klass: Class, target: str, holds: dict[str, float | None]) -> None:
+    """The table of FAILURES.md, from the first failure of a fresh tick."""
+    settlement = decide(klass)
+    assert settlement.target == target
+    if klass is Class.BAD_PROMPT:
+        assert (settlement.outcome or {})["status"] == "dead"
+    else:
+        assert held(settlement) == holds
+
+
+def test_retries_used_up_is_a_dead_letter_that_explains_itself() -> None:
+    """The third counted failure with two retries; uncounted attempts don't bring it nearer."""
+    assert decide(Class.CRASH, tick(1)).target == "inbox"
+    dead = decide(Class.CRASH, tick(2))
+    assert dead.target == "dead"
+    assert dead.outcome is not None
+    assert {"status", "class", "reason", "finished_at", "cure", "logs"} <= set(dead.outcome)
+    assert "attempt 3 of 3" in dead.outcome["reason"]
+    assert decide(Class.CRASH, tick(9, "rate_limited", counted=False)).target == "inbox"
+
+
+def test_the_sixth_interruption_is_the_last() -> None:
+    """Counted apart from attempts."""
+    assert decide(Class.INTERRUPTED, tick(4, "interrupted", counted=False)).target == "inbox"
+    dead = decide(Class.INTERRUPTED, tick(5, "interrupted", counted=False))
+    assert dead.target == "dead"
+    assert dead.outcome is not None
+    assert dead.outcome["reason"] == "interrupted 6 times"
+
+
+def test_a_kill_with_requeue_counts_nothing() -> None:
+    """The operator wants it again."""
+    settlement = decide(Class.KILLED, requeue=True)
+    assert (settlement.target, settlement.attempt["counted"]) == ("inbox", False)
+
+
+def test_a_rate_limit_waits_for_its_reset() -> None:
+    """Guessing earlier only burns the budget."""
+    until = held(decide(Class.RATE_LIMITED, retry_at=NOW + 1200))["credentials-claude.rate_limited.json"]
+    assert until is not None
+    assert 1200 < until <= 1215
+
+
+def test_a_resumed_session_that_grew_too_long_is_tried_once_more_afresh() -> None:
+    """The memory forgets the session, so the next run has none to resume."""
+    settlement = decide(Class.PROMPT_TOO_LONG, resumed=True)
+    assert settlement.target == "inbox"
+    assert settlement.memory["x"]["session_id"] is None
+    assert decide(Class.PROMPT_TOO_LONG).target == "dead"
+
+
+def test_the_circuit_opens_doubles_and_closes() -> None:
+    """Three failures open it; a failed probe doubles it up to the most; a success forgets all."""
+    memory: dict[str, Any] = {}
+    rules = replace(CADENCE, circuit=CircuitRules(failures=3, open=100, max_open=300), retries=99)
+    lengths = []
+    for n in range(6):
+        settlement = decide(Class.CRASH, cadence=rules, memory=memory, probe=n > 2)
+        memory = {**memory, **settlement.memory["x"]}
+        lengths.append(held(settlement))
+    assert [set(h) for h in lengths] == [{"cadence-x.backoff.json"}] * 2 + [
+        {"cadence-x.circuit_open.json"}
+    ] * 4
+    assert [h.get("cadence-x.circuit_open.json") for h in lengths[2:]] == [100.0, 200.0, 300.0, 300.0]
+    well = decide(Class.OK, cadence=rules, memory=memory, probe=True)
+    assert set(well.releases) == {"cadence-x.backoff.json", "cadence-x.circuit_open.json"}
+    assert (well.memory["x"]["failures"], well.memory["x"]["circuit"]) == (0, None)
+
+
+def test_a_probe_that_proves_nothing_gives_its_permit_back_for_the_same_length() -> None:
+    """Killed, interrupted, rate-limited: neither closed nor doubled."""
+    opened = decide(Class.CRASH, cadence=replace(CADENCE, circuit=CircuitRules(failures=1, open=100)))
+    memory = dict(opened.memory["x"])
+    settlement = decide(Class.INTERRUPTED, memory=memory, probe=True)
+    assert held(settlement) == {"cadence-x.circuit_open.json": 100.0}
+    assert settlement.memory["x"]["circuit"]["failures"] == 1
+
+
+@pytest.mark.parametrize("klass", [Class.SKIPPED, Class.KILLED, Class.INTERRUPTED, Class.RATE_LIMITED])
+def test_only_an_ok_resets_the_counters(klass: Class) -> None:
+    """The rest leaves them as they are."""
+    patch = decide(klass, memory={"failures": 2, "streaks": {"turn_limit": 3}}).memory["x"]
+    assert "failures" not in patch
+    assert "streaks" not in patch
+
+
+def test_five_breaches_of_the_turn_budget_pause_the_cadence() -> None:
+    """Their own streak, which opens no circuit."""
+    settlement = decide(Class.TURN_LIMIT, memory={"streaks": {"turn_limit": 4}})
+    assert held(settlement) == {"cadence-x.turn_budget.json": None}
+
+
+def test_failed_ticks_in_a_row_pause_a_cadence_that_asks_for_it() -> None:
+    """`pause_after: 2` at the second dead letter."""
+    rules = replace(CADENCE, pause_after=2)
+    assert "cadence-x.failures.json" not in held(decide(Class.CRASH, tick(2), rules, {"dead_in_a_row": 0}))
+    assert held(decide(Class.CRASH, tick(2), rules, {"dead_in_a_row": 1}))["cadence-x.failures.json"] is None
+
+
+def test_what_follows_follows_once_and_never_mourns_a_mourner() -> None:
+    """`then` after a success, `on_dead` after a death that did not come this way itself."""
+    rules = replace(CADENCE, then=("y", "z"), on_dead="mourn")
+    assert [f.cadence for f in decide(Class.OK, cadence=rules).follow_ups] == ["y", "z"]
+    dead = decide(Class.CRASH, tick(2), rules)
+    assert [(f.cadence, f.payload["class"]) for f in dead.follow_ups] == [("mourn", "crash")]
+    mourner = tick(2).noted(on_dead_of="somebody")
+    assert decide(Class.CRASH, mourner, rules).follow_ups == ()
+    assert decide(Class.CRASH, tick(0), rules).follow_ups == ()
+
+
+@given(st.sampled_from(list(Class)), st.integers(0, 6), st.booleans(), st.booleans())
+def test_every_class_settles_and_its_plan_survives_being_written(
+    klass: Class, failed: int, probe: bool, requeue: bool
+) -> None:
+    """Exactly one place; an outcome if and only if it has ended; the plan reads back as it was."""
+    settlement = decide(klass, tick(failed), probe=probe, requeue=requeue)
+    assert (settlement.outcome is None) == (settlement.target == "inbox")
+    again = settlement_of(settlement.dump())
+    assert (again.target, again.run, again.memory, again.releases) == (
+        settlement.target,
+        settlement.run,
+        settlement.memory,
+        settlement.releases,
+    )
+    assert [h.dump() for h in again.holds] == [h.dump() for h in settlement.holds]
+
+
+@given(st.lists(st.sampled_from([Class.OK, Class.CRASH, Class.KILLED, Class.INTERRUPTED]), max_size=30))
+def test_the_streak_is_exactly_the_failures_since_the_last_success(history: list[Class]) -> None:
+    """Over any history."""
+    memory: dict[str, Any] = {}
+    streak = 0
+    for klass in history:
+        memory |= decide(klass, memory=memory, probe=bool(memory.get("circuit"))).memory["x"]
+        streak = 0 if klass is Class.OK else streak + (klass is Class.CRASH)
+        assert memory.get("failures", 0) == streak
+        circuit = memory.get("circuit")
+        assert bool(circuit) == (streak >= 3)
+        assert circuit is None or parse_rfc3339(circuit["until"]) > NOW
