@@ -1,16 +1,20 @@
 """YAML read strictly, with the line of every key: no aliases, no tags, no duplicate keys, no surprises.
 
 Only `true` and `false` are booleans and a time of day stays text: YAML 1.1 would read `no` as false
-and `1:30` as ninety.
+and `1:30` as ninety. Values are built from the parser's events: libyaml's composer recurses in C and
+crashes the process on a few kilobytes of `[`.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -18,7 +22,15 @@ MAX_DEPTH = 32
 _DIGITS = 20
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What libyaml says, and what a person meant who made it say so.
+_HINTS = {
+    "scanning an alias": "a text that begins with *, such as a cron line, wants quotes",
+    "scanning an anchor": "a text that begins with & wants quotes",
+    "mapping values are not allowed": "look at the indentation; a text with a colon and a blank wants quotes",
+    "cannot start any token": "indent with blanks, no tabs; a text that begins with @, %, ` wants quotes",
+}
 
 Path = tuple[str | int, ...]
 
@@ -65,49 +77,89 @@ def load(text: str, *, first_line: int = 1) -> Document:
     """Read one YAML document."""
     if len(text) > MAX_BYTES:
         raise BadYAML(first_line, f"over {MAX_BYTES} bytes")
+    if odd := _UNPRINTABLE.search(text):
+        line = first_line + text.count("\n", 0, odd.start())
+        raise BadYAML(line, f"the character U+{ord(odd[0]):04X} can't stand in a text file")
+    document = Document()
+    document.lines[()] = first_line
     try:
-        for token in yaml.scan(text, Loader=_Loader):
-            if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
-                raise BadYAML(token.start_mark.line + first_line, "anchors and aliases are not read here")
-            if isinstance(token, yaml.TagToken):
-                raise BadYAML(token.start_mark.line + first_line, "tags are not read here")
-        node = yaml.compose(text, Loader=_Loader)
+        _Reader(yaml.parse(text, Loader=_Loader), document, first_line).read()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = (mark.line if mark else 0) + first_line
-        raise BadYAML(line, f"not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise BadYAML(line, _spell(error)) from None
+    except (yaml.YAMLError, UnicodeError) as error:
         raise BadYAML(first_line, f"not YAML: {str(error).splitlines()[0]}") from None
-    document = Document()
-    if node is not None:
-        document.value = _build(node, (), document, first_line)
     return document
 
 
-def _build(node: yaml.Node, path: Path, document: Document, first_line: int) -> object:
-    line = node.start_mark.line + first_line
-    document.lines.setdefault(path, line)
-    if len(path) > MAX_DEPTH:
-        raise BadYAML(line, f"nested over {MAX_DEPTH} deep")
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, document, first_line)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*path, at), document, first_line) for at, item in enumerate(node.value)]
-    return _scalar(str(node.value), getattr(node, "style", None))
+def _spell(error: yaml.MarkedYAMLError) -> str:
+    said = ", ".join(part for part in (error.problem, error.context) if part)
+    hint = next((f"; {hint}" for words, hint in _HINTS.items() if words in said), "")
+    return f"not YAML: {error.problem or error.context}{hint}"
 
 
-def _mapping(node: yaml.MappingNode, path: Path, document: Document, first_line: int) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + first_line
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise BadYAML(line, "a key that is no text")
-        key = key_node.value
-        if key in members:
-            raise BadYAML(line, f"the key {key} stands twice")
-        document.lines[(*path, key)] = line
-        members[key] = _build(value_node, (*path, key), document, first_line)
-    return members
+class _Reader:
+    """Builds the value of one document from the parser's events."""
+
+    def __init__(self, events: Iterator[yaml.Event], document: Document, first_line: int) -> None:
+        self._events = events
+        self._document = document
+        self._first_line = first_line
+
+    def read(self) -> None:
+        """Read the one document that may be there."""
+        next(self._events)
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return
+        self._document.value = self._build(next(self._events), ())
+        next(self._events)
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise BadYAML(self._line(after), "a second document: only one is read here")
+
+    def _line(self, event: yaml.Event) -> int:
+        return self._first_line + (event.start_mark.line if event.start_mark else 0)
+
+    def _build(self, event: yaml.Event, path: Path) -> object:
+        line = self._line(event)
+        self._document.lines.setdefault(path, line)
+        if len(path) > MAX_DEPTH:
+            raise BadYAML(line, f"nested over {MAX_DEPTH} deep")
+        self._refuse_magic(event)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path)
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event.value, event.style)
+        return self._sequence(path)
+
+    def _refuse_magic(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.AliasEvent) or (isinstance(event, yaml.NodeEvent) and event.anchor):
+            said = "anchors and aliases are not read here; a text that begins with & or * wants quotes"
+            raise BadYAML(self._line(event), said)
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            said = "tags are not read here; a text that begins with ! wants quotes"
+            raise BadYAML(self._line(event), said)
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            line = self._line(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise BadYAML(line, "a key that is no text")
+            self._refuse_magic(event)
+            key = event.value
+            if key in members:
+                raise BadYAML(line, f"{key}: stands twice, first on line {self._document.lines[*path, key]}")
+            self._document.lines[*path, key] = line
+            members[key] = self._build(next(self._events), (*path, key))
+        return members
+
+    def _sequence(self, path: Path) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._build(event, (*path, len(items))))
+        return items
 
 
 def _scalar(text: str, style: str | None) -> object:
@@ -117,8 +169,9 @@ def _scalar(text: str, style: str | None) -> object:
         return None
     if text in {"true", "false"}:
         return text == "true"
-    if _INT.fullmatch(text) and len(text) < _DIGITS:
-        return int(text)
-    if _FLOAT.fullmatch(text) and len(text) < _DIGITS:
-        return Decimal(text)
+    if len(text) < _DIGITS:
+        if _INT.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return Decimal(text)
     return text
