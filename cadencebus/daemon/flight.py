@@ -130,6 +130,7 @@ class Flight:
     async def adopt(self, tick: Tick, run: runs.RunFolder) -> None:
         """Go on watching a run that outlived its consumer, by the same deadlines."""
         self.boarded = await asyncio.to_thread(boarding.found, self._gear, tick, run, self.cadence)
+        self._gear.wake()
         await self._watch(self.boarded, adopted=True)
 
     async def _watch(self, boarded: Boarded, *, adopted: bool = False) -> None:

@@ -26,7 +26,7 @@ class Presence:
 
     def __init__(self, gear: Gear) -> None:
         self._gear = gear
-        self._next = 0.0
+        self._next = self._last = 0.0
         self._drawn: object = None
         self.picture: Callable[[], dict[str, Any]] = dict
 
@@ -38,11 +38,12 @@ class Presence:
         """Write consumer.json if its time has come or what runs has changed."""
         now = self._gear.clock.monotonic()
         picture = self.picture()
-        changed = picture.get("running") != self._drawn
-        if now < self._next and not (changed and now >= self._next - HEARTBEAT + _REDRAW):
+        if picture.get("running") != self._drawn:
+            self._next = min(self._next, max(now, self._last + _REDRAW))
+        if now < self._next:
             return
         self._drawn = picture.get("running")
-        self._next = now + HEARTBEAT
+        self._last, self._next = now, now + HEARTBEAT
         self._show(self._gear.home.consumer, picture)
 
     def show_circuits(self, picture: Mapping[str, Any] | None) -> None:

@@ -84,7 +84,7 @@ class Recovery:
         if self._gear.spool.ended(tick.name):
             # done or dead wins over claimed: the move had reached the disk, its other half had not.
             self._lose("claimed", file, "it has already ended")
-        elif tick.settling is not None:
+        elif tick.settling is not None and not self._begun_since(tick):
             if self._gear.closing.replay(tick).target == "inbox":
                 self._index.add(file)
         elif tick.outcome is not None:
@@ -92,6 +92,12 @@ class Recovery:
         else:
             return self._unsettled(file, tick)
         return None
+
+    def _begun_since(self, tick: Tick) -> bool:
+        """Whether a run was begun after the settlement that the file still carries from its last return."""
+        # Going back to inbox/ and being claimed anew are renames: neither takes the old plan out of the file.
+        run = runs.latest(self._home, tick.id)
+        return run is not None and all(a.get("run") != run.id for a in tick.attempts)
 
     def _unsettled(self, file: str, tick: Tick) -> Adoptee | None:
         """A claim without an end: its last run is adopted, and without one it was never begun."""

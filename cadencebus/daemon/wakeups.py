@@ -8,7 +8,7 @@ for arrivals: names that appear. (Removals matter in holds/ alone, where moves a
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
@@ -17,6 +17,8 @@ from watchdog.observers.api import DEFAULT_OBSERVER_TIMEOUT, BaseObserver
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable
+
+    from watchdog.observers.inotify_c import Mask
 
     from cadencebus.store.paths import Home
 
@@ -88,17 +90,18 @@ def _arrivals_observer() -> BaseObserver:
     if sys.platform != "linux":
         return Observer()
     from watchdog.observers.inotify import InotifyEmitter  # noqa: PLC0415 - Linux only
-    from watchdog.observers.inotify_c import InotifyConstants, Mask  # noqa: PLC0415 - Linux only
+    from watchdog.observers.inotify_c import InotifyConstants  # noqa: PLC0415 - Linux only
 
     class Arrivals(InotifyEmitter):
         """Asks the kernel for names that appear, and for nothing that would have to be paired."""
 
         def get_event_mask_from_filter(self) -> Mask:
-            return Mask(
+            return cast(
+                "Mask",
                 InotifyConstants.IN_CREATE
                 | InotifyConstants.IN_MOVED_TO
                 | InotifyConstants.IN_CLOSE_WRITE
-                | InotifyConstants.IN_DELETE_SELF
+                | InotifyConstants.IN_DELETE_SELF,
             )
 
     return BaseObserver(Arrivals, timeout=DEFAULT_OBSERVER_TIMEOUT)
@@ -108,18 +111,19 @@ def _changes_observer() -> BaseObserver:
     if sys.platform != "linux":
         return Observer()
     from watchdog.observers.inotify import InotifyEmitter  # noqa: PLC0415 - Linux only
-    from watchdog.observers.inotify_c import InotifyConstants, Mask  # noqa: PLC0415 - Linux only
+    from watchdog.observers.inotify_c import InotifyConstants  # noqa: PLC0415 - Linux only
 
     class Changes(InotifyEmitter):
         """Asks for what appears, goes or is written: not for reads, which the consumer itself does."""
 
         def get_event_mask_from_filter(self) -> Mask:
-            return Mask(
+            return cast(
+                "Mask",
                 InotifyConstants.IN_CREATE
                 | InotifyConstants.IN_DELETE
                 | InotifyConstants.IN_MOVE
                 | InotifyConstants.IN_CLOSE_WRITE
-                | InotifyConstants.IN_DELETE_SELF
+                | InotifyConstants.IN_DELETE_SELF,
             )
 
     return BaseObserver(Changes, timeout=DEFAULT_OBSERVER_TIMEOUT)

@@ -7,26 +7,31 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FINE = 10
 LONGEST = 10 * 366 * 86400.0
 ALLOWED = "a duration such as 90s, 20m, 2h, 1d or plain seconds"
+PATTERN = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h|d)?\s*$"
 
 
 def parse_duration(value: object) -> float:
     """Seconds; ValueError says what is allowed."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, str):
+        seconds = _parse(value.strip())
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        # A whole number may be too long for a float; what is over the longest is refused all the same.
+        seconds = float(max(-1, min(value, 2 * LONGEST)))
+    else:
         # To whoever reads a file, a wrong type is one more value that is not allowed.
         raise ValueError(ALLOWED)  # noqa: TRY004
-    if isinstance(value, str):
-        text = value.strip()
-        unit = next((u for u in ("ms", "s", "m", "h", "d") if text.endswith(u)), "s")
-        number = text.removesuffix(unit).strip()
-        digits = number.replace(".", "", 1)
-        if not (digits.isascii() and digits.isdigit()):
-            raise ValueError(ALLOWED)
-        seconds = float(number) * _UNITS[unit]
-    else:
-        seconds = float(value)
     if not 0 <= seconds <= LONGEST:
         raise ValueError(f"{ALLOWED}, not negative and at most ten years")
     return seconds
+
+
+def _parse(text: str) -> float:
+    unit = next((unit for unit in _UNITS if text.endswith(unit)), "")
+    number = text.removesuffix(unit).rstrip()
+    digits = number.replace(".", "", 1)
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(ALLOWED)
+    return float(number) * _UNITS[unit or "s"]
 
 
 def spell_duration(seconds: float) -> str:

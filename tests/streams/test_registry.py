@@ -32,7 +32,7 @@ def read(stream: str, *pieces: bytes) -> Report:
 
 def test_every_recording_reads_the_same_in_pieces(recordings: dict[str, tuple[str, bytes]]) -> None:
     """Cut anywhere, byte by byte even, a recording tells the same."""
-    rng = random.Random(1)  # noqa: S311 - not for secrets
+    rng = random.Random(1)
     for name, (stream, printed) in recordings.items():
         whole = read(stream, printed)
         assert whole.bytes == len(printed)
@@ -159,7 +159,7 @@ def test_a_result_without_its_last_newline_is_a_result() -> None:
         pytest.param(b"", False, id="nothing"),
     ],
 )
-def test_a_cut_last_line_is_recognised(log: bytes, truncated: bool) -> None:  # noqa: FBT001 - a table
+def test_a_cut_last_line_is_recognised(log: bytes, truncated: bool) -> None:
     """Truncated is a stream whose last word was cut off."""
     assert read("claude", log).truncated is truncated
 

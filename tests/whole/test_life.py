@@ -1,0 +1,272 @@
+"""A tick's life through the real command: real processes, real files, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Cadence, Eventually
+
+QUICK = """\
+defaults: {runner: command, backoff: [50ms], circuit: {failures: 0}}
+unknown_grace: 300ms
+settle: 200ms
+"""
+
+
+@pytest.fixture
+def write(home: Path) -> Callable[..., None]:
+    """Define a cadence that runs a line of shell."""
+    (home / "cadence.yaml").write_text(QUICK)
+
+    def cadence_file(name: str, shell: str, **keys: object) -> None:
+        matter = "".join(f"{key}: {json.dumps(value)}\n" for key, value in keys.items())
+        (home / "prompts" / f"{name}.md").write_text(
+            f"---\ncommand: {json.dumps(['sh', '-c', shell])}\n{matter}---\nThe prompt.\n"
+        )
+
+    return cadence_file
+
+
+@pytest.fixture
+def consumer(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start consumers in the background; whatever is left of them is gone at the end."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        program = Path(sys.executable).with_name("cadence")
+        process = subprocess.Popen([program, "run", "--quiet", *words], env=environment, cwd=home)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def ticks(home: Path, folder: str) -> list[dict[str, Any]]:
+    """Read the ticks of a folder."""
+    return [json.loads(path.read_text()) for path in sorted((home / "state" / folder).rglob("*.json"))]
+
+
+def events(home: Path) -> list[dict[str, Any]]:
+    """Read the journal."""
+    lines = [
+        line
+        for path in sorted((home / "state" / "events").glob("*.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
+    return [json.loads(line) for line in lines]
+
+
+def test_a_tick_goes_from_inbox_to_done_and_the_journal_tells_of_it(
+    home: Path, cadence: Cadence, write: Callable[..., None]
+) -> None:
+    """Accepted, claimed, started, ended, done; the prompt and the payload reach the command as data."""
+    write("x", 'cat; echo $CADENCE_NAME $CADENCE_ATTEMPT; test -z "$CLAUDECODE"')
+    tick_id = cadence("enqueue", "x", "--set", "a=```", env={"CLAUDECODE": "1"}).stdout.strip()
+    assert cadence("run", "--drain", "--quiet", env={"CLAUDECODE": "1"}).returncode == 0
+    (done,) = ticks(home, "done")
+    assert (done["id"], done["outcome"]["status"]) == (tick_id, "ok")
+    told = [event["event"] for event in events(home) if event.get("tick") == tick_id]
+    assert told == ["tick.accepted", "tick.claimed", "run.started", "run.ended", "tick.done"]
+    (log,) = (home / "state" / "runs").rglob("stdout.log")
+    assert "The prompt.\n" in log.read_text()
+    assert '````json\n{\n  "a": "```"\n}\n````' in log.read_text()
+
+
+def test_failures_are_retried_and_end_as_a_dead_letter(
+    home: Path, cadence: Cadence, write: Callable[..., None]
+) -> None:
+    """One that recovers is done, one that does not explains itself."""
+    write("third", "test $CADENCE_ATTEMPT -ge 3")
+    write("never", "echo no luck >&2; exit 3")
+    cadence("enqueue", "third")
+    cadence("enqueue", "never")
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    (done,) = ticks(home, "done")
+    assert [attempt["class"] for attempt in done["attempts"]] == ["crash", "crash", "ok"]
+    (dead,) = ticks(home, "dead")
+    assert (dead["outcome"]["class"], len(dead["attempts"]), dead["attempts"][0]["stderr_tail"]) == (
+        "crash",
+        3,
+        "no luck\n",
+    )
+
+
+def test_equal_ticks_are_absorbed_and_others_are_not(
+    home: Path, cadence: Cadence, write: Callable[..., None]
+) -> None:
+    """A run stands for the equal ones that waited when it started; each is accounted for."""
+    write("x", "true")
+    for words in ([], [], ["--set", "a=1"], ["--key", "k"], ["--key", "k"]):
+        cadence("enqueue", "x", *words)
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    statuses = sorted(tick["outcome"]["status"] for tick in ticks(home, "done"))
+    assert statuses == ["absorbed", "duplicate", "ok", "ok", "ok"]
+
+
+def test_a_guard_decides_before_the_session(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
+    """75: nothing to do, 0: go on, anything else: a failure."""
+    write("idle", "echo ran", guard=["sh", "-c", "exit 75"])
+    write("go", "echo ran", guard=["sh", "-c", "exit 0"])
+    write("ill", "echo ran", guard=["sh", "-c", "exit 1"], retries=0)
+    for name in ("idle", "go", "ill"):
+        cadence("enqueue", name)
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    assert {t["cadence"]: t["outcome"]["status"] for t in ticks(home, "done")} == {
+        "idle": "skipped",
+        "go": "ok",
+    }
+    assert [t["cadence"] for t in ticks(home, "dead")] == ["ill"]
+
+
+def test_what_follows_is_enqueued(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
+    """`then` after success, `on_dead` after death, with the hops counted."""
+    write("first", "true", then="second")
+    write("second", "exit 1", retries=0, on_dead="mourner")
+    write("mourner", "grep -q second && exit 1", retries=0, on_dead="mourner")
+    cadence("enqueue", "first")
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    assert {t["cadence"]: t["hops"] for t in ticks(home, "dead")} == {"second": 1, "mourner": 2}
+
+
+def test_a_broken_cadence_waits_for_its_mending_and_stops_nobody_else(
+    home: Path, cadence: Cadence, write: Callable[..., None]
+) -> None:
+    """Drain lists it, with file, line and key."""
+    write("well", "true")
+    (home / "prompts" / "broken.md").write_text("---\nretires: 3\n---\n")
+    cadence("enqueue", "broken")
+    cadence("enqueue", "well")
+    ended = cadence("run", "--drain", "--quiet")
+    assert ended.returncode == 75
+    assert "prompts/broken.md:2: retires: unknown key; did you mean `retries`?" in ended.stderr
+    assert [t["cadence"] for t in ticks(home, "done")] == ["well"]
+
+
+def test_stop_and_pause_keep_ticks_where_they_are(
+    home: Path, cadence: Cadence, write: Callable[..., None]
+) -> None:
+    """No attempt is burnt, no tick is touched."""
+    write("x", "true")
+    cadence("enqueue", "x")
+    (home / "state" / "STOP").touch()
+    assert cadence("run", "--drain", "--quiet").returncode == 75
+    (home / "state" / "STOP").unlink()
+    hold = {
+        "scope": "bus",
+        "reason": "paused",
+        "since": "2026-11-21T00:00:00Z",
+        "until": None,
+        "detail": "",
+        "by": "operator",
+    }
+    path = home / "state" / "holds" / "bus.paused.json"
+    path.write_text(json.dumps(hold))
+    assert cadence("run", "--drain", "--quiet").returncode == 75
+    path.write_text("{ torn")
+    assert cadence("run", "--drain", "--quiet").returncode == 75, "a hold that can't be read holds"
+    path.unlink()
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    (done,) = ticks(home, "done")
+    assert len(done["attempts"]) == 1
+
+
+def test_a_killed_consumer_is_followed_by_one_that_adopts(
+    home: Path,
+    cadence: Cadence,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """Not interrupted, not run twice, settled by the same rules; a second consumer is refused meanwhile."""
+    write(
+        "x", f"echo $$ >> {home}/log; while test ! -e {home}/go; do sleep 0.02; done; echo end >> {home}/log"
+    )
+    cadence("enqueue", "x")
+    first = consumer()
+    eventually((home / "log").exists)
+    refused = cadence("run")
+    assert (refused.returncode, str(first.pid) in refused.stderr) == (75, True)
+    first.kill()
+    first.wait()
+    assert len(ticks(home, "claimed")) == 1
+    second = consumer()
+    eventually(
+        lambda: (
+            (home / "state" / "consumer.json").exists()
+            and json.loads((home / "state" / "consumer.json").read_text())["running"]
+        )
+    )
+    began = time.monotonic()
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(5) == 0
+    assert time.monotonic() - began < 2, "SIGTERM is obeyed within two seconds"
+    (home / "go").touch()
+    consumer()
+    eventually(lambda: ticks(home, "done"))
+    lines = (home / "log").read_text().split()
+    assert len(lines) == 2
+    assert lines[1] == "end"
+    (done,) = ticks(home, "done")
+    assert [attempt["class"] for attempt in done["attempts"]] == ["ok"]
+
+
+def test_a_run_whose_shim_was_killed_is_swept_and_interrupted(
+    home: Path,
+    cadence: Cadence,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """No process of it is left, nothing is counted, it runs again."""
+    write("x", f"echo $$ >> {home}/log; test $(wc -l < {home}/log) -ge 2 || exec sleep 300")
+    cadence("enqueue", "x")
+    consumer()
+    (alive,) = eventually(lambda: list((home / "state" / "runs").rglob("alive")))
+    eventually(lambda: '"pid": null' not in alive.read_text() and alive.read_text().strip())
+    note: dict[str, int] = json.loads(alive.read_text())
+    eventually((home / "log").exists)
+    os.kill(note["shim"], signal.SIGKILL)
+    (done,) = eventually(lambda: ticks(home, "done"))
+    assert [(a["class"], a["counted"]) for a in done["attempts"]] == [("interrupted", False), ("ok", False)]
+    assert not psutil.pid_exists(note["pid"]) or psutil.Process(note["pid"]).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_tick_starts_within_milliseconds_while_others_come_and_go(
+    home: Path,
+    cadence: Cadence,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """Watchdog holds events behind the consumer's own renames for half a second, unless it is asked right."""
+    write("x", f"date +%s.%N >> {home}/starts", overlap="queue")
+    consumer()
+    eventually((home / "state" / "consumer.json").exists)
+
+    def starts() -> list[float]:
+        log = home / "starts"
+        return [float(word) for word in log.read_text().split()] if log.exists() else []
+
+    delays = []
+    for n in range(8):
+        asked = time.time()
+        cadence("enqueue", "x")
+        eventually(lambda n=n: len(starts()) > n)  # type: ignore[misc]
+        delays.append(starts()[n] - asked)
+    assert sorted(delays)[len(delays) // 2] < 0.25, delays
