@@ -125,10 +125,8 @@ class Consumer:
     def _rescan(self) -> None:
         """The slow safety net: what no event told of, and what vanished without one."""
         started = self.gear.clock.monotonic()
-        present = set(self.gear.spool.names("inbox"))
-        for file in [file for file in self.index.names() if file not in present]:
-            self.index.discard(file)
-        fresh = [file for file in present if file not in self.index]
+        # Only what is new is kept; a name that vanished is found to be gone when its turn comes.
+        fresh = [file for file in self.gear.spool.names("inbox") if file not in self.index]
         self._arrived.update(dict.fromkeys(fresh))
         if fresh:
             self.bell.set()

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day
 from cadencebus.daemon.closing import done_event
 from cadencebus.errors import CadenceError
 from cadencebus.model.cadence import Cadence
-from cadencebus.model.naming import RAW, SUFFIX, parse_deferred, parse_name
+from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.session import launch
 from cadencebus.store import files, journal, runs, tomb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Calendar, Index
@@ -172,27 +172,46 @@ class Recovery:
 
 def retell(gear: Gear, waiting: Iterable[str]) -> int:
     """Re-emit what the folders imply and the journal lacks; how many lines that took."""
-    now = gear.clock.wall()
-    since = day(now - 2 * 86400)
-    told = set(journal.facts(gear.home, since))
-    lines = []
+    since = day(gear.clock.wall() - 2 * 86400)
+    # Hashes rather than ids: a million waiting ticks have a million lines.
+    told = {hash(fact) for fact in journal.facts(gear.home, since)}
+    count = 0
+    for lines in _by_hundreds(_untold(gear, waiting, told, since)):
+        gear.journal.write(gear.clock.wall(), lines, durable=True)
+        count += len(lines)
+    return count
+
+
+def _untold(gear: Gear, waiting: Iterable[str], told: set[int], since: str) -> Iterator[dict[str, Any]]:
     for file in waiting:
         name = parse_name(file)
         # Older ones were told of on their own day, which is not read again.
-        if name is not None and ("tick.accepted", name.id) not in told and _day_of(name.stamp) >= since:
-            lines.append({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
-    for place, event in [
-        ("dead", "tick.dead"),
-        *((f"done/{d}", "tick.done") for d in gear.spool.done_days() if d >= since),
-    ]:
+        if name is not None and hash(("tick.accepted", name.id)) not in told and _day_of(name.stamp) >= since:
+            yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
+    days = [("tick.done", f"done/{today}") for today in gear.spool.done_days() if today >= since]
+    for event, place in [("tick.dead", "dead"), *days]:
         for file in list(gear.spool.names(place)):
             name = parse_name(file)
-            if name is None or file.endswith(RAW) or (event, name.id) in told or _day_of(name.stamp) < since:
+            if name is None or hash((event, name.id)) in told or _day_of(name.stamp) < since:
                 continue
             with contextlib.suppress(BadTick, OSError):
-                lines.append(done_event(replace(gear.spool.read(place, file), id=name.id)))
-    gear.journal.write(now, lines, durable=bool(lines))
-    return len(lines)
+                yield done_event(gear.spool.read(place, file))
+
+
+def _by_hundreds(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for line in lines:
+        batch.append(line)
+        if len(batch) == _AT_ONCE:
+            yield batch
+            batch = []
+            # The loop that starts ticks has the first claim on the interpreter.
+            time.sleep(0.002)
+    if batch:
+        yield batch
+
+
+_AT_ONCE = 500
 
 
 def _day_of(stamp: str) -> str:
