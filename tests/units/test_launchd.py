@@ -1,0 +1,178 @@
+"""Property lists: valid, complete, and firing at the minutes that the line names."""
+
+from __future__ import annotations
+
+import plistlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cadencebus.policy.timetable import Timetable, cron_line
+from cadencebus.units.launchd import MOST_ENTRIES, calendar_intervals, consumer, producer
+from cadencebus.units.launchd_keys import faults
+from cadencebus.units.seal import Condition, condition
+from cadencebus.units.site import Inexpressible, Producer, Site, Unit
+
+START = datetime(2026, 2, 20, tzinfo=UTC)
+INBOX = Producer(name="inbox", line=cron_line("*/5 8-19 * * mon-fri"), delay=7.5)
+
+
+def members(unit: Unit) -> dict[str, Any]:
+    """What launchd reads."""
+    found = plistlib.loads(unit.text.encode())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_consumer_is_kept_alive_and_leaves_its_sessions_alone(site: Site) -> None:
+    """Restarted after a failure, not after a clean stop; its process group is abandoned, not killed."""
+    unit = consumer(site)
+    plist = members(unit)
+    assert unit.file == f"cadencebus.{site.slug}.plist"
+    assert plist["Label"] == f"cadencebus.{site.slug}"
+    assert plist["ProgramArguments"] == ["/home/ann/.local/bin/cadence", "run"]
+    assert plist["EnvironmentVariables"] == {"CADENCE_HOME": site.home, "PATH": site.path}
+    assert plist["KeepAlive"] == {"SuccessfulExit": False}
+    assert plist["AbandonProcessGroup"] is True
+    assert plist["RunAtLoad"] is True
+    assert plist["StandardErrorPath"] == "/home/ann/Library/Logs/cadencebus/consumer.log"
+
+
+def test_a_cadence_is_an_agent_that_does_not_run_when_loaded(site: Site) -> None:
+    """Its share of the jitter waits in deferred/."""
+    plist = members(producer(site, INBOX))
+    assert plist["RunAtLoad"] is False
+    assert plist["ProgramArguments"][1:] == ["enqueue", "inbox", "--source", "launchd", "--in", "7.5s"]
+    assert len(plist["StartCalendarInterval"]) == 12 * 12 * 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "*/5 8-19 * * mon-fri",
+        "0 9 * * sun",
+        "30 * * * *",
+        "* 9 * * *",
+        "0 9 1,15 * mon",
+        "15 6 */7 feb *",
+        "0 9 1 * 0-6",
+        "0 0 28-31 2,3 *",
+        "*/20 1,2 * mar 0,7",
+    ],
+)
+def test_entries_match_the_minutes_that_the_line_names(line: str) -> None:
+    """Sixty days minute by minute, by the rule of the manual: what is left out means any."""
+    entries = calendar_intervals(cron_line(line))
+    asked = {tuple(entry): set[tuple[int, ...]]() for entry in entries}
+    for entry in entries:
+        asked[tuple(entry)].add(tuple(entry.values()))
+    minutes = (START + timedelta(minutes=minute) for minute in range(60 * 1440))
+    matched = [
+        moment.timestamp()
+        for moment in minutes
+        if any(tuple(shown(moment)[key] for key in keys) in wanted for keys, wanted in asked.items())
+    ]
+    timetable = Timetable(name="x", line=cron_line(line))
+    assert matched == list(timetable.firings(START.timestamp() - 1, START.timestamp() + 60 * 86400 - 1))
+
+
+def shown(moment: datetime) -> dict[str, int]:
+    """What launchd compares with an entry at that minute."""
+    return {
+        "Minute": moment.minute,
+        "Hour": moment.hour,
+        "Day": moment.day,
+        "Month": moment.month,
+        "Weekday": moment.isoweekday() % 7,
+    }
+
+
+def test_no_entry_names_day_and_weekday_together() -> None:
+    """Whichever of them matched, the job would start."""
+    for line in ("0 9 1,15 * mon", "0 9 13 5 fri"):
+        assert not any({"Day", "Weekday"} <= entry.keys() for entry in calendar_intervals(cron_line(line)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Producer(name="x", every=90.0), 90),
+        (Producer(name="x", line=cron_line("* * * * *")), 60),
+    ],
+)
+def test_an_interval_is_a_count_of_seconds(site: Site, asked: Producer, expected: int) -> None:
+    """Also every minute, which would be an entry that says nothing."""
+    plist = members(producer(site, asked))
+    assert plist["StartInterval"] == expected
+    assert "StartCalendarInterval" not in plist
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (Producer(name="x", every=0.5), "whole seconds, not 0.5"),
+        (Producer(name="x", every=90.5), "whole seconds, not 90.5"),
+        (Producer(name="x", line=cron_line("0 9 */2 * mon")), "never both at once"),
+        (Producer(name="x", line=cron_line("0 9 L * *")), "no last or n-th day"),
+        (Producer(name="x", line=cron_line("0 9 * * fri#2")), "no last or n-th day"),
+        (Producer(name="x", line=cron_line("0 9 * * *"), zone="Asia/Tokyo"), "own time zone, not Asia/Tokyo"),
+        (Producer(name="x", line=cron_line("1-59 1-23 2-31 2-12 *")), f"over {MOST_ENTRIES}"),
+    ],
+)
+def test_what_launchd_has_no_words_for_is_refused(site: Site, asked: Producer, why: str) -> None:
+    """The bus's own clock keeps it."""
+    with pytest.raises(Inexpressible, match=why):
+        producer(site, asked)
+
+
+def test_a_promise_that_launchd_does_not_keep_is_named(site: Site) -> None:
+    """It catches up after sleep, once, and never after the machine was off."""
+    assert producer(site, INBOX).caveats == (
+        "launchd makes up for sleep, but not for a machine that was off",
+    )
+    for mode in ("none", "all"):
+        unit = producer(site, replace(INBOX, catch_up=mode))
+        assert unit.caveats == (f"launchd fires once after sleep: catch_up {mode} is not kept",)
+
+
+def test_paths_survive_the_xml(nasty: Site) -> None:
+    """Quotes, ampersands, angle brackets and letters beyond ASCII."""
+    plist = members(consumer(nasty))
+    assert plist["EnvironmentVariables"] == nasty.environment
+    assert plist["ProgramArguments"] == [*nasty.program, "run"]
+
+
+def test_every_list_passes_the_schema_and_knows_itself_again(nasty: Site) -> None:
+    """The comments with the fingerprint do not disturb the reader."""
+    for unit in (consumer(nasty), producer(nasty, INBOX), producer(nasty, Producer(name="x", every=60.0))):
+        assert faults(members(unit)) == []
+        assert condition(unit.text, unit.text) is Condition.CURRENT
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"KeepAlive": {"Successfulexit": False}}, "KeepAlive.Successfulexit is no key of launchd"),
+        ({"Keepalive": True}, "Keepalive is no key of launchd"),
+        ({"RunAtLoad": 1}, "RunAtLoad can't be 1"),
+        ({"ThrottleInterval": True}, "ThrottleInterval can't be True"),
+        ({"StartInterval": 0}, "StartInterval can't be 0"),
+        ({"StartCalendarInterval": [{"Hour": 24}]}, "StartCalendarInterval[0].Hour can't be 24"),
+        ({"ProcessType": "background"}, "ProcessType can't be 'background'"),
+        ({"ProgramArguments": ["a", 5]}, "ProgramArguments[1] can't be 5"),
+        ({"EnvironmentVariables": {"A": 5}}, "EnvironmentVariables.A can't be 5"),
+        ({"EnvironmentVariables": ["A"]}, "EnvironmentVariables can't be ['A']"),
+    ],
+)
+def test_the_schema_finds_what_launchd_would_pass_over(
+    site: Site, change: dict[str, object], fault: str
+) -> None:
+    """A typing error is a consumer that stays down."""
+    assert faults(members(consumer(site)) | change) == [fault]
+
+
+def test_the_schema_wants_a_label_and_a_program() -> None:
+    """Without them there is nothing to start."""
+    assert faults({}) == ["Label is missing", "neither Program nor ProgramArguments is there"]

@@ -1,0 +1,60 @@
+"""Where the bus lives, and what can't be written into any unit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cadencebus.units.site import Producer, Site
+
+
+def test_two_homes_of_one_name_have_different_slugs(site: Site) -> None:
+    """Their units lie side by side in one folder."""
+    other = replace(site, home="/srv/mail")
+    assert site.slug.startswith("mail-")
+    assert other.slug.startswith("mail-")
+    assert site.slug != other.slug
+
+
+@pytest.mark.parametrize("home", ["/", "/ü", '/a/..."', "/x/" + "long" * 40, "/a/My  Bus (2)"])
+def test_a_slug_is_fit_for_every_unit_name(site: Site, home: str) -> None:
+    """Letters, digits, dashes and underscores, and short."""
+    slug = replace(site, home=home).slug
+    assert slug.replace("-", "").replace("_", "").isalnum()
+    assert slug.isascii()
+    assert len(slug) <= 24 + 9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"home": "/home/ann\nExecStart=/bin/sh"},
+        {"home": "mail"},
+        {"program": ("cadence",)},
+        {"program": ("/usr/bin/python3", "a\rb")},
+        {"path": "/usr/bin\x00"},
+        {"logs": "~/Library/Logs"},
+    ],
+)
+def test_what_could_start_a_new_line_or_is_relative_is_refused(
+    site: Site, change: dict[str, str | tuple[str, ...]]
+) -> None:
+    """No format can escape a line break, and a service manager has no current folder."""
+    with pytest.raises(ValueError, match=r"absolute path|control characters"):
+        replace(site, **change)  # type: ignore[arg-type]
+
+
+def test_a_producer_enqueues_and_lets_its_share_of_the_jitter_wait_on_disk(site: Site) -> None:
+    """Nobody sleeps in a shell; the same share as the bus's own clock takes."""
+    producer = Producer(name="inbox", every=60.0, delay=12.5)
+    assert producer.argv(site, "cron") == (
+        *site.program,
+        "enqueue",
+        "inbox",
+        "--source",
+        "cron",
+        "--in",
+        "12.5s",
+    )
+    assert "--in" not in producer.argv(site, "systemd", delayed=False)
