@@ -17,7 +17,6 @@ from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Recovery, retell
 from cadencebus.daemon.sideline import Sideline
-from cadencebus.policy import circuit as breaker
 from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 from cadencebus.store import files
 
@@ -72,9 +71,12 @@ class Consumer:
         for tick, cadence, run in adoptees:
             if run is not None:
                 flight = Flight(self.gear, tick.name.file, cadence, self.lineup.running(cadence))
+                if cadence.overlap == "skip":
+                    # What waits already did not come during this run.
+                    self.index.take_fresh(cadence.name)
                 self._launch(flight, flight.adopt(tick, run))
         self._rescan_at = self.gear.clock.monotonic() + RESCAN
-        self.snapshot_circuits()
+        self.presence.snapshot_circuits()
         self._spawn(self._retell(list(self.index.names())))
 
     async def _retell(self, waiting: list[str]) -> None:
@@ -142,6 +144,7 @@ class Consumer:
             return
         settings = self.gear.settings.current
         caps = Caps(sessions=settings.max_sessions, inline=settings.max_inline)
+        self._skip_what_came()
         while True:
             holds = self._holds(now)
             waiting = self.lineup.heads(self.flights, holds, now)
@@ -169,7 +172,7 @@ class Consumer:
                 )
                 if hold.reason == "circuit_open":
                     self._told({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
-                    self.snapshot_circuits()
+                    self.presence.snapshot_circuits()
         return current
 
     def _begin(self, head: Waiting) -> None:
@@ -181,20 +184,31 @@ class Consumer:
         )
         flight = Flight(self.gear, head.file, cadence, running)
         self.lineup.started(head.cadence)
-        snapshot = self.sideline.snapshot(cadence) if not guard else []
         self._launch(
             flight,
             flight.fly(
                 stopped=lambda: self.stopping or files.exists(self.gear.home.stop),
                 probe=head.half_open,
                 guard=guard,
-                absorb=lambda boarded: self._absorb(boarded, snapshot),
+                absorb=self._absorb,
             ),
         )
 
-    def _absorb(self, boarded: Boarded, snapshot: list[str]) -> None:
-        if snapshot:
-            self._spawn(self.sideline.absorb(boarded, snapshot))
+    def _absorb(self, boarded: Boarded) -> None:
+        """Let a run that has just started stand for the equal ticks that wait now."""
+        fresh = [] if boarded.guard else self.index.take_fresh(boarded.cadence.name)
+        if boarded.cadence.overlap == "coalesce" and not boarded.guard:
+            self._spawn(self.sideline.absorb(boarded, fresh))
+
+    def _skip_what_came(self) -> None:
+        """`overlap: skip`: what came during a run is finished without one."""
+        for flight in list(self.flights.values()):
+            name = flight.cadence.name
+            if flight.cadence.overlap != "skip" or not flight.airborne:
+                continue
+            came = [file for file in self.index.take_fresh(name) if self.index.discard(file)]
+            if came:
+                self._spawn(self.sideline.skip(name, came))
 
     def _disk_is_back(self) -> None:
         self._rescan_at = 0.0
@@ -229,7 +243,7 @@ class Consumer:
         if back and not self.stopping:
             self.index.add(flight.file)
         if settlement is not None and (settlement.releases or settlement.holds):
-            self.snapshot_circuits()
+            self.presence.snapshot_circuits()
         if settlement is not None:
             self.presence.noticed(flight, settlement)
 
@@ -246,19 +260,6 @@ class Consumer:
             self.bell.set()
 
     failure: BaseException | None = None
-
-    # --- what others see -------------------------------------------------------------------------
-
-    def snapshot_circuits(self) -> None:
-        """Rewrite circuit-open.json, at every transition and at start."""
-        now = self.gear.clock.wall()
-        circuits = {}
-        for name in self.gear.memory.names():
-            circuit = self.gear.memory.load(name, now).get("circuit")
-            if circuit and files.exists(f"{self.gear.home.holds}/cadence-{name}.circuit_open.json"):
-                circuits[name] = circuit
-        picture = breaker.snapshot(circuits, now)
-        self.presence.show_circuits(picture)
 
     def _told(self, event: Any) -> None:  # noqa: ANN401
         self._events.append({**event})

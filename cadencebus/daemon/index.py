@@ -32,6 +32,8 @@ class Index:
         self._known: set[str] = set()
         self._queues: dict[str, list[str]] = {}
         self._counts: Counter[str] = Counter()
+        # What came since somebody last asked, by cadence.
+        self._fresh: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -46,6 +48,7 @@ class Index:
             return False
         self._known.add(file)
         self._counts[cadence] += 1
+        self._fresh.setdefault(cadence, []).append(file)
         heapq.heappush(self._queues.setdefault(cadence, []), file)
         return True
 
@@ -65,7 +68,12 @@ class Index:
                 touched.add(cadence)
         for cadence in touched:
             queues[cadence].sort()
+            self._fresh.setdefault(cadence, []).extend(queues[cadence])
         return strange
+
+    def take_fresh(self, cadence: str) -> list[str]:
+        """What came for a cadence since this was last asked; some of it may be gone already."""
+        return self._fresh.pop(cadence, [])
 
     def discard(self, file: str) -> bool:
         """Forget a name; False where it was not known."""
@@ -77,6 +85,7 @@ class Index:
         if not self._counts[cadence]:
             del self._counts[cadence]
             self._queues.pop(cadence, None)
+            self._fresh.pop(cadence, None)
         return True
 
     def head(self, cadence: str) -> str | None:

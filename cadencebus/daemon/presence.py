@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import strictjson
+from cadencebus.policy import circuit as breaker
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -46,8 +47,14 @@ class Presence:
         self._last, self._next = now, now + HEARTBEAT
         self._show(self._gear.home.consumer, picture)
 
-    def show_circuits(self, picture: Mapping[str, Any] | None) -> None:
-        """Write circuit-open.json, or remove it when no circuit is open."""
+    def snapshot_circuits(self) -> None:
+        """Rewrite circuit-open.json, at every transition and at start; it is absent when none is open."""
+        now, open_now = self._gear.clock.wall(), {}
+        for name in self._gear.memory.names():
+            circuit = self._gear.memory.load(name, now).get("circuit")
+            if circuit and files.exists(f"{self._gear.home.holds}/cadence-{name}.circuit_open.json"):
+                open_now[name] = circuit
+        picture = breaker.snapshot(open_now, now)
         if picture is None:
             files.discard(self._gear.home.open_circuits)
         else:

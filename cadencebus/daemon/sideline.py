@@ -12,45 +12,84 @@ if TYPE_CHECKING:
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Index
-    from cadencebus.model.cadence import Cadence
 
 _AT_ONCE = 200
 
 
 class Sideline:
-    """Absorbs and skips waiting ticks, some at a time, beside the runs."""
+    """Absorbs or skips waiting ticks, some at a time, beside the runs.
+
+    Each waiting tick is read once, when a run of its cadence starts for the first time since it came, and
+    remembered by what its payload amounts to: so a queue of different payloads costs nothing again.
+    """
 
     def __init__(self, gear: Gear, index: Index) -> None:
         self._gear = gear
         self._index = index
+        self._equal: dict[tuple[str, int], list[str]] = {}
         self.busy = 0
 
-    def snapshot(self, cadence: Cadence) -> list[str]:
-        """The names that wait behind a run which starts now; empty where every tick runs."""
-        return self._index.queue(cadence.name) if cadence.overlap == "coalesce" else []
-
-    async def absorb(self, boarded: Boarded, snapshot: list[str]) -> None:
-        """Finish as `absorbed` what equals the run's tick and waited when it started."""
+    async def absorb(self, boarded: Boarded, fresh: list[str]) -> None:
+        """Finish as `absorbed` what waits and equals the run's tick; `fresh` came since the last start."""
         self.busy += 1
         try:
-            for at in range(0, len(snapshot), _AT_ONCE):
-                names = [file for file in snapshot[at : at + _AT_ONCE] if file in self._index]
-                finished = await asyncio.to_thread(self._absorb_some, boarded, names)
-                for file in finished:
+            for some in _pieces(fresh):
+                names = [file for file in some if file in self._index]
+                for file, mark in await asyncio.to_thread(self._marks, names):
+                    self._equal.setdefault((boarded.cadence.name, mark), []).append(file)
+            equal = self._equal.pop((boarded.cadence.name, _mark(boarded.tick)), [])
+            for some in _pieces(equal):
+                names = [file for file in some if file in self._index]
+                for file in await asyncio.to_thread(self._absorb_some, boarded, names):
                     self._index.discard(file)
         except OSError as error:
             await self._gear.trouble(error)
         finally:
             self.busy -= 1
+            self._gear.wake()
 
-    def _absorb_some(self, boarded: Boarded, names: list[str]) -> list[str]:
-        equal = []
+    async def skip(self, cadence: str, came: list[str]) -> None:
+        """Finish as `skipped` what came while a run of its cadence was going on."""
+        self.busy += 1
+        try:
+            for some in _pieces(came):
+                await asyncio.to_thread(self._skip_some, cadence, some)
+        except OSError as error:
+            await self._gear.trouble(error)
+        finally:
+            self.busy -= 1
+            self._gear.wake()
+
+    def _skip_some(self, cadence: str, names: list[str]) -> None:
+        ticks = []
         for file in names:
             try:
                 tick = self._gear.spool.read("inbox", file)
             except (BadTick, FileNotFoundError):
                 continue
-            if absorbable(tick, boarded.tick):
+            ticks.append((tick, "skipped", f"it came while a run of {cadence} was going on (overlap: skip)"))
+        self._gear.closing.finish_unrun(ticks, self._gear.clock.wall())
+
+    def _marks(self, names: list[str]) -> list[tuple[str, int]]:
+        marks = []
+        for file in names:
+            try:
+                tick = self._gear.spool.read("inbox", file)
+            except (BadTick, FileNotFoundError):
+                continue
+            if absorbable(tick):
+                marks.append((file, _mark(tick)))
+        return marks
+
+    def _absorb_some(self, boarded: Boarded, names: list[str]) -> list[str]:
+        equal = []
+        for file in names:
+            try:
+                # Read again: it may have been edited since, and equal marks are not yet equal payloads.
+                tick = self._gear.spool.read("inbox", file)
+            except (BadTick, FileNotFoundError):
+                continue
+            if absorbable(tick) and dict(tick.payload) == dict(boarded.tick.payload):
                 equal.append(tick)
         if not equal:
             return []
@@ -64,7 +103,14 @@ class Sideline:
         return [tick.name.file for tick in finished]
 
 
-def absorbable(tick: Tick, leader: Tick) -> bool:
-    """Whether a run of the leader may stand for this tick."""
-    wanted_itself = tick.key is not None or tick.force or tick.expires_at is not None or tick.attempts
-    return not wanted_itself and dict(tick.payload) == dict(leader.payload)
+def absorbable(tick: Tick) -> bool:
+    """Whether another tick's run may stand for this one: not if it was wanted for itself."""
+    return tick.key is None and not tick.force and tick.expires_at is None and not tick.attempts
+
+
+def _mark(tick: Tick) -> int:
+    return hash(repr(sorted(tick.payload.items())))
+
+
+def _pieces(names: list[str]) -> list[list[str]]:
+    return [names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE)]

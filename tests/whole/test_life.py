@@ -119,6 +119,41 @@ def test_equal_ticks_are_absorbed_and_others_are_not(
     assert statuses == ["absorbed", "duplicate", "ok", "ok", "ok"]
 
 
+def test_ticks_that_come_during_a_run_are_skipped_where_the_cadence_says_so(
+    home: Path,
+    cadence: Cadence,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """Those that waited before it are not."""
+    write("x", f"echo >> {home}/log; while test ! -e {home}/go; do sleep 0.02; done", overlap="skip")
+    first, waited = (cadence("enqueue", "x").stdout.strip() for _ in range(2))
+    consumer()
+    eventually((home / "log").exists)
+    late = cadence("enqueue", "x").stdout.strip()
+    eventually(lambda: ticks(home, "done"))
+    (home / "go").touch()
+    eventually(lambda: len(ticks(home, "done")) == 3)
+    assert {t["id"]: t["outcome"]["status"] for t in ticks(home, "done")} == {
+        first: "ok",
+        waited: "ok",
+        late: "skipped",
+    }
+
+
+def test_a_queue_of_different_payloads_is_read_once_and_its_equals_are_absorbed(
+    home: Path, cadence: Cadence, write: Callable[..., None]
+) -> None:
+    """Equal ones join whichever run of theirs starts first, in any mixture."""
+    write("x", "true")
+    lines = [json.dumps({"cadence": "x", "payload": {"n": n % 3}}) for n in range(12)]
+    cadence("enqueue", "--batch", "-", stdin="\n".join(lines))
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    done = [(t["payload"]["n"], t["outcome"]["status"]) for t in ticks(home, "done")]
+    assert sorted(done) == sorted((n, s) for n in range(3) for s in ["ok", *["absorbed"] * 3])
+
+
 def test_a_guard_decides_before_the_session(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
     """75: nothing to do, 0: go on, anything else: a failure."""
     write("idle", "echo ran", guard=["sh", "-c", "exit 75"])
