@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -22,8 +22,6 @@ from cadencebus.model.cronline import LAST, CronLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-CatchUp = Literal["none", "one", "all"]
 
 SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -72,8 +70,8 @@ class Scheduled(Protocol):
         """The zone of its clock; None: the machine's."""
 
     @property
-    def catch_up(self) -> CatchUp:
-        """What becomes of firings missed."""
+    def catch_up(self) -> str:
+        """What becomes of missed firings: `none`, `one` or `all`."""
 
     @property
     def jitter(self) -> float:
@@ -92,7 +90,7 @@ class Timetable:
     local: bool = True
     max_firings: int | None = None
     expires_at: float | None = None
-    catch_up: CatchUp = "one"
+    catch_up: str = "one"
     jitter: float = 0.0
 
     @property

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadencebus.policy.due import MOST, Cursor, Due, begin, cursor_of, due
-from cadencebus.policy.timetable import CatchUp, Timetable, cron_line
+from cadencebus.policy.timetable import Timetable, cron_line
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
-MODES: tuple[CatchUp, ...] = ("none", "one", "all")
+MODES = ("none", "one", "all")
 HOUR, DAY = 3600.0, 86400.0
 
 
@@ -90,7 +90,7 @@ def test_jitter_moves_the_firing_but_not_the_slot() -> None:
     ("mode", "expected"),
     [("none", []), ("one", ["04 19:00"]), ("all", [f"04 {hour}:00" for hour in range(11, 20)])],
 )
-def test_a_laptop_that_slept_nine_hours(mode: CatchUp, expected: list[str]) -> None:
+def test_a_laptop_that_slept_nine_hours(mode: str, expected: list[str]) -> None:
     """`none` drops what was missed, `one` brings the newest, `all` brings each."""
     bus = Bus(replace(HOURLY, catch_up=mode), at("2026-05-04 10:30"))
     found = bus.turn(at("2026-05-04 19:30"))
@@ -117,7 +117,7 @@ def test_all_is_bounded_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_ten_years_of_downtime_cost_no_long_search(mode: CatchUp) -> None:
+def test_ten_years_of_downtime_cost_no_long_search(mode: str) -> None:
     """Five million missed minutes are not walked through."""
     minutely = Timetable(name="x", line=cron_line("* * * * *"), zone=BERLIN, catch_up=mode)
     asked = 0
@@ -174,7 +174,7 @@ def test_an_edit_takes_effect_at_once_and_looks_only_forward() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("step", [5.0, 30 * 60.0, 3 * HOUR, DAY, 400 * DAY])
-def test_a_clock_set_back_fires_nothing_again(mode: CatchUp, step: float) -> None:
+def test_a_clock_set_back_fires_nothing_again(mode: str, step: float) -> None:
     """Every slot once, though clocks show its time twice; and the schedule says that it waits."""
     bus = Bus(replace(HOURLY, catch_up=mode), MONDAY)
     for minute in range(0, 600, 5):
@@ -191,7 +191,7 @@ def test_a_clock_set_back_fires_nothing_again(mode: CatchUp, step: float) -> Non
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_clock_that_was_a_year_ahead_for_a_while_silences_nothing(mode: CatchUp) -> None:
+def test_a_clock_that_was_a_year_ahead_for_a_while_silences_nothing(mode: str) -> None:
     """It leaps, and is set right: the year it passed over is still to come, and nothing in it fired yet."""
     bus = Bus(replace(HOURLY, catch_up=mode), MONDAY)
     for n in range(5):
@@ -247,7 +247,7 @@ def test_a_zone_that_nobody_knows_any_more_is_left_without_looking_back() -> Non
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("seed", range(6))
-def test_a_week_with_random_downtime(mode: CatchUp, seed: int) -> None:
+def test_a_week_with_random_downtime(mode: str, seed: int) -> None:
     """Against a plain retelling: what passed while the bus was down is caught up, all else fires on time."""
     rng = random.Random(seed)
     timetable = replace(HOURLY, line=cron_line("*/10 7-20 * * *"), catch_up=mode)
@@ -285,7 +285,7 @@ RULES = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(rule=RULES, mode=st.sampled_from(MODES), steps=STEPS)
 def test_whatever_the_clock_does_no_slot_fires_twice_and_the_cursor_never_goes_back(
-    rule: Timetable, mode: CatchUp, steps: list[tuple[float, bool]]
+    rule: Timetable, mode: str, steps: list[tuple[float, bool]]
 ) -> None:
     """Random steps of the clock in both directions, with a restart from disk before every turn."""
     now = at("2026-10-24 12:00")

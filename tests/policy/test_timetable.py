@@ -19,8 +19,6 @@ from cadencebus.policy.timetable import Timetable, cron_line, timetable_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.policy.timetable import CatchUp
-
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -35,7 +33,7 @@ class Asked:
     max_firings: int | None = None
     expires_at: float | None = None
     timezone: str | None = None
-    catch_up: CatchUp = "one"
+    catch_up: str = "one"
     jitter: float = 0.0
 
 

@@ -11,10 +11,10 @@ from cadencebus.units.site import Site
 def site() -> Site:
     """An ordinary bus of an ordinary user."""
     return Site(
-        home="/home/ann/mail",
-        program=("/home/ann/.local/bin/cadence",),
-        path="/home/ann/.local/bin:/usr/bin:/bin",
-        logs="/home/ann/Library/Logs/cadencebus",
+        home="/srv/ann/mail",
+        program=("/srv/ann/.local/bin/cadence",),
+        path="/srv/ann/.local/bin:/usr/bin:/bin",
+        logs="/srv/ann/Library/Logs/cadencebus",
     )
 
 
@@ -22,8 +22,8 @@ def site() -> Site:
 def nasty() -> Site:
     """A bus whose paths mean something to XML, to systemd, to cron or to a shell."""
     return Site(
-        home='/home/ann/50% "mail" & <it\'s> $HOME;#ü',
+        home='/srv/ann/50% "mail" & <it\'s> $HOME;#ü',
         program=("/opt/a b%h/cadence", "-x", "100%"),
         path="/opt/a b%h:/usr/bin:/bin",
-        logs="/home/ann/Log's 100%",
+        logs="/srv/ann/Log's 100%",
     )

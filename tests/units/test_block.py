@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cadencebus.units.block import block_in, with_block, without_block
 
-HOME = "/home/ann/mail"
+HOME = "/srv/ann/mail"
 FOREIGN = st.lists(st.text("abc #*/5\t\r%é", max_size=12).map(lambda line: line + "\n"), max_size=6).map(
     "".join
 )
@@ -18,7 +18,7 @@ def test_a_block_is_put_at_the_end_and_taken_out_again() -> None:
     """Between its markers, with the home in them."""
     text = with_block("0 9 * * * mine\n", HOME, "1 2 * * * ours\n")
     assert text == (
-        "0 9 * * * mine\n# BEGIN cadencebus /home/ann/mail\n1 2 * * * ours\n# END cadencebus /home/ann/mail\n"
+        "0 9 * * * mine\n# BEGIN cadencebus /srv/ann/mail\n1 2 * * * ours\n# END cadencebus /srv/ann/mail\n"
     )
     assert block_in(text, HOME) == "1 2 * * * ours\n"
     assert without_block(text, HOME) == "0 9 * * * mine\n"
@@ -57,9 +57,9 @@ def test_a_block_that_was_copied_is_one_again() -> None:
 @pytest.mark.parametrize(
     "torn",
     [
-        "# BEGIN cadencebus /home/ann/mail\nmine\n",
-        "mine\n# END cadencebus /home/ann/mail\n",
-        2 * "# BEGIN cadencebus /home/ann/mail\n" + "# END cadencebus /home/ann/mail\n",
+        "# BEGIN cadencebus /srv/ann/mail\nmine\n",
+        "mine\n# END cadencebus /srv/ann/mail\n",
+        2 * "# BEGIN cadencebus /srv/ann/mail\n" + "# END cadencebus /srv/ann/mail\n",
     ],
 )
 def test_markers_that_do_not_pair_up_are_never_guessed(torn: str) -> None:

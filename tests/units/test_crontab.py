@@ -22,7 +22,7 @@ INBOX = Producer(name="inbox", line=cron_line("*/5 8-19 * * mon-fri"))
 def test_a_cadence_is_one_line(site: Site) -> None:
     """Numbers for names, the home in front of the command, errors mailed, the rest dropped."""
     assert producer_line(site, INBOX) == (
-        "*/5 8-19 * * 1-5 CADENCE_HOME=/home/ann/mail /home/ann/.local/bin/cadence"
+        "*/5 8-19 * * 1-5 CADENCE_HOME=/srv/ann/mail /srv/ann/.local/bin/cadence"
         " enqueue inbox --source cron >/dev/null"
     )
 
@@ -30,8 +30,8 @@ def test_a_cadence_is_one_line(site: Site) -> None:
 def test_the_consumer_starts_at_boot_under_its_supervisor(site: Site) -> None:
     """Cron restarts nothing, `cadence up` does."""
     assert consumer_line(site) == (
-        "@reboot CADENCE_HOME=/home/ann/mail PATH=/home/ann/.local/bin:/usr/bin:/bin"
-        " /home/ann/.local/bin/cadence up >>/home/ann/Library/Logs/cadencebus/consumer.log 2>&1"
+        "@reboot CADENCE_HOME=/srv/ann/mail PATH=/srv/ann/.local/bin:/usr/bin:/bin"
+        " /srv/ann/.local/bin/cadence up >>/srv/ann/Library/Logs/cadencebus/consumer.log 2>&1"
     )
 
 
@@ -102,7 +102,7 @@ def test_a_line_too_long_for_cron_is_refused(site: Site) -> None:
 def test_a_backslash_is_refused(site: Site) -> None:
     """Crons differ about it."""
     with pytest.raises(Inexpressible, match="backslash"):
-        consumer_line(replace(site, home="/home/a\\b"))
+        consumer_line(replace(site, home="/srv/a\\b"))
 
 
 def test_a_promise_that_cron_does_not_keep_is_named() -> None:

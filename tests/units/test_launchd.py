@@ -32,12 +32,12 @@ def test_the_consumer_is_kept_alive_and_leaves_its_sessions_alone(site: Site) ->
     plist = members(unit)
     assert unit.file == f"cadencebus.{site.slug}.plist"
     assert plist["Label"] == f"cadencebus.{site.slug}"
-    assert plist["ProgramArguments"] == ["/home/ann/.local/bin/cadence", "run"]
+    assert plist["ProgramArguments"] == ["/srv/ann/.local/bin/cadence", "run"]
     assert plist["EnvironmentVariables"] == {"CADENCE_HOME": site.home, "PATH": site.path}
     assert plist["KeepAlive"] == {"SuccessfulExit": False}
     assert plist["AbandonProcessGroup"] is True
     assert plist["RunAtLoad"] is True
-    assert plist["StandardErrorPath"] == "/home/ann/Library/Logs/cadencebus/consumer.log"
+    assert plist["StandardErrorPath"] == "/srv/ann/Library/Logs/cadencebus/consumer.log"
 
 
 def test_a_cadence_is_an_agent_that_does_not_run_when_loaded(site: Site) -> None:

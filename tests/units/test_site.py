@@ -29,7 +29,7 @@ def test_a_slug_is_fit_for_every_unit_name(site: Site, home: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"home": "/home/ann\nExecStart=/bin/sh"},
+        {"home": "/srv/ann\nExecStart=/bin/sh"},
         {"home": "mail"},
         {"program": ("cadence",)},
         {"program": ("/usr/bin/python3", "a\rb")},

@@ -39,10 +39,10 @@ def test_the_consumer_is_restarted_and_stopped_without_its_sessions(site: Site) 
     unit = consumer(site)
     service = values(unit, "Service")
     assert unit.file == f"cadencebus-{site.slug}.service"
-    assert service["ExecStart"] == [":/home/ann/.local/bin/cadence run"]
+    assert service["ExecStart"] == [":/srv/ann/.local/bin/cadence run"]
     assert service["Environment"] == [
-        "CADENCE_HOME=/home/ann/mail",
-        "PATH=/home/ann/.local/bin:/usr/bin:/bin",
+        "CADENCE_HOME=/srv/ann/mail",
+        "PATH=/srv/ann/.local/bin:/usr/bin:/bin",
     ]
     assert service["Restart"] == ["on-failure"]
     assert service["RestartPreventExitStatus"] == ["75 78"]
@@ -56,7 +56,7 @@ def test_a_cadence_is_a_timer_and_its_service(site: Site) -> None:
     service, timer = producer(site, INBOX)
     assert service.file.removesuffix(".service") == timer.file.removesuffix(".timer")
     assert values(service, "Service")["ExecStart"] == [
-        ":/home/ann/.local/bin/cadence enqueue inbox --source systemd"
+        ":/srv/ann/.local/bin/cadence enqueue inbox --source systemd"
     ]
     assert values(timer, "Timer") == {
         "OnCalendar": ["Mon..Fri *-*-* 08..19:00..55/5:00 Europe/Berlin"],
