@@ -17,6 +17,7 @@ from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Recovery, retell
 from cadencebus.daemon.sideline import Sideline
+from cadencebus.model.naming import parse_deferred
 from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 from cadencebus.store import files
 
@@ -53,6 +54,7 @@ class Consumer:
         # `run --once`: only what a guard has let pass may still start.
         self.last_orders = False
         self.bell = asyncio.Event()
+        self.failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrived: dict[str, None] = {}
         self._events: list[dict[str, Any]] = []
@@ -77,21 +79,26 @@ class Consumer:
                 self._launch(flight, flight.adopt(tick, run))
         self._rescan_at = self.gear.clock.monotonic() + RESCAN
         self.presence.snapshot_circuits()
-        self._spawn(self._retell(list(self.index.names())))
+        running = [tick.name.file for tick, _, _ in adoptees]
+        self._spawn(self._retell([*self.index.names(), *self.calendar.names(), *running]))
 
-    async def _retell(self, waiting: list[str]) -> None:
+    async def _retell(self, unfinished: list[str]) -> None:
         with contextlib.suppress(OSError):
-            await asyncio.to_thread(retell, self.gear, waiting)
+            await asyncio.to_thread(retell, self.gear, unfinished)
 
     def ring(self, folder: str, path: str) -> None:
         """Something happened in a folder: remember the name if it is a tick's, and wake."""
         if folder == self.gear.home.inbox:
             self._arrived[os.path.basename(path)] = None
         elif folder == self.gear.home.deferred:
-            name = os.path.basename(path)
-            if name[:1].isdigit() and name.endswith(".json"):
-                self.calendar.add(name)
+            self._defer(os.path.basename(path))
         self.bell.set()
+
+    def _defer(self, file: str) -> None:
+        """Take up a name of deferred/, and tell that its tick was accepted."""
+        parsed = parse_deferred(file)
+        if parsed is not None and self.calendar.add(file):
+            self._told({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
 
     # --- one turn --------------------------------------------------------------------------------
 
@@ -133,8 +140,7 @@ class Consumer:
         if fresh:
             self.bell.set()
         for file in self.gear.spool.names("deferred"):
-            if file[:1].isdigit() and file.endswith(".json"):
-                self.calendar.add(file)
+            self._defer(file)
         took = self.gear.clock.monotonic() - started
         self._rescan_at = self.gear.clock.monotonic() + max(RESCAN, 100 * took)
 
@@ -214,8 +220,6 @@ class Consumer:
         self._rescan_at = 0.0
         self.bell.set()
 
-    # --- flights ---------------------------------------------------------------------------------
-
     def _launch(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401 - a coroutine
         self.flights[flight.file] = flight
         self._spawn(self._follow(flight, flying))
@@ -258,8 +262,6 @@ class Consumer:
             self.gear.say(f"a part of the consumer failed: {error!r}")
             self.failure = error
             self.bell.set()
-
-    failure: BaseException | None = None
 
     def _told(self, event: Any) -> None:  # noqa: ANN401
         self._events.append({**event})

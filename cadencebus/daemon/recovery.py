@@ -170,21 +170,22 @@ class Recovery:
             )
 
 
-def retell(gear: Gear, waiting: Iterable[str]) -> int:
+def retell(gear: Gear, unfinished: Iterable[str]) -> int:
     """Re-emit what the folders imply and the journal lacks; how many lines that took."""
     since = day(gear.clock.wall() - 2 * 86400)
     # Hashes rather than ids: a million waiting ticks have a million lines.
     told = {hash(fact) for fact in journal.facts(gear.home, since)}
     count = 0
-    for lines in _by_hundreds(_untold(gear, waiting, told, since)):
+    for lines in _by_hundreds(_untold(gear, unfinished, told, since)):
         gear.journal.write(gear.clock.wall(), lines, durable=True)
         count += len(lines)
     return count
 
 
-def _untold(gear: Gear, waiting: Iterable[str], told: set[int], since: str) -> Iterator[dict[str, Any]]:
-    for file in waiting:
-        name = parse_name(file)
+def _untold(gear: Gear, unfinished: Iterable[str], told: set[int], since: str) -> Iterator[dict[str, Any]]:
+    for file in unfinished:
+        late = parse_deferred(file)
+        name = late[1] if late else parse_name(file)
         # Older ones were told of on their own day, which is not read again.
         if name is not None and hash(("tick.accepted", name.id)) not in told and _day_of(name.stamp) >= since:
             yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
@@ -192,10 +193,18 @@ def _untold(gear: Gear, waiting: Iterable[str], told: set[int], since: str) -> I
     for event, place in [("tick.dead", "dead"), *days]:
         for file in list(gear.spool.names(place)):
             name = parse_name(file)
-            if name is None or hash((event, name.id)) in told or _day_of(name.stamp) < since:
+            if name is None or _day_of(name.stamp) < since:
+                continue
+            untold = [what for what in ("tick.accepted", event) if hash((what, name.id)) not in told]
+            if not untold:
                 continue
             with contextlib.suppress(BadTick, OSError):
-                yield done_event(gear.spool.read(place, file))
+                tick = gear.spool.read(place, file)
+                # Rubbish was never accepted, only buried.
+                if "tick.accepted" in untold and "raw" not in (tick.outcome or {}):
+                    yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
+                if event in untold:
+                    yield done_event(tick)
 
 
 def _by_hundreds(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

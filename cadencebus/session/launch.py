@@ -109,7 +109,10 @@ class Launcher:
         line.sendall(body)
 
     def _answer(self) -> dict[str, Any]:
-        line = self._connected()
+        # The line that was asked, not a new one: a launcher that died since has left nobody to answer there.
+        if self._line is None:
+            raise EOFError
+        line = self._line
         head = _exactly(line, _HEAD.size)
         answer = json.loads(_exactly(line, _HEAD.unpack(head)[0]))
         return answer if isinstance(answer, dict) else {}
