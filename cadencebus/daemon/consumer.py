@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +68,7 @@ class Consumer:
         adoptees = await asyncio.to_thread(recovery.run)
         self.intake.settle = self.gear.settings.current.settle
         self.intake.arrived(recovery.strangers)
+        self.intake.settle_priorities()
         self._flush()
         for tick, cadence, run in adoptees:
             if run is not None:
@@ -83,8 +83,10 @@ class Consumer:
         self._spawn(self._retell([*self.index.names(), *self.calendar.names(), *running]))
 
     async def _retell(self, unfinished: list[str]) -> None:
-        with contextlib.suppress(OSError):
+        try:
             await asyncio.to_thread(retell, self.gear, unfinished)
+        except OSError as error:
+            self.gear.say(f"the journal could not be completed: {error}")
 
     def ring(self, folder: str, path: str) -> None:
         """Something happened in a folder: remember the name if it is a tick's, and wake."""
@@ -99,8 +101,6 @@ class Consumer:
         parsed = parse_deferred(file)
         if parsed is not None and self.calendar.add(file):
             self._told({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
-
-    # --- one turn --------------------------------------------------------------------------------
 
     def turn(self) -> None:
         """Look, decide, begin: everything that may start now is started."""
@@ -270,8 +270,6 @@ class Consumer:
         if self._events:
             events, self._events = self._events, []
             self.gear.journal.write(self.gear.clock.wall(), events)
-
-    # --- time ------------------------------------------------------------------------------------
 
     def next_look(self) -> float:
         """Seconds until something is due by itself, at most until the next rescan."""

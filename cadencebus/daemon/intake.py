@@ -100,13 +100,28 @@ class Intake:
     def _first_sight(self, file: str, name: Name) -> None:
         """A producer that gives no priority writes 5: rename once to the cadence's own."""
         if name.priority == DEFAULT_PRIORITY:
-            wanted = self._own_priority(name.cadence)
-            if wanted != DEFAULT_PRIORITY and self._silent_on_priority(file):
-                target = name.at(wanted).file
-                if self._spool.rename("inbox", file, target):
-                    file = target
+            file = self._own_name(file, name)
         if self._index.add(file):
             self._tell({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
+
+    def settle_priorities(self) -> None:
+        """Give what already waits its cadence's own priority, as if it were seen arriving."""
+        for cadence in self._index.cadences():
+            if self._own_priority(cadence) == DEFAULT_PRIORITY:
+                continue
+            for file in self._index.queue(cadence):
+                name = parse_name(file)
+                if name is not None and name.priority == DEFAULT_PRIORITY:
+                    target = self._own_name(file, name)
+                    if target != file and self._index.discard(file):
+                        self._index.add(target)
+
+    def _own_name(self, file: str, name: Name) -> str:
+        """The file's name after the one rename to its cadence's priority, where it gives none itself."""
+        target = name.at(self._own_priority(name.cadence)).file
+        if target != file and self._silent_on_priority(file) and self._spool.rename("inbox", file, target):
+            return target
+        return file
 
     def _silent_on_priority(self, file: str) -> bool:
         try:

@@ -154,6 +154,20 @@ def test_a_queue_of_different_payloads_is_read_once_and_its_equals_are_absorbed(
     assert sorted(done) == sorted((n, s) for n in range(3) for s in ["ok", *["absorbed"] * 3])
 
 
+def test_a_tick_without_a_priority_gets_its_cadences_own_once(
+    home: Path, cadence: Cadence, write: Callable[..., None]
+) -> None:
+    """By one rename at first sight; one that says 5 keeps 5."""
+    write("x", "true", priority=3, overlap="queue", enabled=False)
+    silent, said = (
+        cadence("enqueue", "x").stdout.strip(),
+        cadence("enqueue", "x", "--priority", "5").stdout.strip(),
+    )
+    cadence("run", "--drain", "--quiet")
+    names = sorted(path.name[:2] + path.stem[-8:] for path in (home / "state" / "inbox").iterdir())
+    assert names == [f"3-{silent[-8:]}", f"5-{said[-8:]}"]
+
+
 def test_a_guard_decides_before_the_session(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
     """75: nothing to do, 0: go on, anything else: a failure."""
     write("idle", "echo ran", guard=["sh", "-c", "exit 75"])
