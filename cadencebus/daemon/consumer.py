@@ -259,7 +259,8 @@ class Consumer:
     def _reaped(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.gear.say(f"a part of the consumer failed: {error!r}")
+            self.gear.say(f"a fault of cadencebus itself, the rest goes on: {error!r}")
+            self._told({"event": "consumer.fault", "reason": repr(error)[:500]})
             self.failure = error
             self.bell.set()
 
