@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import doorman, output
-from cadencebus.clock import parse_rfc3339, rfc3339
-from cadencebus.errors import BadData, CadenceError
+from cadencebus.bus import Made, Maker
+from cadencebus.cli import doorman
+from cadencebus.cli.output import Output
+from cadencebus.clock import parse_rfc3339
+from cadencebus.errors import BadData, CadenceError, NoSuch
 from cadencebus.model import strictjson
-from cadencebus.model.naming import Name, name_of
-from cadencebus.model.tick import BadTick, read_members
 from cadencebus.store import inlet
+from cadencebus.store.config import load_settings
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -20,71 +22,105 @@ if TYPE_CHECKING:
 
     from cadencebus.cli.context import Context
 
-_LIMIT = 1 << 20
+# So many lines are named one by one in a warning; the rest is counted.
+_NAMED = 5
 
 
 def put_batch(path: str, context: Context) -> int:
-    """Read, check all, put all, print the ids."""
-    known: set[str] = set()
-    warned: set[str] = set()
-    batch: list[tuple[Name, bytes, float | None]] = []
-    prompts = Prompts(context.home)
-    for number, line in _lines(path):
-        try:
-            members = _members(line)
-            if members["cadence"] not in known:
-                doorman.known(context.home, members["cadence"])
-                known.add(members["cadence"])
-        except CadenceError as error:
-            raise type(error)(
-                f"{path}:{number}: {error.message}: nothing was accepted", next_step=error.next_step
-            ) from None
-        batch.append(_tick(members))
-        _warn(members, number, prompts, warned, context)
+    """Read all, check all, put all, print the ids."""
+    settings = load_settings(context.home, flags={}, environ=os.environ)
+    clerk = _Clerk(context, settings.max_tick_bytes)
+    batch = [clerk.take(path, number, line) for number, line in _lines(path, settings.max_tick_bytes)]
     doorman.room(context.home, len(batch))
     inlet.put_all(context.home, batch)
-    for name, _, _ in batch:
-        line_out = f'{{"id": "{name.id}", "cadence": "{name.cadence}"}}' if context.json else name.id
-        sys.stdout.write(line_out + "\n")
+    # An id that is printed is a promise: from here on it is kept.
+    if context.json:
+        sys.stdout.writelines(f'{{"id": "{name.id}", "cadence": "{name.cadence}"}}\n' for name, _, _ in batch)
+    else:
+        sys.stdout.writelines(f"{name.id}\n" for name, _, _ in batch)
+    clerk.warn(settings.defaults)
     return 0
 
 
-def _lines(path: str) -> Iterator[tuple[int, bytes]]:
-    source = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 - closed below
-    with source:
-        for number, line in enumerate(source, 1):
-            if line.strip():
-                yield number, line
-
-
-def _members(line: bytes) -> dict[str, Any]:
-    if len(line) > _LIMIT:
-        raise BadData(f"{len(line)} bytes, where {_LIMIT} are allowed")
-    try:
-        return read_members(line)
-    except BadTick as error:
-        raise BadData(error.message) from None
-
-
-def _tick(members: dict[str, Any]) -> tuple[Name, bytes, float | None]:
-    now = time.time()
-    tick_id = members.get("id") or inlet.new_id(now)
-    name = name_of(tick_id, members["cadence"], members.get("priority", 5))
-    due = parse_rfc3339(members["not_before"]) if members.get("not_before") else None
-    whole = {"schema": 1, "id": tick_id, "source": "cli", **members}
-    whole.setdefault("created_at", rfc3339(now))
-    return name, strictjson.dumps(whole), due if due is not None and due > now else None
-
-
-def _warn(members: dict[str, Any], number: int, prompts: Prompts, warned: set[str], context: Context) -> None:
-    if members.get("expires_at") and parse_rfc3339(members["expires_at"]) <= time.time():
-        output.hint(f"line {number}: already expired: it will be finished as expired", quiet=context.quiet)
-    name = members["cadence"]
-    if name in warned:
+def _lines(path: str, most: int) -> Iterator[tuple[int, bytes]]:
+    if path == "-":
+        yield from _numbered(sys.stdin.buffer, most)
         return
-    warned.add(name)
     try:
-        if not prompts.load(name).enabled:
-            output.hint(f"line {number}: {name} is disabled: its ticks wait", quiet=context.quiet)
-    except (CadenceError, OSError) as error:
-        output.hint(f"line {number}: {error}", quiet=context.quiet)
+        file = open(path, "rb")  # noqa: SIM115 - closed two lines below
+    except OSError as error:
+        raise NoSuch(f"--batch {path}: {error.strerror}") from None
+    with file:
+        yield from _numbered(file, most)
+
+
+def _numbered(file: Any, most: int) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401 - a binary stream
+    number = 0
+    # Never more of a line than is allowed: a file of two gigabytes may be one line.
+    while line := file.readline(most + 2):
+        number += 1
+        if line.strip():
+            yield number, line
+
+
+class _Clerk:
+    """Checks line by line, and remembers what the operator should hear in the end."""
+
+    def __init__(self, context: Context, most: int) -> None:
+        self._context = context
+        self._most = most
+        self._maker = Maker("cli", os.environ)
+        self._known: dict[str, int] = {}
+        self._ids: set[str] = set()
+        self._expired: list[int] = []
+        self._now = time.time()
+
+    def take(self, path: str, number: int, line: bytes) -> Made:
+        """The tick of one line; an error names the line and refuses the whole batch."""
+        try:
+            members = self._members(line)
+            made = self._maker.make(members)
+            self._admit(made, members)
+        except CadenceError as error:
+            refusal = BadData(f"{path}:{number}: {error.message}: nothing was accepted")
+            refusal.exit_code = error.exit_code
+            refusal.next_step = error.next_step
+            raise refusal from None
+        if members.get("expires_at") and parse_rfc3339(members["expires_at"]) <= self._now:
+            self._expired.append(number)
+        return made
+
+    def _members(self, line: bytes) -> dict[str, Any]:
+        if len(line.rstrip(b"\r\n")) > self._most:
+            raise BadData(f"more than {self._most} bytes", next_step="name a file in the payload instead")
+        members = strictjson.loads(line)
+        if not isinstance(members, dict):
+            raise BadData('not a JSON object such as {"cadence": "brief"}')
+        return members
+
+    def _admit(self, made: Made, members: dict[str, Any]) -> None:
+        name = made[0]
+        if name.cadence not in self._known:
+            doorman.known(self._context.home, name.cadence)
+        self._known[name.cadence] = self._known.get(name.cadence, 0) + 1
+        if "id" in members:
+            if name.id in self._ids:
+                raise BadData(f"the id {name.id} stands twice in the batch")
+            self._ids.add(name.id)
+
+    def warn(self, defaults: Any) -> None:  # noqa: ANN401 - as the settings have them
+        """Tell of ticks that were accepted and will not run, or not now."""
+        out = Output(self._context)
+        if self._expired:
+            some = ", ".join(str(number) for number in self._expired[:_NAMED])
+            more = f" and {len(self._expired) - _NAMED} more" if len(self._expired) > _NAMED else ""
+            out.warn(f"warning: line {some}{more}: already expired, will be finished as `expired`")
+        prompts = Prompts(self._context.home, lambda: defaults)
+        for name, count in sorted(self._known.items()):
+            try:
+                if prompts.load(name).enabled:
+                    continue
+                why = "is disabled"
+            except (CadenceError, OSError) as error:
+                why = f"can't run as it is: {error}"
+            out.warn(f"warning: {name} {why}: its {count} {'tick' if count == 1 else 'ticks'} will wait")

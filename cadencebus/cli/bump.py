@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.finding import WAITING, find
+from cadencebus.cli import handling
+from cadencebus.cli.finding import find_waiting
 from cadencebus.cli.options import Parser
-from cadencebus.errors import TryLater
+from cadencebus.cli.output import Output
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
+    from cadencebus.model.tick import Tick
+
+EXAMPLES = """  cadence bump 7f3k9q2m
+  cadence bump 7f3k && cadence wait 7f3k"""
 
 
 def main(words: list[str], context: Context) -> int:
-    """Give waiting ticks priority 0; one that waits for its time is ready at once."""
-    parser = Parser(
-        "bump", "Move waiting ticks to the front: priority 0, and due now.", "  cadence bump 7f3k9q2m"
-    )
+    """Give waiting ticks priority 0, those that wait for their time too."""
+    parser = Parser("bump", "Move waiting ticks to the front: priority 0, and due now.", EXAMPLES)
     parser.add_argument("tick", nargs="+", help="ids, or unique parts of them")
     asked = parser.parse_args(words)
-    spool = Spool(context.home)
-    for found in [find(context.home, part, WAITING) for part in asked.tick]:
-        file = found.file
-        if found.state == "deferred":
-            tick = spool.read("deferred", file)
-            spool.rewrite("deferred", file, tick.due_now())
-            with spool.moving():
-                ready = spool.promote([file])
-            file = ready[0] if ready else file
-        target = found.name.at(0).file
-        if file != target and not spool.rename("inbox", file, target):
-            raise TryLater(f"{found.name.id} is not waiting any more: the consumer was faster")
-        sys.stdout.write(f"{found.name.id} is first\n")
+    spool, out = Spool(context.home), Output(context)
+    for found in [find_waiting(context.home, part) for part in dict.fromkeys(asked.tick)]:
+        handling.change(spool, found, _first)
+        if out.json:
+            out.line_of_json({"id": found.name.id, "priority": 0})
+        else:
+            out.line(f"{found.name.id} is at the front")
     return 0
+
+
+def _first(tick: Tick) -> Tick:
+    return replace(tick.due_now(), priority=0)

@@ -1,15 +1,17 @@
-"""`cadence check`: validate every cadence and cadence.yaml."""
+"""`cadence check`: validate every cadence and cadence.yaml, and say what would run."""
 
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import output
+from cadencebus.cli import programs
 from cadencebus.cli.options import Parser
-from cadencebus.errors import CadenceError, NoSuch
-from cadencebus.session.environment import search_path
+from cadencebus.cli.output import Column, Output, Painted
+from cadencebus.errors import CadenceError, Misconfigured, NoSuch
+from cadencebus.model.naming import is_cadence
+from cadencebus.model.settings import Settings
 from cadencebus.store.badfile import BadFile
 from cadencebus.store.config import load_settings
 from cadencebus.store.prompts import Prompts
@@ -17,87 +19,126 @@ from cadencebus.store.prompts import Prompts
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
     from cadencebus.model.cadence import Cadence
-    from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
+
+EXAMPLES = """  cadence check
+  cadence check prompts/brief.md cadence.yaml
+  cadence check --json | jq -r '.problems[].text'"""
+SETTINGS = "cadence.yaml"
+COLUMNS = (Column("FILE"), Column("RUNNER"), Column("PROGRAM", wide=True), Column("VERSION", wide=True))
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check brought to light."""
+
+    checked: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def wrong(self, error: CadenceError) -> None:
+        """Note what makes a file useless."""
+        fallback = {"text": error.message}
+        self.problems.append(error.problem.dump() if isinstance(error, BadFile) else fallback)
 
 
 def main(words: list[str], context: Context) -> int:
     """Check all, or the named files; exit 78 where something is wrong."""
     parser = Parser(
-        "check",
-        "Validate every cadence and cadence.yaml.",
-        "  cadence check\n  cadence check prompts/brief.md",
+        "check", "Validate every cadence and cadence.yaml. Exit 78 where something is wrong.", EXAMPLES
     )
     parser.add_argument("file", nargs="*", help="prompt files, cadence names or cadence.yaml (default: all)")
     asked = parser.parse_args(words)
-    problems: list[BadFile | CadenceError] = []
-    warnings: list[str] = []
-    settings: Settings | None = None
-    try:
-        settings = load_settings(context.home, flags={}, environ=os.environ)
-    except CadenceError as error:
-        problems.append(error)
-    prompts = Prompts(context.home, lambda: settings.defaults if settings else {})
-    names = _names(asked.file, prompts, context.home)
-    for name in names:
+    out, findings = Output(context), Findings()
+    settings = _settings(context.home, findings)
+    prompts = Prompts(context.home, lambda: settings.defaults)
+    for name in _names(asked.file, prompts, context.home, findings):
         try:
-            warnings += _warnings(prompts.load(name), settings, prompts)
+            cadence = prompts.load(name)
         except CadenceError as error:
-            problems.append(error)
-    if context.json:
-        found = [p.problem.dump() if isinstance(p, BadFile) else {"text": p.message} for p in problems]
-        output.emit_json({"checked": len(names), "problems": found, "warnings": warnings})
+            findings.wrong(error)
+        except OSError as error:
+            findings.wrong(Misconfigured(f"prompts/{name}.md: {error.strerror}"))
+        else:
+            _look_closer(cadence, settings, context.home, findings)
+    _answer(out, findings)
+    return Misconfigured.exit_code if findings.problems else 0
+
+
+def _settings(home: Home, findings: Findings) -> Settings:
+    try:
+        settings = load_settings(home, flags={}, environ=os.environ)
+    except CadenceError as error:
+        findings.wrong(error)
+    except OSError as error:
+        findings.wrong(Misconfigured(f"{SETTINGS}: {error.strerror}"))
     else:
-        for problem in problems:
-            sys.stdout.write(f"{output.safe(problem.message)}\n")
-        for warning in warnings:
-            output.hint(f"warning: {output.safe(warning)}", quiet=context.quiet)
-        if not problems:
-            sys.stdout.write(f"{len(names)} cadence{'' if len(names) == 1 else 's'}, cadence.yaml: fine\n")
-    return BadFile.exit_code if problems else 0
+        if os.path.lexists(home.settings):
+            findings.checked.append({"file": SETTINGS, "runner": None, "program": None, "version": None})
+        return settings
+    return Settings()
 
 
-def _names(asked: list[str], prompts: Prompts, home: Home) -> list[str]:
+def _names(asked: list[str], prompts: Prompts, home: Home, findings: Findings) -> list[str]:
     if not asked:
+        findings.warnings += [
+            f"prompts/{file}: no cadence: a name is a-z, 0-9, `.`, `_`, `-`, 64 at most"
+            for file in sorted(os.listdir(home.prompts))
+            if file.endswith(".md") and file[0] not in "._" and not is_cadence(file.removesuffix(".md"))
+        ]
         return prompts.names()
     names = []
     for word in asked:
-        base = os.path.basename(word)
-        if base == "cadence.yaml":
+        name = os.path.basename(word).removesuffix(".md")
+        if name == SETTINGS:
             continue
-        name = base.removesuffix(".md")
-        if not os.path.exists(home.prompt(name)):
-            raise NoSuch(f"{word}: no such cadence in {home.prompts}", next_step="cadence check")
+        if not is_cadence(name) or not os.path.lexists(home.prompt(name)):
+            raise NoSuch(f"{word}: no cadence in {home.prompts}", next_step="cadence check")
         names.append(name)
     return names
 
 
-def _warnings(cadence: Cadence, settings: Settings | None, prompts: Prompts) -> list[str]:
-    where, said = f"prompts/{cadence.name}.md", []
-    runner = settings.runners.get(cadence.runner) if settings else None
-    if settings is not None and runner is None:
-        said.append(f"{where}: runner {cadence.runner!r} is not defined")
-    program = (runner.argv or cadence.command or ("",))[0] if runner else ""
-    if program and not _found(program, cadence):
-        said.append(f"{where}: {program} is not found in PATH: its runs can't start here")
-    known = set(prompts.names())
-    said += [
-        f"{where}: {name} does not exist"
-        for name in (*cadence.then, *([cadence.on_dead] if cadence.on_dead else []))
-        if name not in known
-    ]
-    if not cadence.prompt.strip() and cadence.runner != "command":
-        said.append(f"{where}: an empty prompt")
-    return said
-
-
-def _found(program: str, cadence: Cadence) -> bool:
-    if "/" in program:
-        return (
-            "{" in program or os.access(os.path.expanduser(program), os.X_OK) or not program.startswith("/")
-        )
-    path = dict(cadence.env).get("PATH", os.environ.get("PATH", ""))
-    return any(
-        os.access(os.path.join(folder, program), os.X_OK)
-        for folder in search_path(path, os.path.expanduser("~")).split(":")
+def _look_closer(cadence: Cadence, settings: Settings, home: Home, findings: Findings) -> None:
+    """What is no error of the file, but would go wrong, or surprise, when it runs."""
+    where, runner = f"prompts/{cadence.name}.md", settings.runners.get(cadence.runner)
+    if runner is None:
+        known = ", ".join(sorted(settings.runners))
+        findings.wrong(Misconfigured(f"{where}: runner: {cadence.runner!r} is not defined; known: {known}"))
+        return
+    found = programs.resolve(cadence, runner, home)
+    version = programs.version(found) if found.path and runner.agent else None
+    findings.checked.append(
+        {"file": where, "runner": runner.name, "program": found.path or found.word, "version": version}
     )
+    if found.problem:
+        findings.warnings.append(f"{where}: {found.problem}")
+    findings.warnings += [
+        f"{where}: {key}: there is no cadence {name!r}"
+        for key, names in (("then", cadence.then), ("on_dead", (cadence.on_dead,) if cadence.on_dead else ()))
+        for name in names
+        if not os.path.lexists(home.prompt(name))
+    ]
+    if not cadence.prompt.strip() and runner.agent:
+        findings.warnings.append(f"{where}: its prompt is empty")
+
+
+def _answer(out: Output, findings: Findings) -> None:
+    if out.json:
+        out.document(
+            {
+                "checked": findings.checked,
+                "problems": findings.problems,
+                "warnings": findings.warnings,
+            }
+        )
+        return
+    rows = [[row[key] or "" for key in ("file", "runner", "program", "version")] for row in findings.checked]
+    if rows:
+        out.table(COLUMNS, rows)
+    for problem in findings.problems:
+        out.line(Painted(problem["text"], "red"))
+    for warning in findings.warnings:
+        out.hint(f"warning: {warning}")
+    count = len(findings.problems)
+    if count:
+        out.hint(f"{count} {'problem' if count == 1 else 'problems'}: mend the file, then cadence check")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
-import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli.finding import WAITING, Found, find
+from cadencebus.cli import handling
+from cadencebus.cli.finding import find_waiting
 from cadencebus.cli.moments import parse_moment
 from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
 from cadencebus.cli.payload import payload_of
 from cadencebus.clock import rfc3339
-from cadencebus.errors import BadData, TryLater
+from cadencebus.errors import BadData, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
 from cadencebus.store.spool import Spool
@@ -23,79 +25,118 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.cli.context import Context
+    from cadencebus.cli.finding import Found
+
+EXAMPLES = """  cadence edit 7f3k                        its JSON in $VISUAL or $EDITOR
+  cadence edit 7f3k --priority 1 --set week=48
+  cadence edit 7f3k --not-before 14:30     or `now`"""
+# What a tick is, and what the bus itself wrote: another tick is another file.
+FIXED = ("id", "cadence", "created_at", "attempts", "outcome", "settling")
 
 
 def main(words: list[str], context: Context) -> int:
-    """Change a tick by options, or in $EDITOR."""
-    parser = Parser(
-        "edit",
-        "Change a waiting tick: by options, or its JSON in $EDITOR.",
-        "  cadence edit 7f3k --priority 1\n  cadence edit 7f3k --set week=48\n  cadence edit 7f3k",
-    )
+    """Change a tick by options, or in an editor; what would be no tick changes nothing."""
+    asked = _parse(words)
+    spool, found = Spool(context.home), find_waiting(context.home, asked.tick)
+    if _has_options(asked):
+        after = handling.change(spool, found, lambda tick: _by_options(tick, asked))
+    else:
+        before = handling.read(spool, found)
+        wanted = _by_editor(before)
+
+        def swapped(now: Tick) -> Tick:
+            if now != before:
+                raise handling.changed_meanwhile(found)
+            return wanted
+
+        after = handling.change(spool, found, swapped) if wanted != before else before
+    _answer(context, found, after)
+    return 0
+
+
+def _answer(context: Context, found: Found, after: Tick) -> None:
+    out = Output(context)
+    if out.json:
+        out.document(after.dump())
+    else:
+        out.line(f"{found.name.id} changed")
+
+
+def _parse(words: list[str]) -> Namespace:
+    parser = Parser("edit", "Change a waiting tick: by options, or as JSON in an editor.", EXAMPLES)
     parser.add_argument("tick", help="its id, or any unique part of it")
     parser.add_argument("--priority", type=int, choices=range(10), metavar="N", help="0 first, 9 last")
-    parser.add_argument("--not-before", metavar="TIME", help="not due until then")
+    parser.add_argument("--not-before", metavar="TIME", help="not due until then; `now`: at once")
     parser.add_argument("--payload", metavar="JSON|@FILE|-", help="another payload")
     parser.add_argument("--set", action="append", metavar="k=v", help="one member of the payload")
-    asked = parser.parse_args(words)
-    spool, found = Spool(context.home), find(context.home, asked.tick, WAITING)
-    try:
-        tick = spool.read(found.folder, found.file)
-        members = _by_options(tick, asked) if _has_options(asked) else _by_editor(tick)
-        changed = _checked(members, tick, found)
-        spool.rewrite(found.folder, found.file, changed)
-    except FileNotFoundError:
-        raise TryLater(f"{found.name.id} is not waiting any more: the consumer was faster") from None
-    if changed.priority != found.name.priority and found.state == "inbox":
-        spool.rename("inbox", found.file, changed.name.file)
-    if found.state == "inbox" and changed.not_before is not None and changed.not_before != tick.not_before:
-        spool.defer(changed.name.file, changed.not_before)
-    sys.stdout.write(f"{found.name.id} changed\n")
-    return 0
+    return parser.parse_args(words)
 
 
 def _has_options(asked: Namespace) -> bool:
     return any(value is not None for value in (asked.priority, asked.not_before, asked.payload, asked.set))
 
 
-def _by_options(tick: Tick, asked: Namespace) -> dict[str, Any]:
+def _by_options(tick: Tick, asked: Namespace) -> Tick:
     members = tick.dump()
     if asked.priority is not None:
         members["priority"] = asked.priority
     if asked.not_before is not None:
-        members["not_before"] = rfc3339(parse_moment(asked.not_before))
-    if asked.payload is not None or asked.set:
-        options = {"set": asked.set or []} | ({"payload": [asked.payload]} if asked.payload else {})
-        new = strictjson.loads(payload_of(options).encode())
-        members["payload"] = (
-            new if asked.payload else {**members["payload"], **(new if isinstance(new, dict) else {})}
-        )
-    return members
+        members["not_before"] = None if asked.not_before == "now" else rfc3339(parse_moment(asked.not_before))
+    if asked.payload is not None:
+        members["payload"] = _payload({"payload": [asked.payload]})
+    if asked.set:
+        members["payload"] = {**members["payload"], **_payload({"set": asked.set})}
+    return _checked(strictjson.dumps(members), tick)
 
 
-def _by_editor(tick: Tick) -> dict[str, Any]:
-    import json  # noqa: PLC0415 - only where a person edits
+def _payload(options: dict[str, list[str]]) -> dict[str, Any]:
+    value = strictjson.loads(payload_of(options).encode())
+    return value if isinstance(value, dict) else {}
 
-    with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="cadence-", encoding="utf-8") as file:
+
+def _by_editor(tick: Tick) -> Tick:
+    """Let a person edit; his text is kept where it can't be taken."""
+    fd, path = tempfile.mkstemp(suffix=".json", prefix=f"cadence-{tick.name.random}-")
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
         json.dump(tick.dump(), file, indent=2, ensure_ascii=False)
-        file.flush()
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        if subprocess.run([*shlex.split(editor), file.name], check=False).returncode != 0:  # noqa: S603 - the operator's own editor
-            raise BadData("the editor failed: nothing was changed")
-        with open(file.name, "rb") as edited:
-            return _read(edited.read())
-
-
-def _read(data: bytes) -> dict[str, Any]:
+        file.write("\n")
+    _run_editor(path)
+    with open(path, "rb") as edited:
+        data = edited.read()
     try:
-        return read_members(data)
+        wanted = _checked(data, tick)
+    except BadData as error:
+        raise BadData(error.message, next_step=f"your text is kept in {path}") from None
+    os.unlink(path)
+    return wanted
+
+
+def _run_editor(path: str) -> None:
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        ended = subprocess.run([*shlex.split(editor), path], check=False)  # noqa: S603 - the operator's own
+    except (OSError, ValueError) as error:
+        os.unlink(path)
+        raise Usage(f"the editor {editor!r} can't be started: {error}", next_step="set EDITOR") from None
+    if ended.returncode != 0:
+        os.unlink(path)
+        raise BadData(f"the editor ended with exit {ended.returncode}: nothing was changed")
+
+
+def _checked(data: bytes, before: Tick) -> Tick:
+    """The tick that a text describes, if it is still the same one."""
+    try:
+        members = read_members(data)
     except BadTick as error:
         raise BadData(f"{error.message}: nothing was changed") from None
-
-
-def _checked(members: dict[str, Any], tick: Tick, found: Found) -> Tick:
-    checked = _read(strictjson.dumps(members))
-    if checked.get("id", tick.id) != tick.id or checked["cadence"] != tick.cadence:
-        raise BadData("id and cadence can't be changed: rm it and enqueue another")
-    name = found.name if found.state == "deferred" else found.name.at(checked.get("priority", tick.priority))
-    return tick_of(checked, name, born=tick.created_at)
+    was = before.dump()
+    for key in FIXED:
+        if members.get(key, was.get(key)) != was.get(key):
+            raise BadData(
+                f"{key} can't be changed: nothing was changed", next_step="rm it and enqueue another"
+            )
+    return tick_of(
+        {**members, "attempts": was["attempts"]},
+        before.name.at(members.get("priority", before.priority)),
+        born=before.created_at,
+    )

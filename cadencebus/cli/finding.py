@@ -1,12 +1,14 @@
-"""Finding a tick by any unique part of its id, by file names alone."""
+"""Finding a tick by any unique part of its id: names only, no file is opened."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cadencebus.clock import parse_stamp
 from cadencebus.errors import NoSuch, Usage
-from cadencebus.model.naming import Name, parse_deferred, parse_name
+from cadencebus.model.naming import Name, is_id, parse_deferred, parse_name
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 WAITING = ("inbox", "deferred")
-FOLDERS = ("inbox", "deferred", "claimed", "done", "dead")
+# In the direction in which ticks move: one that moves while we look is met once more, not missed.
+STATES = ("deferred", "inbox", "claimed", "done", "dead")
+_CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A tick's file."""
+    """A tick's file, and what its name says."""
 
     folder: str
     file: str
@@ -31,33 +35,89 @@ class Found:
         """The folder's first word: `done/2026-11-21` is done."""
         return self.folder.partition("/")[0]
 
+    @property
+    def place(self) -> str:
+        """Where it lies, relative to state/."""
+        return f"{self.folder}/{self.file}"
 
-def listing(home: Home, states: tuple[str, ...] = FOLDERS) -> Iterator[Found]:
-    """Every tick of these folders, in `ls` order; done by day."""
-    spool = Spool(home)
+    @property
+    def due(self) -> float | None:
+        """When a deferred tick is due."""
+        return parse_stamp(self.file.partition("~")[0]) if self.state == "deferred" else None
+
+
+def names(home: Home, folder: str) -> Iterator[str]:
+    """The file names of a folder of state/, none where it is missing."""
+    try:
+        yield from Spool(home).names(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def folders(home: Home, states: tuple[str, ...] = STATES, since_day: str = "") -> Iterator[str]:
+    """The folders of these states; done/ has one a day."""
     for state in states:
-        folders = [f"done/{day}" for day in spool.done_days()] if state == "done" else [state]
-        for folder in folders:
-            for file in sorted(spool.names(folder)):
-                parsed = parse_deferred(file) if state == "deferred" else None
-                name = parsed[1] if parsed else parse_name(file)
-                if name is not None:
-                    yield Found(folder, file, name)
+        if state == "done":
+            days = sorted(name for name in names(home, "done") if len(name) == len("2026-11-21"))
+            yield from (f"done/{day}" for day in days if day >= since_day)
+        else:
+            yield state
 
 
-def find(home: Home, part: str, states: tuple[str, ...] = FOLDERS) -> Found:
+def listing(home: Home, states: tuple[str, ...] = STATES, cadence: str | None = None) -> Iterator[Found]:
+    """Every tick of these folders, each in `ls` order; done by day."""
+    for folder in folders(home, states):
+        for file in sorted(names(home, folder)):
+            name = name_in(file)
+            if name is not None and cadence in {None, name.cadence}:
+                yield Found(folder, file, name)
+
+
+def name_in(file: str) -> Name | None:
+    """The tick that a file name speaks of; None for staging, raw bytes and strangers."""
+    late = parse_deferred(file)
+    return late[1] if late else parse_name(file)
+
+
+def find(home: Home, part: str, states: tuple[str, ...] = STATES) -> Found:
     """The one tick whose id has this part; NoSuch for none, Usage for several."""
-    wanted = part.removesuffix(".json")
-    found: dict[str, Found] = {}
-    for tick in listing(home, states):
-        if wanted == tick.name.id or wanted in tick.name.id or wanted == tick.file.removesuffix(".json"):
-            found[tick.name.id] = tick
-    if len(found) > 1 and wanted in found:
-        return found[wanted]
-    if len(found) > 1:
-        some = ", ".join(list(found)[:4])
-        raise Usage(f"{part!r} is part of {len(found)} ids: {some}", next_step="give more of it")
+    if not part:
+        raise Usage("an empty id is part of every id", next_step="cadence ls")
+    known = name_in(os.path.basename(part))
+    wanted = known.id if known else part
+    # A tick that goes back (a retry) while we look can be missed once; twice would be a wonder.
+    found = _matches(home, wanted, states) or _matches(home, wanted, states)
     if not found:
-        where = "" if len(states) == len(FOLDERS) else f" in {', '.join(states)}"
-        raise NoSuch(f"no tick {part!r}{where}", next_step="cadence ls")
+        raise NoSuch(f"no tick {part!r} in {home.root}", next_step="cadence ls")
+    if len(found) > 1:
+        some = ", ".join(sorted(found)[:_CANDIDATES]) + (", …" if len(found) > _CANDIDATES else "")
+        raise Usage(f"{part!r} is part of {len(found)} ids: {some}", next_step="give more of it")
     return next(iter(found.values()))
+
+
+def _matches(home: Home, wanted: str, states: tuple[str, ...]) -> dict[str, Found]:
+    """By id; where one lies in two places for a moment, the later of STATES counts."""
+    # In a file name the cadence stands between the halves of the id.
+    stamp, _, random = wanted.rpartition("-") if "-" in wanted else ("", "", wanted)
+    since_day = f"{wanted[:4]}-{wanted[4:6]}-{wanted[6:8]}" if is_id(wanted) else ""
+    found: dict[str, Found] = {}
+    for folder in folders(home, states, since_day):
+        for file in names(home, folder):
+            if stamp not in file or random not in file:
+                continue
+            name = name_in(file)
+            if name is not None and wanted in name.id:
+                found[name.id] = Found(folder, file, name)
+    return found
+
+
+def find_waiting(home: Home, part: str) -> Found:
+    """A tick that waits; for any other the error says what it does instead."""
+    found = find(home, part)
+    if found.state in WAITING:
+        return found
+    verb = {"claimed": "kill", "dead": "dead show"}.get(found.state, "show")
+    said = {"claimed": "it is being run", "dead": "it is dead"}.get(found.state, "it is done")
+    raise NoSuch(
+        f"{found.name.id} does not wait any more: {said}", next_step=f"cadence {verb} {found.name.random}"
+    )

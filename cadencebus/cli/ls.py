@@ -2,99 +2,124 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import output
-from cadencebus.cli.finding import FOLDERS, Found, listing
-from cadencebus.cli.options import Parser
-from cadencebus.clock import parse_rfc3339, parse_stamp
+from cadencebus.cli import clockface
+from cadencebus.cli.finding import STATES, Found, folders, listing, name_in, names
+from cadencebus.cli.options import Parser, a_count
+from cadencebus.cli.output import Cell, Column, Output, painted, safe
+from cadencebus.clock import parse_stamp
+from cadencebus.model.naming import SUFFIX
 from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
 
+EXAMPLES = """  cadence ls                      all that waits, runs or has ended
+  cadence ls dead --cadence brief
+  cadence ls inbox --json | jq -r .id"""
+COLUMNS = (
+    Column("STATE"),
+    Column("CADENCE"),
+    Column("P"),
+    Column("ID"),
+    Column("AGE", right=True),
+    Column("TRIES", right=True),
+    Column("NOTE", wide=True),
+)
+# What a terminal shows of each folder unless told otherwise; a pipe gets all.
 _SHOWN = 40
 
 
 def main(words: list[str], context: Context) -> int:
-    """List ticks, the newest of what has ended last."""
-    parser = Parser(
-        "ls",
-        "Ticks as a table.",
-        "  cadence ls\n  cadence ls dead --cadence brief\n  cadence --json ls inbox | jq .id",
-    )
-    parser.add_argument("folder", nargs="?", choices=FOLDERS, help="only this folder")
+    """List ticks: what waits from its head, what has ended from its tail."""
+    parser = Parser("ls", "Ticks as a table; --json gives one tick a line, as on disk.", EXAMPLES)
+    parser.add_argument("folder", nargs="?", choices=STATES, help="only this folder")
     parser.add_argument("--cadence", help="only this cadence")
     parser.add_argument(
-        "--limit", type=int, default=_SHOWN, help=f"rows per folder on a terminal (default {_SHOWN})"
+        "-n", "--limit", type=a_count, metavar="N", help=f"of each folder (default: {_SHOWN} on a terminal)"
     )
     asked = parser.parse_args(words)
-    states = (asked.folder,) if asked.folder else FOLDERS
-    found = [f for f in listing(context.home, states) if asked.cadence in {None, f.name.cadence}]
-    if context.json:
+    out, home = Output(context), context.home
+    states = (asked.folder,) if asked.folder else STATES
+    limit = _SHOWN if asked.limit is None and out.terminal else asked.limit
+    found = _limited(listing(home, states, asked.cadence), limit)
+    if out.json:
         for tick in found:
-            members = _members(context, tick)
-            sys.stdout.write(
-                json.dumps({"state": tick.state, "file": f"{tick.folder}/{tick.file}", **members}) + "\n"
-            )
+            out.line_of_json({"state": tick.state, "file": tick.place, **members_of(home, tick)})
         return 0
-    if not found:
-        output.hint("no ticks" + (f" in {asked.folder}" if asked.folder else ""), quiet=context.quiet)
-        return 0
-    rows = list(_rows(context, found, asked.limit))
-    output.table(("STATE", "CADENCE", "P", "ID", "AGE", "TRIES", "OUTCOME"), rows)
+    rows = [_row(home, tick, time.time()) for tick in found]
+    if rows:
+        out.table(COLUMNS, rows)
+    _remark(out, home, states, asked.cadence, len(rows))
     return 0
 
 
-def _rows(context: Context, found: list[Found], limit: int) -> Iterator[tuple[object, ...]]:
-    now = time.time()
-    by_state: dict[str, list[Found]] = {}
-    for tick in found:
-        by_state.setdefault(tick.state, []).append(tick)
-    for state, ticks in by_state.items():
-        # What waits is shown from its head, what has ended from its tail.
-        shown = ticks[:limit] if state in {"inbox", "deferred", "claimed"} else ticks[-limit:]
-        for tick in shown:
-            members = _members(context, tick)
-            outcome = members.get("outcome") or {}
-            tries = len(members.get("attempts", []))
-            said = (
-                outcome.get("reason")
-                if outcome.get("status") not in {None, "ok"}
-                else outcome.get("status", "")
-            )
-            word = (
-                f"{outcome['status']}: {said}" if outcome.get("status") not in {None, "ok", "dead"} else said
-            )
-            if state == "deferred":
-                word = f"due in {output.ago(parse_stamp(tick.file[:23]) - now)}"
-            yield (
-                state,
-                tick.name.cadence,
-                tick.name.priority,
-                tick.name.id,
-                output.ago(_age(members, tick, now)),
-                tries,
-                word,
-            )
-        if len(ticks) > len(shown):
-            yield state, f"… and {len(ticks) - len(shown)} more", "", "", "", "", ""
-
-
-def _age(members: dict[str, Any], tick: Found, now: float) -> float:
+def members_of(home: Home, found: Found) -> dict[str, Any]:
+    """What the tick's file says; its name alone where it says nothing readable."""
     try:
-        return now - parse_rfc3339(members["created_at"])
-    except (KeyError, ValueError, TypeError):
-        return now - parse_stamp(tick.name.stamp)
-
-
-def _members(context: Context, tick: Found) -> dict[str, Any]:
-    try:
-        return load_object(f"{context.home.state}/{tick.folder}/{tick.file}")
+        return load_object(f"{home.state}/{found.place}")
     except (OSError, ValueError):
-        return {"id": tick.name.id, "cadence": tick.name.cadence}
+        return {"id": found.name.id, "cadence": found.name.cadence}
+
+
+def _limited(ticks: Iterator[Found], limit: int | None) -> Iterator[Found]:
+    if limit is None:
+        yield from ticks
+        return
+    by_state: dict[str, list[Found]] = {}
+    for tick in ticks:
+        by_state.setdefault(tick.state, []).append(tick)
+    for state, all_of_it in by_state.items():
+        ended = state in {"done", "dead"}
+        yield from all_of_it[max(0, len(all_of_it) - limit) :] if ended else all_of_it[:limit]
+
+
+def _row(home: Home, tick: Found, now: float) -> list[Cell]:
+    members = members_of(home, tick)
+    born = clockface.instant(members.get("created_at")) or parse_stamp(tick.name.stamp)
+    attempts = members.get("attempts")
+    return [
+        painted(tick.state),
+        tick.name.cadence,
+        str(tick.name.priority),
+        tick.name.id,
+        clockface.ago(now - born),
+        str(len(attempts) if isinstance(attempts, list) else 0),
+        _note(tick, members, now),
+    ]
+
+
+def _note(tick: Found, members: dict[str, Any], now: float) -> Cell:
+    if tick.due is not None:
+        return f"due in {clockface.ago(tick.due - now)}" if tick.due > now else "due"
+    outcome = members.get("outcome")
+    if not isinstance(outcome, dict):
+        return ""
+    status = safe(outcome.get("status"))
+    if status == "ok":
+        return painted("ok")
+    reason = safe(outcome.get("reason"))
+    return reason if tick.state == "dead" else f"{status}: {reason}"
+
+
+def _remark(out: Output, home: Home, states: tuple[str, ...], cadence: str | None, shown: int) -> None:
+    """What the table does not show: that there is more, or nothing, or something that is no tick yet."""
+    total = strangers = 0
+    for folder in folders(home, states):
+        for file in names(home, folder):
+            name = name_in(file)
+            if name is not None and cadence in {None, name.cadence}:
+                total += 1
+            elif name is None and folder == "inbox" and file.endswith(SUFFIX) and not file.startswith("."):
+                strangers += 1
+    if not total:
+        out.hint("no ticks" + (f" in {states[0]}" if len(states) == 1 else ""))
+    elif total > shown:
+        out.hint(f"{shown} of {total} shown: --limit N shows more")
+    if strangers:
+        out.hint(f"{strangers} files in inbox/ wait for a consumer to make ticks of them")

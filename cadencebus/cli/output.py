@@ -1,105 +1,186 @@
-"""How answers look: aligned and coloured on a terminal, plain in a pipe, the files' own keys as JSON."""
+"""How answers look, decided once: aligned and coloured for a terminal, plain for a pipe, JSON for a program.
+
+Whatever comes from the disk is cleaned on its way out, so that no payload, log line or file name can give
+orders to a terminal.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.model.legible import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import Console
+
+    from cadencebus.cli.context import Context
+
+# What a word means, as a colour; words that mean nothing special have none.
 COLOURS = {
-    "ok": "32",
-    "done": "32",
-    "dead": "31",
-    "ill": "31",
-    "claimed": "36",
-    "running": "36",
-    "held": "33",
-    "deferred": "34",
-    "skipped": "2",
-    "absorbed": "2",
-    "duplicate": "2",
-    "expired": "33",
-    "killed": "33",
-    "cancelled": "33",
+    "ok": "green",
+    "done": "green",
+    "well": "green",
+    "claimed": "cyan",
+    "running": "cyan",
+    "deferred": "blue",
+    "skipped": "dim",
+    "absorbed": "dim",
+    "duplicate": "dim",
+    "expired": "yellow",
+    "killed": "yellow",
+    "cancelled": "yellow",
+    "held": "yellow",
+    "disabled": "yellow",
+    "dead": "red",
+    "broken": "red",
+    "ill": "red",
+    "open": "red",
 }
+# JSON leaves these as they are; a terminal obeys some of them.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def emit_json(value: Any) -> None:  # noqa: ANN401
-    """Print one JSON document."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2 if fancy() else None) + "\n")
+class Painted(NamedTuple):
+    """A text with a style of rich: `bold red`."""
+
+    text: str
+    style: str
 
 
-def fancy() -> bool:
-    """Whether standard output is a person's terminal."""
-    return sys.stdout.isatty()
+Cell = str | Painted
 
 
-def coloured() -> bool:
-    """Whether colours are welcome."""
-    return fancy() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+class Column(NamedTuple):
+    """A column of a table; a wide one is cut where a terminal has no more room."""
+
+    title: str
+    wide: bool = False
+    right: bool = False
 
 
-def paint(text: str, word: str) -> str:
-    """Colour a text by what it says."""
-    code = COLOURS.get(word.split(" ", maxsplit=1)[0])
-    return f"\x1b[{code}m{text}\x1b[0m" if code and coloured() else text
-
-
-def bold(text: str) -> str:
-    """Make a heading stand out."""
-    return f"\x1b[1m{text}\x1b[0m" if coloured() else text
+def painted(word: str) -> Cell:
+    """A word in the colour of what it means."""
+    colour = COLOURS.get(word)
+    return Painted(word, colour) if colour else word
 
 
 def safe(value: object) -> str:
-    """A text from the disk, without anything that a terminal would obey; one line."""
-    return clean("" if value is None else str(value)).replace("\n", " ").replace("\t", " ")
+    """A text from the disk as one line, without anything that a terminal would obey."""
+    return " ".join(clean("" if value is None else str(value)).split())
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print aligned columns; the last one may be cut at the edge of a terminal."""
-    cells = [[safe(cell) for cell in row] for row in rows]
-    widths = [max(len(row[at]) for row in [list(head), *cells]) for at in range(len(head))]
-    for number, row in enumerate([list(head), *cells]):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        line = _cut(line)
-        if number == 0:
-            line = bold(line)
-        elif coloured():
-            line = _painted(line, row)
-        sys.stdout.write(line + "\n")
+class Output:
+    """Where a verb's answer goes."""
+
+    def __init__(self, context: Context) -> None:
+        self.json = context.json
+        self._quiet = context.quiet
+        self.terminal = not context.json and sys.stdout.isatty()
+        if hasattr(sys.stdout, "reconfigure"):
+            # A name that the locale can't spell must not end the list that it stands in.
+            sys.stdout.reconfigure(errors="replace")
+
+    def document(self, value: object) -> None:
+        """Print one JSON document."""
+        self.line_of_json(value, indent=2 if sys.stdout.isatty() else None)
+
+    def line_of_json(self, value: object, *, indent: int | None = None) -> None:
+        """Print one line of JSON Lines."""
+        text = json.dumps(value, ensure_ascii=False, indent=indent)
+        sys.stdout.write(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+
+    def line(self, *cells: Cell) -> None:
+        """Print one line, its pieces side by side."""
+        if self.terminal:
+            from rich.text import Text  # noqa: PLC0415 - dear, and only a terminal needs it
+
+            text = Text()
+            for cell in cells:
+                text.append(*_parts(cell))
+            self._console.print(text, soft_wrap=True)
+        else:
+            sys.stdout.write("".join(_parts(cell)[0] for cell in cells) + "\n")
+
+    def heading(self, text: str) -> None:
+        """Print a heading with an empty line before it."""
+        self.line("")
+        self.line(Painted(text, "bold"))
+
+    def facts(self, rows: Iterable[tuple[str, Cell]]) -> None:
+        """Print names and values under each other; a value of several lines stays in its column."""
+        known = [(name, cell) for name, cell in rows if _parts(cell)[0]]
+        width = max((len(name) for name, _ in known), default=0)
+        for name, cell in known:
+            text, style = _parts(cell)
+            first, *more = text.split("\n")
+            self.line(Painted(name.ljust(width), "bold"), "  ", Painted(first, style))
+            for line in more:
+                self.line(" " * (width + 2), Painted(line, style))
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
+        """Print aligned columns with a head."""
+        if self.terminal:
+            self._rich_table(columns, rows)
+        else:
+            _plain_table(columns, rows)
+
+    def hint(self, text: str) -> None:
+        """Tell a person what is no answer, unless he asked for quiet."""
+        if not self._quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Tell a person what he must know, on standard error."""
+        sys.stdout.flush()
+        sys.stderr.write(clean(text).replace("\n", " ") + "\n")
+
+    @functools.cached_property
+    def _console(self) -> Console:
+        from rich.console import Console  # noqa: PLC0415 - dear, and only a terminal needs it
+
+        colours: Any = None if os.environ.get("NO_COLOR") else "auto"
+        return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, color_system=colours)
+
+    def _rich_table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
+        from rich.table import Table  # noqa: PLC0415 - dear, and only a terminal needs it
+        from rich.text import Text  # noqa: PLC0415 - likewise
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        cells = [[Text(*_parts(cell)) for cell in row] for row in rows]
+        for at, column in enumerate(columns):
+            longest = max((row[at].cell_len for row in cells), default=0)
+            table.add_column(
+                column.title,
+                no_wrap=True,
+                overflow="ellipsis",
+                justify="right" if column.right else "left",
+                # What is not wide is never cut: half an id is none.
+                min_width=None if column.wide else max(longest, len(column.title)),
+            )
+        for row in cells:
+            table.add_row(*row)
+        self._console.print(table)
 
 
-def _cut(line: str) -> str:
-    if not fancy():
-        return line
-    columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isdigit() else os.get_terminal_size().columns
-    return line if len(line) <= width else line[: width - 1] + "…"
+def _parts(cell: Cell) -> tuple[str, str]:
+    if isinstance(cell, Painted):
+        return clean(cell.text), cell.style
+    return clean(cell), ""
 
 
-def _painted(line: str, row: Sequence[str]) -> str:
-    for cell in row:
-        if cell in COLOURS and cell in line:
-            return line.replace(cell, paint(cell, cell), 1)
-    return line
-
-
-def hint(text: str, *, quiet: bool) -> None:
-    """Tell a person something that is no answer, on standard error."""
-    if not quiet:
-        sys.stderr.write(f"{text}\n")
-
-
-def ago(seconds: float) -> str:
-    """How long since, or until, in one word."""
-    seconds = abs(seconds)
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:.0f}s"
+def _plain_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
+    lines = [[column.title for column in columns], *([safe(_parts(cell)[0]) for cell in row] for row in rows)]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    for line in lines:
+        spaced = (
+            text.rjust(width) if column.right else text.ljust(width)
+            for text, width, column in zip(line, widths, columns, strict=True)
+        )
+        sys.stdout.write("  ".join(spaced).rstrip() + "\n")

@@ -1,79 +1,230 @@
-"""Why a waiting tick waits, by the consumer's own rules read from the disk."""
+"""Why waiting ticks wait: the consumer's own rules, asked about what lies on the disk."""
 
 from __future__ import annotations
 
 import os
-import time
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
-from cadencebus.clock import parse_stamp
-from cadencebus.errors import CadenceError
-from cadencebus.policy.admit import Wait, Waiting, held_by
+from cadencebus.cli import clockface
+from cadencebus.cli.finding import Found, name_in, names
+from cadencebus.errors import CadenceError, NoSuch
+from cadencebus.model.hold import on_cadence
+from cadencebus.model.naming import parse_name
+from cadencebus.model.settings import Settings
+from cadencebus.model.tick import BadTick
+from cadencebus.policy import brakes
+from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit
+from cadencebus.policy.circuit import half_open
 from cadencebus.store import files, lock
 from cadencebus.store.config import load_settings
 from cadencebus.store.holds import Holds
+from cadencebus.store.memory import Memory
 from cadencebus.store.prompts import Prompts
+from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
-    from cadencebus.cli.finding import Found
+    from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
+NO_CONSUMER = Wait("no consumer", "nothing consumes this home: cadence run")
+
 
 class Reasons:
-    """Looks once at the home, then says of each cadence why it waits."""
+    """One look at a home; then, for each cadence and each tick, why it does not start."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._now = time.time()
-        try:
-            self._settings = load_settings(home, flags={}, environ=os.environ)
-        except CadenceError:
-            self._settings = load_settings(home.__class__("/nonexistent"), flags={}, environ={})
-        self._prompts = Prompts(home, lambda: self._settings.defaults)
-        self._scopes: dict[str, list[Hold]] = {}
-        for hold in Holds(home).all(self._now):
-            if not hold.over(self._now):
-                self._scopes.setdefault(hold.scope, []).append(hold)
-        self._stopped = files.exists(home.stop)
-        self._alive = lock.is_held(home)
+    def __init__(self, home: Home, now: float) -> None:
+        self.home = home
+        self.now = now
+        self.settings, self.problem = _settings(home)
+        self.prompts = Prompts(home, lambda: self.settings.defaults)
+        self.memory = Memory(home)
+        self.holds = _holds(home, now)
+        self.stopped = files.exists(home.stop)
+        self.consumed = lock.is_held(home)
+        self.heads, self.counts = _queues(home)
+        self.running = Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
+        self._spool = Spool(home)
+        self._own: dict[str, Wait] = {}
+        self.admission = self._admit()
 
-    def of(self, cadence: str, *, force: bool = False) -> Wait | None:
-        """Why the head of this cadence's queue can't start; None: nothing on disk speaks against it."""
-        if self._stopped:
-            return Wait("stop", "state/STOP is there: `cadence start` removes it")
+    def of_cadence(self, cadence: str) -> Wait | None:
+        """Why the next tick of this cadence does not start; None: it starts at any moment."""
+        if self.stopped:
+            return Wait("stop", "state/STOP is there: cadence start removes it")
+        wait = self._own.get(cadence) or self.admission.waits.get(cadence)
+        return wait or (None if self.consumed else NO_CONSUMER)
+
+    def of_tick(self, found: Found) -> Wait | None:
+        """Why this tick does not start; None: it starts at any moment."""
+        if found.due is not None and found.due > self.now:
+            return Wait("not due", until=found.due)
+        wait = self.of_cadence(found.name.cadence)
+        before = self._before(found)
+        if before and wait is None:
+            return Wait("queue", f"{before} of its cadence are before it")
+        if before and wait is not None:
+            return Wait(wait.reason, f"{wait.detail} ({before} of its cadence are before it)", wait.until)
+        return wait
+
+    def would_start(self, cadence: Cadence, *, force: bool) -> Wait | None:
+        """Why a new tick at the very front would not start; None: it would."""
+        if self.stopped or not self.consumed:
+            return self.of_cadence(cadence.name) if self.stopped else NO_CONSUMER
+        head = self._head(cadence, f"0-{cadence.name}", force=force)
+        brake = None if force else self._brake(cadence)
+        if brake is not None:
+            return brake
+        return admit([head], self._room(), self.holds, self._caps(), now=self.now).waits.get(cadence.name)
+
+    def _admit(self) -> Admission:
+        heads = []
+        for name, file in self.heads.items():
+            cadence = self._known(name)
+            if cadence is None:
+                continue
+            head = self._head(cadence, file, force=self._forced(file))
+            brake = None if head.force else self._brake(cadence)
+            if brake is not None:
+                self._own[name] = brake
+            else:
+                heads.append(head)
+        return admit(heads, self._room(), self.holds, self._caps(), now=self.now)
+
+    def _head(self, cadence: Cadence, file: str, *, force: bool) -> Waiting:
+        runner = self.settings.runners.get(cadence.runner)
+        memory = self.memory.load(cadence.name, self.now, mend=False)
+        scope = on_cadence(cadence.name)
+        held = any(hold.scope == scope and hold.reason == "circuit_open" for hold in self.holds)
+        return Waiting(
+            cadence=cadence.name,
+            file=file,
+            priority=int(file[0]),
+            group=cadence.group,
+            force=force,
+            inline=cadence.mode == "inline" or cadence.guard is not None,
+            exclusive=cadence.exclusive,
+            concurrency=cadence.concurrency,
+            credentials=runner.credentials if runner else cadence.runner,
+            half_open=half_open(memory, held=held),
+        )
+
+    def _brake(self, cadence: Cadence) -> Wait | None:
+        memory = self.memory.load(cadence.name, self.now, mend=False)
         try:
-            known = self._prompts.load(cadence)
+            hold = brakes.brake(cadence, memory, running=self.running[cadence.name], now=self.now)
+        except (ValueError, TypeError, AttributeError):
+            # A memory that somebody wrote by hand: the consumer will say so, a look must not fail on it.
+            return None
+        return None if hold is None else Wait(hold.reason, hold.detail, hold.until)
+
+    def _known(self, name: str) -> Cadence | None:
+        """The cadence, if it could run at all; why not is noted."""
+        try:
+            cadence = self.prompts.load(name)
+        except NoSuch:
+            self._own[name] = Wait("unknown", f"prompts/{name}.md does not exist")
         except CadenceError as error:
-            return Wait("broken", error.message)
-        if not known.enabled:
-            return Wait("disabled", f"prompts/{cadence}.md says enabled: false")
-        runner = self._settings.runners.get(known.runner)
-        credentials = runner.credentials if runner else known.runner
-        held = held_by(Waiting(cadence=cadence, file="", credentials=credentials), self._scopes)
-        if held is not None and not force:
-            return Wait(f"held by {held.reason}", held.detail, held.until)
-        if not self._alive:
-            return Wait("no consumer", "nothing consumes this home: `cadence run`")
+            self._own[name] = Wait("broken", error.message)
+        except OSError as error:
+            self._own[name] = Wait("unreadable", f"prompts/{name}.md: {error.strerror}")
+        else:
+            if cadence.enabled:
+                return cadence
+            self._own[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
         return None
 
+    def _forced(self, file: str) -> bool:
+        try:
+            return self._spool.read("inbox", file).force
+        except (BadTick, OSError):
+            return False
 
-def spell(wait: Wait) -> str:
-    """A wait in one line: `held by circuit_open until 14:02: …`."""
-    until = "" if wait.until is None else f" until {clock(wait.until)}"
-    return f"{wait.reason}{until}" + (f": {wait.detail}" if wait.detail else "")
+    def _room(self) -> list[Running]:
+        room = []
+        for name, count in self.running.items():
+            try:
+                cadence = self.prompts.load(name)
+            except (CadenceError, OSError):
+                room += [Running(cadence=name)] * count
+            else:
+                room += [
+                    Running(
+                        cadence=name,
+                        group=cadence.group,
+                        inline=cadence.mode == "inline",
+                        exclusive=cadence.exclusive,
+                    )
+                ] * count
+        return room
+
+    def _caps(self) -> Caps:
+        return Caps(sessions=self.settings.max_sessions, inline=self.settings.max_inline)
+
+    def _before(self, found: Found) -> int:
+        if found.state != "inbox" or self.heads.get(found.name.cadence) == found.file:
+            return 0
+        queue = (
+            file
+            for file in names(self.home, "inbox")
+            if (name := parse_name(file)) and name.cadence == found.name.cadence
+        )
+        return sum(1 for file in queue if file < found.file)
 
 
-def clock(at: float) -> str:
-    """An instant as people say it: the time of day, with the date unless it is today."""
-    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()
-    return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M")
+def spell(wait: Wait | None, now: float) -> str:
+    """A wait in one line: `held by circuit_open until 14:02: 3 failed runs in a row`."""
+    if wait is None:
+        return "starts at any moment"
+    until = "" if wait.until is None else f" until {clockface.clock(wait.until, now)}"
+    said = _SPOKEN.get(wait.reason, f"held by {wait.reason}")
+    return f"{said}{until}" + (f": {wait.detail}" if wait.detail else "")
 
 
-def why_it_waits(home: Home, found: Found, members: dict[str, Any]) -> str:
-    """Why this tick waits, in one line."""
-    if found.state == "deferred":
-        return f"not due until {clock(parse_stamp(found.file[:23]))}"
-    wait = Reasons(home).of(found.name.cadence, force=members.get("force") is True)
-    return spell(wait) if wait else "ready: its turn comes when a slot is free and those before it have run"
+# Reasons that are no holds.
+_SPOKEN = {
+    "broken": "its file is broken",
+    "disabled": "disabled",
+    "drain": "draining",
+    "exclusive": "waits for quiet",
+    "full": "no slot is free",
+    "group": "its group's turn comes later",
+    "no consumer": "no consumer",
+    "not due": "not due",
+    "probing": "a probe of its circuit runs",
+    "queue": "in the queue",
+    "running": "running",
+    "stop": "stopped",
+    "unknown": "no such cadence",
+    "unreadable": "its file can't be read",
+}
+
+
+def _settings(home: Home) -> tuple[Settings, str | None]:
+    """The settings, and what is wrong with them where the defaults had to stand in."""
+    try:
+        return load_settings(home, flags={}, environ=os.environ), None
+    except (CadenceError, OSError) as error:
+        return Settings(), str(error)
+
+
+def _holds(home: Home, now: float) -> list[Hold]:
+    try:
+        return [hold for hold in Holds(home).all(now) if not hold.over(now)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _queues(home: Home) -> tuple[dict[str, str], Counter[str]]:
+    """Of each cadence with ready ticks: the next file, and how many there are."""
+    heads: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for file in names(home, "inbox"):
+        name = parse_name(file)
+        if name is None:
+            continue
+        counts[name.cadence] += 1
+        if name.cadence not in heads or file < heads[name.cadence]:
+            heads[name.cadence] = file
+    return heads, counts

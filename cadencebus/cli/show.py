@@ -2,89 +2,123 @@
 
 from __future__ import annotations
 
-import sys
+import json
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import output
-from cadencebus.cli.finding import Found, find
+from cadencebus.cli import clockface, reasons
+from cadencebus.cli.finding import WAITING, Found, find
+from cadencebus.cli.ls import members_of
 from cadencebus.cli.options import Parser
-from cadencebus.cli.reasons import why_it_waits
-from cadencebus.store import runs
-from cadencebus.store.corrupt import load_object
+from cadencebus.cli.output import Cell, Output, Painted, painted, safe
+from cadencebus.model.foreign import mapping, sequence
+from cadencebus.model.legible import clean
+from cadencebus.store import files, runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
+
+EXAMPLES = """  cadence show 7f3k9q2m
+  cadence show 7f3k --json | jq .attempts"""
+# What a tick says of itself that a person may want to know, beside what is always shown.
+_MORE = (
+    *("key", "not_before", "expires_at", "force", "hops", "parent", "retry_of", "on_dead_of"),
+    *("origin_id", "file"),
+)
+_TAIL_LINES = 8
 
 
 def main(words: list[str], context: Context) -> int:
-    """Tell where a tick is, what was tried, how it ended, and where everything lies."""
+    """Tell where a tick is, why it waits, what was tried, how it ended, and where everything lies."""
     parser = Parser(
-        "show",
-        "Everything about a tick.",
-        "  cadence show 7f3k9q2m\n  cadence --json show 7f3k | jq .attempts",
+        "show", "Everything about a tick: state, why it waits, attempts, outcome, files.", EXAMPLES
     )
     parser.add_argument("tick", help="its id, or any unique part of it")
     asked = parser.parse_args(words)
-    found = find(context.home, asked.tick)
-    path = f"{context.home.state}/{found.folder}/{found.file}"
-    try:
-        members = load_object(path)
-    except ValueError:
-        members = {"id": found.name.id, "cadence": found.name.cadence}
-    folders = [f"runs/{run.path.split('/runs/')[1]}" for run in runs.every(context.home, found.name.id)]
-    wait = why_it_waits(context.home, found, members) if found.state in {"inbox", "deferred"} else None
-    if context.json:
-        output.emit_json(
-            {
-                "state": found.state,
-                "file": f"{found.folder}/{found.file}",
-                "waits": wait,
-                "runs": folders,
-                **members,
-            }
-        )
-        return 0
-    for name, value in _head(found, members, wait):
-        sys.stdout.write(f"{output.bold(name.ljust(9))} {output.safe(value)}\n")
-    for attempt in members.get("attempts", []):
-        _attempt(attempt)
-    for folder in folders:
-        sys.stdout.write(f"{output.bold('run'.ljust(9))} state/{folder}/\n")
+    tell(context.home, find(context.home, asked.tick), Output(context))
     return 0
 
 
-def _head(found: Found, members: dict[str, Any], wait: str | None) -> list[tuple[str, object]]:
-    outcome = members.get("outcome") or {}
-    rows: list[tuple[str, object]] = [
-        ("tick", found.name.id),
-        ("cadence", found.name.cadence),
-        ("state", f"{found.state}  (state/{found.folder}/{found.file})"),
-        ("created", f"{members.get('created_at', '?')} by {members.get('source', '?')}"),
-    ]
-    if wait:
-        rows.append(("waits", wait))
-    rows += [
-        (key, members[key])
-        for key in ("payload", "key", "not_before", "expires_at", "parent", "retry_of")
-        if members.get(key)
-    ]
-    if outcome:
-        rows.append(
-            ("outcome", f"{outcome.get('status')}: {outcome.get('reason')}  ({outcome.get('finished_at')})")
-        )
-        rows += [(key, outcome[key]) for key in ("cure", "logs", "raw", "absorbed") if outcome.get(key)]
-    return rows
+def tell(home: Home, found: Found, out: Output) -> None:
+    """Tell the story of one tick."""
+    now = time.time()
+    members = members_of(home, found)
+    folders = [os.path.relpath(run.path, home.state) for run in runs.every(home, found.name.id)]
+    wait = reasons.Reasons(home, now).of_tick(found) if found.state in WAITING else None
+    if out.json:
+        waits = wait and {"reason": wait.reason, "detail": wait.detail, "until": wait.until}
+        about = {"state": found.state, "file": found.place, "waits": waits, "runs": folders}
+        out.document(about | members)
+        return
+    rows = list(_head(found, members))
+    if found.state in WAITING:
+        rows.append(("waits", reasons.spell(wait, now)))
+    for at, attempt in enumerate(sequence(members.get("attempts")), 1):
+        rows += _attempt(at, mapping(attempt))
+    rows += _outcome(mapping(members.get("outcome")))
+    rows += _files(home, found, folders)
+    out.facts(rows)
 
 
-def _attempt(attempt: dict[str, Any]) -> None:
-    how = (
-        f"exit {attempt.get('exit_code')}"
-        if attempt.get("signal") is None
-        else f"signal {attempt.get('signal')}"
-    )
-    counted = "" if attempt.get("counted") or attempt.get("class") == "ok" else ", not counted"
-    line = f"{attempt.get('started_at')}  {attempt.get('class')} ({how}{counted}): {attempt.get('reason')}"
-    name = f"attempt {attempt.get('n')}".ljust(9)
-    sys.stdout.write(f"{output.bold(name)} {output.safe(line)}\n")
-    for text in str(attempt.get("stderr_tail") or "").splitlines()[-8:]:
-        sys.stdout.write(f"          | {output.safe(text)}\n")
+def _head(found: Found, members: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+    yield "tick", found.name.id
+    yield "cadence", found.name.cadence
+    yield "state", painted(found.state)
+    yield "created", f"{_local(members.get('created_at'))} by {safe(members.get('source') or 'file')}"
+    yield "priority", str(found.name.priority)
+    if members.get("payload"):
+        yield "payload", json.dumps(members["payload"], ensure_ascii=False)
+    for key in _MORE:
+        if members.get(key):
+            yield key, safe(members[key])
+
+
+def _attempt(at: int, attempt: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+    klass = safe(attempt.get("class"))
+    signal = attempt.get("signal")
+    how = f"exit {attempt.get('exit_code')}" if signal is None else f"signal {signal}"
+    began, ended = (clockface.instant(attempt.get(key)) for key in ("started_at", "ended_at"))
+    took = "" if began is None or ended is None else f" after {ended - began:.1f} s"
+    counted = "" if attempt.get("counted") or klass == "ok" else ", not counted"
+    line = f"{_local(attempt.get('started_at'))}  {klass} ({how}{took}{counted})"
+    reason = safe(attempt.get("reason"))
+    colour = "green" if klass == "ok" else "yellow"
+    yield f"attempt {at}", Painted(line + (f": {reason}" if reason and klass != "ok" else ""), colour)
+    tail = clean(str(attempt.get("stderr_tail") or "")).splitlines()[-_TAIL_LINES:]
+    if tail and klass != "ok":
+        yield " ", Painted("\n".join(f"| {line}" for line in tail), "dim")
+
+
+def _outcome(outcome: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+    if not outcome:
+        return
+    status = safe(outcome.get("status"))
+    colour = {"ok": "green", "dead": "red"}.get(status, "yellow")
+    reason = safe(outcome.get("reason"))
+    said = status if status == "ok" or not reason else f"{status}: {reason}"
+    yield "outcome", Painted(f"{said}  ({_local(outcome.get('finished_at'))})", colour)
+    if outcome.get("class") not in {None, status}:
+        yield "class", safe(outcome["class"])
+    for key in ("cure", "absorbed_by"):
+        if outcome.get(key):
+            yield key, safe(outcome[key])
+    absorbed = sequence(outcome.get("absorbed"))
+    if absorbed:
+        yield "absorbed", ", ".join(safe(tick) for tick in absorbed)
+
+
+def _files(home: Home, found: Found, folders: list[str]) -> Iterator[tuple[str, Cell]]:
+    yield "file", f"{home.state}/{found.place}"
+    if files.exists(f"{home.state}/{found.place}.raw"):
+        yield "as it came", f"{home.state}/{found.place}.raw"
+    for folder in folders:
+        yield "run", f"{home.state}/{folder}/"
+
+
+def _local(text: object) -> str:
+    at = clockface.instant(text)
+    return "?" if at is None else clockface.clock(at)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import output
-from cadencebus.cli.finding import find
+from cadencebus.cli.finding import Found, find, listing
 from cadencebus.cli.options import Parser
-from cadencebus.errors import NoSuch, Usage
+from cadencebus.cli.output import Output, painted, safe
+from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
-from cadencebus.model.naming import parse_deferred, parse_name
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
@@ -20,15 +21,23 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 WELL = frozenset({"ok", "skipped", "absorbed", "duplicate"})
-_FIRST, _SLOWEST = 0.02, 0.5
+EXAMPLES = """  cadence wait 7f3k9q2m --timeout 10m
+  cadence wait $(cadence enqueue brief) && publish"""
+# Between two glances at the folders' times: quick at first, gentle when it takes long.
+_FIRST, _SLOWEST, _SLOWER = 0.05, 1.0, 1.2
+# A folder's time may stand still through two changes in one moment of its clock: then this look finds them.
+_LOOK_ANYWAY = 1.0
+_LOOK_EVERYWHERE = 30.0
+# Of the time that passes, looking may take a tenth.
+_REST = 10
 
 
 def main(words: list[str], context: Context) -> int:
     """Wait; 0 if all ended well, 1 if not, 75 at the time-out."""
     parser = Parser(
         "wait",
-        "Until ticks are finished.",
-        "  cadence wait 7f3k9q2m --timeout 10m\n  cadence wait $(cadence enqueue brief) && publish",
+        "Until ticks are finished. Exit 0: ok, skipped, absorbed, duplicate. 1: otherwise. 75: time-out.",
+        EXAMPLES,
     )
     parser.add_argument("tick", nargs="+", help="ids, or unique parts of them")
     parser.add_argument("--timeout", metavar="D", help="give up after that time, exit 75")
@@ -37,63 +46,111 @@ def main(words: list[str], context: Context) -> int:
     return until_finished(context.home, ids, context, timeout=asked.timeout)
 
 
-def until_finished(home: Home, ids: list[str], context: Context, *, timeout: str | None) -> int:
-    """Wait for all of these ticks and tell of each as it ends."""
+def until_finished(home: Home, ids: list[str], context: Context, timeout: str | None = None) -> int:
+    """Wait for all of these ticks and tell of each as it ends; the exit code."""
     deadline = None if timeout is None else time.monotonic() + _seconds(timeout)
-    waiting, worst, pause = dict.fromkeys(ids), 0, _FIRST
-    spool = Spool(home)
-    while waiting:
-        for tick_id in list(waiting):
-            ended = _ended(spool, tick_id)
-            if ended is not None:
-                del waiting[tick_id]
-                worst = max(worst, _tell(ended, context))
-                pause = _FIRST
-        if not waiting:
-            break
-        if deadline is not None and time.monotonic() >= deadline:
-            output.hint(f"still waiting for {', '.join(waiting)}", quiet=context.quiet)
+    out, watch = Output(context), _Watch(home, ids)
+    worst, pause = 0, _FIRST
+    while True:
+        ended = watch.look()
+        for place, members in ended:
+            worst = max(worst, _tell(out, place, members))
+        sys.stdout.flush()
+        left = None if deadline is None else deadline - time.monotonic()
+        if not watch.waiting:
+            return worst
+        if left is not None and left <= 0:
+            out.warn(f"time-out: still waiting for {_some(list(watch.waiting))}")
             return 75
-        left = pause if deadline is None else min(pause, max(0.0, deadline - time.monotonic()))
-        # A look is a few directory entries; it gets rarer the longer nothing happens.
-        time.sleep(left)
-        pause = min(pause * 1.3, _SLOWEST)
-    return worst
+        pause = _FIRST if ended else min(pause * _SLOWER, _SLOWEST)
+        rest = max(pause, _REST * watch.took)
+        time.sleep(rest if left is None else min(rest, left))
 
 
-def _ended(spool: Spool, tick_id: str) -> dict[str, Any] | None:
-    """The outcome of a tick that has ended; None while it has not; NoSuch where it is nowhere."""
-    for _ in range(3):
-        # It may move from a folder not yet looked at to one already looked at: look again before despairing.
-        for folder in ("inbox", "claimed", "deferred"):
-            if any(_is(file, tick_id) for file in spool.names(folder)):
-                return None
-        for folder in ("dead", *(f"done/{day}" for day in reversed(spool.done_days()))):
-            for file in spool.names(folder):
-                if _is(file, tick_id):
-                    return load_object(f"{spool.home.state}/{folder}/{file}")
-    raise NoSuch(f"no tick {tick_id!r} any more")
+class _Watch:
+    """Which of some ticks have ended; a look without news costs a handful of stats."""
+
+    def __init__(self, home: Home, ids: list[str]) -> None:
+        self._home = home
+        self._spool = Spool(home)
+        self.waiting = self._places(ids)
+        self.took = 0.0
+        self._mark: list[int] = []
+        self._looked = self._everywhere = time.monotonic()
+
+    def _places(self, ids: list[str]) -> dict[str, Found]:
+        if len(ids) == 1:
+            return {ids[0]: find(self._home, ids[0])}
+        wanted = dict.fromkeys(ids)
+        places = {tick.name.id: tick for tick in listing(self._home) if tick.name.id in wanted}
+        return {tick_id: places.get(tick_id) or find(self._home, tick_id) for tick_id in wanted}
+
+    def look(self) -> list[tuple[Found, dict[str, Any]]]:
+        """The ticks that have ended since the last look."""
+        mark, now = self._times(), time.monotonic()
+        if mark == self._mark and now - self._looked < _LOOK_ANYWAY:
+            return []
+        self._mark, self._looked = mark, now
+        ended = []
+        for tick_id, found in list(self.waiting.items()):
+            place = self._ended(found)
+            members = _members(self._home, place) if place else None
+            if place is not None and members is not None:
+                del self.waiting[tick_id]
+                ended.append((place, members))
+        if now - self._everywhere > _LOOK_EVERYWHERE:
+            self._everywhere = now
+            for tick_id in self.waiting:
+                find(self._home, tick_id)
+        self.took = time.monotonic() - now
+        return ended
+
+    def _times(self) -> list[int]:
+        days = self._spool.done_days()[-2:]
+        folders = (self._home.dead, self._home.done, *(f"{self._home.done}/{day}" for day in days))
+        times = []
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                times.append(os.stat(folder).st_mtime_ns)
+        return times
+
+    def _ended(self, found: Found) -> Found | None:
+        folder = self._spool.ended(found.name)
+        if folder is None:
+            return None
+        # The consumer, or `bump`, may have given it another priority: then its name is another, too.
+        for priority in range(10):
+            name = found.name.at(priority)
+            if os.path.lexists(f"{self._home.state}/{folder}/{name.file}"):
+                return Found(folder, name.file, name)
+        return None
 
 
-def _is(file: str, tick_id: str) -> bool:
-    if not file.endswith(f"{tick_id[-8:]}.json"):
-        return False
-    parsed = parse_deferred(file)
-    name = parsed[1] if parsed else parse_name(file)
-    return name is not None and name.id == tick_id
+def _members(home: Home, found: Found) -> dict[str, Any] | None:
+    try:
+        return load_object(f"{home.state}/{found.place}")
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        reason = f"state/{found.place} can't be read: {error}"
+        return {"id": found.name.id, "outcome": {"status": found.state, "reason": reason}}
 
 
-def _tell(members: dict[str, Any], context: Context) -> int:
+def _tell(out: Output, found: Found, members: dict[str, Any]) -> int:
     outcome = members.get("outcome") or {}
-    status = str(outcome.get("status"))
-    if context.json:
-        output.emit_json({"id": members.get("id"), "cadence": members.get("cadence"), "outcome": outcome})
+    status = safe(outcome.get("status"))
+    if out.json:
+        out.line_of_json({"id": found.name.id, "cadence": found.name.cadence, "outcome": outcome})
     else:
-        sys.stdout.write(f"{members.get('id')} {output.paint(status, status)}\n")
+        out.line(found.name.id, " ", painted(status))
     if status in WELL:
         return 0
-    output.hint(f"{members.get('cadence')}: {output.safe(outcome.get('reason'))}", quiet=context.quiet)
+    out.warn(f"{found.name.id} {found.name.cadence}: {status}: {outcome.get('reason')}")
     return 1
+
+
+def _some(ids: list[str]) -> str:
+    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")  # noqa: PLR2004
 
 
 def _seconds(text: str) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.store import files
+from cadencebus.errors import Misconfigured
+from cadencebus.store import files, fitness
 from cadencebus.store.config import commented_settings
 from cadencebus.store.paths import FOLDERS, LAYOUT
 
@@ -13,26 +14,62 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 HELLO = """---
-description: An example that needs no agent, only a shell
-command: [sh, -c, "cat; date"]
+description: Says hello, and shows what a run is given
+runner: command
+command: [sh, -c, 'echo "hello from $CADENCE_NAME, attempt $CADENCE_ATTEMPT"; cat']
 ---
-Hello from cadencebus. This text is the prompt: the command reads it on standard input.
+This is the prompt. An agent would be asked to do it; this cadence only reads it aloud.
+
+To make one of your own, copy this file to `prompts/NAME.md`, say `runner: claude` (or `codex`, `gemini`),
+remove `command`, and write here what is to be done.
 """
 
 
 def make(home: Home) -> list[str]:
     """Make what is missing of a home, overwriting nothing; what was made, relative to its root."""
-    made = []
-    os.makedirs(home.root, mode=files.FOLDER_MODE, exist_ok=True)
+    _refuse(home)
+    _make_path(home.root)
     # state/ comes last of the two, complete: a home that is found is a home that works.
     folders = (home.prompts, home.state, *(f"{home.state}/{name}" for name in FOLDERS))
-    made += [f"{os.path.relpath(folder, home.root)}/" for folder in folders if files.make_folder(folder)]
+    made = [f"{os.path.relpath(folder, home.root)}/" for folder in folders if files.make_folder(folder)]
     made += _write(home, home.format, f"{LAYOUT}\n")
     made += _write(home, home.settings, commented_settings())
+    # Who has cadences needs no example, least of all one that he has just removed.
     if not any(name.endswith(".md") for name in os.listdir(home.prompts)):
         made += _write(home, home.prompt("hello"), HELLO)
     files.sync_folders([home.prompts, home.state, home.root])
     return made
+
+
+def _refuse(home: Home) -> None:
+    """Refuse before anything is made what would have to be refused afterwards."""
+    if os.path.islink(home.state):
+        raise Misconfigured(
+            f"{home.state} is a symbolic link, where a folder belongs", next_step="put a real folder there"
+        )
+    kind = fitness.file_system(home.root)
+    if kind in fitness.REFUSED:
+        raise Misconfigured(
+            f"{home.root} lies on {kind}: {fitness.REFUSED[kind]}; renames and locks can't be trusted there",
+            next_step="make the home on a local disk",
+        )
+    try:
+        layout = files.read(home.format, 64).decode("ascii", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if layout != str(LAYOUT):
+        raise Misconfigured(
+            f"{home.format} says layout {layout!r}: this version knows {LAYOUT}",
+            next_step="upgrade cadencebus",
+        )
+
+
+def _make_path(path: str) -> None:
+    """Make a folder and those above it, private whatever the umask; what exists stays as it is."""
+    if path and not os.path.isdir(path):
+        _make_path(os.path.dirname(path))
+        if files.make_folder(path):
+            files.sync_folder(os.path.dirname(path))
 
 
 def _write(home: Home, path: str, text: str) -> list[str]:

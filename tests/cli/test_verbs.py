@@ -55,7 +55,8 @@ def test_the_commented_settings_load_when_uncommented(cadence: Cadence, tmp_path
     assert len(keys) >= 14
     (tmp_path / "new" / "cadence.yaml").write_text("\n".join(keys) + "\n")
     ended = cadence("--home", tmp_path / "new", "check")
-    assert (ended.returncode, ended.stdout) == (0, "1 cadence, cadence.yaml: fine\n"), ended
+    assert (ended.returncode, ended.stderr) == (0, ""), ended
+    assert "cadence.yaml" in ended.stdout
 
 
 @pytest.mark.parametrize(

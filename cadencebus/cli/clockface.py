@@ -1,0 +1,32 @@
+"""Instants and durations as people read them."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from cadencebus.clock import parse_rfc3339
+
+
+def ago(seconds: float) -> str:
+    """How long since, or until, in one word: `3m`."""
+    seconds = abs(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+def clock(at: float, now: float | None = None) -> str:
+    """An instant in local time: the time of day, with the date unless it is today."""
+    here = datetime.fromtimestamp(time.time() if now is None else now).astimezone()
+    then = datetime.fromtimestamp(at).astimezone()
+    return then.strftime("%H:%M:%S" if then.date() == here.date() else "%Y-%m-%d %H:%M")
+
+
+def instant(text: object) -> float | None:
+    """A time as it stands in a file; None for what is none."""
+    try:
+        return parse_rfc3339(text) if isinstance(text, str) else None
+    except (ValueError, OverflowError):
+        return None

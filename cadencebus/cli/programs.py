@@ -1,0 +1,69 @@
+"""Which program a cadence would run, found as a run would find it, and what version it says it is."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cadencebus.model.legible import one_line
+from cadencebus.session.environment import search_path
+
+if TYPE_CHECKING:
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.runner import Runner
+    from cadencebus.store.paths import Home
+
+_VERSION_WITHIN = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What stands first in a command line, where it was found, or why it was not."""
+
+    word: str
+    path: str | None = None
+    problem: str | None = None
+
+
+def resolve(cadence: Cadence, runner: Runner, home: Home) -> Program:
+    """Find the program that the next run of a cadence would start."""
+    cwd = os.path.normpath(os.path.join(home.root, os.path.expanduser(cadence.cwd or ".")))
+    if not os.path.isdir(cwd):
+        return Program("", problem=f"cwd: {cwd} is no folder: its runs can't start")
+    word = (runner.argv or cadence.command or ("",))[0].replace("{home}", home.root)
+    if not word or word.startswith("{"):
+        return Program(word)
+    env = os.environ | dict(runner.env) | dict(cadence.env)
+    path = search_path(env.get("PATH", ""), env.get("HOME", "/"))
+    place = os.path.join(cwd, word) if "/" in word else word
+    found = shutil.which(place, path=path)
+    if found is None:
+        where = "is no program" if "/" in word else "is not found in PATH"
+        return Program(word, problem=f"{word} {where}: its runs can't start here")
+    return Program(word, found)
+
+
+def version(program: Program) -> str | None:
+    """The first line of what `PROGRAM --version` says; None where it says nothing in time."""
+    return _version(program.path) if program.path else None
+
+
+@functools.cache
+def _version(path: str) -> str | None:
+    try:
+        ended = subprocess.run(  # noqa: S603 - the very program that the cadence names
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_VERSION_WITHIN,
+            check=False,
+            start_new_session=True,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = one_line(ended.stdout.decode("utf-8", "replace"), 60)
+    return said if ended.returncode == 0 and said else None
