@@ -81,7 +81,8 @@ def test_jitter_moves_the_firing_but_not_the_slot() -> None:
     assert late.offset > 60
     bus = Bus(late, at("2026-05-04 08:00"))
     assert bus.turn(at("2026-05-04 09:00")).wake_at == at("2026-05-04 09:00") + late.offset
-    assert [tick.slot for tick in bus.turn(at("2026-05-04 10:00")).ticks] == [at("2026-05-04 09:00")]
+    (tick,) = bus.turn(at("2026-05-04 10:00")).ticks
+    assert (tick.slot, tick.at) == (at("2026-05-04 09:00"), at("2026-05-04 09:00") + late.offset)
     bus.timetable = DAILY
     assert bus.turn(at("2026-05-04 10:01")).ticks == ()
 
@@ -103,8 +104,11 @@ def test_a_laptop_that_slept_nine_hours(mode: str, expected: list[str]) -> None:
 def test_none_still_takes_a_firing_that_is_only_late() -> None:
     """A busy consumer that comes some seconds after the hour has missed nothing."""
     bus = Bus(replace(HOURLY, catch_up="none"), MONDAY)
-    assert len(bus.turn(MONDAY + HOUR + 59).ticks) == 1
+    assert len(bus.turn(MONDAY + HOUR + 60).ticks) == 1
     assert bus.turn(MONDAY + 2 * HOUR + 61).ticks == ()
+    bus.timetable = replace(bus.timetable, name="a", jitter=600.0)
+    late = MONDAY + 3 * HOUR + bus.timetable.offset + 600
+    assert len(bus.turn(late).ticks) == 1
 
 
 def test_all_is_bounded_and_says_so() -> None:
@@ -114,6 +118,9 @@ def test_all_is_bounded_and_says_so() -> None:
     assert len(found.ticks) == MOST
     assert found.ticks[-1].slot > MONDAY + 9 * HOUR - 1
     assert found.remark == "of more than 1000 missed firings only 1000 got a tick"
+    for missed, remark in ((MOST, None), (MOST + 1, found.remark)):
+        exact = due(bus.timetable, found.cursor, found.cursor.slot + missed)
+        assert (len(exact.ticks), exact.remark) == (MOST, remark)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -196,10 +203,12 @@ def test_a_clock_that_was_a_year_ahead_for_a_while_silences_nothing(mode: str) -
     bus = Bus(replace(HOURLY, catch_up=mode), MONDAY)
     for n in range(5):
         bus.turn(MONDAY + n * HOUR)
-    bus.turn(MONDAY + 365 * DAY + 0.5 * HOUR)
+    for n in range(3):
+        bus.turn(MONDAY + 365 * DAY + n * HOUR + 1)
     ahead = list(bus.fired)
     for n in range(5, 30):
-        assert bus.turn(MONDAY + n * HOUR + 1).behind == 0.0
+        found = bus.turn(MONDAY + n * HOUR + 1)
+        assert (found.behind, found.wake_at) == (0.0, MONDAY + (n + 1) * HOUR)
     assert bus.fired[len(ahead) :] == [MONDAY + n * HOUR for n in range(5, 30)]
     for n in range(30, 366 * 24, 7):
         bus.turn(MONDAY + n * HOUR + 1)
