@@ -190,6 +190,9 @@ class Consumer:
         )
         flight = Flight(self.gear, head.file, cadence, running)
         self.lineup.started(head.cadence)
+        if cadence.overlap != "coalesce":
+            # What waits now waited before this run; what comes from here on comes during it.
+            self.index.take_fresh(cadence.name)
         self._launch(
             flight,
             flight.fly(
@@ -202,9 +205,8 @@ class Consumer:
 
     def _absorb(self, boarded: Boarded) -> None:
         """Let a run that has just started stand for the equal ticks that wait now."""
-        fresh = [] if boarded.guard else self.index.take_fresh(boarded.cadence.name)
         if boarded.cadence.overlap == "coalesce" and not boarded.guard:
-            self._spawn(self.sideline.absorb(boarded, fresh))
+            self._spawn(self.sideline.absorb(boarded, self.index.take_fresh(boarded.cadence.name)))
 
     def _skip_what_came(self) -> None:
         """`overlap: skip`: what came during a run is finished without one."""
@@ -281,12 +283,10 @@ class Consumer:
         if (first := self.calendar.first()) is not None:
             times.append(self.lineup.seconds_until(first[:23], now))
         times += [wait.until - now for wait in self.admission.waits.values() if wait.until is not None]
-        if (grace := self.lineup.grace_ends_in()) is not None:
-            times.append(grace)
-        return max(0.01, min(times))
+        return max(0.01, min(*times, self.lineup.grace_ends_in()))
 
     def idle(self) -> bool:
-        """Whether nothing is in flight and no part of the consumer is busy with a tick."""
+        """Whether no part of the consumer is busy with a tick."""
         return not self.flights and not self.sideline.busy and not self._arrived and self._disk.well
 
     def busy(self) -> bool:

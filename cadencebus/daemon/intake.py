@@ -90,12 +90,22 @@ class Intake:
             place = "claimed"
         else:
             place = self._spool.finished(name)
-        if place is None and any(name.at(p).file in self._index for p in range(10) if p != name.priority):
+        others = (name.at(p).file for p in range(10) if p != name.priority)
+        if place is None and any(map(self._waits_as, others)):
             place = "inbox"
         if place is None:
             return False
         self._bury("inbox", file, BadTick("duplicate_id", f"the id {name.id} already lies in {place}/"))
         return True
+
+    def _waits_as(self, file: str) -> bool:
+        """Whether a tick waits under this name; one that was renamed (`bump`, `edit`, `mv`) does not any more."""
+        if file not in self._index:
+            return False
+        if files.exists(f"{self._spool.home.inbox}/{file}"):
+            return True
+        self._index.discard(file)
+        return False
 
     def _first_sight(self, file: str, name: Name) -> None:
         """A producer that gives no priority writes 5: rename once to the cadence's own."""
@@ -217,7 +227,7 @@ class Intake:
         """Where another tick of this id lies."""
         for priority in range(10):
             file = name.at(priority).file
-            if file in self._index:
+            if self._waits_as(file):
                 return "inbox"
             if files.exists(f"{self._spool.home.claimed}/{file}"):
                 return "claimed"

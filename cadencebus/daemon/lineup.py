@@ -180,11 +180,9 @@ class Lineup:
                     BadTick("unknown_cadence", f"no cadence {name!r}: prompts/{name}.md does not exist"),
                 )
 
-    def grace_ends_in(self) -> float | None:
-        """Seconds until an unknown cadence's grace is over."""
-        if not self._unknown_since:
-            return None
-        first = min(self._unknown_since.values())
+    def grace_ends_in(self) -> float:
+        """Seconds until an unknown cadence's grace is over; for ever where none is unknown."""
+        first = min(self._unknown_since.values(), default=float("inf"))
         return max(0.0, first + self._gear.settings.current.unknown_grace - self._gear.clock.monotonic())
 
     def stopped(self) -> dict[str, Wait]:
