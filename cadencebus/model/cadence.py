@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Mode = Literal["session", "inline", "guarded"]
+Auth = Literal["auto", "subscription", "api-key"]
+CatchUp = Literal["none", "one", "all"]
+Overlap = Literal["queue", "coalesce", "skip"]
+PayloadWay = Literal["append", "file", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ class CircuitRules:
 class Expect:
     """What proves that the work was done."""
 
-    result: str = "success"
+    result: Literal["success", "any"] = "success"
     file: tuple[str, ...] = ()
     proof: bool = False
 
@@ -45,18 +51,18 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """One prompt file, read and checked; its keys are CADENCE.md's."""
+    """One prompt file, read and checked."""
 
     name: str
     prompt: str = ""
     digest: str = ""
     description: str = ""
     enabled: bool = True
-    mode: str = "session"
+    mode: Mode = "session"
     guard: tuple[str, ...] | None = None
     runner: str = "claude"
     command: tuple[str, ...] | None = None
-    auth: str | None = None
+    auth: Auth | None = None
     model: str | None = None
     args: tuple[str, ...] = ()
     permission_mode: str | None = None
@@ -71,9 +77,9 @@ class Cadence:
     max_firings: int | None = None
     expires_at: float | None = None
     timezone: str | None = None
-    catch_up: str = "one"
+    catch_up: CatchUp = "one"
     jitter: float = 0.0
-    overlap: str = "coalesce"
+    overlap: Overlap = "coalesce"
     concurrency: int = 1
     priority: int = 5
     group: int | None = None
@@ -95,10 +101,15 @@ class Cadence:
     max_usd_per_day: float | None = None
     expect: Expect = field(default_factory=Expect)
     resume: bool = False
-    payload: str = "append"
+    payload: PayloadWay = "append"
     then: tuple[str, ...] = ()
     steps: tuple[Any, ...] = ()
     on_dead: str | None = None
     investigate: bool = False
     probe: tuple[str, ...] | None = None
     notify: tuple[str, ...] | None = None
+
+    @property
+    def path(self) -> str:
+        """Its file, as it is named to people."""
+        return f"prompts/{self.name}.md"

@@ -15,8 +15,8 @@ def parse_duration(value: object) -> float:
     if isinstance(value, str):
         seconds = _parse(value.strip())
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        # A whole number may be too long for a float; what is over the longest is refused all the same.
-        seconds = float(max(-1, min(value, 2 * LONGEST)))
+        # Compared before it becomes a float: a whole number may be too long for one.
+        seconds = float(value) if 0 <= value <= LONGEST else -1.0
     else:
         # To whoever reads a file, a wrong type is one more value that is not allowed.
         raise ValueError(ALLOWED)  # noqa: TRY004

@@ -1,29 +1,40 @@
-"""What a key of a file may hold: one `Key` each, a type that reads it and says what is allowed."""
+"""Keys of files that people write: what each may hold, and everything that is wrong told at once.
+
+A `Kind` reads a value and says what is allowed. Kinds are built from kinds: a list of durations, a map.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.model import duration
-from cadencebus.model.naming import is_cadence
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+Step = str | int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is not allowed: where, what would be, and what a mistyped word may have meant."""
+
+    allowed: str
+    path: tuple[Step, ...] = ()
+    known: tuple[str, ...] = ()
+    # The last step of the path names no key at all.
+    unknown: bool = False
 
 
 class Wrong(ValueError):
-    """A value that is not allowed; `path` leads to it from the key, `allowed` says what is."""
+    """What was read is not allowed, in one place or in several."""
 
-    def __init__(self, allowed: str, *path: str | int) -> None:
-        super().__init__(allowed)
-        self.allowed = allowed
-        self.path = path
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(fault.allowed for fault in faults))
+        self.faults = faults
 
-    def below(self, step: str | int) -> Wrong:
-        """The same fault, seen from one step further out."""
-        return Wrong(self.allowed, step, *self.path)
+    def below(self, step: Step) -> Wrong:
+        """The same faults, seen from one step further out."""
+        return Wrong(*(replace(fault, path=(step, *fault.path)) for fault in self.faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,85 +44,86 @@ class Kind:
     read: Callable[[Any], Any]
     allowed: str
     schema: Mapping[str, Any]
+    # The words that it takes, for "did you mean".
+    words: tuple[str, ...] = ()
+    # The keys inside it, for the reference.
+    keys: Mapping[str, Key] = field(default_factory=dict)
 
-    def __call__(self, value: object) -> object:
+    def __call__(self, value: object) -> Any:
         """Read a value or raise `Wrong`."""
         try:
             return self.read(value)
         except Wrong:
             raise
         except (ValueError, TypeError, OverflowError):
-            raise Wrong(self.allowed) from None
+            raise Wrong(Fault(allowed=self.allowed, known=self.words)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of a file."""
+    """One key of a file; its default is written as a person would write it."""
 
     kind: Kind
-    default: Any
     help: str
+    default: Any = None
+    required: bool = False
+
+    def schema(self) -> dict[str, Any]:
+        """What JSON Schema says of its value."""
+        default = {} if self.required else {"default": self.default}
+        return {"description": self.help, **self.kind.schema, **default}
 
 
-def _must(condition: object) -> None:
+def must(condition: object) -> None:
+    """Refuse a value; its kind says what is allowed."""
     if not condition:
         raise ValueError
 
 
-def _text(value: Any) -> str:
-    _must(isinstance(value, str) and "\0" not in value)
-    return str(value)
+def each(parts: Iterable[tuple[Step, Any, Kind]]) -> list[Any]:
+    """Every value read by its kind; all that are wrong are raised as one."""
+    values: list[Any] = []
+    faults: list[Fault] = []
+    for step, value, kind in parts:
+        try:
+            values.append(kind(value))
+        except Wrong as wrong:
+            faults += wrong.below(step).faults
+    if faults:
+        raise Wrong(*faults)
+    return values
 
 
-def _flag(value: Any) -> bool:
-    _must(isinstance(value, bool))
-    return bool(value)
+def read_keys(members: Mapping[str, Any], keys: Mapping[str, Key], *, fill: bool = True) -> dict[str, Any]:
+    """The value of every key, or its default; without `fill` only of those that are there."""
+    known = tuple(keys)
+    faults = [
+        Fault(path=(name,), allowed=f"one of {', '.join(known)}", known=known, unknown=True)
+        for name in members
+        if name not in keys
+    ]
+    faults += [
+        Fault(path=(name,), allowed=key.kind.allowed)
+        for name, key in keys.items()
+        if key.required and name not in members
+    ]
+    read = {name: key for name, key in keys.items() if name in members or (fill and not key.required)}
+    try:
+        values = each((name, members.get(name, key.default), key.kind) for name, key in read.items())
+    except Wrong as wrong:
+        raise Wrong(*faults, *wrong.faults) from None
+    if faults:
+        raise Wrong(*faults)
+    return dict(zip(read, values, strict=True))
 
 
-def whole(low: int, high: int | None = None) -> Kind:
-    """A whole number in a range."""
-
-    def read(value: Any) -> int:
-        _must(
-            isinstance(value, int)
-            and not isinstance(value, bool)
-            and value >= low
-            and (high is None or value <= high)
-        )
-        return int(value)
-
-    said = f"a whole number from {low} to {high}" if high is not None else f"a whole number, {low} or more"
-    return Kind(
-        read=read,
-        allowed=said,
-        schema={"type": "integer", "minimum": low} | ({"maximum": high} if high is not None else {}),
-    )
-
-
-def number(*, above: float = 0.0, least: bool = False) -> Kind:
-    """A finite number above (or from) a bound."""
-
-    def read(value: Any) -> float:
-        _must(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value))
-        _must(value >= above if least else value > above)
-        return float(value)
-
-    word = "minimum" if least else "exclusiveMinimum"
-    return Kind(
-        read=read,
-        allowed=f"a number {'from' if least else 'above'} {above:g}",
-        schema={"type": "number", word: above},
-    )
-
-
-def one_of(*words: str) -> Kind:
-    """One of some words."""
-
-    def read(value: Any) -> str:
-        _must(isinstance(value, str) and value in words)
-        return str(value)
-
-    return Kind(read=read, allowed="one of " + ", ".join(words), schema={"enum": list(words)})
+def over(upper: Mapping[str, Any], lower: Mapping[str, Any]) -> dict[str, Any]:
+    """One map laid over another; a map inside that is given in part keeps the rest of what lies below."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def optional(kind: Kind) -> Kind:
@@ -119,7 +131,9 @@ def optional(kind: Kind) -> Kind:
     return Kind(
         read=lambda value: None if value is None else kind(value),
         allowed=kind.allowed,
-        schema={"anyOf": [dict(kind.schema), {"type": "null"}]},
+        schema={"anyOf": [kind.schema, {"type": "null"}]},
+        words=kind.words,
+        keys=kind.keys,
     )
 
 
@@ -129,109 +143,47 @@ def list_of(kind: Kind, *, least: int = 0, alone: bool = False) -> Kind:
     def read(value: Any) -> tuple[Any, ...]:
         if alone and not isinstance(value, list):
             return (kind(value),)
-        _must(isinstance(value, list) and len(value) >= least)
-        items = []
-        for at, item in enumerate(value):
-            try:
-                items.append(kind(item))
-            except Wrong as wrong:
-                raise wrong.below(at) from None
-        return tuple(items)
+        must(isinstance(value, list) and len(value) >= least)
+        return tuple(each((at, item, kind) for at, item in enumerate(value)))
 
-    schema: dict[str, Any] = {"type": "array", "items": dict(kind.schema)} | (
-        {"minItems": least} if least else {}
+    several: dict[str, Any] = {"type": "array", "items": kind.schema}
+    if least:
+        several["minItems"] = least
+    return Kind(
+        read=read,
+        allowed=f"{kind.allowed}, or a list of them" if alone else f"a list, each item {kind.allowed}",
+        schema={"anyOf": [kind.schema, several]} if alone else several,
+        words=kind.words,
+        keys=kind.keys,
     )
-    said = f"a list, each {kind.allowed}"
-    if alone:
-        return Kind(
-            read=read, allowed=f"{kind.allowed}, or {said}", schema={"anyOf": [dict(kind.schema), schema]}
-        )
-    return Kind(read=read, allowed=said, schema=schema)
 
 
-def map_of(keys: Mapping[str, Key], build: Callable[..., Any]) -> Kind:
-    """A map of known keys; those that are missing keep their defaults."""
+def map_of(keys: Mapping[str, Key], build: Callable[..., Any], *, fill: bool = True) -> Kind:
+    """A map of known keys; those that are missing keep their defaults, or stay missing without `fill`."""
 
     def read(value: Any) -> Any:
-        _must(isinstance(value, dict))
-        return build(**read_keys(value, keys))
+        must(isinstance(value, dict))
+        return build(**read_keys(value, keys, fill=fill))
 
-    schema = {
+    schema: dict[str, Any] = {
         "type": "object",
+        "properties": {name: key.schema() for name, key in keys.items()},
         "additionalProperties": False,
-        "properties": {name: dict(key.kind.schema) for name, key in keys.items()},
     }
-    return Kind(read=read, allowed="a map with " + ", ".join(keys), schema=schema)
+    if required := [name for name, key in keys.items() if key.required]:
+        schema["required"] = required
+    return Kind(read=read, allowed=f"a map of {', '.join(keys)}", schema=schema, keys=keys)
 
 
-def read_keys(value: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
-    """Every key's value or default; the first that is wrong is raised with its path."""
-    for name in value:
-        if name not in keys:
-            raise Wrong(f"unknown key; known: {', '.join(keys)}", name)
-    result = {}
-    for name, key in keys.items():
-        if name not in value:
-            result[name] = key.default
-            continue
-        try:
-            result[name] = key.kind(value[name])
-        except Wrong as wrong:
-            raise wrong.below(name) from None
-    return result
+def named(name: Kind, kind: Kind, *, allowed: str, build: Callable[[dict[str, Any]], Any] = dict) -> Kind:
+    """A map whose names the writer chooses."""
 
+    def read(value: Any) -> Any:
+        must(isinstance(value, dict))
+        names = [(key, key, name) for key in value]
+        items = each([*names, *((key, item, kind) for key, item in value.items())])
+        return build(dict(zip(value, items[len(names) :], strict=True)))
 
-def _cadence_name(value: Any) -> str:
-    _must(is_cadence(value))
-    return str(value)
-
-
-def _environment(value: Any) -> tuple[tuple[str, str], ...]:
-    _must(isinstance(value, dict))
-    pairs = []
-    for name, text in value.items():
-        good = isinstance(name, str) and name and "=" not in name and "\0" not in name
-        if not good or isinstance(text, bool) or not isinstance(text, str | int | float) or "\0" in str(text):
-            raise Wrong("a map of names to texts", str(name))
-        pairs.append((name, str(text)))
-    return tuple(pairs)
-
-
-TEXT = Kind(read=_text, allowed="a text", schema={"type": "string"})
-FLAG = Kind(read=_flag, allowed="true or false", schema={"type": "boolean"})
-DURATION = Kind(
-    read=duration.parse_duration,
-    allowed=duration.ALLOWED,
-    schema={
-        "anyOf": [
-            {"type": "number", "minimum": 0, "maximum": duration.LONGEST},
-            {"type": "string", "pattern": r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h|d)?\s*$"},
-        ]
-    },
-)
-CADENCE = Kind(
-    read=_cadence_name,
-    allowed="the name of a cadence",
-    schema={"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
-)
-ENVIRONMENT = Kind(
-    read=_environment,
-    allowed="a map of names to texts",
-    schema={"type": "object", "additionalProperties": {"type": ["string", "number"]}},
-)
-WORD = Kind(
-    read=lambda value: _text(value) if value else _must(condition=False),
-    allowed="a text that is not empty",
-    schema={"type": "string", "minLength": 1},
-)
-
-
-def _argument(value: Any) -> str:
-    # `[sleep, 5]` and `[true]` are what people write: numbers and booleans go back to their text.
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else _text(value)
-
-
-ARGUMENT = Kind(read=_argument, allowed="a text", schema={"type": ["string", "number", "boolean"]})
-COMMAND = list_of(ARGUMENT, least=1)
+    schema = {"type": "object", "propertyNames": name.schema, "additionalProperties": kind.schema}
+    inside = {f"NAME.{key}": inner for key, inner in kind.keys.items()}
+    return Kind(read=read, allowed=allowed, schema=schema, keys=inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import cadence_keys, settings_keys
@@ -12,11 +13,17 @@ if TYPE_CHECKING:
     from cadencebus.model.keys import Key
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NOT_NULL = {"not": {"type": "null"}}
 
 
 def cadence_schema() -> dict[str, Any]:
     """The schema of a cadence's front matter."""
-    return _schema("The front matter of a cadence", cadence_keys.KEYS)
+    # What a cadence lacks may stand in the bus's `defaults`, so only what it has can be wrong.
+    clashes = [
+        {"not": {"required": [one, other], "properties": {one: _NOT_NULL, other: _NOT_NULL}}}
+        for one, other in combinations(("schedule", "every", "once_at"), 2)
+    ]
+    return {**_schema("The front matter of a cadence", cadence_keys.KEYS), "allOf": clashes}
 
 
 def settings_schema() -> dict[str, Any]:
@@ -25,11 +32,10 @@ def settings_schema() -> dict[str, Any]:
 
 
 def _schema(title: str, keys: Mapping[str, Key]) -> dict[str, Any]:
-    properties = {name: {"description": key.help, **key.kind.schema} for name, key in keys.items()}
     return {
         "$schema": DIALECT,
         "title": title,
         "type": "object",
+        "properties": {name: key.schema() for name, key in keys.items()},
         "additionalProperties": False,
-        "properties": properties,
     }

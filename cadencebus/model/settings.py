@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cadencebus.model.runner import RUNNERS, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cadencebus.model.cadence import Auth
 
 MIB = 1 << 20
 FOREVER = float("inf")
@@ -32,7 +34,7 @@ class UsageGate:
     command: tuple[str, ...]
     hold_at: float = 90.0
     every: float = 60.0
-    on_error: str = "one_at_a_time"
+    on_error: Literal["one_at_a_time", "hold", "ignore"] = "one_at_a_time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Settings:
     max_inbox: int = 0
     max_log_bytes: int = 64 * MIB
     retention: Retention = field(default_factory=Retention)
-    auth: str = "auto"
+    auth: Auth = "auto"
     max_usd_per_day: float | None = None
     runners: Mapping[str, Runner] = field(default_factory=lambda: MappingProxyType(RUNNERS))
     gates: Gates = field(default_factory=Gates)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from cadencebus.model.cadence import Auth
 from cadencebus.model.cadence_keys import EVENTS
 from cadencebus.model.cadence_keys import KEYS as CADENCE_KEYS
-from cadencebus.model.keys import (
+from cadencebus.model.keys import Fault, Key, Kind, Wrong, list_of, map_of, must, named, optional, read_keys
+from cadencebus.model.kinds import (
+    BYTES,
     COMMAND,
     DURATION,
     ENVIRONMENT,
+    KEPT,
+    LABEL,
+    SPAN,
     WORD,
-    Key,
-    Kind,
-    Wrong,
-    list_of,
-    map_of,
     number,
     one_of,
-    optional,
-    read_keys,
     whole,
 )
-from cadencebus.model.runner import RUNNERS, Runner
+from cadencebus.model.runner import RUNNERS, STREAMS, runner_of
 from cadencebus.model.settings import (
-    FOREVER,
-    MIB,
     Gates,
     LoadGate,
     MemoryGate,
@@ -40,194 +38,133 @@ from cadencebus.model.settings import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-def _kept(value: Any) -> float:
-    return FOREVER if value == "forever" else float(DURATION(value))  # type: ignore[arg-type]
+    from cadencebus.model.runner import Runner
 
 
-def _bytes(value: Any) -> int:
-    units = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
-    if isinstance(value, str):
-        unit = next((u for u in units if value.endswith(u)), None)
-        if unit is None or not value.removesuffix(unit).strip().isdigit():
-            raise ValueError
-        return int(value.removesuffix(unit)) * units[unit]
-    return int(whole(1)(value))  # type: ignore[call-overload,no-any-return]
-
-
-def _runners(value: Any) -> Mapping[str, Runner]:
-    if not isinstance(value, dict):
-        raise ValueError  # noqa: TRY004 - every wrong value is one kind of fault
-    runners = dict(RUNNERS)
-    for name, members in value.items():
-        if not isinstance(members, dict):
-            raise Wrong("a map with argv, stdin, stream, credentials, env", str(name))
-        try:
-            given = {key: read_keys(members, RUNNER)[key] for key in RUNNER if key in members}
-        except Wrong as wrong:
-            raise wrong.below(str(name)) from None
-        old = RUNNERS.get(name)
-        if old is None and "argv" not in given:
-            raise Wrong("a new runner wants an argv list", str(name))
-        merged = {"credentials": name, **given} if old is None else given
-        base = (
-            {}
-            if old is None
-            else {slot: getattr(old, slot) for slot in Runner.__dataclass_fields__ if slot != "name"}
-        )
-        runners[name] = Runner(name=str(name), **{**base, **merged})
-    return MappingProxyType(runners)
+def _runners(given: Mapping[str, dict[str, Any]]) -> Mapping[str, Runner]:
+    faults = [
+        Fault(path=(name, "argv"), allowed="an argv list, since no runner of this name is built in")
+        for name, members in given.items()
+        if name not in RUNNERS and "argv" not in members
+    ]
+    if faults:
+        raise Wrong(*faults)
+    return MappingProxyType(RUNNERS | {name: runner_of(name, members) for name, members in given.items()})
 
 
 def _defaults(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError  # noqa: TRY004 - every wrong value is one kind of fault
+    must(isinstance(value, dict))
     read_keys(value, CADENCE_KEYS)
     return MappingProxyType(value)
 
 
-KEPT = Kind(
-    read=_kept,
-    allowed="a duration such as 14d, or forever",
-    schema={"anyOf": [{"const": "forever"}, dict(DURATION.schema)]},
-)
-BYTES = Kind(
-    read=_bytes,
-    allowed="bytes such as 1048576 or 64MiB",
-    schema={
-        "anyOf": [
-            {"type": "integer", "minimum": 1},
-            {"type": "string", "pattern": r"^[0-9]+\s*(KiB|MiB|GiB)$"},
-        ]
-    },
-)
+def _pressure(**values: Any) -> PressureGate:
+    if (values["dir"] is None) == (values["command"] is None):
+        raise Wrong(Fault(path=("dir",), allowed="a folder, or a `command` instead"))
+    return PressureGate(**values)
+
+
 RUNNER = {
     "argv": Key(
         kind=COMMAND,
-        default=(),
-        help="the command line; {prompt_file} {run_dir} {tick_file} {home} {model} {session_id}",
+        help="the command line; {prompt_file} {run_dir} {tick_file} {home} {model} {session_id} are replaced",
     ),
     "stdin": Key(
-        kind=optional(one_of("prompt")),
+        kind=replace(optional(one_of("prompt")), allowed="prompt or null"),
         default="prompt",
-        help="prompt: the prompt file is standard input; null: nothing",
+        help="prompt: the prompt file is standard input; null: nothing is",
     ),
-    "stream": Key(
-        kind=one_of("claude", "codex", "gemini", "plain"), default="plain", help="how its output is read"
+    "stream": Key(kind=one_of(*STREAMS), default="plain", help="how its output is read"),
+    "credentials": Key(
+        kind=LABEL, help="runners that share credentials share their holds; default: the runner's name"
     ),
-    "credentials": Key(kind=WORD, default="", help="runners that share credentials share their holds"),
-    "env": Key(kind=ENVIRONMENT, default=(), help="added to the environment of its runs"),
+    "env": Key(kind=ENVIRONMENT, default={}, help="added to the environment of its runs"),
 }
 _RETENTION = {
-    name: Key(kind=KEPT, default=getattr(Retention(), name), help=f"how long {name} is kept")
-    for name in ("done", "runs", "events", "dead")
+    "done": Key(kind=KEPT, default="14d", help="finished ticks"),
+    "runs": Key(kind=KEPT, default="30d", help="folders of runs, with their logs"),
+    "events": Key(kind=KEPT, default="90d", help="the journal"),
+    "dead": Key(kind=KEPT, default="forever", help="dead letters"),
 }
 _USAGE = {
-    "command": Key(kind=COMMAND, default=(), help="prints the utilisation in per cent"),
-    "hold_at": Key(kind=number(), default=90.0, help="hold from here on"),
-    "every": Key(kind=DURATION, default=60.0, help="how often it is asked"),
+    "command": Key(kind=COMMAND, required=True, help="prints how much of the plan is used, in per cent"),
+    "hold_at": Key(kind=number(0, 100, above=True), default=90, help="per cent from which new runs wait"),
+    "every": Key(kind=SPAN, default="60s", help="how often it is asked"),
     "on_error": Key(
         kind=one_of("one_at_a_time", "hold", "ignore"), default="one_at_a_time", help="while nothing is known"
     ),
 }
 _PRESSURE = {
-    "dir": Key(kind=optional(WORD), default=None, help="presence files with a time to live"),
-    "command": Key(kind=optional(COMMAND), default=None, help="exit 0: somebody works"),
-    "delay": Key(kind=DURATION, default=30.0, help="new starts wait so long at a time"),
-    "at_most": Key(kind=DURATION, default=600.0, help="and so long in all"),
+    "dir": Key(kind=optional(WORD), help="presence files with a time to live"),
+    "command": Key(kind=optional(COMMAND), help="exit 0: somebody works"),
+    "delay": Key(kind=SPAN, default="30s", help="new starts wait so long at a time"),
+    "at_most": Key(kind=SPAN, default="10m", help="and so long in all"),
 }
+_LOAD = {"max_per_core": Key(kind=number(0, above=True), default=0.85, help="1-minute load per core")}
+_MEMORY = {"min_free_mb": Key(kind=number(0), default=500, help="free memory")}
 _GATES = {
-    "usage": Key(
-        kind=optional(map_of(_USAGE, UsageGate)), default=None, help="hold while the plan is nearly used up"
-    ),
-    "pressure": Key(
-        kind=optional(map_of(_PRESSURE, PressureGate)), default=None, help="wait while somebody works"
-    ),
-    "load": Key(
-        kind=optional(
-            map_of(
-                {"max_per_core": Key(kind=number(), default=0.85, help="1-minute load per core")}, LoadGate
-            )
-        ),
-        default=None,
-        help="wait while the machine is busy",
-    ),
-    "memory": Key(
-        kind=optional(
-            map_of(
-                {"min_free_mb": Key(kind=number(above=0, least=True), default=500.0, help="free memory")},
-                MemoryGate,
-            )
-        ),
-        default=None,
-        help="wait while memory is short",
-    ),
+    "usage": Key(kind=optional(map_of(_USAGE, UsageGate)), help="waits while the plan is nearly used up"),
+    "pressure": Key(kind=optional(map_of(_PRESSURE, _pressure)), help="waits while somebody works"),
+    "load": Key(kind=optional(map_of(_LOAD, LoadGate)), help="waits while the machine is busy"),
+    "memory": Key(kind=optional(map_of(_MEMORY, MemoryGate)), help="waits while memory is short"),
 }
-_NOTICE = map_of(
-    {
-        "command": Key(kind=COMMAND, default=(), help="gets the event as JSON on stdin"),
-        "events": Key(kind=EVENTS, default=("dead", "circuit", "hold", "recovered"), help="which"),
-    },
-    Notice,
-)
+_NOTICE = {
+    "command": Key(kind=COMMAND, required=True, help="gets the event as JSON on its standard input"),
+    "events": Key(kind=EVENTS, default=["dead", "circuit", "hold", "recovered"], help="which ones"),
+}
+_CHANGED = map_of(RUNNER, dict, fill=False)
+_ADDED = {**_CHANGED.schema, "required": ["argv"]}
+_RUNNERS = named(LABEL, _CHANGED, allowed="a map of runners by name", build=_runners)
+_RUNNERS_SCHEMA = {
+    **_RUNNERS.schema,
+    "properties": dict.fromkeys(RUNNERS, _CHANGED.schema),
+    "additionalProperties": _ADDED,
+}
 
 KEYS: dict[str, Key] = {
     "max_sessions": Key(
         kind=whole(0, 1000), default=2, help="sessions at a time; 0 = drain: start nothing new"
     ),
     "max_inline": Key(kind=whole(0, 1000), default=4, help="inline commands and guards at a time"),
-    "settle": Key(kind=DURATION, default=2.0, help="how long unparsable content may still change"),
-    "unknown_grace": Key(kind=DURATION, default=30.0, help="how long a cadence's file may be missing"),
-    "max_tick_bytes": Key(kind=BYTES, default=MIB, help="largest tick file"),
-    "max_inbox": Key(kind=whole(0), default=0, help="most waiting ticks that enqueue accepts; 0 = no limit"),
-    "max_log_bytes": Key(kind=BYTES, default=64 * MIB, help="largest log of a run, each stream"),
+    "settle": Key(kind=DURATION, default="2s", help="how long unparsable content must stand still"),
+    "unknown_grace": Key(kind=DURATION, default="30s", help="how long the file of a cadence may be missing"),
+    "max_tick_bytes": Key(kind=BYTES, default="1MiB", help="the largest tick file"),
+    "max_inbox": Key(
+        kind=whole(0), default=0, help="most waiting ticks, over which enqueue exits 75; 0 = no limit"
+    ),
+    "max_log_bytes": Key(kind=BYTES, default="64MiB", help="the largest log of a run, each stream"),
     "retention": Key(
         kind=map_of(_RETENTION, Retention),
-        default=Retention(),
-        help="{done, runs, events, dead}: how long they are kept",
+        default={name: key.default for name, key in _RETENTION.items()},
+        help="how long finished ticks, run folders, the journal and dead letters are kept",
     ),
     "auth": Key(
-        kind=one_of("auto", "subscription", "api-key"), default="auto", help="whether API keys are passed on"
+        kind=one_of(*get_args(Auth)),
+        default="auto",
+        help="whether an API key in the environment is passed on, see Credentials",
     ),
-    "max_usd_per_day": Key(kind=optional(number()), default=None, help="money budget of a day, all cadences"),
+    "max_usd_per_day": Key(
+        kind=optional(number(0, above=True)), help="money budget of a day, all cadences together"
+    ),
     "runners": Key(
-        kind=Kind(
-            read=_runners,
-            allowed="a map of runners",
-            schema={
-                "type": "object",
-                "additionalProperties": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {name: dict(key.kind.schema) for name, key in RUNNER.items()},
-                },
-            },
-        ),
-        default=MappingProxyType(RUNNERS),
-        help="adds or overrides runners",
+        kind=replace(_RUNNERS, schema=_RUNNERS_SCHEMA),
+        default={},
+        help="adds runners to claude, codex, gemini and command, or changes these",
     ),
-    "gates": Key(
-        kind=map_of(_GATES, Gates),
-        default=Gates(),
-        help="{usage, pressure, load, memory}: when new runs wait",
-    ),
-    "notify": Key(kind=list_of(_NOTICE), default=(), help="commands that are told of events"),
+    "gates": Key(kind=map_of(_GATES, Gates), default={}, help="when new runs wait"),
+    "notify": Key(kind=list_of(map_of(_NOTICE, Notice)), default=[], help="commands that are told of events"),
     "defaults": Key(
         kind=Kind(
             read=_defaults,
-            allowed="a map of cadence keys",
-            schema={
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {name: dict(key.kind.schema) for name, key in CADENCE_KEYS.items()},
-            },
+            allowed="a map of keys of a cadence",
+            schema=map_of(CADENCE_KEYS, dict).schema,
         ),
-        default=MappingProxyType({}),
-        help="for any cadence key",
+        default={},
+        help="for any key of a cadence",
     ),
 }
 
 
 def settings_of(members: Mapping[str, Any]) -> Settings:
-    """The settings behind the members of cadence.yaml; `Wrong` where one makes no sense."""
+    """The settings behind the members of cadence.yaml; `Wrong` says everything that makes no sense."""
     return Settings(**read_keys(members, KEYS))

@@ -3,140 +3,161 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.errors import CadenceError
-from cadencebus.model.duration import spell_duration
-from cadencebus.model.keys import DURATION, Wrong
-from cadencebus.model.settings_keys import KEYS, settings_of
-from cadencebus.store import badfile, files
-from cadencebus.store.badfile import BadFile, Problem
+from cadencebus.model.keys import Wrong, over
+from cadencebus.model.settings_keys import settings_of
+from cadencebus.model.written import commented_settings
+from cadencebus.store import files
+from cadencebus.store.badfile import BadFile, Problem, problems_of
+from cadencebus.store.glance import glance, unchanged
 from cadencebus.store.yamltext import BadYAML, Document, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from cadencebus.model.keys import Key
     from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
+FILE = "cadence.yaml"
 PREFIX = "CADENCE_SET_"
+PREFER_SUBSCRIPTION = "CADENCE_PREFER_SUBSCRIPTION"
+_YES_OR_NO = {"1": True, "true": True, "": False, "0": False, "false": False}
 _LIMIT = 1 << 20
 
 
+class _Source(NamedTuple):
+    """A place where settings come from, and what it says."""
+
+    name: str
+    document: Document
+
+
 def load_settings(home: Home, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """The settings in force; BadFile names the one value that is wrong."""
-    document = _document(home)
-    members: dict[str, Any] = document.value or {}
-    try:
-        settings_of(members)
-    except Wrong as fault:
-        raise badfile.wrong("cadence.yaml", document, fault, KEYS) from None
-    merged = dict(members)
-    for source, overrides in (("environment", _from_environment(environ)), ("flag", dict(flags))):
-        for key, value in overrides.items():
-            try:
-                settings_of({key: value})
-            except Wrong as fault:
-                raise _wrong_override(source, key, value, fault) from None
-        merged |= overrides
-    settings = settings_of(merged)
-    if environ.get("CADENCE_PREFER_SUBSCRIPTION") == "1":
-        settings = replace(settings, auth="subscription")
-    return settings
+    """The settings in force; BadFile names every value that is wrong."""
+    return _settings(_content(home), flags, environ)
 
 
-def _document(home: Home) -> Document:
+def _content(home: Home) -> bytes | None:
+    """The bytes of cadence.yaml; None where there is no such file."""
     try:
-        text = files.read(os.path.realpath(home.settings), _LIMIT).decode("utf-8")
-        document = load(text)
+        return files.read(os.path.realpath(home.settings), _LIMIT)
     except FileNotFoundError:
-        return Document(value={})
-    except BadYAML as error:
-        raise badfile.unreadable("cadence.yaml", error) from None
-    except (UnicodeDecodeError, ValueError) as error:
-        raise BadFile(Problem(file="cadence.yaml", line=1, message=str(error))) from None
-    if document.value is not None and not isinstance(document.value, dict):
-        raise BadFile(Problem(file="cadence.yaml", line=1, message="not a map of keys"))
-    return document
+        return None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadFile(Problem(file=FILE, message=f"can't be read: {why}")) from None
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    overrides = {}
-    for name, text in environ.items():
-        if not name.startswith(PREFIX):
-            continue
-        key = name.removeprefix(PREFIX).lower()
+def _settings(data: bytes | None, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    merged: dict[str, Any] = {}
+    problems: list[Problem] = []
+    # From the weakest to the strongest. What is right in each is right in all of them together: no setting
+    # depends on another.
+    for source in (*_in_file(data), *_in_environment(environ), *_in_flags(flags)):
+        merged = over(source.document.value, merged)
         try:
-            overrides[key] = load(text).value
-        except BadYAML as error:
-            raise BadFile(Problem(file=name, line=1, message=error.message)) from None
-    return overrides
+            settings_of(source.document.value)
+        except Wrong as wrong:
+            problems += problems_of(wrong, file=source.name, document=source.document)
+    if problems:
+        raise BadFile(*problems)
+    return settings_of(merged)
 
 
-def _wrong_override(source: str, key: str, value: object, fault: Wrong) -> BadFile:
-    file = f"{PREFIX}{key.upper()}" if source == "environment" else f"--set {key}"
-    return badfile.wrong(file, Document(value={key: value}), fault, KEYS)
+def _in_file(data: bytes | None) -> Iterator[_Source]:
+    try:
+        document = load((data or b"").decode())
+    except UnicodeDecodeError as error:
+        line = (data or b"").count(b"\n", 0, error.start) + 1
+        raise BadFile(Problem(file=FILE, line=line, message="not UTF-8")) from None
+    except BadYAML as error:
+        raise BadFile(Problem(file=FILE, line=error.line, message=error.message)) from None
+    if isinstance(document.value, dict):
+        yield _Source(FILE, document)
+    elif document.value is not None:
+        raise BadFile(Problem(file=FILE, line=1, message="not a map of keys"))
+
+
+def _in_environment(environ: Mapping[str, str]) -> Iterator[_Source]:
+    for name, text in environ.items():
+        if name.startswith(PREFIX):
+            try:
+                yield _said(name, name.removeprefix(PREFIX).lower(), load(text).value)
+            except BadYAML as error:
+                raise BadFile(Problem(file=name, message=error.message)) from None
+    preferred = _YES_OR_NO.get(environ.get(PREFER_SUBSCRIPTION, "").lower())
+    if preferred is None:
+        raise BadFile(Problem(file=PREFER_SUBSCRIPTION, message="allowed is 1, or 0 or nothing"))
+    if preferred:
+        yield _said(PREFER_SUBSCRIPTION, "auth", "subscription")
+
+
+def _in_flags(flags: Mapping[str, object]) -> Iterator[_Source]:
+    for key, value in flags.items():
+        yield _said(f"--set {key}", key, value)
+
+
+def _said(name: str, key: str, value: object) -> _Source:
+    # Line 0: it has none.
+    return _Source(name, Document(value={key: value}, lines={(): 0}))
 
 
 class LiveSettings:
     """The settings of a running consumer: edits take effect live, a broken one keeps the last good."""
 
-    def __init__(self, home: Home, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        flags: Mapping[str, object],
+        environ: Mapping[str, str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._home = home
-        self._flags = flags
+        self._flags = dict(flags)
         self._environ = dict(environ)
-        self._mark = self._look()
-        self.current = load_settings(home, flags=flags, environ=environ)
+        self._monotonic = monotonic
+        self._at = glance(home.settings)
+        self._data = _content(home)
+        self._missed_since: float | None = None
+        self.current = _settings(self._data, self._flags, self._environ)
         self.problem: str | None = None
 
     def refresh(self) -> str | None:
-        """Read the file anew if it changed; the problem, once, where the edit is broken."""
-        mark = self._look()
-        if mark == self._mark:
-            return None
-        self._mark = mark
+        """Read the file anew if it changed; what a person should be told of it, once."""
         try:
-            self.current = load_settings(self._home, flags=self._flags, environ=self._environ)
+            at = glance(self._home.settings)
+            if unchanged(self._at, at):
+                return None
+            data = _content(self._home)
+            if self._vanished(data):
+                return None
+            self._at = at
+            if data == self._data:
+                return None
+            self._data = data
+            current = _settings(data, self._flags, self._environ)
         except (CadenceError, OSError) as error:
-            self.problem = f"{error}; the last good settings stay in force"
-            return self.problem
-        self.problem = None
-        return None
+            return self._tell(f"{error}; the last good settings stay in force")
+        if current != self.current:
+            self.current = current
+        return self._tell(f"{FILE} is gone: the defaults are in force" if data is None else None)
 
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            at = os.stat(self._home.settings)
-        except OSError:
-            return None
-        return (at.st_mtime_ns, at.st_size, at.st_ino)
+    def _vanished(self, data: bytes | None) -> bool:
+        """Whether the file is away or empty only for the moment that an editor takes to write it."""
+        if data or not self._data:
+            self._missed_since = None
+            return False
+        if self._missed_since is None:
+            self._missed_since = self._monotonic()
+        return self._monotonic() - self._missed_since < self.current.settle
 
-
-def commented_settings() -> str:
-    """cadence.yaml as `cadence init` writes it: every key, commented, with its default."""
-    lines = [
-        "# Settings of this bus. Every key is commented and shows its default; edits take effect live.",
-        "",
-    ]
-    for name, key in KEYS.items():
-        lines += [f"# {key.help}", *_entry(name, key), ""]
-    return "\n".join(lines)
+    def _tell(self, problem: str | None) -> str | None:
+        told, self.problem = self.problem, problem
+        return problem if problem != told else None
 
 
-def _entry(name: str, key: Key) -> list[str]:
-    examples = {
-        "retention": "{done: 14d, runs: 30d, events: 90d, dead: forever}",
-        "runners": "{}",
-        "gates": "{}",
-        "notify": "[]",
-        "defaults": "{}",
-        "max_tick_bytes": "1MiB",
-        "max_log_bytes": "64MiB",
-    }
-    if name in examples:
-        return [f"# {name}: {examples[name]}"]
-    value = key.default
-    if key.kind is DURATION:
-        value = spell_duration(value)
-    return [f"# {name}: {'null' if value is None else value}"]
+__all__ = ["LiveSettings", "commented_settings", "load_settings"]

@@ -6,16 +6,17 @@ import contextlib
 import difflib
 import hashlib
 import os
-import stat
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import NoSuch
-from cadencebus.model.cadence_keys import KEYS, cadence_of
-from cadencebus.model.keys import Wrong
+from cadencebus.model.front_matter import cadence_of, laid_over
+from cadencebus.model.keys import Fault, Wrong
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy.timetable import cron_line
-from cadencebus.store import badfile
-from cadencebus.store.badfile import BadFile, Problem
+from cadencebus.store import files
+from cadencebus.store.badfile import BadFile, Problem, problems_of
+from cadencebus.store.glance import Glance, glance, unchanged
 from cadencebus.store.yamltext import BadYAML, Document, load
 
 if TYPE_CHECKING:
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _LIMIT = 8 << 20
-Mark = tuple[int, int, int]
 
 
 class UnknownCadence(NoSuch):
     """No file defines it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What came of reading a file: a cadence, or what is wrong with it."""
+
+    at: Glance
+    defaults: Mapping[str, Any]
+    cadence: Cadence | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 class Prompts:
@@ -38,13 +48,13 @@ class Prompts:
     def __init__(self, home: Home, defaults: Callable[[], Mapping[str, Any]] = dict) -> None:
         self._home = home
         self._defaults = defaults
-        self._cache: dict[str, tuple[Mark, int, Cadence | BadFile]] = {}
+        self._known: dict[str, _Read] = {}
 
     def names(self) -> list[str]:
         """The cadences that have a file; `_*.md` are parts of prompts."""
         with contextlib.suppress(FileNotFoundError):
             found = (
-                name.removesuffix(".md") for name in os.listdir(self._home.prompts) if name.endswith(".md")
+                name.removesuffix(".md") for name in os.listdir(self._home.prompts) if name[-3:] == ".md"
             )
             return sorted(name for name in found if is_cadence(name))
         return []
@@ -54,52 +64,70 @@ class Prompts:
 
         UnknownCadence where there is no file, BadFile where it makes no sense, OSError for anything else.
         """
-        path = self._home.prompt(name)
-        try:
-            at = os.stat(path)
-        except FileNotFoundError:
-            raise self._unknown(name) from None
+        at = glance(self._home.prompt(name)) if is_cadence(name) else None
+        if at is None:
+            self._known.pop(name, None)
+            raise self._unknown(name)
         defaults = self._defaults()
-        mark = (at.st_mtime_ns, at.st_size, at.st_ino)
-        known = self._cache.get(name)
-        if known is None or known[0] != mark or known[1] != id(defaults):
-            known = self._cache[name] = (mark, id(defaults), self._read(name, path, defaults))
-        if isinstance(known[2], BadFile):
-            raise known[2]
-        return known[2]
+        known = self._known.get(name)
+        if known is None or known.defaults is not defaults or not unchanged(known.at, at):
+            known = self._known[name] = self._read(name, at, defaults)
+        # Each time a new error: one that is raised again and again grows by a traceback each time.
+        if known.cadence is None:
+            raise BadFile(*known.problems)
+        return known.cadence
 
     def _unknown(self, name: str) -> UnknownCadence:
         near = difflib.get_close_matches(name, self.names(), 1)
         hint = f": did you mean {near[0]!r}?" if near else ""
         return UnknownCadence(f"no cadence {name!r}{hint}", next_step=f"write prompts/{name}.md")
 
-    def _read(self, name: str, path: str, defaults: Mapping[str, Any]) -> Cadence | BadFile:
-        shown, data = f"prompts/{name}.md", b""
+    def _read(self, name: str, at: Glance, defaults: Mapping[str, Any]) -> _Read:
         try:
-            data = _bytes(path)
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
-            return BadFile(
-                Problem(file=shown, line=line, message=f"not UTF-8: byte {data[error.start]:#04x}")
-            )
+            cadence = read_cadence(name, self._content(name, at), defaults)
+        except BadFile as error:
+            return _Read(at=at, defaults=defaults, problems=error.problems)
+        return _Read(at=at, defaults=defaults, cadence=cadence)
+
+    def _content(self, name: str, at: Glance) -> bytes:
+        try:
+            # A prompt may be a symbolic link (people keep dotfiles); a FIFO would hang, a device not end.
+            if at.regular:
+                return files.read(os.path.realpath(self._home.prompt(name)), _LIMIT)
+            why = "not a regular file"
+        except FileNotFoundError:
+            raise self._unknown(name) from None
         except ValueError as error:
-            return BadFile(Problem(file=shown, line=1, message=str(error)))
-        try:
-            matter, body = split(text)
-            document = load(matter, first_line=2) if matter is not None else Document(value={})
-        except BadYAML as error:
-            return badfile.unreadable(shown, error)
-        members = {} if document.value is None else document.value
-        if not isinstance(members, dict):
-            return BadFile(Problem(file=shown, line=2, message="front matter: not a map of keys"))
-        try:
-            digest = hashlib.sha256(data).hexdigest()[:16]
-            cadence = cadence_of(name, merge(defaults, members), prompt=body, digest=digest)
-            _check_schedule(cadence)
-        except Wrong as fault:
-            return badfile.wrong(shown, document, fault, KEYS)
-        return cadence
+            why = str(error)
+        raise BadFile(Problem(file=f"prompts/{name}.md", message=why))
+
+
+def read_cadence(name: str, data: bytes, defaults: Mapping[str, Any]) -> Cadence:
+    """The cadence behind the bytes of its file; BadFile says everything that is wrong with them."""
+    file = f"prompts/{name}.md"
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        said = f"not UTF-8: byte {data[error.start]:#04x}"
+        raise BadFile(Problem(file=file, line=line, message=said)) from None
+    try:
+        matter, body = split(text)
+        document = Document(value={}) if matter is None else load(matter, first_line=2)
+    except BadYAML as error:
+        raise BadFile(Problem(file=file, line=error.line, message=error.message)) from None
+    own = {} if document.value is None else document.value
+    if not isinstance(own, dict):
+        raise BadFile(Problem(file=file, line=2, message="front matter: not a map of keys"))
+    try:
+        cadence = cadence_of(name, own, defaults, prompt=body, digest=hashlib.sha256(data).hexdigest()[:16])
+        _check_schedule(cadence)
+    except Wrong as wrong:
+        inherited = laid_over(own, defaults)
+        raise BadFile(*problems_of(wrong, file=file, document=document, inherited=inherited)) from None
+    # `~` means the same in every path of a cadence: the user's own folder.
+    paths = tuple(os.path.expanduser(path) for path in cadence.expect.file)
+    return replace(cadence, expect=replace(cadence.expect, file=paths))
 
 
 def _check_schedule(cadence: Cadence) -> None:
@@ -108,45 +136,20 @@ def _check_schedule(cadence: Cadence) -> None:
     try:
         cron_line(cadence.schedule)
     except ValueError as error:
-        raise Wrong(f"a cron line such as */5 8-19 * * mon-fri ({error})", "schedule") from None
-
-
-def merge(defaults: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
-    """The bus's defaults beneath a cadence's own keys; a map given in part keeps the others."""
-    merged = dict(defaults)
-    for key, value in members.items():
-        below = merged.get(key)
-        merged[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
-    if "command" in members and "runner" not in members:
-        merged["runner"] = "command"
-    return merged
+        why = str(error).removeprefix("schedule: ")
+        raise Wrong(
+            Fault(path=("schedule",), allowed=f"a cron line such as */5 8-19 * * mon-fri ({why})")
+        ) from None
 
 
 def split(text: str) -> tuple[str | None, str]:
     """Front matter (None: there is none) and body."""
     if text.startswith("\ufeff"):
         raise BadYAML(1, "starts with a byte order mark: save it as plain UTF-8")
-    text = text.replace("\r\n", "\n")
-    if not (text.startswith("---\n") or text == "---"):
-        return None, text
-    lines = text.split("\n")
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines[0].rstrip() != "---":
+        return None, "\n".join(lines)
     for at, line in enumerate(lines[1:], 1):
         if line.rstrip() in {"---", "..."}:
             return "\n".join(lines[1:at]), "\n".join(lines[at + 1 :]).lstrip("\n")
     raise BadYAML(1, "front matter: opened with --- and never closed")
-
-
-def _bytes(path: str) -> bytes:
-    # A prompt may be a symbolic link (people keep dotfiles); a FIFO would hang, a device would not end.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise ValueError("not a regular file")
-        data = bytearray()
-        while chunk := os.read(fd, 1 << 16):
-            data += chunk
-            if len(data) > _LIMIT:
-                raise ValueError(f"over {_LIMIT} bytes")
-        return bytes(data)
-    finally:
-        os.close(fd)

@@ -1,0 +1,63 @@
+"""The tables of keys as texts: the reference in docs/, and the cadence.yaml that `cadence init` writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from cadencebus.model import settings_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cadencebus.model.keys import Key
+
+# What needs no quotes anywhere in YAML, and is no number, no boolean and no null.
+_PLAIN = re.compile(r"(?!true\b|false\b|null\b)[A-Za-z0-9][A-Za-z0-9_.-]*[A-Za-z_]|[A-Za-z]")
+_HEAD = """\
+## Settings of this bus. Every key is here with its default: take the # away in front of one to change it.
+## Edits take effect live; a broken one keeps the last good settings, and `cadence check` says what is wrong.
+"""
+
+
+def spell(value: object) -> str:
+    """A value in one line of YAML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {spell(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(spell(item) for item in value) + "]"
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def flat(keys: Mapping[str, Key], prefix: str = "") -> Iterator[tuple[str, Key]]:
+    """Every key and the keys inside it, by dotted name."""
+    for name, key in keys.items():
+        yield f"{prefix}{name}", key
+        yield from flat(key.kind.keys, f"{prefix}{name}.")
+
+
+def table(keys: Mapping[str, Key]) -> str:
+    """The reference of some keys, as a table in Markdown."""
+    rows = ["| key | default | allowed | meaning |", "| --- | --- | --- | --- |"]
+    for name, key in flat(keys):
+        default = "required" if key.required else "–" if key.default is None else f"`{spell(key.default)}`"
+        cells = (f"`{name}`", default, key.kind.allowed, key.help)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def commented_settings() -> str:
+    """cadence.yaml with every key in a comment: what it means, what is inside it, its default."""
+    lines = [_HEAD]
+    for name, key in settings_keys.KEYS.items():
+        lines.append(f"## {key.help}")
+        lines += [f"##   {inner}: {it.help}{_usually(it)}" for inner, it in flat(key.kind.keys)]
+        lines += [f"# {name}: {spell(key.default)}", ""]
+    return "\n".join(lines)
+
+
+def _usually(key: Key) -> str:
+    return "" if key.required or key.default is None else f" ({spell(key.default)})"

@@ -1,0 +1,48 @@
+"""Whether a file changed since it was read, for the price of one stat."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import NamedTuple
+
+# File systems stamp in ticks of a few milliseconds, some in whole seconds: a file that was written this
+# lately may be written again within the same stamp.
+_GRAIN = 2_000_000_000
+
+
+class Glance(NamedTuple):
+    """What one stat says of a file, links followed."""
+
+    mtime_ns: int
+    ctime_ns: int
+    size: int
+    inode: int
+    regular: bool
+    settled: bool
+
+
+def glance(path: str) -> Glance | None:
+    """Look at a file; None where there is none, other troubles raise."""
+    try:
+        at = os.stat(path)
+    except FileNotFoundError:
+        return None
+    age = time.time_ns() - max(at.st_mtime_ns, at.st_ctime_ns)
+    return Glance(
+        mtime_ns=at.st_mtime_ns,
+        ctime_ns=at.st_ctime_ns,
+        size=at.st_size,
+        inode=at.st_ino,
+        regular=stat.S_ISREG(at.st_mode),
+        # A stamp from the future says nothing of now, and is as good as any other.
+        settled=not 0 <= age < _GRAIN,
+    )
+
+
+def unchanged(before: Glance | None, now: Glance | None) -> bool:
+    """Whether what was read at the first glance is what a reader would find now."""
+    if before is None or now is None:
+        return before is now
+    return before.settled and before[:-1] == now[:-1]
