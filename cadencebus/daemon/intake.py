@@ -99,7 +99,7 @@ class Intake:
         return True
 
     def _waits_as(self, file: str) -> bool:
-        """Whether a tick waits under this name; one that was renamed (`bump`, `edit`, `mv`) does not any more."""
+        """Whether a tick waits under this name; one that was renamed (`bump`, `mv`) does not."""
         if file not in self._index:
             return False
         if files.exists(f"{self._spool.home.inbox}/{file}"):
