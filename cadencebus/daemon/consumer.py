@@ -271,8 +271,8 @@ class Consumer:
 
     def _flush(self) -> None:
         if self._events:
-            events, self._events = self._events, []
-            self.gear.journal.write(self.gear.clock.wall(), events)
+            self.gear.journal.write(self.gear.clock.wall(), self._events)
+            self._events = []
 
     def next_look(self) -> float:
         """Seconds until something is due by itself, at most until the next rescan."""

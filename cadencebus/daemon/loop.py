@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Mode = Literal["forever", "once", "drain"]
 # SIGTERM is obeyed within two seconds: so long a commit in progress may take.
 _LEAVE_WITHIN = 1.5
+_LOOK_FOR_SIGNALS = 0.2
 
 
 @dataclass(slots=True)
@@ -42,12 +43,11 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
     loop = asyncio.get_running_loop()
     _obey_signals(loop, consumer, stop)
     wakeups = Wakeups(gear.home, loop, consumer.ring)
-    gear.tell({"event": "consumer.started", "pid": os.getpid(), "version": __version__})
     # Watch first, look second: what arrives between is seen twice rather than never.
     wakeups.start()
     try:
         await asyncio.to_thread(gear.launcher.warm)
-        await consumer.begin()
+        await _begin(consumer, stop)
         consumer.presence.beat()
         until = None if duration is None else gear.clock.monotonic() + duration
         stuck = await _turn_until(consumer, stop, mode, until)
@@ -60,6 +60,21 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
         with contextlib.suppress(OSError):
             gear.tell({"event": "consumer.stopped", "pid": os.getpid()}, durable=True)
         gear.journal.close()
+
+
+async def _begin(consumer: Consumer, stop: Stop) -> None:
+    """Mend and adopt, however long the disk refuses: a full one must not keep the bus from coming back."""
+    while not stop.leave:
+        try:
+            consumer.gear.tell({"event": "consumer.started", "pid": os.getpid(), "version": __version__})
+            await consumer.begin()
+        except OSError as error:
+            well = asyncio.ensure_future(consumer.gear.trouble(error))
+            while not well.done() and not stop.leave:
+                await asyncio.wait([well], timeout=_LOOK_FOR_SIGNALS)
+            well.cancel()
+        else:
+            return
 
 
 def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Stop) -> None:
