@@ -20,6 +20,9 @@ prepare_venv() {
     mkdir -p "$VENV/installed"
     echo "$_recipe" >"$VENV/installed/$_part"
   done
+  # An editable package is compiled as it is imported, and not at all where PYTHONDONTWRITEBYTECODE is set:
+  # `cadence enqueue` would pay for that at every call.
+  "$VENV/bin/python" -m compileall -q "$_root/cadencebus"
 }
 
 # Its place and its interpreter: the scripts in it name both, so it fits nowhere else.
