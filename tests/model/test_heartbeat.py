@@ -98,6 +98,14 @@ def test_a_fence_that_never_ends_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["---", "Then some prose.", "\n# Notes", "\n## Notes"])
+def test_the_block_ends_with_the_next_heading_rule_or_paragraph(end: str) -> None:
+    """A list below it is prose again; front matter may hold the block as well."""
+    found = parse_heartbeat(f"---\ntasks:\n- name: a\n  interval: 5m\n  prompt: p\n{end}\n\n- Be brief.\n")
+    assert [task.name for task in found.tasks] == ["a"]
+    assert found.problems == ()
+
+
 def test_a_prompt_may_have_several_lines() -> None:
     """Kept as they are after `|`, folded after `>` and where it is plain."""
     found = read(

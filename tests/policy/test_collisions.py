@@ -106,6 +106,13 @@ def test_a_suggestion_is_a_line_that_ends_the_pileup() -> None:
     assert laid(*moved).pileups == ()
 
 
+def test_a_suggestion_belongs_to_the_cadence_that_can_move() -> None:
+    """The one at five to has no room left in its hour; the other has."""
+    week = laid(load("z", "55 8 * * *", minutes=10), load("y", "0 9 1-31 * *", minutes=10), limit=1)
+    assert [(s.name, s.line, s.minutes) for s in week.suggestions] == [("y", "5 9 1-31 * *", 5)]
+    assert week.suggestions[0].excess_before == pytest.approx(7 * 5)
+
+
 def test_suggestions_build_on_each_other() -> None:
     """Five at once where one may run: each goes to a place of its own, as far as the hour has room."""
     week = laid(*(load(name, "0 9 * * *", minutes=10) for name in "abcde"), limit=1)
@@ -115,9 +122,11 @@ def test_suggestions_build_on_each_other() -> None:
 
 def test_only_plain_minutes_are_moved() -> None:
     """A step, an interval and a line whose hour has no room left stay where they are."""
-    loads = [load("a", "*/30 * * * *"), load("b", "0-30/30 * * * *"), load("c", "55 * * * *", minutes=60)]
+    loads = [load("a", "*/30 * * * *"), load("b", "0-30/30 * * * *"), load("c", "55 9 * * *", minutes=10)]
     every = Load(timetable=Timetable(name="d", every=1800.0), lasts=1200)
-    assert laid(*loads, every, limit=1).suggestions == ()
+    week = laid(*loads, every, limit=0.5)
+    assert week.pileups
+    assert week.suggestions == ()
 
 
 def test_where_nothing_helps_nothing_is_suggested() -> None:
@@ -139,6 +148,7 @@ def test_the_picture_shows_days_hours_and_what_is_over() -> None:
         "Sun                         ==",
         "    '.:-=+*#' up to 2 at once, '!' more",
     ]
+    assert picture(laid(load("d", "0 12 * * *", minutes=60), limit=1), 54)[1] == "Mon" + " " * 25 + "##"
     for width in (10, 30, 80, 120, 200, 400):
         lines = picture(week, width)
         assert all(len(line) <= max(width, 42) for line in lines)

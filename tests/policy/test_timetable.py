@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
@@ -178,6 +178,18 @@ def test_asking_at_any_moment_gives_the_next_of_the_same_firings(
     assert all(a < b for a, b in pairwise(walked))
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Santiago"])
+def test_asking_every_few_minutes_of_the_night_gives_the_next_firing(zone: str) -> None:
+    """In either pass of a repeated hour, and right before and after a skipped one."""
+    for day in CHANGES[zone]:
+        start = at(day, zone) - 1800
+        for line in LINES[:9]:
+            timetable = made(Asked(schedule=line, timezone=zone))
+            walked = list(timetable.firings(start, start + (8 if "31 12" not in line else 366) * 86400))
+            for moment in range(int(start), int(start) + 5 * 3600, 450):
+                assert timetable.next_after(moment) == next(f for f in walked if f > moment), (line, moment)
+
+
 def test_a_time_of_day_that_clocks_skip_fires_once_when_they_go_on() -> None:
     """02:30 and 02:45 do not exist on that night; both are due at 03:00, which is one moment."""
     timetable = made(Asked(schedule="30,45 2 * * *"))
@@ -248,6 +260,7 @@ def test_jitter_is_one_shift_for_all_firings_and_only_the_name_decides_it() -> N
         assert 0 <= timetable.offset < 5000
         shifted = timetable.firings(start + timetable.offset, end + timetable.offset)
         assert list(shifted) == [firing + timetable.offset for firing in plain]
+        assert timetable.next_after(start + timetable.offset) == plain[0] + timetable.offset
         shifts.add(timetable.offset)
     assert len(shifts) == 4
     # A number of old: a release that changed it would move everybody's firings.
@@ -265,6 +278,9 @@ def test_nothing_fires_at_or_after_the_end() -> None:
     """`expires_at` is the first moment at which there is no firing."""
     timetable = made(Asked(schedule="0 * * * *", expires_at=at("2026-05-01 03:00")))
     assert shown(timetable.slots(at("2026-05-01 00:00"))) == ["05-01 01:00+0200", "05-01 02:00+0200"]
+    shifted = replace(timetable, jitter=3600.0, expires_at=at("2026-05-01 02:00") + 1)
+    assert shifted.offset > 1
+    assert shown(shifted.slots(at("2026-05-01 00:00"))) == ["05-01 01:00+0200"]
 
 
 def test_the_fingerprint_knows_an_edit_from_a_journey() -> None:
@@ -273,6 +289,9 @@ def test_the_fingerprint_knows_an_edit_from_a_journey() -> None:
     here = made(asked)
     assert here.fingerprint == made(Asked(schedule="0 7 * * *", jitter=60.0)).fingerprint
     assert here.fingerprint == here.at(ZoneInfo("Asia/Tokyo")).fingerprint
+    assert (here.place, here.at(ZoneInfo("Asia/Tokyo")).place) == ("Europe/Berlin", "Asia/Tokyo")
+    assert made(Asked(schedule="0 7 * * *", timezone="Europe/Berlin")).place == ""
+    assert made(Asked(every=60.0)).place == ""
     edits = [
         Asked(schedule="0 8 * * *"),
         Asked(schedule="0 7 * * *", timezone="Europe/Berlin"),
