@@ -129,7 +129,7 @@ def over(upper: Mapping[str, Any], lower: Mapping[str, Any]) -> dict[str, Any]:
 def optional(kind: Kind) -> Kind:
     """The same, or null."""
     return Kind(
-        read=lambda value: None if value is None else kind(value),
+        read=lambda value: None if value is None else kind.read(value),
         allowed=kind.allowed,
         schema={"anyOf": [kind.schema, {"type": "null"}]},
         words=kind.words,

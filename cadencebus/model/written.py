@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
     from cadencebus.model.keys import Key
 
-# What needs no quotes anywhere in YAML, and is no number, no boolean and no null.
-_PLAIN = re.compile(r"(?!true\b|false\b|null\b)[A-Za-z0-9][A-Za-z0-9_.-]*[A-Za-z_]|[A-Za-z]")
+# Words and measures that no reader of YAML, however old, takes for a number, a boolean or null.
+_PLAIN = re.compile(
+    r"(?!(?i:true|false|null|yes|no|on|off|y|n)$)[A-Za-z][A-Za-z0-9_-]*|[0-9]+(ms|[smhd]|[KMG]iB)"
+)
 _HEAD = """\
 ## Settings of this bus. Every key is here with its default: take the # away in front of one to change it.
 ## Edits take effect live; a broken one keeps the last good settings, and `cadence check` says what is wrong.
