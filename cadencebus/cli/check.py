@@ -38,8 +38,10 @@ class Findings:
 
     def wrong(self, error: CadenceError) -> None:
         """Note what makes a file useless."""
-        fallback = {"text": error.message}
-        self.problems.append(error.problem.dump() if isinstance(error, BadFile) else fallback)
+        if isinstance(error, BadFile):
+            self.problems += [problem.dump() for problem in error.problems]
+        else:
+            self.problems.append({"text": error.message})
 
 
 def main(words: list[str], context: Context) -> int:

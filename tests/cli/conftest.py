@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import signal
+import os
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+
+from cadencebus.session import reap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,25 +71,58 @@ def enqueue(cadence: Cadence) -> Callable[..., str]:
 @pytest.fixture
 def consumer(
     home: Path, environment: dict[str, str], eventually: Eventually
-) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start consumers of this home; they are gone when the test is over, and their runs with them."""
-    started: list[subprocess.Popen[str]] = []
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Start consumers of this home; when the test is over they are gone, and every run with them."""
+    started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[str]:
+    def start() -> subprocess.Popen[bytes]:
+        (home / "state" / "consumer.json").unlink(missing_ok=True)
         program = Path(sys.executable).with_name("cadence")
-        process = subprocess.Popen(
-            [program, "run"], env=environment, cwd=home, stderr=subprocess.PIPE, encoding="utf-8"
-        )
+        # A file, no pipe: a session that outlives its consumer may keep it open.
+        with open(home / "consumer.log", "ab") as log:
+            process = subprocess.Popen([program, "run"], env=environment, cwd=home, stderr=log)
         started.append(process)
         eventually((home / "state" / "consumer.json").exists, message="the consumer is up")
         return process
 
     yield start
     for process in started:
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
-        try:
-            process.communicate(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+        process.terminate()
+        process.wait(timeout=15)
+    for run in (home / "state" / "runs").glob("*/*"):
+        reap.sweep(run.name)
+
+
+class Screen(Protocol):
+    """Runs `cadence` in a terminal of this width, and gives what a person sees, escapes and all."""
+
+    def __call__(self, *words: str, columns: int = 80, env: dict[str, str] | None = None) -> str:
+        """Run to the end."""
+
+
+@pytest.fixture
+def screen(home: Path, environment: dict[str, str]) -> Screen:
+    """Run the command in a pseudo-terminal."""
+
+    def show(*words: str, columns: int = 80, env: dict[str, str] | None = None) -> str:
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, columns))
+        surroundings = environment | {"TERM": "xterm-256color", "COLUMNS": str(columns)} | (env or {})
+        surroundings = {name: value for name, value in surroundings.items() if value}
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("cadence"), *words],
+            env=surroundings,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as reader:
+            while chunk := reader.read(1 << 16):
+                seen += chunk
+        process.wait(timeout=30)
+        return seen.decode().replace("\r\n", "\n")
+
+    return show

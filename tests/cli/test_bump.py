@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
@@ -41,15 +39,12 @@ def test_a_tick_that_waits_for_its_time_becomes_ready(
     assert ticks("inbox")[late]["not_before"] is None
 
 
-@pytest.mark.xfail(
-    reason="the consumer takes the old name in its index for a twin and buries the tick", strict=True
-)
 def test_a_bumped_tick_runs_under_a_live_consumer(
     cadence: Cadence,
     define: Define,
     enqueue: Callable[..., str],
     ticks: Ticks,
-    consumer: Callable[[], subprocess.Popen[str]],
+    consumer: Callable[[], subprocess.Popen[bytes]],
     eventually: Eventually,
 ) -> None:
     """The consumer that knew it by its old name takes it by the new one; nothing is a twin."""

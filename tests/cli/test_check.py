@@ -1,0 +1,96 @@
+"""`cadence check`: what is wrong with files that people write, and what would run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Define
+    from tests.conftest import Cadence
+
+
+def test_an_empty_home_is_fine(cadence: Cadence) -> None:
+    """Nothing is wrong with nothing."""
+    assert cadence("check").returncode == 0
+    assert json.loads(cadence("check", "--json").stdout) == {"checked": [], "problems": [], "warnings": []}
+
+
+def test_every_problem_is_named_with_file_line_and_key(home: Path, cadence: Cadence, define: Define) -> None:
+    """All broken files at once, the good ones with the program that they would run; exit 78."""
+    define("good")
+    (home / "prompts" / "typo.md").write_text("---\ndescription: x\nretires: 2\ntimeout: soon\n---\nDo it.\n")
+    (home / "prompts" / "text.md").write_bytes(b"---\ntimeout: 5m\n---\n\xff")
+    (home / "cadence.yaml").write_text("max_sessions: many\n")
+    ended = cadence("check")
+    assert ended.returncode == 78
+    assert "prompts/typo.md:3: retires: unknown key; did you mean `retries`?" in ended.stdout
+    assert 'prompts/typo.md:4: timeout: found "soon", allowed a duration' in ended.stdout
+    assert "prompts/text.md:4: not UTF-8" in ended.stdout
+    assert 'cadence.yaml:1: max_sessions: found "many"' in ended.stdout
+    assert "prompts/good.md" in ended.stdout
+    found = json.loads(cadence("check", "--json").stdout)["problems"]
+    assert {(problem["file"], problem["line"]) for problem in found} == {
+        ("prompts/typo.md", 3),
+        ("prompts/typo.md", 4),
+        ("prompts/text.md", 4),
+        ("cadence.yaml", 1),
+    }
+
+
+def test_a_file_is_checked_alone_by_path_or_name(home: Path, cadence: Cadence, define: Define) -> None:
+    """What else is broken does not matter then; what does not exist is exit 66."""
+    define("good")
+    (home / "prompts" / "bad.md").write_text("---\nretires: 2\n---\n")
+    for word in ("prompts/good.md", "good.md", "good", "cadence.yaml", str(home / "prompts" / "good.md")):
+        assert cadence("check", word).returncode == 0, word
+    assert cadence("check", "bad").returncode == 78
+    assert cadence("check", "prompts/none.md").returncode == 66
+
+
+def test_a_runner_that_is_not_defined_is_a_problem(home: Path, cadence: Cadence) -> None:
+    """Its runs could never start."""
+    (home / "prompts" / "x.md").write_text("---\nrunner: cluade\n---\nDo it.\n")
+    ended = cadence("check")
+    assert ended.returncode == 78
+    assert (
+        "prompts/x.md: runner: 'cluade' is not defined; known: claude, codex, command, gemini" in ended.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "warning"),
+    [
+        ("x.md", "---\ncommand: [no-such-program]\n---\n", "no-such-program is not found in PATH"),
+        ("x.md", "---\ncommand: [./tool]\n---\n", "./tool is no program"),
+        ("x.md", "---\ncommand: ['true']\ncwd: nowhere\n---\n", "is no folder: its runs can't start"),
+        ("x.md", "---\ncommand: ['true']\nthen: [y]\n---\n", "then: there is no cadence 'y'"),
+        ("My Job.md", "Do it.\n", "prompts/My Job.md: no cadence: a name is a-z"),
+    ],
+)
+def test_what_would_go_wrong_later_is_a_warning(
+    home: Path, cadence: Cadence, file: str, text: str, warning: str
+) -> None:
+    """It may be right on the machine where the consumer runs: exit 0."""
+    (home / "prompts" / file).write_text(text)
+    ended = cadence("check")
+    assert ended.returncode == 0, ended.stdout
+    assert warning in ended.stderr
+
+
+def test_an_agents_binary_is_found_as_its_run_would_and_says_its_version(
+    home: Path, cadence: Cadence, tmp_path: Path
+) -> None:
+    """In the folders that launchd's bare PATH lacks, too."""
+    folder = tmp_path / ".local" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "claude").write_text("#!/bin/sh\necho '9.8.7 (\x1b[1mdouble\x1b[0m)'\n")
+    (folder / "claude").chmod(0o755)
+    (home / "prompts" / "x.md").write_text("Do it.\n")
+    (checked,) = json.loads(cadence("check", "--json").stdout)["checked"]
+    assert checked["program"] == str(folder / "claude")
+    assert checked["version"] == "9.8.7 (double)"

@@ -1,0 +1,64 @@
+"""`cadence init`: a home that works, private, and nothing of anybody's overwritten."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Cadence
+
+
+def test_the_next_commands_that_it_names_work(cadence: Cadence, tmp_path: Path) -> None:
+    """Whoever types what init says sees the example run."""
+    root = tmp_path / "my bus"
+    made = cadence("init", root, env={"CADENCE_HOME": ""}, cwd=tmp_path)
+    assert made.returncode == 0
+    assert not list((root / "state" / "inbox").iterdir()), "nothing is enqueued by itself"
+    lines = [shlex.split(line) for line in made.stderr.splitlines() if line.startswith("  ")]
+    assert [line[0] for line in lines] == ["cd", "cadence", "cadence"]
+    for _, *words in lines[1:]:
+        ended = cadence(*words, env={"CADENCE_HOME": ""}, cwd=lines[0][1])
+        assert ended.returncode == 0, ended.stderr
+    assert len(list((root / "state" / "done").rglob("*.json"))) == 1
+
+
+def test_whoever_has_cadences_gets_no_example(cadence: Cadence, tmp_path: Path) -> None:
+    """A folder that is in use stays as its owner arranged it."""
+    (tmp_path / "bus" / "prompts").mkdir(parents=True)
+    (tmp_path / "bus" / "prompts" / "mine.md").write_text("Do it.\n")
+    made = cadence("init", tmp_path / "bus", "--json")
+    assert "prompts/hello.md" not in json.loads(made.stdout)["made"]
+    assert [path.name for path in (tmp_path / "bus" / "prompts").iterdir()] == ["mine.md"]
+
+
+def test_what_a_crash_left_out_is_made_by_the_next_init(cadence: Cadence, home: Path) -> None:
+    """Only what is missing."""
+    (home / "state" / "keys").rmdir()
+    made = json.loads(cadence("init", "--json").stdout)["made"]
+    assert made == ["state/keys/", "cadence.yaml", "prompts/hello.md"]
+    assert json.loads(cadence("init", "--json").stdout)["made"] == []
+
+
+def test_nothing_is_made_behind_a_symbolic_link(cadence: Cadence, tmp_path: Path) -> None:
+    """A state folder that points elsewhere is refused before anything is written there."""
+    (tmp_path / "bus").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "bus" / "state").symlink_to(tmp_path / "elsewhere")
+    refused = cadence("init", tmp_path / "bus")
+    assert refused.returncode == 78
+    assert "symbolic link" in refused.stderr
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_home_of_a_later_version_is_left_alone(cadence: Cadence, home: Path) -> None:
+    """Exit 78, and not even what is missing is made."""
+    (home / "state" / "FORMAT").write_text("2\n")
+    (home / "state" / "keys").rmdir()
+    refused = cadence("init")
+    assert refused.returncode == 78
+    assert "upgrade cadencebus" in refused.stderr
+    assert not (home / "state" / "keys").exists()

@@ -1,0 +1,141 @@
+"""`cadence show`: a tick's whole story, and why it waits."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Define
+    from tests.conftest import Cadence
+
+
+def waits(cadence: Cadence, tick: str) -> str:
+    """Ask why a tick waits."""
+    shown = cadence("show", tick)
+    assert shown.returncode == 0, shown.stderr
+    (line,) = [line for line in shown.stdout.splitlines() if line.startswith("waits")]
+    return line.partition("  ")[2].strip()
+
+
+def test_a_dead_tick_tells_its_story(cadence: Cadence, define: Define, enqueue: Callable[..., str]) -> None:
+    """Every attempt with its exit and last words, the outcome, and where everything lies."""
+    define("bad", "echo 'no such luck' >&2; exit 3", retries=1, backoff=[0])
+    tick = enqueue("bad", "--set", "week=47")
+    cadence("run", "--drain", "--quiet")
+    shown = cadence("show", tick[-8:]).stdout
+    assert len(re.findall(r"^attempt \d .*crash \(exit 3 after .* s\)", shown, re.MULTILINE)) == 2
+    assert "| no such luck" in shown
+    assert re.search(r"^outcome +dead: .*\(attempt 2 of 2\)", shown, re.MULTILINE)
+    assert '{"week": 47}' in shown
+    assert len(re.findall(r"^run +/.*/state/runs/", shown, re.MULTILINE)) == 2
+
+
+def test_programs_get_the_file_and_what_is_around_it(
+    cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """The tick's own keys, its state, its place, its runs."""
+    define("work")
+    tick = enqueue("work")
+    cadence("run", "--drain", "--quiet")
+    shown = json.loads(cadence("show", tick, "--json").stdout)
+    assert (shown["id"], shown["state"], shown["waits"]) == (tick, "done", None)
+    assert shown["file"].startswith("done/")
+    assert shown["runs"] == [f"runs/{tick[:4]}-{tick[4:6]}-{tick[6:8]}/{tick}.1"]
+    assert shown["outcome"]["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("hold", "said"),
+    [
+        ("bus.paused", "held by paused until 20"),
+        ("cadence-work.circuit_open", "held by circuit_open until 20"),
+        ("credentials-command.auth", "held by auth until 20"),
+        ("cadence-other.paused", "no consumer"),
+    ],
+)
+def test_a_held_tick_says_by_what_and_until_when(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str], hold: str, said: str
+) -> None:
+    """By the rules of the consumer: a hold covers a bus, credentials or a cadence."""
+    define("work")
+    tick = enqueue("work")
+    members = {"since": "2026-01-01T00:00:00Z", "until": "2099-01-01T12:00:00Z", "by": "operator"}
+    (home / "state" / "holds" / f"{hold}.json").write_text(json.dumps(members))
+    assert waits(cadence, tick).startswith(said)
+
+
+def test_other_reasons_are_told_as_well(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """Not due, disabled, broken, unknown, stopped, behind others."""
+    define("work")
+    first, second = enqueue("work"), enqueue("work")
+    assert waits(cadence, enqueue("work", "--in", "1h")).startswith("not due until ")
+    assert "(1 of its cadence are before it)" in waits(cadence, second)
+    define("work", enabled=False)
+    assert waits(cadence, first).startswith("disabled: prompts/work.md says enabled: false")
+    (home / "prompts" / "work.md").write_text("---\nretires: 2\n---\n")
+    assert "did you mean `retries`?" in waits(cadence, first)
+    (home / "prompts" / "work.md").unlink()
+    assert waits(cadence, first).startswith("no such cadence: prompts/work.md does not exist")
+    (home / "state" / "STOP").touch()
+    assert waits(cadence, first).startswith("stopped: ")
+
+
+def test_full_slots_are_a_reason_under_a_live_consumer(
+    home: Path,
+    cadence: Cadence,
+    define: Define,
+    enqueue: Callable[..., str],
+    consumer: Callable[[], subprocess.Popen[bytes]],
+) -> None:
+    """What runs takes the slots; the next of the same cadence waits for its former run."""
+    (home / "cadence.yaml").write_text("max_sessions: 1\n")
+    define("long", "touch started; sleep 60", overlap="queue")
+    define("other")
+    running = enqueue("long")
+    consumer()
+    assert cadence("wait", running, "--timeout", "1s").returncode == 75
+    assert (home / "started").exists()
+    assert waits(cadence, enqueue("other")).startswith("no slot is free: all 1 session slots are taken")
+    assert waits(cadence, enqueue("long")).startswith("running: its former run is still going")
+
+
+def test_words_from_the_disk_give_no_orders_to_a_terminal(
+    home: Path, cadence: Cadence, define: Define
+) -> None:
+    """Payloads and names are shown without escapes, as text and as JSON."""
+    define("work")
+    tick = "20261121T023000.123456Z-7f3k9q2m"
+    evil = {"cadence": "work", "payload": {"x": "\x1b]0;owned\x07 \x9b31m \u202e"}, "source": "\x1b[2J"}
+    path = home / "state" / "inbox" / "5-20261121T023000.123456Z-work-7f3k9q2m.json"
+    path.write_text(json.dumps(evil, ensure_ascii=False))
+    for words in (["show", tick], ["show", tick, "--json"], ["ls", "--json"], ["edit", tick, "--set", "y=1"]):
+        ended = cadence(*words)
+        assert ended.returncode == 0, ended.stderr
+        assert not set("\x1b\x07\x9b\u202e") & set(ended.stdout), words
+    assert json.loads(path.read_bytes())["payload"]["x"] == evil["payload"]["x"]  # type: ignore[index]
+
+
+def test_part_of_several_ids_is_refused_with_the_candidates(
+    cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """Exit 64; a path or a file name will do as well as an id; nothing at all is part of everything."""
+    define("work")
+    first, second = enqueue("work"), enqueue("work")
+    ended = cadence("show", first[:8])
+    assert ended.returncode == 64
+    assert first in ended.stderr
+    assert second in ended.stderr
+    file = json.loads(cadence("show", first, "--json").stdout)["file"]
+    assert first in cadence("show", f"state/{file}").stdout
+    assert cadence("show", first[20:28]).returncode == 0, "a part may span both halves of an id"
+    assert cadence("rm", "").returncode == 64
