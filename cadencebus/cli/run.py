@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,10 @@ def main(words: list[str], context: Context) -> int:
     home = context.home
 
     def say(text: str) -> None:
-        if not context.quiet:
-            sys.stderr.write(f"{rfc3339(time.time())[11:19]} {text}\n")
+        # Whoever read along has gone, or the log's disk is full: no reason to stop working.
+        with contextlib.suppress(OSError):
+            if not context.quiet:
+                sys.stderr.write(f"{rfc3339(time.time())[11:19]} {text}\n")
 
     fitness.check(home)
     with ConsumerLock(home):

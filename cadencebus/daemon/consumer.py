@@ -36,6 +36,7 @@ class Consumer:
         self.gear = gear
         self.index = Index()
         self.calendar = Calendar()
+        self.flights: dict[str, Flight] = {}
         self.lineup = Lineup(gear, self.index)
         self.intake = Intake(
             gear.spool,
@@ -43,11 +44,11 @@ class Consumer:
             self.calendar,
             gear.clock,
             own_priority=self.lineup.own_priority,
+            aloft=self.flights.__contains__,
             tell=self._told,
         )
         self.sideline = Sideline(gear, self.index)
         self.presence = Presence(gear)
-        self.flights: dict[str, Flight] = {}
         self.admission = Admission(())
         self.stopping = False
         # `run --once`: only what a guard has let pass may still start.

@@ -49,6 +49,7 @@ class Intake:
         clock: Clock,
         *,
         own_priority: Callable[[str], int],
+        aloft: Callable[[str], bool],
         tell: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._spool = spool
@@ -56,6 +57,7 @@ class Intake:
         self._calendar = calendar
         self._clock = clock
         self._own_priority = own_priority
+        self._aloft = aloft
         self._tell = tell
         self._doubts: dict[str, Doubt] = {}
         self.settle = 2.0
@@ -76,7 +78,8 @@ class Intake:
             name = parse_name(file)
             if name is None:
                 strangers.append(file)
-            elif file not in self._index and not self._twin(file, name):
+            # One that comes back from a run is taken up when that flight is over, never beside it.
+            elif file not in self._index and not self._twin(file, name) and not self._aloft(file):
                 self._first_sight(file, name)
         self.ingest(strangers)
 

@@ -96,7 +96,7 @@ class Ground:
         """The program's command line: as it is, or with a fault that was put in on purpose."""
         if self.mutant:
             return [python(), str(MUTANT), self.mutant]
-        return [python(), "-m", "cadencebus"]
+        return [python(), "-P", "-m", "cadencebus"]
 
     def environment(self, **more: str) -> dict[str, str]:
         """An environment in which no other bus is heard of."""
@@ -104,7 +104,25 @@ class Ground:
         ours = {"CADENCE_HOME": str(self.root), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         return kept | ours | more
 
-    def start(self, *words: str, before: tuple[str, ...] = (), quiet: bool = True) -> subprocess.Popen[str]:
+    @property
+    def said(self) -> str:
+        """What a consumer in the background said on standard error."""
+        path = self.root.parent / "said"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def behind(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        """Start the program in the background: it outlives its strace, so it must hold no pipe of ours."""
+        with open(self.root.parent / "said", "ab") as said:
+            return subprocess.Popen(
+                [*before, *self.program, *words],
+                env=self.environment(),
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
+
+    def start(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """Start the program; a watchman of words `before` it (strace, setpriv) may look on."""
         return subprocess.Popen(
             [*before, *self.program, *words],
@@ -112,7 +130,7 @@ class Ground:
             cwd=self.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if quiet else None,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
         )

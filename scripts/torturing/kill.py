@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 SIGKILL = "signal=SIGKILL"
 # After these a recovery has the most to mend.
 WORTH_A_RECOVERY = ("rename", "link", "mkdir", "sendmsg", "fsync", "symlink", "write", "unlink")
-SHORT = {"enqueue": 14, "batch": 8, "consumer": 22, "shim": 10, "recovery": 12}
+SHORT = {"enqueue": 11, "batch": 5, "consumer": 16, "shim": 6, "recovery": 8}
 CALLS = f"{tracing.MOVES},{tracing.OPENS}"
 # What only a shim and its launcher do: every other call of these names comes first from the consumer.
-SHIMS = "renameat,pwrite64,clone,prctl,setitimer,rt_sigtimedwait,chdir,wait4,dup2,kill"
+SHIMS = "renameat,pwrite64,clone,prctl,setitimer,rt_sigtimedwait,chdir,wait4,kill"
 
 
 def main(options: Options) -> Report:
