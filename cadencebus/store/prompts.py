@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import NoSuch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _LIMIT = 8 << 20
+_NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 
 class UnknownCadence(NoSuch):
@@ -45,7 +47,7 @@ class _Read:
 class Prompts:
     """Reads cadences; a file that did not change costs one stat."""
 
-    def __init__(self, home: Home, defaults: Callable[[], Mapping[str, Any]] = dict) -> None:
+    def __init__(self, home: Home, defaults: Callable[[], Mapping[str, Any]] = lambda: _NO_DEFAULTS) -> None:
         self._home = home
         self._defaults = defaults
         self._known: dict[str, _Read] = {}
