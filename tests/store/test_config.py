@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +17,10 @@ from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from tests.conftest import FakeClock
 
+ROOT = Path(__file__).parents[2]
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -84,6 +86,16 @@ def test_a_subscription_may_be_preferred_for_the_whole_bus(home: Path) -> None:
     assert load(home, environ={prefer: ""}).auth == "api-key"
     assert load(home, environ={prefer: "1"}, flags={"auth": "auto"}).auth == "auto"
     assert problems(home, environ={prefer: "maybe"}) == [f"{prefer}: allowed is 1, or 0 or nothing"]
+
+
+def test_what_the_reference_shows_can_be_copied(home: Path) -> None:
+    """Every block of settings in docs/cadence.md loads."""
+    page = (ROOT / "docs" / "cadence.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(shown) >= 2
+    for text in shown:
+        (home / "cadence.yaml").write_text(text)
+        assert load(home) != Settings()
 
 
 # --- what is wrong -----------------------------------------------------------------------------------
