@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 MODES: dict[str, tuple[str, str]] = {
     "kill": ("kill", "SIGKILL before every system call of producer, consumer, shim and recovery"),
     "errors": ("errors", "ENOSPC, EIO, EMFILE, EAGAIN at every call, once and held; a full disk, no inodes"),
+    "power": ("power", "states that a power cut may leave when unsynced operations are lost in any order"),
     "hostile": ("hostile", "an inbox full of rubbish, with healthy ticks in between"),
     "adopt": ("adopt", "kill and replace the consumer while sessions run"),
     "stop": ("stop", "SIGSTOP and SIGCONT of consumer and sessions"),

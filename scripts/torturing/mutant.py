@@ -46,17 +46,6 @@ def copy_then_remove() -> None:
     files.move = move  # type: ignore[assignment]
 
 
-def remove_then_write() -> None:
-    """A tick is taken out before it is put elsewhere: a kill between loses it."""
-
-    def move(source: str, target: str) -> None:
-        data = Path(source).read_bytes()
-        os.unlink(source)
-        Path(target).write_bytes(data)
-
-    files.move = move  # type: ignore[assignment]
-
-
 def always_dead() -> None:
     """No run is believed to live: a restart runs them all again."""
     launch.is_alive = lambda _run_dir: False  # type: ignore[assignment]
@@ -108,7 +97,6 @@ FAULTS: dict[str, Callable[[], None]] = {
     "no-folder-sync": no_folder_sync,
     "no-file-sync": no_file_sync,
     "copy-then-remove": copy_then_remove,
-    "remove-then-write": remove_then_write,
     "always-dead": always_dead,
     "swallowed-errors": swallowed_errors,
     "forgotten-plan": forgotten_plan,

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 # fault: (the mode that must catch it, the points that show it)
 CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
     "copy-then-remove": ("kill", [f"consumer:unlink:{nth}" for nth in range(3, 12, 2)]),
-    "remove-then-write": ("kill", [f"consumer:openat:{nth}" for nth in range(100, 500, 80)]),
     "always-dead": ("adopt", ["killed"]),
     "swallowed-errors": ("errors", ["enqueue:fsync:1:EIO:once"]),
+    "no-folder-sync": ("power", []),
     "no-reason": ("hostile", ["names"]),
 }
 
