@@ -9,7 +9,10 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cadencebus.model.cadence_keys import KEYS
 from cadencebus.store import files, glance
 from cadencebus.store.badfile import BadFile
 from cadencebus.store.paths import Home
@@ -213,6 +216,41 @@ def test_a_file_can_not_paint_the_terminal() -> None:
     assert problem.isprintable()
     assert "\x1b" not in problem
     assert len(problem) < 200
+
+
+WORDS = st.sampled_from(sorted(KEYS)) | st.sampled_from(
+    ["[", "{", "a", "1", "~", "&x", "*", "!", "|", "-", "'", "5s"]
+)
+SCRAPS = st.lists(WORDS | st.sampled_from([": ", "\n", " ", ",", "]", "}", "#", "\t"]), max_size=30).map(
+    "".join
+)
+
+
+@given(st.binary(max_size=100) | SCRAPS.map(lambda scraps: f"---\n{scraps}\n---\nbody".encode()))
+def test_no_file_is_a_surprise(data: bytes) -> None:
+    """Whatever its bytes, it is a cadence or a BadFile that names the file."""
+    try:
+        said = read_cadence("x", data, {}).path
+    except BadFile as error:
+        said = error.message
+    assert said.startswith("prompts/x.md")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(sorted(KEYS)), ANYTHING)
+def test_no_value_is_a_surprise(key: str, value: Any) -> None:
+    """As a default of the bus, whatever JSON can hold is taken or refused with its key."""
+    try:
+        said = [read_cadence("x", b"", {key: value}).name]
+    except BadFile as error:
+        said = [problem.key.split(".")[0] for problem in error.problems]
+    assert set(said) <= {"x", key, "mode", "runner", "command"}
 
 
 # --- the folder --------------------------------------------------------------------------------------
