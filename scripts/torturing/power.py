@@ -25,7 +25,10 @@ from torturing.report import Report, evenly, try_all
 if TYPE_CHECKING:
     from torturing.modes import Options
 
-CALLS = "openat,write,pwrite64,rename,renameat,link,linkat,symlink,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,syncfs"
+CALLS = (
+    "openat,write,pwrite64,rename,renameat,link,linkat,symlink,unlink,unlinkat,mkdir,mkdirat,rmdir,"
+    "fsync,fdatasync,syncfs"
+)
 SHORT = {"enqueue": 6, "consumer": 24}
 SEEDS = 4
 _CALL = re.compile(r"^\d+ +([a-z0-9_]+)\((.*)\) += (\d+)")
