@@ -86,17 +86,20 @@ def load(text: str, *, first_line: int = 1) -> Document:
         _Reader(yaml.parse(text, Loader=_Loader), document, first_line).read()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = (mark.line if mark else 0) + first_line
-        raise BadYAML(line, _spell(error)) from None
+        # What is never closed is missed behind the last line.
+        at = min(mark.line if mark else 0, text.rstrip().count("\n"))
+        raise BadYAML(at + first_line, _spell(error, at, first_line)) from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise BadYAML(first_line, f"not YAML: {str(error).splitlines()[0]}") from None
     return document
 
 
-def _spell(error: yaml.MarkedYAMLError) -> str:
+def _spell(error: yaml.MarkedYAMLError, at: int, first_line: int) -> str:
     said = ", ".join(part for part in (error.problem, error.context) if part)
     hint = next((f"; {hint}" for words, hint in _HINTS.items() if words in said), "")
-    return f"not YAML: {error.problem or error.context}{hint}"
+    began = error.context_mark.line if error.context_mark else at
+    where = f" for what begins on line {began + first_line}" if began < at else ""
+    return f"not YAML: {error.problem or error.context}{where}{hint}"
 
 
 class _Reader:

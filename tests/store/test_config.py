@@ -127,7 +127,7 @@ def test_what_the_reference_shows_can_be_copied(home: Path) -> None:
         ),
         ("max_sessions:\n", "cadence.yaml:1: max_sessions: found nothing, allowed a whole number"),
         ("- max_sessions\n", "cadence.yaml:1: not a map of keys"),
-        ("a: [1\n", "cadence.yaml:2: not YAML"),
+        ("a: [1\n", "cadence.yaml:1: not YAML"),
         ("max_sessions: 1\nmax_sessions: 2\n", "cadence.yaml:2: max_sessions: stands twice, first on line 1"),
     ],
 )
