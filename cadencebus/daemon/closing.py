@@ -100,6 +100,9 @@ class Closing:
                 continue
             if again and self._anywhere(child):
                 continue
+            if again:
+                # Half of it may lie there since a kill: left in the way, it would pass for the whole.
+                files.discard(f"{self._spool.home.tmp}/{child.name.file}")
             try:
                 self._spool.put([child], settlement.at)
             except CantCreate as error:

@@ -25,7 +25,7 @@ WORTH_A_RECOVERY = ("rename", "link", "mkdir", "sendmsg", "fsync", "symlink", "w
 SHORT = {"enqueue": 11, "batch": 5, "consumer": 16, "shim": 6, "recovery": 8}
 CALLS = f"{tracing.MOVES},{tracing.OPENS}"
 # What only a shim and its launcher do: every other call of these names comes first from the consumer.
-SHIMS = "renameat,pwrite64,clone,prctl,setitimer,rt_sigtimedwait,chdir,wait4,kill"
+SHIMS = "renameat,pwrite64,clone,prctl,setitimer,rt_sigtimedwait,wait4,kill"
 
 
 def main(options: Options) -> Report:

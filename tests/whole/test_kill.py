@@ -55,6 +55,23 @@ def test_a_run_that_began_after_the_last_settlement_is_not_forgotten(home: Path,
     assert not list(state.glob(f"runs/*/{tick}.3"))
 
 
+def test_what_a_kill_left_of_a_follow_up_does_not_pass_for_it(home: Path, cadence: Cadence) -> None:
+    """Its name is the same on a replay: a torn beginning in tmp/ is in the way, not a tick."""
+    (home / "cadence.yaml").write_text(QUICK)
+    (home / "prompts" / "works.md").write_text('---\ncommand: ["true"]\nthen: after\n---\nHello\n')
+    (home / "prompts" / "after.md").write_text('---\ncommand: ["true"]\n---\nHello\n')
+    cadence("enqueue", "works")
+    assert cadence("run", "--drain").returncode == 0
+    (parent,) = home.glob("state/done/*/*-works-*.json")
+    (child,) = home.glob("state/done/*/*-after-*.json")
+    # As a kill leaves it: committed, the follow-up begun in tmp/ and not yet named.
+    parent.rename(home / "state" / "claimed" / parent.name)
+    child.unlink()
+    (home / "state" / "tmp" / child.name).write_text("")
+    assert cadence("run", "--drain").returncode == 0
+    assert child.exists()
+
+
 def test_a_tick_that_waited_for_its_time_is_told_of_as_accepted(home: Path, cadence: Cadence) -> None:
     """The journal has every transition, also of what came by way of deferred/."""
     (home / "cadence.yaml").write_text(QUICK)
