@@ -68,7 +68,6 @@ class Prompts:
         """
         at = glance(self._home.prompt(name)) if is_cadence(name) else None
         if at is None:
-            self._known.pop(name, None)
             raise self._unknown(name)
         defaults = self._defaults()
         known = self._known.get(name)

@@ -212,10 +212,10 @@ def test_a_fault_that_comes_from_the_defaults_says_so() -> None:
 
 def test_a_file_can_not_paint_the_terminal() -> None:
     """Escape sequences and long values are shown as harmless text of one line."""
-    (problem,) = problems('---\n"\\e[31mred\\n": "\\u202e' + "x" * 500 + '"\ncommand: [x]\n---\n')
-    assert problem.isprintable()
-    assert "\x1b" not in problem
-    assert len(problem) < 200
+    text = '---\ncommand: [x]\n"\\e[31mred\\n": 1\nmode: "\\u202e\\x9b31m' + "x" * 500 + '"\n---\n'
+    for problem in problems(text):
+        assert problem.isprintable()
+        assert len(problem) < 200
 
 
 WORDS = st.sampled_from(sorted(KEYS)) | st.sampled_from(
