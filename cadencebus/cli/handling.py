@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cadencebus.cli.telling import tell
 from cadencebus.clock import day, rfc3339
 from cadencebus.errors import BadData, NoSuch, TryLater
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import files, inlet
-from cadencebus.store.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,8 @@ def cancel(spool: Spool, found: Found, reason: str) -> None:
             files.sync_folder(home.done)
         files.move(f"{home.inbox}/{file}", f"{folder}/{file}")
         files.sync_folders([folder, home.inbox])
-    _tell(spool, now, {"event": "tick.done", "attempt": len(tick.attempts), **outcome}, tick)
+    facts = {"event": "tick.done", "cadence": tick.cadence, "tick": tick.id, "attempt": len(tick.attempts)}
+    tell(home, facts | outcome, at=now)
 
 
 def change(spool: Spool, found: Found, changed: Callable[[Tick], Tick]) -> Tick:
@@ -117,10 +118,3 @@ def changed_meanwhile(found: Found) -> TryLater:
         f"{found.name.id} was changed by somebody else meanwhile: nothing was changed",
         next_step=f"cadence edit {found.name.random}",
     )
-
-
-def _tell(spool: Spool, now: float, event: dict[str, Any], tick: Tick) -> None:
-    journal = Journal(spool.home)
-    # The tick lies where it belongs. What the journal lacks is told at the consumer's next start.
-    with contextlib.closing(journal), contextlib.suppress(OSError):
-        journal.write(now, [{**event, "cadence": tick.cadence, "tick": tick.id}], durable=True)

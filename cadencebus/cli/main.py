@@ -28,6 +28,23 @@ VERBS: dict[str, tuple[str, str]] = {
     "edit": ("edit", "change a waiting tick"),
     "bump": ("bump", "move waiting ticks to the front"),
     "check": ("check", "validate every cadence and cadence.yaml"),
+    "status": ("status", "the whole bus on one screen"),
+    "cadences": ("cadences", "what exists, and how it fares"),
+    "logs": ("logs", "what a run printed"),
+    "fire": ("fire", "run a cadence now, or say why not"),
+    "kill": ("kill", "end a running session"),
+    "pause": ("pause", "hold a cadence, or the whole bus"),
+    "resume": ("resume", "release what is held"),
+    "holds": ("holds", "why things wait"),
+    "circuit": ("circuit", "open circuits, and their reset"),
+    "dead": ("dead", "dead letters: read, retry, remove"),
+    "stop": ("stop", "the emergency stop"),
+    "start": ("start", "take it back"),
+    "history": ("history", "runs that ended"),
+    "stats": ("stats", "how each cadence fares, in numbers"),
+    "proof": ("proof", "from inside a run: the work is done"),
+    "help": ("help", "the documents"),
+    "completion": ("completion", "for bash, zsh and fish"),
 }
 
 

@@ -37,7 +37,7 @@ class Reasons:
     def __init__(self, home: Home, now: float) -> None:
         self.home = home
         self.now = now
-        self.settings, self.problem = _settings(home)
+        self.settings, self.problem = settings_of(home)
         self.prompts = Prompts(home, lambda: self.settings.defaults)
         self.memory = Memory(home)
         self.holds = _holds(home, now)
@@ -201,7 +201,7 @@ _SPOKEN = {
 }
 
 
-def _settings(home: Home) -> tuple[Settings, str | None]:
+def settings_of(home: Home) -> tuple[Settings, str | None]:
     """The settings, and what is wrong with them where the defaults had to stand in."""
     try:
         return load_settings(home, flags={}, environ=os.environ), None

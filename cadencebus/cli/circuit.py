@@ -1,0 +1,137 @@
+"""`cadence circuit`: the breakers of the cadences, and their reset."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.cli import clockface, doorman, holding
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Cell, Column, Output, painted
+from cadencebus.cli.telling import tell
+from cadencebus.errors import Usage
+from cadencebus.model import strictjson
+from cadencebus.model.foreign import mapping
+from cadencebus.model.hold import OPERATOR, on_cadence
+from cadencebus.policy import circuit as breaker
+from cadencebus.store import files
+from cadencebus.store.memory import Memory
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
+
+EXAMPLES = """  cadence circuit
+  cadence circuit reset brief
+  cadence circuit reset --all"""
+COLUMNS = (
+    Column("CADENCE"),
+    Column("STATE"),
+    Column("SINCE"),
+    Column("UNTIL"),
+    Column("FAILURES", right=True),
+    Column("REASON", wide=True),
+)
+
+
+def main(words: list[str], context: Context) -> int:
+    """List open circuits, or close them by hand."""
+    parser = Parser("circuit", "Breakers that opened after failures in a row.", EXAMPLES)
+    parser.add_argument("what", nargs="?", default="ls", choices=("ls", "reset"))
+    parser.add_argument("name", nargs="?", help="the cadence to reset")
+    parser.add_argument("--all", action="store_true", help="reset every cadence")
+    asked = parser.parse_args(words)
+    if asked.what == "ls":
+        return _list(context, asked.name)
+    if bool(asked.name) == asked.all:
+        raise Usage("circuit reset: NAME or --all", next_step="cadence circuit ls")
+    return _reset(context, asked.name)
+
+
+def circuits(home: Home, now: float) -> list[dict[str, Any]]:
+    """Every circuit that is not closed: open while its hold stands, then half-open."""
+    memory, rows = Memory(home), []
+    holds = {one.file: one.hold for one in holding.held(home, now)}
+    for name in memory.names():
+        circuit = mapping(memory.load(name, now, mend=False).get("circuit"))
+        if not circuit:
+            continue
+        hold = holds.get(f"{on_cadence(name)}.circuit_open.json")
+        is_open = hold is not None and not hold.over(now)
+        facts = {key: circuit.get(key) for key in ("since", "until", "failures", "reason")}
+        rows.append({"cadence": name, "state": "open" if is_open else "half-open", **facts})
+    return rows
+
+
+def _list(context: Context, name: str | None) -> int:
+    out, now = Output(context), time.time()
+    found = [row for row in circuits(context.home, now) if name in {None, row["cadence"]}]
+    if out.json:
+        out.document(found)
+    elif found:
+        out.table(COLUMNS, [_row(row, now) for row in found])
+    else:
+        out.hint("no circuit is open")
+    return 0
+
+
+def _row(row: dict[str, Any], now: float) -> list[Cell]:
+    since, until = (clockface.instant(row[key]) for key in ("since", "until"))
+    return [
+        row["cadence"],
+        painted(row["state"]),
+        "?" if since is None else clockface.clock(since, now),
+        "now, one probe" if until is None or row["state"] != "open" else clockface.clock(until, now),
+        str(row["failures"]),
+        str(row["reason"]),
+    ]
+
+
+def _reset(context: Context, name: str | None) -> int:
+    """Forget the failures in a row: the breaker is closed, and the next failure is the first."""
+    home, out, now = context.home, Output(context), time.time()
+    memory = Memory(home, out.warn)
+    if name is not None and name not in memory.names():
+        doorman.known(home, name)
+    names = memory.names() if name is None else [name]
+    done = [one for one in names if _close(home, memory, one, now)]
+    _snapshot(home, now)
+    if out.json:
+        out.document({"reset": done})
+        return 0
+    for one in done:
+        out.line(f"{one}: its circuit is closed, its failures in a row are forgotten")
+    if not done:
+        out.hint("nothing to reset")
+    return 0
+
+
+def _close(home: Home, memory: Memory, name: str, now: float) -> bool:
+    known = memory.load(name, now)
+    files_held = {f"{on_cadence(name)}.{reason}.json" for reason in ("circuit_open", "backoff")}
+    wanted = [one for one in holding.held(home, now) if one.file in files_held]
+    if not (known.get("circuit") or known.get("failures") or wanted):
+        return False
+    # The memory first: a hold that goes while the memory says "open" would let one probe pass, no more.
+    memory.change(name, now, {"circuit": None, "failures": 0})
+    holding.release(home, wanted)
+    if known.get("circuit"):
+        tell(home, {"event": "circuit.closed", "cadence": name, "by": OPERATOR}, at=now)
+    return True
+
+
+def _snapshot(home: Home, now: float) -> None:
+    """Rewrite circuit-open.json as the consumer would, which may not be there to do it."""
+    memory = Memory(home)
+    open_now = {
+        row["cadence"]: memory.load(row["cadence"], now, mend=False)["circuit"]
+        for row in circuits(home, now)
+        if row["state"] == "open"
+    }
+    picture = breaker.snapshot(open_now, now)
+    if picture is None:
+        files.discard(home.open_circuits)
+    else:
+        temporary = f"{home.tmp}/.circuit-open.{os.getpid()}"
+        files.replace(temporary, home.open_circuits, strictjson.dumps(picture), durable=False)

@@ -1,0 +1,108 @@
+"""`cadence completion`: verbs, cadences, ids and options at the press of a key."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from cadencebus.cli.finding import STATES, WAITING, listing
+from cadencebus.cli.options import Parser
+from cadencebus.errors import CadenceError
+from cadencebus.store.prompts import Prompts
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence completion bash >> ~/.bashrc
+  cadence completion zsh  > ~/.zfunc/_cadence
+  cadence completion fish > ~/.config/fish/completions/cadence.fish"""
+# The scripts know nothing: they ask the program that is installed, for the home that is meant.
+SCRIPTS = {
+    "bash": r"""_cadence() {
+    local words
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words=$(cadence --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  *.*/\1/p')
+    else
+        words=$(cadence completion words -- "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _cadence cadence
+""",
+    "zsh": r"""#compdef cadence
+_cadence() {
+    local -a found
+    if (( CURRENT == 2 )); then
+        found=(${(f)"$(cadence --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  *.*/\1/p')"})
+    else
+        found=(${(f)"$(cadence completion words -- ${words[2,CURRENT-1]} 2>/dev/null)"})
+    fi
+    compadd -- $found || _files
+}
+if [ "$funcstack[1]" = "_cadence" ]; then _cadence "$@"; else compdef _cadence cadence; fi
+""",
+    "fish": r"""function __cadence_words
+    set -l words (commandline -opc)
+    if test (count $words) -eq 1
+        cadence --help 2>/dev/null | string replace -rf '^  ([a-z]+) .*' '$1'
+    else
+        cadence completion words -- $words[2..-1] 2>/dev/null
+    end
+end
+complete -c cadence -a '(__cadence_words)'
+""",
+}
+# Which ticks a verb takes.
+TICKS = {
+    **dict.fromkeys(("rm", "edit", "bump"), WAITING),
+    "kill": ("claimed",),
+    "dead": ("dead",),
+    **dict.fromkeys(("show", "wait", "logs"), STATES),
+}
+CADENCES = ("enqueue", "fire", "pause", "resume", "logs", "check", "circuit")
+# The newest so many of each state: nobody picks from more.
+_MOST = 100
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+
+
+def main(words: list[str], context: Context) -> int:
+    """Print a shell's script, or the words that may follow some others."""
+    parser = Parser("completion", "Completion for bash, zsh and fish.", EXAMPLES)
+    parser.add_argument("shell", choices=(*SCRIPTS, "words"))
+    parser.add_argument("typed", nargs="*", help="for `words`, which the scripts call: what was typed so far")
+    asked = parser.parse_args(words)
+    if asked.shell in SCRIPTS:
+        sys.stdout.write(SCRIPTS[asked.shell])
+        return 0
+    sys.stdout.writelines(f"{word}\n" for word in following(asked.typed, context))
+    return 0
+
+
+def following(typed: list[str], context: Context) -> list[str]:
+    """What may come after these words."""
+    verb = next((word for word in typed if not word.startswith("-")), "")
+    found: list[str] = []
+    # Without a home there is nothing to name, but options still are what they are.
+    with contextlib.suppress(CadenceError, OSError):
+        if verb in CADENCES or typed[-1:] == ["--cadence"]:
+            found += Prompts(context.home).names()
+        if verb in TICKS:
+            for state in TICKS[verb]:
+                found += [tick.name.random for tick in listing(context.home, (state,))][-_MOST:]
+    return [*found, *_options(verb, context)]
+
+
+def _options(verb: str, context: Context) -> list[str]:
+    """The options that a verb's help speaks of."""
+    if not verb.isidentifier():
+        return []
+    text = io.StringIO()
+    with contextlib.suppress(ModuleNotFoundError, SystemExit), contextlib.redirect_stdout(text):
+        module = importlib.import_module(f"cadencebus.cli.{verb}")
+        if (module.__doc__ or "").startswith(f"`cadence {verb}`"):
+            module.main(["--help"], context)
+    return sorted({option for option in _OPTION.findall(text.getvalue()) if option.startswith("--")})

@@ -1,0 +1,144 @@
+"""`cadence dead`: dead letters, read, retried, removed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import clockface, doorman, letters, revival, show
+from cadencebus.cli.options import Parser, a_duration
+from cadencebus.cli.output import Cell, Column, Output, Painted, safe
+from cadencebus.cli.telling import tell
+from cadencebus.errors import BadData, CadenceError, Usage
+from cadencebus.model.foreign import sequence
+from cadencebus.store.tomb import TWINS
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from cadencebus.cli.context import Context
+    from cadencebus.cli.letters import Letter
+
+EXAMPLES = """  cadence dead                               what died, and of what
+  cadence dead show 7f3k9q2m                 one letter in full
+  cadence dead retry 7f3k9q2m                a new tick, which names the old one
+  cadence dead retry --class timeout --since 1d
+  cadence dead purge --cadence old-job       gone, but for a line in state/dead-archive.jsonl"""
+COLUMNS = (
+    Column("ID"),
+    Column("CADENCE"),
+    Column("CLASS"),
+    Column("AGE", right=True),
+    Column("TRIES", right=True),
+    Column("REASON", wide=True),
+)
+
+
+def main(words: list[str], context: Context) -> int:
+    """Do one of four things with some letters."""
+    parser = Parser("dead", "Dead letters: read, retry, remove.", EXAMPLES)
+    parser.add_argument("what", nargs="?", default="ls", choices=("ls", "show", "retry", "purge"))
+    parser.add_argument("id", nargs="*", help="ids, or unique parts of them")
+    parser.add_argument("--cadence", metavar="C", help="of this cadence")
+    parser.add_argument("--class", dest="klass", metavar="K", help="that died of this: timeout, crash, …")
+    parser.add_argument("--since", type=a_duration, metavar="D", help="that died in this time")
+    parser.add_argument("--all", action="store_true", help="every letter")
+    asked = parser.parse_args(words)
+    filtered = asked.cadence or asked.klass or asked.since is not None
+    if asked.id and (filtered or asked.all):
+        raise Usage(f"dead {asked.what}: ids or filters, not both")
+    if asked.what != "ls" and not (asked.id or filtered or asked.all):
+        raise Usage(f"dead {asked.what}: which? ids, --cadence, --class, --since or --all")
+    if asked.what in {"retry", "purge"}:
+        with letters.alone(context.home):
+            return {"retry": _retry, "purge": _purge}[asked.what](asked, context)
+    return {"ls": _list, "show": _show}[asked.what](asked, context)
+
+
+def _list(asked: Namespace, context: Context) -> int:
+    out, now = Output(context), time.time()
+    found = letters.chosen(context.home, asked, now)
+    if out.json:
+        for one in found:
+            out.line_of_json({"state": "dead", "file": one.found.place, **one.members})
+    elif found:
+        out.table(COLUMNS, [_row(one, now) for one in found])
+        out.hint("read one: cadence dead show ID; run it again: cadence dead retry ID")
+    else:
+        out.hint("no dead letters")
+    return 0
+
+
+def _row(letter: Letter, now: float) -> list[Cell]:
+    died_at = letter.died_at
+    return [
+        letter.found.name.id,
+        letter.found.name.cadence,
+        Painted(safe(letter.klass), "red"),
+        "?" if died_at is None else clockface.ago(now - died_at),
+        str(len(sequence(letter.members.get("attempts")))),
+        safe(letter.outcome.get("reason")),
+    ]
+
+
+def _show(asked: Namespace, context: Context) -> int:
+    out = Output(context)
+    for at, one in enumerate(letters.chosen(context.home, asked, time.time())):
+        if at and not out.json:
+            out.line("")
+        show.tell(context.home, one.found, out)
+    return 0
+
+
+def _retry(asked: Namespace, context: Context) -> int:
+    out, now = Output(context), time.time()
+    found, unfit = [], 0
+    for one in letters.chosen(context.home, asked, now):
+        try:
+            _refuse(one, context, by_hand=bool(asked.id or asked.klass))
+            revival.successors(context.home, one, now)
+        except CadenceError as error:
+            if asked.id:
+                raise
+            unfit += 1
+            out.warn(f"left in dead/: {error.message}")
+        else:
+            found.append(one)
+    revived = revival.revive(context.home, found, now)
+    for again in revived:
+        ids = [tick.id for tick in again.ticks]
+        if out.json:
+            out.line_of_json({"tick": again.letter.found.name.id, "retried_as": ids})
+        else:
+            for tick_id in ids:
+                out.line(tick_id)
+    out.hint(f"{len(revived)} retried" + (f", {unfit} left in dead/" if unfit else ""))
+    return 0
+
+
+def _refuse(letter: Letter, context: Context, *, by_hand: bool) -> None:
+    """Refuse what would only die again, or be done twice."""
+    doorman.known(context.home, letter.found.name.cadence)
+    if letter.klass in TWINS and not by_hand:
+        raise BadData(
+            f"{letter.found.name.id} is the twin of a tick that has its own end",
+            next_step=f"cadence dead retry {letter.found.name.random}",
+        )
+
+
+def _purge(asked: Namespace, context: Context) -> int:
+    out, now, home = Output(context), time.time(), context.home
+    found = letters.chosen(home, asked, now)
+    letters.take_out(home, [(one, {}) for one in found], "purged", now)
+    events = (
+        {"event": "dead.purged", "cadence": one.found.name.cadence, "tick": one.found.name.id}
+        for one in found
+    )
+    tell(home, *events, at=now)
+    for one in found:
+        if out.json:
+            out.line_of_json({"tick": one.found.name.id, "purged": True})
+        else:
+            out.line(f"{one.found.name.id} purged")
+    out.hint(f"{len(found)} purged; a line of each is kept in {letters.archive_path(home)}")
+    return 0

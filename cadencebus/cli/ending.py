@@ -1,0 +1,45 @@
+"""Ending running sessions by an operator's word."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.daemon.vigil import end_run
+from cadencebus.session import launch
+from cadencebus.store import files, lock, runs
+
+if TYPE_CHECKING:
+    from cadencebus.cli.finding import Found
+    from cadencebus.store.paths import Home
+    from cadencebus.store.runs import RunFolder
+
+_PAUSE = 0.05
+# How long a live consumer is given to put the tick where it belongs, once its run has ended.
+_SETTLE_WITHIN = 5.0
+
+
+def live_run(home: Home, found: Found) -> RunFolder | None:
+    """The run of a claimed tick that is alive; None where there is none."""
+    run = runs.latest(home, found.name.id)
+    return run if run is not None and launch.is_alive(run.path) else None
+
+
+def end(run: RunFolder, *, requeue: bool, detail: str) -> bool:
+    """Ask for the run's end; False where somebody else had asked before, whose reason stands."""
+    return end_run(run, "killed", detail, at=time.time(), by="operator", requeue=requeue)
+
+
+def until_over(home: Home, found: Found, run: RunFolder, within: float) -> bool:
+    """Wait until nothing of the run is left and its tick is settled; False at the time-out."""
+    deadline = time.monotonic() + within
+    while launch.is_alive(run.path):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PAUSE)
+    settled_by = time.monotonic() + _SETTLE_WITHIN
+    while files.exists(f"{home.state}/{found.place}") and time.monotonic() < settled_by:
+        if not lock.is_held(home):
+            break
+        time.sleep(_PAUSE)
+    return True

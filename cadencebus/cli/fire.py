@@ -1,0 +1,76 @@
+"""`cadence fire`: run a cadence now, or say why not."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.bus import Maker
+from cadencebus.cli import clockface, doorman, reasons, wait
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.cli.payload import payload_of
+from cadencebus.errors import TryLater
+from cadencebus.model import strictjson
+from cadencebus.policy.admit import Wait
+from cadencebus.store import inlet
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence fire brief
+  cadence fire brief --wait && less out/brief.md
+  cadence fire brief --force          past holds and full slots, never past a stop"""
+
+
+def main(words: list[str], context: Context) -> int:
+    """Enqueue at the very front if it can start at once; else exit 75 with the reason, nothing enqueued."""
+    parser = Parser(
+        "fire", "Run a cadence now; exit 75 and the reason where it would have to wait.", EXAMPLES
+    )
+    parser.add_argument("name", help="the cadence")
+    parser.add_argument("--force", action="store_true", help="pass caps and holds; the journal says so")
+    parser.add_argument("--wait", action="store_true", help="until it is finished; exit as `cadence wait`")
+    parser.add_argument("--timeout", metavar="D", help="with --wait: give up after that time")
+    parser.add_argument("--payload", metavar="JSON|@FILE|-", help="an object, handed to the run as data")
+    parser.add_argument("--set", action="append", metavar="k=v", help="one member of the payload")
+    asked = parser.parse_args(words)
+    home, out = context.home, Output(context)
+    doorman.known(home, asked.name)
+    _refuse(context, asked)
+    name, data, _ = Maker("fire", os.environ).make(_members(asked))
+    inlet.put(home, name, data)
+    if out.json:
+        out.line_of_json({"id": name.id, "cadence": asked.name})
+    else:
+        out.line(name.id)
+    return wait.until_finished(home, [name.id], context, timeout=asked.timeout) if asked.wait else 0
+
+
+def _refuse(context: Context, asked: Namespace) -> None:
+    """What would keep a new tick at the front from starting now, as an error with the expected wait."""
+    now = time.time()
+    scene = reasons.Reasons(context.home, now)
+    cadence = scene.prompts.load(asked.name)
+    found = None if cadence.enabled else Wait("disabled", f"prompts/{asked.name}.md says so")
+    found = found or scene.would_start(cadence, force=asked.force)
+    if found is None:
+        return
+    left = "" if found.until is None else f" (in {clockface.ago(found.until - now)})"
+    raise TryLater(
+        f"{asked.name} can't start now{left}: {reasons.spell(found, now)}",
+        next_step=f"cadence enqueue {asked.name}, which waits for it",
+    )
+
+
+def _members(asked: Namespace) -> dict[str, Any]:
+    members: dict[str, Any] = {"cadence": asked.name, "priority": 0}
+    if asked.force:
+        members["force"] = True
+    if asked.payload is not None or asked.set:
+        options = {"set": asked.set or []} | ({"payload": [asked.payload]} if asked.payload else {})
+        members["payload"] = strictjson.loads(payload_of(options).encode())
+    return members

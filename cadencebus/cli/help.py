@@ -1,0 +1,76 @@
+"""`cadence help`: the documents, in the terminal."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.errors import NoSuch
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence help               what there is to read
+  cadence help producers     docs/producers.md
+  cadence help wait          the same as `cadence wait --help`"""
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Installed, the documents lie in the package; in a checkout beside it.
+PLACES = (os.path.join(_PACKAGE, "docs"), os.path.join(os.path.dirname(_PACKAGE), "docs"))
+
+
+def main(words: list[str], context: Context) -> int:
+    """Print a document, or a verb's own help; without a topic, list them."""
+    parser = Parser("help", "The same texts as docs/.", EXAMPLES)
+    parser.add_argument("topic", nargs="?", help="a document or a verb")
+    asked = parser.parse_args(words)
+    out, known = Output(context), topics()
+    if asked.topic is None:
+        if out.json:
+            out.document(sorted(known))
+            return 0
+        for name in sorted(known):
+            out.line(f"{name:<16}{_title(known[name])}")
+        out.hint("`cadence help TOPIC`, or `cadence VERB --help`")
+        return 0
+    if asked.topic in known:
+        for line in _text(known[asked.topic]).splitlines():
+            out.line(line)
+        return 0
+    return _verb(asked.topic, context)
+
+
+def topics() -> dict[str, str]:
+    """The documents by name."""
+    for place in reversed(PLACES):
+        if os.path.isfile(os.path.join(place, "cli.md")):
+            return {
+                name.removesuffix(".md"): os.path.join(place, name)
+                for name in os.listdir(place)
+                if name.endswith(".md")
+            }
+    return {}
+
+
+def _verb(name: str, context: Context) -> int:
+    """Let a verb explain itself."""
+    if name.isidentifier() and name.islower():
+        try:
+            module = importlib.import_module(f"cadencebus.cli.{name}")
+        except ModuleNotFoundError:
+            module = None
+        # Not every room of this floor is a verb; one that is begins with its name.
+        if module is not None and (module.__doc__ or "").startswith(f"`cadence {name}`"):
+            return int(module.main(["--help"], context))
+    raise NoSuch(f"no help on {name[:80]!r}", next_step="cadence help")
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _title(path: str) -> str:
+    return next((line[2:] for line in _text(path).splitlines() if line.startswith("# ")), "")

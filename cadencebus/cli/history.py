@@ -1,0 +1,63 @@
+"""`cadence history`: the runs that ended, newest last."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import chronicle, clockface
+from cadencebus.cli.options import Parser, a_count, a_duration
+from cadencebus.cli.output import Cell, Column, Output, Painted, painted, safe
+from cadencebus.model.duration import spell_duration
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence history
+  cadence history --cadence brief --since 30d
+  cadence history --json | jq 'select(.class != "ok")'"""
+COLUMNS = (
+    Column("ENDED"),
+    Column("CADENCE"),
+    Column("CLASS"),
+    Column("TOOK", right=True),
+    Column("WAITED", right=True),
+    Column("USD", right=True),
+    Column("TICK"),
+    Column("REASON", wide=True),
+)
+_SINCE = 7 * 86400.0
+
+
+def main(words: list[str], context: Context) -> int:
+    """List runs; --json gives the journal's own lines."""
+    parser = Parser("history", "Runs that ended, newest last, from the journal.", EXAMPLES)
+    parser.add_argument("--cadence", metavar="C", help="only this cadence")
+    parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help="so long ago (7d)")
+    parser.add_argument("-n", "--limit", type=a_count, metavar="N", help="the newest N")
+    asked = parser.parse_args(words)
+    out, now = Output(context), time.time()
+    found = deque(chronicle.runs(context.home, now - asked.since, asked.cadence), asked.limit)
+    if out.json:
+        for told in found:
+            out.line_of_json(told.line | {"waited": told.waited})
+    elif found:
+        out.table(COLUMNS, [_row(told, now) for told in found])
+    else:
+        out.hint("no runs")
+    return 0
+
+
+def _row(told: chronicle.Told, now: float) -> list[Cell]:
+    well = told.klass == "ok"
+    return [
+        clockface.clock(told.at, now),
+        safe(told.cadence),
+        painted("ok") if well else Painted(safe(told.klass), "yellow"),
+        spell_duration(told.seconds),
+        "" if told.waited is None else spell_duration(told.waited),
+        "" if told.usd is None else f"{told.usd:.4f}",
+        safe(told.line.get("tick")),
+        "" if well else safe(told.line.get("reason")),
+    ]

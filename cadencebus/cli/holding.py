@@ -1,0 +1,77 @@
+"""The folder holds/ in an operator's hands: what is held, by whose word, and its release."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cadencebus.cli.finding import names
+from cadencebus.cli.telling import tell
+from cadencebus.clock import rfc3339
+from cadencebus.model.hold import OPERATOR, Hold, hold_of
+from cadencebus.store import files
+from cadencebus.store.corrupt import load_object
+from cadencebus.store.holds import Holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cadencebus.store.paths import Home
+
+_CADENCE = "cadence-"
+
+
+class Held(NamedTuple):
+    """A hold, and the file that it stands in: of one that can't be read only the file's name is certain."""
+
+    file: str
+    hold: Hold
+
+    def dump(self, now: float) -> dict[str, Any]:
+        """The keys of the file on disk, with its name and whether it is in force."""
+        return {"file": self.file, **self.hold.dump(), "in_force": not self.hold.over(now)}
+
+
+def held(home: Home, now: float) -> list[Held]:
+    """Every hold, by name; those that are over stay until a consumer clears them away."""
+    found = []
+    for file in sorted(names(home, "holds")):
+        members: dict[str, Any] | None
+        try:
+            members = load_object(f"{home.holds}/{file}")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            members = None
+        hold = hold_of(file, members, seen=now)
+        if hold is not None:
+            found.append(Held(file, hold))
+    return found
+
+
+def put(home: Home, hold: Hold) -> None:
+    """Write a hold and tell of it."""
+    Holds(home).set(hold)
+    until = None if hold.until is None else rfc3339(hold.until)
+    tell(home, {**_about("hold.set", hold.file), "until": until, "detail": hold.detail, "by": OPERATOR})
+
+
+def release(home: Home, found: Iterable[Held]) -> list[Held]:
+    """Remove holds and tell of it; those that were still there."""
+    released = []
+    for one in found:
+        try:
+            os.unlink(f"{home.holds}/{one.file}")
+        except FileNotFoundError:
+            continue
+        released.append(one)
+    if released:
+        files.sync_folder(home.holds)
+        tell(home, *({**_about("hold.released", one.file), "by": OPERATOR} for one in released))
+    return released
+
+
+def _about(event: str, file: str) -> dict[str, Any]:
+    scope, _, reason = file.removesuffix(".json").rpartition(".")
+    cadence = scope.removeprefix(_CADENCE) if scope.startswith(_CADENCE) else None
+    return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence}

@@ -1,0 +1,52 @@
+"""`cadence holds`: every reason not to start something."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import clockface, holding
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Cell, Column, Output, Painted
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence holds
+  cadence holds --json | jq -r '.[] | select(.until == null) | .file'"""
+COLUMNS = (
+    Column("SCOPE"),
+    Column("REASON"),
+    Column("SINCE"),
+    Column("UNTIL"),
+    Column("BY"),
+    Column("DETAIL", wide=True),
+)
+
+
+def main(words: list[str], context: Context) -> int:
+    """List the holds; deleting a file of holds/ is the same as releasing it."""
+    Parser("holds", "Why things wait: every hold, since when, until when.", EXAMPLES).parse_args(words)
+    now, out = time.time(), Output(context)
+    found = holding.held(context.home, now)
+    if out.json:
+        out.document([one.dump(now) for one in found])
+        return 0
+    rows = [_row(one, now) for one in found if not one.hold.over(now)]
+    if rows:
+        out.table(COLUMNS, rows)
+    else:
+        out.hint("nothing is held")
+    return 0
+
+
+def _row(one: holding.Held, now: float) -> list[Cell]:
+    hold = one.hold
+    return [
+        hold.scope,
+        Painted(hold.reason, "yellow"),
+        clockface.clock(hold.since, now),
+        "released" if hold.until is None else clockface.clock(hold.until, now),
+        hold.by,
+        hold.detail,
+    ]

@@ -1,0 +1,65 @@
+"""`cadence kill`: end a running session, the whole tree of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import ending
+from cadencebus.cli.finding import WAITING, Found, find
+from cadencebus.cli.options import Parser, a_duration
+from cadencebus.cli.output import Output
+from cadencebus.errors import NoSuch, TryLater
+from cadencebus.store import lock
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
+
+EXAMPLES = """  cadence kill 7f3k9q2m
+  cadence kill 7f3k --requeue        it runs again later, and nothing is counted"""
+# The longest ladder by default: the gentle signal, kill_grace, and what survives even SIGKILL for a while.
+_WITHIN = 60.0
+
+
+def main(words: list[str], context: Context) -> int:
+    """Climb the ladder (gentle signal, TERM, grace, KILL) and wait until nothing of the run is left."""
+    parser = Parser("kill", "End a running session: TERM, grace, KILL of the whole tree.", EXAMPLES)
+    parser.add_argument("tick", help="its id, or any unique part of it")
+    parser.add_argument("--requeue", action="store_true", help="its tick goes back to the queue, uncounted")
+    parser.add_argument(
+        "--timeout", type=a_duration, default=_WITHIN, metavar="D", help="wait so long (default 60s), else 75"
+    )
+    asked = parser.parse_args(words)
+    home, out = context.home, Output(context)
+    found = _running(home, asked.tick)
+    run = ending.live_run(home, found)
+    if run is None:
+        raise TryLater(
+            f"{found.name.id}: no run of it is alive now: it is being started or settled",
+            next_step=f"cadence show {found.name.random}",
+        )
+    first = ending.end(run, requeue=asked.requeue, detail="by `cadence kill`")
+    if not first:
+        out.warn(f"{run.id} was being ended already, for another reason: that one stands")
+    if not ending.until_over(home, found, run, asked.timeout):
+        raise TryLater(f"{run.id} is not over yet", next_step=f"cadence show {found.name.random}")
+    if out.json:
+        out.document({"tick": found.name.id, "run": run.id, "requeue": asked.requeue, "first": first})
+        return 0
+    out.line(
+        f"{found.name.id} {'was killed' if not asked.requeue else 'was stopped and goes back to the queue'}"
+    )
+    if not lock.is_held(home):
+        out.hint("no consumer is up: the next one settles the tick")
+    return 0
+
+
+def _running(home: Home, part: str) -> Found:
+    found = find(home, part)
+    if found.state == "claimed":
+        return found
+    verb = "rm" if found.state in WAITING else "show"
+    raise NoSuch(
+        f"{found.name.id} does not run: it is {'waiting' if found.state in WAITING else found.state}",
+        next_step=f"cadence {verb} {found.name.random}",
+    )

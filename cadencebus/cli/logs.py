@@ -1,0 +1,175 @@
+"""`cadence logs`: what a run printed; agents' streams as people read them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.cli.finding import find, listing
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.cli.reasons import settings_of
+from cadencebus.errors import NoSuch
+from cadencebus.model.legible import clean
+from cadencebus.model.naming import is_cadence
+from cadencebus.session import launch
+from cadencebus.store import files, runs
+from cadencebus.store.memory import Memory
+from cadencebus.streams.feed import Feed
+from cadencebus.streams.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
+    from cadencebus.store.runs import RunFolder
+
+EXAMPLES = """  cadence logs 7f3k9q2m        the last run of a tick; 7f3k9q2m.1: its first
+  cadence logs brief -f        the last run of a cadence, as it grows
+  cadence logs                 what runs now, or ran last
+  cadence logs 7f3k --raw | jq .type"""
+_CHUNK = 1 << 16
+# Between two looks at a file that grows: quick while it does, gentle while it does not.
+_FIRST, _SLOWEST = 0.05, 0.5
+
+
+def main(words: list[str], context: Context) -> int:
+    """Print a run's standard output, or its standard error; -f goes on until the run is over."""
+    parser = Parser("logs", "A run's output; agents' streams are rendered readably.", EXAMPLES)
+    parser.add_argument(
+        "what", nargs="?", help="a tick, a run (TICK.2) or a cadence (default: the latest run)"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run is over")
+    parser.add_argument("--stderr", action="store_true", help="its standard error instead")
+    parser.add_argument("--raw", action="store_true", help="as it was printed")
+    asked = parser.parse_args(words)
+    home, out = context.home, Output(context)
+    run = _run(home, asked.what)
+    name = "stderr" if asked.stderr else "stdout"
+    path = run.file(f"{name}.log")
+    if not files.exists(path) and not launch.is_alive(run.path):
+        out.hint(f"{run.id} printed nothing to {name}")
+        return 0
+    stream = "plain" if asked.stderr else _stream(home, run)
+    pieces = _pieces(path, run, follow=asked.follow)
+    if asked.raw and not out.json:
+        _raw(pieces, out)
+        return 0
+    for line in _lines(pieces):
+        for shown in [line.decode("utf-8", "replace")] if asked.raw else render(stream, line):
+            if out.json:
+                out.line_of_json({"run": run.id, "stream": name, "line": shown})
+            else:
+                out.line(shown)
+                sys.stdout.flush()
+    return 0
+
+
+def _raw(pieces: Iterator[bytes], out: Output) -> None:
+    """Every byte as it came; a terminal is spared those that it would obey."""
+    if out.terminal:
+        for line in _lines(pieces):
+            out.line(clean(line.decode("utf-8", "replace")))
+        return
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    feed = Feed()
+    for piece in pieces:
+        yield from feed.push(piece)
+    if rest := feed.rest():
+        yield rest
+
+
+def _pieces(path: str, run: RunFolder, *, follow: bool) -> Iterator[bytes]:
+    """The bytes of a log; those that are still to come as well, until the run is over."""
+    offset, pause = 0, _FIRST
+    while True:
+        # Asked before the last look: what is printed up to the end is still read.
+        alive = follow and launch.is_alive(run.path)
+        grew = False
+        while piece := _read_at(path, offset):
+            offset, grew = offset + len(piece), True
+            yield piece
+        if not alive:
+            return
+        pause = _FIRST if grew else min(2 * pause, _SLOWEST)
+        time.sleep(pause)
+
+
+def _read_at(path: str, offset: int) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.pread(fd, _CHUNK, offset)
+    finally:
+        os.close(fd)
+
+
+def _stream(home: Home, run: RunFolder) -> str:
+    """How the run's runner speaks."""
+    settings, _ = settings_of(home)
+    runner = settings.runners.get(str((runs.record(run) or {}).get("runner")))
+    return runner.stream if runner else "plain"
+
+
+def _run(home: Home, what: str | None) -> RunFolder:
+    if what is None:
+        return _latest(home)
+    if is_cadence(what) and (files.exists(home.prompt(what)) or files.exists(home.memory(what))):
+        return _of_cadence(home, what)
+    part, dot, number = what.rpartition(".")
+    # The stamp in an id has a dot of its own, but no run has a number of so many digits.
+    if dot and number.isdigit() and len(number) <= len(str(runs.MAX_RUNS)) and part:
+        run = runs.folder(home, find(home, part).name.id, int(number))
+        if not os.path.isdir(run.path):
+            raise NoSuch(f"{run.id}: there was no such run", next_step=f"cadence show {part}")
+        return run
+    found = find(home, what)
+    latest = runs.latest(home, found.name.id)
+    if latest is None:
+        raise NoSuch(f"{found.name.id} never ran", next_step=f"cadence show {found.name.random}")
+    return latest
+
+
+def _of_cadence(home: Home, name: str) -> RunFolder:
+    for found in listing(home, ("claimed",), name):
+        run = runs.latest(home, found.name.id)
+        if run is not None:
+            return run
+    last = Memory(home).load(name, time.time(), mend=False).get("last_run")
+    tick_id, dot, number = str((last or {}).get("run", "") if isinstance(last, dict) else "").rpartition(".")
+    if not dot or not number.isdigit():
+        raise NoSuch(f"{name} never ran", next_step=f"cadence enqueue {name}")
+    return runs.folder(home, tick_id, int(number))
+
+
+def _latest(home: Home) -> RunFolder:
+    for found in listing(home, ("claimed",)):
+        run = runs.latest(home, found.name.id)
+        if run is not None:
+            return run
+    folders = [entry for day in sorted(_folders(home.runs))[-1:] for entry in _folders(f"{home.runs}/{day}")]
+    # A run's number stands behind the id of its tick; what lies here otherwise is no run.
+    known = [name for name in folders if name.rpartition(".")[2].isdigit()]
+    if not known:
+        raise NoSuch("nothing ever ran here", next_step="cadence enqueue NAME")
+    day = max(_folders(home.runs))
+    newest = max(known, key=lambda name: os.stat(f"{home.runs}/{day}/{name}").st_mtime_ns)
+    tick_id, _, number = newest.rpartition(".")
+    return runs.folder(home, tick_id, int(number))
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        return [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,67 @@
+"""`cadence resume`: release what is held."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import doorman, holding, reasons
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.errors import CadenceError, Usage
+from cadencebus.model.hold import BUS, on_cadence, on_credentials
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence resume                     the whole bus
+  cadence resume brief               whatever holds this cadence alone: a pause, a back-off, a broken setup
+  cadence resume --credentials claude   after `claude /login`
+  cadence resume --all               everything"""
+
+
+def main(words: list[str], context: Context) -> int:
+    """Release holds; a hold that the bus set itself is not set again for five minutes."""
+    parser = Parser("resume", "Release what is held.", EXAMPLES)
+    parser.add_argument("name", nargs="?", help="a cadence (default: the whole bus)")
+    parser.add_argument("--credentials", metavar="C", help="all runners that share these credentials")
+    parser.add_argument("--all", action="store_true", help="every hold there is")
+    asked = parser.parse_args(words)
+    if sum(bool(given) for given in (asked.name, asked.credentials, asked.all)) > 1:
+        raise Usage("resume: one of NAME, --credentials, --all")
+    home, out, now = context.home, Output(context), time.time()
+    wanted = [one for one in holding.held(home, now) if asked.all or one.hold.scope == _scope(asked)]
+    if asked.name and not wanted:
+        doorman.known(home, asked.name)
+    released = holding.release(home, wanted)
+    if out.json:
+        out.document([one.dump(now) for one in released])
+        return 0
+    for one in released:
+        out.line(f"released {one.hold.scope} {one.hold.reason}")
+    if not released:
+        out.hint("nothing was held")
+    if asked.name:
+        _still_held(context, asked.name, out)
+    return 0
+
+
+def _scope(asked: Namespace) -> str:
+    if asked.name:
+        return on_cadence(asked.name)
+    return on_credentials(asked.credentials) if asked.credentials else BUS
+
+
+def _still_held(context: Context, name: str, out: Output) -> None:
+    """Say what wider hold keeps it all the same."""
+    now = time.time()
+    scene = reasons.Reasons(context.home, now)
+    try:
+        cadence = scene.prompts.load(name)
+    except (CadenceError, OSError):
+        return
+    wait = scene.would_start(cadence, force=False)
+    if wait is not None:
+        out.hint(f"{name} still waits: {reasons.spell(wait, now)}")

@@ -1,0 +1,117 @@
+"""A dead letter retried: new ticks that name the old ones, put in before the letter is taken out.
+
+A new tick's id is derived from the old one's, so that a retry which a crash cut in two makes the same ticks
+again, finds them, and only takes the letter out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.cli.finding import folders, name_in, names
+from cadencebus.cli.letters import Letter, take_out
+from cadencebus.cli.telling import tell
+from cadencebus.clock import stamp
+from cadencebus.errors import BadData
+from cadencebus.model.foreign import sequence
+from cadencebus.model.naming import crockford, is_id
+from cadencebus.model.tick import BadTick, Tick, check_members, tick_of
+from cadencebus.store import files, inlet, tomb
+from cadencebus.store.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cadencebus.store.paths import Home
+
+_MICROSECOND = 0.000_001
+# Of a tick that dies, these told of its own way; the new one has another.
+_LEFT_BEHIND = frozenset({"file", "origin_id", "earlier", "retry_of", "origin_key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """A letter, and the ticks in its stead: its own first, then those that its run had absorbed."""
+
+    letter: Letter
+    ticks: tuple[Tick, ...]
+
+
+def revive(home: Home, letters: Iterable[Letter], now: float) -> list[Revived]:
+    """Put all new ticks in durably, then take the letters out."""
+    revived = [Revived(letter, successors(home, letter, now)) for letter in letters]
+    present = _ids(home)
+    missing = [tick for one in revived for tick in one.ticks if tick.id not in present]
+    inlet.put_all(home, [(tick.name, tick.bytes(), None) for tick in missing])
+    leaving = [(one.letter, {"retried_as": [tick.id for tick in one.ticks]}) for one in revived]
+    take_out(home, leaving, "retried", now)
+    events = (
+        {
+            "event": "dead.retried",
+            "cadence": one.letter.found.name.cadence,
+            "tick": one.letter.found.name.id,
+            "retry": one.ticks[0].id,
+        }
+        for one in revived
+    )
+    tell(home, *events, at=now)
+    return revived
+
+
+def successors(home: Home, letter: Letter, now: float) -> tuple[Tick, ...]:
+    """The ticks that take a letter's place."""
+    dead = _as_tick(home, letter)
+    since = letter.died_at or now
+    absorbed = [tick_id for tick_id in sequence(letter.outcome.get("absorbed")) if is_id(tick_id)]
+    return tuple(
+        _successor(dead, old_id, since + at * _MICROSECOND, now)
+        for at, old_id in enumerate([letter.found.name.id, *absorbed])
+    )
+
+
+def _as_tick(home: Home, letter: Letter) -> Tick:
+    """What the letter was as a tick; of raw bytes, what they say by now."""
+    try:
+        members: dict[str, Any] = letter.members
+        if files.exists(letter.raw):
+            members = tomb.examine(letter.raw, Spool(home).max_tick_bytes)
+        else:
+            check_members(members)
+        return tick_of({**members, "id": letter.found.name.id}, letter.found.name, born=0.0)
+    except BadTick as fault:
+        raise BadData(
+            f"{letter.found.name.id} can't be retried: {fault.message}",
+            next_step=f"mend {letter.raw} and move it to inbox/ as a *.json, or cadence dead purge "
+            + letter.found.name.random,
+        ) from None
+
+
+def _successor(dead: Tick, old_id: str, at: float, now: float) -> Tick:
+    extra = {key: value for key, value in dead.extra.items() if key not in _LEFT_BEHIND}
+    extra["retry_of"] = old_id
+    if dead.key is not None:
+        # As a key it would make the retry a duplicate of the very tick that it retries.
+        extra["origin_key"] = dead.key
+    seed = hashlib.sha256(f"retry\0{old_id}".encode()).digest()
+    return Tick(
+        id=f"{stamp(at)}-{crockford(seed[:5])}",
+        cadence=dead.cadence,
+        source="retry",
+        created_at=now,
+        priority=dead.priority,
+        payload=dead.payload,
+        hops=dead.hops,
+        extra=extra,
+    )
+
+
+def _ids(home: Home) -> set[str]:
+    """The id of every tick there is.
+
+    Under the lock that claims take, ticks only move in the direction in which the folders are read.
+    """
+    with Spool(home).moving():
+        places = list(folders(home, ("deferred", "claimed", "inbox", "done", "dead")))
+        return {name.id for place in places for file in names(home, place) if (name := name_in(file))}

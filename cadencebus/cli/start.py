@@ -1,0 +1,38 @@
+"""`cadence start`: let go on what `cadence stop` stopped."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.cli.telling import tell
+from cadencebus.store import files, lock
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence stop
+  cadence start"""
+
+
+def main(words: list[str], context: Context) -> int:
+    """Remove state/STOP; holds stay as they are."""
+    Parser("start", "Take back the emergency stop.", EXAMPLES).parse_args(words)
+    home, out = context.home, Output(context)
+    try:
+        os.unlink(home.stop)
+    except FileNotFoundError:
+        stopped = False
+    else:
+        stopped = True
+        files.sync_folder(home.state)
+        tell(home, {"event": "stop.released", "by": "operator"})
+    if out.json:
+        out.document({"stop": False, "was_stopped": stopped})
+        return 0
+    out.line("the stop is taken back" if stopped else "it was not stopped")
+    if not lock.is_held(home):
+        out.hint("no consumer is up: cadence run")
+    return 0

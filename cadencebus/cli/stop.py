@@ -1,0 +1,76 @@
+"""`cadence stop`: the emergency stop."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import ending
+from cadencebus.cli.finding import listing
+from cadencebus.cli.options import Parser, a_duration
+from cadencebus.cli.output import Output
+from cadencebus.cli.telling import tell
+from cadencebus.clock import rfc3339
+from cadencebus.errors import TryLater
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
+
+EXAMPLES = """  cadence stop           nothing new is claimed or started, not even forced; what runs goes on
+  cadence stop --kill    and what runs is ended; its ticks go back to the queue
+  cadence start          lets it go on"""
+_WITHIN = 60.0
+
+
+def main(words: list[str], context: Context) -> int:
+    """Make state/STOP; with --kill end what runs as well."""
+    parser = Parser("stop", "The emergency stop: claim and start nothing.", EXAMPLES)
+    parser.add_argument("--kill", action="store_true", help="end what runs, too; its ticks are requeued")
+    parser.add_argument(
+        "--timeout",
+        type=a_duration,
+        default=_WITHIN,
+        metavar="D",
+        help="wait so long for that (60s), else 75",
+    )
+    asked = parser.parse_args(words)
+    home, out = context.home, Output(context)
+    fresh = _make(home)
+    ended, left = _end_all(home, asked.timeout) if asked.kill else ([], [])
+    if out.json:
+        out.document({"stop": True, "was_stopped": not fresh, "killed": ended, "alive": left})
+    else:
+        out.line("stopped: nothing new starts" + ("" if fresh else " (it was stopped before)"))
+        for run in ended:
+            out.line(f"ended {run}: its tick goes back to the queue")
+        out.hint("`cadence start` lets it go on")
+    if left:
+        raise TryLater(f"not over yet: {', '.join(left)}", next_step="cadence status")
+    return 0
+
+
+def _make(home: Home) -> bool:
+    now = time.time()
+    try:
+        files.write_new(home.stop, f"{rfc3339(now)} cadence stop\n".encode())
+    except FileExistsError:
+        return False
+    files.sync_folder(home.state)
+    tell(home, {"event": "stop.set", "by": "operator"}, at=now)
+    return True
+
+
+def _end_all(home: Home, within: float) -> tuple[list[str], list[str]]:
+    """Ask all first, wait then: ladders are climbed side by side."""
+    alive = [(tick, run) for tick in listing(home, ("claimed",)) if (run := ending.live_run(home, tick))]
+    for _, run in alive:
+        ending.end(run, requeue=True, detail="by `cadence stop --kill`")
+    deadline = time.monotonic() + within
+    ended: list[str] = []
+    left: list[str] = []
+    for tick, run in alive:
+        over = ending.until_over(home, tick, run, max(0.0, deadline - time.monotonic()))
+        (ended if over else left).append(run.id)
+    return ended, left

@@ -1,0 +1,24 @@
+"""What an operator did, told to the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.store.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cadencebus.store.paths import Home
+
+
+def tell(home: Home, *events: Mapping[str, Any], at: float | None = None) -> None:
+    """Write lines into the journal; what was done is done, even where they can't be written."""
+    with contextlib.closing(Journal(home)) as journal:
+        try:
+            journal.write(time.time() if at is None else at, events, durable=True)
+        except OSError as error:
+            sys.stderr.write(f"warning: the journal was not written: {error.strerror}\n")
