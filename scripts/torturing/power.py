@@ -52,22 +52,22 @@ class Disk:
 
     safe: dict[str, Inode] = field(default_factory=dict)
     names: dict[str, Inode] = field(default_factory=dict)
-    pending: list[tuple[str, Inode | None]] = field(default_factory=list)
+    pending: list[tuple[str, Inode | None, str | None]] = field(default_factory=list)
 
-    def name(self, path: str, inode: Inode | None) -> None:
-        """Give or take a name; it is safe once its folder is synced."""
+    def name(self, path: str, inode: Inode | None, after: str | None = None) -> None:
+        """Give or take a name, safe once its folder is synced; `after` is the name that came of a rename."""
         if inode is None:
             self.names.pop(path, None)
         else:
             self.names[path] = inode
-        self.pending.append((path, inode))
+        self.pending.append((path, inode, after))
 
     def sync(self, path: str | None) -> None:
         """Make a file's data or a folder's names safe; None is the whole file system."""
         for at, inode in self.names.items():
             if path in {None, at}:
                 inode.safe = bytes(inode.data)
-        for at, inode in [change for change in self.pending if path in {None, os.path.dirname(change[0])}]:
+        for at, inode, _ in [change for change in self.pending if path in {None, os.path.dirname(change[0])}]:
             _apply(self.safe, at, inode)
         self.pending = [c for c in self.pending if path is not None and os.path.dirname(c[0]) != path]
 
@@ -178,7 +178,7 @@ def _replay(disk: Disk, call: str, text: str) -> None:
         source, target = paths if call.endswith("at") else plain
         disk.name(target, disk.names.get(source))
         if call.startswith("rename"):
-            disk.name(source, None)
+            disk.name(source, None, target)
     elif call == "symlink":
         disk.name(plain[1], Inode(link=plain[0]))
     elif call in {"unlink", "unlinkat", "rmdir"}:
@@ -204,9 +204,14 @@ def _build(ground: Ground, disk: Disk, seed: int) -> None:
     """Lay out what the power cut left."""
     rng = random.Random(seed)  # noqa: S311 - to choose, not to hide
     names = dict(disk.safe)
-    for path, inode in disk.pending:
-        if seed == 1 or (seed > 1 and rng.random() < 0.5):  # noqa: PLR2004
+    lost_names: set[str] = set()
+    for path, inode, after in disk.pending:
+        # A rename may leave both names, or one, but no file system leaves neither.
+        kept = seed == 1 or (seed > 1 and rng.random() < 0.5)  # noqa: PLR2004
+        if kept and after not in lost_names:
             _apply(names, path, inode)
+        elif inode is not None:
+            lost_names.add(path)
     for path, inode in sorted(names.items()):
         place = Path(f"{ground.root}{path}")
         # A folder whose own name was lost has taken along what lay in it.
