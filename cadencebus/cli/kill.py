@@ -38,7 +38,7 @@ def main(words: list[str], context: Context) -> int:
             f"{found.name.id}: no run of it is alive now: it is being started or settled",
             next_step=f"cadence show {found.name.random}",
         )
-    first = ending.end(run, requeue=asked.requeue, detail="by `cadence kill`")
+    first = ending.end(run, requeue=asked.requeue, detail="cadence kill")
     if not first:
         out.warn(f"{run.id} was being ended already, for another reason: that one stands")
     if not ending.until_over(home, found, run, asked.timeout):

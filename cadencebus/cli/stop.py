@@ -66,7 +66,7 @@ def _end_all(home: Home, within: float) -> tuple[list[str], list[str]]:
     """Ask all first, wait then: ladders are climbed side by side."""
     alive = [(tick, run) for tick in listing(home, ("claimed",)) if (run := ending.live_run(home, tick))]
     for _, run in alive:
-        ending.end(run, requeue=True, detail="by `cadence stop --kill`")
+        ending.end(run, requeue=True, detail="cadence stop --kill")
     deadline = time.monotonic() + within
     ended: list[str] = []
     left: list[str] = []
