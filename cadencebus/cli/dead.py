@@ -95,8 +95,10 @@ def _retry(asked: Namespace, context: Context) -> int:
     found, unfit = [], 0
     for one in letters.chosen(context.home, asked, now):
         try:
-            _refuse(one, context, by_hand=bool(asked.id or asked.klass))
-            revival.successors(context.home, one, now)
+            new, *_ = revival.successors(context.home, one, now)
+            # Without its cadence it would only die again.
+            doorman.known(context.home, new.cadence)
+            _refuse_twin(one, by_hand=bool(asked.id or asked.klass))
         except CadenceError as error:
             if asked.id:
                 raise
@@ -116,9 +118,8 @@ def _retry(asked: Namespace, context: Context) -> int:
     return 0
 
 
-def _refuse(letter: Letter, context: Context, *, by_hand: bool) -> None:
-    """Refuse what would only die again, or be done twice."""
-    doorman.known(context.home, letter.found.name.cadence)
+def _refuse_twin(letter: Letter, *, by_hand: bool) -> None:
+    """Refuse what has its own end elsewhere, unless it is asked for: it would be done twice."""
     if letter.klass in TWINS and not by_hand:
         raise BadData(
             f"{letter.found.name.id} is the twin of a tick that has its own end",

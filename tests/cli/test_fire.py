@@ -1,0 +1,74 @@
+"""`cadence fire`: now, or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Define
+    from tests.conftest import Cadence, Eventually
+
+    Ticks = Callable[[str], dict[str, dict[str, Any]]]
+
+
+def test_what_can_start_starts(
+    cadence: Cadence, define: Define, ticks: Ticks, consumer: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """At the front of the queue; --wait ends as `cadence wait` does."""
+    define("work", 'test "$(cat)" != ""')
+    consumer()
+    ended = cadence("fire", "work", "--set", "n=1", "--wait")
+    assert ended.returncode == 0, ended.stderr
+    tick, last = ended.stdout.splitlines()
+    assert last == f"{tick} ok"
+    assert (ticks("done")[tick]["source"], ticks("done")[tick]["priority"]) == ("fire", 0)
+
+
+def test_what_would_wait_is_refused_with_the_expected_wait(
+    home: Path, cadence: Cadence, define: Define, consumer: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """Exit 75, and nothing is enqueued."""
+    define("work")
+    assert "no consumer" in cadence("fire", "work").stderr
+    consumer()
+    cadence("pause", "work", "--for", "10m")
+    ended = cadence("fire", "work")
+    assert ended.returncode == 75
+    assert "work can't start now (in 10m): held by paused until" in ended.stderr
+    define("off", enabled=False)
+    assert cadence("fire", "off").returncode == 75
+    assert cadence("fire", "wrok").returncode == 66
+    assert not list((home / "state" / "inbox").iterdir())
+
+
+def test_force_passes_holds_and_full_slots_but_no_stop(
+    home: Path,
+    cadence: Cadence,
+    define: Define,
+    consumer: Callable[[], subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """And the journal says so."""
+    (home / "cadence.yaml").write_text("max_sessions: 1\n")
+    define("long", "touch started; sleep 60")
+    define("work")
+    consumer()
+    assert cadence("fire", "long").returncode == 0
+    eventually((home / "started").exists)
+    cadence("pause")
+    assert cadence("fire", "work").returncode == 75
+    ended = cadence("fire", "work", "--force", "--wait", "--timeout", "20s", "--json")
+    assert ended.returncode == 0, ended.stderr
+    tick = json.loads(ended.stdout.splitlines()[0])["id"]
+    told = "".join(path.read_text() for path in (home / "state" / "events").iterdir())
+    started = [json.loads(line) for line in told.splitlines() if "run.started" in line]
+    assert [line["force"] for line in started if line["tick"] == tick] == [True]
+    cadence("stop")
+    refused = cadence("fire", "work", "--force")
+    assert refused.returncode == 75
+    assert "stopped" in refused.stderr

@@ -1,0 +1,77 @@
+"""`cadence help` and `cadence completion`: what can be typed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Define
+    from tests.conftest import Cadence
+
+OPTIONS = ["--debug", "--help", "--home", "--json", "--quiet"]
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_document_can_be_read(cadence: Cadence) -> None:
+    """The same texts, by name; without a topic, all names."""
+    listed = cadence("help", env={"CADENCE_HOME": ""}).stdout
+    for document in DOCS.glob("*.md"):
+        assert f"\n{document.stem} " in f"\n{listed}"
+        shown = cadence("help", document.stem, env={"CADENCE_HOME": ""}).stdout
+        assert shown.splitlines() == document.read_text().splitlines()
+    assert cadence("help", "nothing").returncode == 66
+    for room in ("finding", "main", "../x"):
+        assert cadence("help", room).returncode == 66
+
+
+def complete(environment: dict[str, str], home: Path, *words: str) -> list[str]:
+    """Press the key behind these words, the last of which is being typed."""
+    typed = " ".join(f"'{word}'" for word in words)
+    script = (
+        f"source <(cadence completion bash); COMP_WORDS=(cadence {typed}); COMP_CWORD={len(words)}; "
+        '_cadence; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    ended = subprocess.run(
+        ["bash", "-c", script], env=environment, cwd=home, capture_output=True, encoding="utf-8", check=True
+    )
+    assert ended.stderr == ""
+    return ended.stdout.split()
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+def test_bash_completes_verbs_cadences_ids_and_options(
+    home: Path,
+    environment: dict[str, str],
+    cadence: Cadence,
+    define: Define,
+    enqueue: Callable[..., str],
+) -> None:
+    """Of the home that is meant."""
+    define("brief")
+    define("other")
+    tick = enqueue("brief")
+    assert complete(environment, home, "st") == ["status", "stop", "start", "stats"]
+    assert complete(environment, home, "enqueue", "br") == ["brief"]
+    assert complete(environment, home, "show", "") == [tick[-8:], *OPTIONS]
+    assert complete(environment, home, "kill", "--re") == ["--requeue"]
+    assert complete(environment, home, "ls", "--cadence", "o") == ["other"]
+    cadence("rm", tick)
+    assert tick[-8:] not in complete(environment, home, "bump", "")
+    environment["CADENCE_HOME"] = ""
+    assert complete(environment, home.parent, "show", "--h") == ["--help"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shells_script_is_one_of_that_shell(cadence: Cadence, shell: str) -> None:
+    """Where the shell is installed, it reads its script without complaint."""
+    script = cadence("completion", shell, env={"CADENCE_HOME": ""}).stdout
+    assert "cadence completion words" in script
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=script, encoding="utf-8", check=True)

@@ -1,0 +1,121 @@
+"""`cadence pause`, `resume`, `holds`: reasons not to start, set and released by a person."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Define
+    from tests.conftest import Cadence, Eventually
+
+    Ticks = Callable[[str], dict[str, dict[str, Any]]]
+
+
+def journal(home: Path) -> list[dict[str, Any]]:
+    """Read every line of the journal."""
+    return [
+        json.loads(line)
+        for path in sorted((home / "state" / "events").iterdir())
+        for line in path.read_text().splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ([], "bus.paused.json"),
+        (["work"], "cadence-work.paused.json"),
+        (["--credentials", "claude"], "credentials-claude.paused.json"),
+    ],
+)
+def test_a_pause_is_one_file_and_resume_removes_it(
+    home: Path, cadence: Cadence, define: Define, words: list[str], file: str
+) -> None:
+    """On the bus, a cadence or credentials; the journal tells of both."""
+    define("work")
+    assert cadence("pause", *words, "--reason", "why not").returncode == 0
+    hold = json.loads((home / "state" / "holds" / file).read_text())
+    assert (hold["reason"], hold["until"], hold["detail"], hold["by"]) == (
+        "paused",
+        None,
+        "why not",
+        "operator",
+    )
+    (listed,) = json.loads(cadence("holds", "--json").stdout)
+    assert (listed["file"], listed["in_force"]) == (file, True)
+    assert "why not" in cadence("holds").stdout
+    assert cadence("resume", *words).stdout == f"released {hold['scope']} paused\n"
+    assert not list((home / "state" / "holds").iterdir())
+    assert [(line["event"], line["hold"], line["by"]) for line in journal(home)] == [
+        ("hold.set", file, "operator"),
+        ("hold.released", file, "operator"),
+    ]
+
+
+def test_a_pause_may_end_by_itself(home: Path, cadence: Cadence, define: Define) -> None:
+    """--for gives the file its end; a hold that is over is not listed."""
+    define("work")
+    assert "is paused until 2" in cadence("pause", "work", "--for", "30d").stdout
+    assert cadence("pause", "work", "--for", "0s").returncode == 0
+    assert cadence("holds").stdout == ""
+    (listed,) = json.loads(cadence("holds", "--json").stdout)
+    assert listed["in_force"] is False
+
+
+def test_a_paused_cadence_waits_and_others_run_on(
+    cadence: Cadence,
+    define: Define,
+    enqueue: Callable[..., str],
+    ticks: Ticks,
+    consumer: Callable[[], subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """A live consumer obeys at once, and goes on at once."""
+    define("work")
+    define("other")
+    consumer()
+    cadence("pause", "work")
+    held, free = enqueue("work"), enqueue("other")
+    eventually(lambda: free in ticks("done"))
+    assert held in ticks("inbox")
+    cadence("resume", "work")
+    eventually(lambda: held in ticks("done"))
+
+
+def test_resume_says_what_still_holds(home: Path, cadence: Cadence, define: Define) -> None:
+    """A cadence is free, the bus is not."""
+    define("work")
+    cadence("pause")
+    cadence("pause", "work")
+    ended = cadence("resume", "work")
+    assert ended.stdout == "released cadence-work paused\n"
+    assert "work still waits" in ended.stderr
+    assert [path.name for path in (home / "state" / "holds").iterdir()] == ["bus.paused.json"]
+
+
+def test_resume_all_releases_even_what_can_not_be_read(home: Path, cadence: Cadence) -> None:
+    """Whatever its name, whoever set it."""
+    holds = home / "state" / "holds"
+    (holds / "strange.json").write_text("{torn")
+    (holds / "weird.paused.json").write_text("{}")
+    (holds / "credentials-claude.auth.json").write_text('{"until": null, "by": "consumer"}')
+    assert len(json.loads(cadence("resume", "--all", "--json").stdout)) == 3
+    assert not list(holds.iterdir())
+
+
+def test_mistakes_are_told_apart(cadence: Cadence, define: Define) -> None:
+    """An unknown cadence is 66, two targets are 64, nothing to release is no error."""
+    define("work")
+    assert cadence("pause", "wrok").returncode == 66
+    assert cadence("pause", "work", "--credentials", "claude").returncode == 64
+    assert cadence("resume", "wrok").returncode == 66
+    assert cadence("resume", "work", "--all").returncode == 64
+    ended = cadence("resume")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "nothing was held\n")

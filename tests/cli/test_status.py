@@ -1,0 +1,176 @@
+"""`cadence status`: each story is told in one look."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cadencebus.cli.picture import picture
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Define, Screen
+    from tests.conftest import Cadence
+
+
+def why(home: Path, at: float | None = None) -> tuple[str, list[str]]:
+    """Give the health at a moment, and what speaks for it."""
+    facts = picture(Home(str(home)), at)
+    return facts["health"], facts["why"]
+
+
+def test_an_empty_home_is_well(cadence: Cadence, home: Path) -> None:
+    """Nobody has to work where nothing is to be done; monitoring hears nothing."""
+    ended = cadence("status")
+    assert ended.stdout.splitlines() == [f"well  {home}", "no consumer"]
+    check = cadence("status", "--check")
+    assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
+
+
+def test_ticks_without_a_consumer_are_an_illness(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """Exit 1 and the reason, with the command that cures it."""
+    define("work")
+    enqueue("work")
+    check = cadence("status", "--check")
+    assert (check.returncode, check.stdout) == (
+        1,
+        "ill: no consumer, and 1 ready, 0 claimed: `cadence run`\n",
+    )
+    assert "no consumer: nothing consumes this home" in cadence("status").stdout
+
+
+def test_a_working_bus_is_well_and_shows_what_it_does(
+    home: Path,
+    cadence: Cadence,
+    define: Define,
+    enqueue: Callable[..., str],
+    consumer: Callable[[], subprocess.Popen[bytes]],
+) -> None:
+    """Who works since when, what runs for how long, what waits and why, what is due next."""
+    (home / "cadence.yaml").write_text("max_sessions: 1\n")
+    define("long", "touch started; sleep 60")
+    define("work")
+    process = consumer()
+    running, late = enqueue("long"), enqueue("work", "--in", "2h")
+    assert cadence("wait", running, "--timeout", "1s").returncode == 75
+    enqueue("work")
+    facts = json.loads(cadence("status", "--json").stdout)
+    assert (facts["health"], facts["why"]) == ("well", [])
+    assert facts["consumer"]["pid"] == process.pid
+    assert [(row["tick"], row["alive"]) for row in facts["running"]] == [(running, True)]
+    (queue,) = facts["queue"]
+    assert (queue["cadence"], queue["ready"], queue["deferred"]) == ("work", 1, 1)
+    assert queue["wait"]["reason"] == "full"
+    assert facts["next_due"]["tick"] == late
+    shown = cadence("status").stdout
+    assert f"consumer pid {process.pid} since " in shown
+    assert "1 of 1 slots taken" in shown
+
+
+def test_a_bad_key_tells_its_story_in_one_look(
+    home: Path, cadence: Cadence, define: Define, screen: Screen
+) -> None:
+    """Forty ticks wait for one login."""
+    define("work")
+    cadence("enqueue", "--batch", "-", stdin='{"cadence": "work"}\n' * 40)
+    hold = {
+        "since": "2026-11-21T02:30:00Z",
+        "until": None,
+        "detail": "401 invalid x-api-key",
+        "by": "consumer",
+    }
+    (home / "state" / "holds" / "credentials-command.auth.json").write_text(json.dumps(hold))
+    seen = screen("status", columns=100)
+    assert "credentials-command is held by auth: 401 invalid x-api-key" in seen
+    assert "held by auth: 401 invalid x-api-key" in seen.split("queue")[1]
+    assert max(len(line) for line in seen.splitlines()[2:]) <= 100
+
+
+def test_dead_letters_count_by_class_and_alarm_for_a_day(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """A fresh one is an illness; one that was left lying since yesterday is known."""
+    define("bad", "exit 3", retries=0, circuit={"failures": 0}, backoff=[0])
+    enqueue("bad")
+    cadence("run", "--drain", "--quiet")
+    health, reasons = why(home)
+    assert health == "ill"
+    assert reasons[0].startswith("1 dead letter, the last 0s ago")
+    assert "1: crash 1" in cadence("status").stdout
+    assert "crash" in cadence("status").stdout.split("last failures")[1]
+    assert why(home, time.time() + 2 * 86400) == ("well", [])
+
+
+@pytest.mark.parametrize(
+    ("hold", "alarm"),
+    [("bus.paused", False), ("cadence-work.turn_budget", True), ("cadence-work.backoff", False)],
+)
+def test_only_what_needs_a_person_alarms(home: Path, hold: str, alarm: bool) -> None:
+    """A pause was a person's own; a back-off ends by itself."""
+    (home / "state" / "holds" / f"{hold}.json").write_text('{"since": "2026-11-21T02:30:00Z", "until": null}')
+    assert (why(home)[0] == "ill") is alarm
+
+
+def test_a_consumer_that_died_without_a_farewell_is_told(home: Path, cadence: Cadence) -> None:
+    """Its file is there, its lock is not."""
+    (home / "state" / "consumer.json").write_text('{"pid": 4711, "heartbeat_at": "2026-11-21T02:30:00Z"}')
+    assert why(home) == ("ill", ["the consumer (pid 4711) ended without a farewell: `cadence run`"])
+    assert "no consumer" in cadence("status").stdout
+
+
+def test_silence_can_not_be_told_from_health(
+    home: Path, define: Define, consumer: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """The lock is held, the heartbeat is old: nobody can tell."""
+    consumer()
+    health, reasons = why(home, time.time() + 600)
+    assert health == "can't tell"
+    assert reasons == ["the consumer lives, but was silent for 10m"]
+
+
+def test_a_consumer_that_starts_nothing_is_ill(
+    home: Path,
+    define: Define,
+    enqueue: Callable[..., str],
+    consumer: Callable[[], subprocess.Popen[bytes]],
+) -> None:
+    """Ready ticks, free slots, no hold, and nothing started: it hangs, whatever its heartbeat says."""
+    define("work")
+    process = consumer()
+    os.kill(process.pid, 19)
+    try:
+        enqueue("work")
+        later = time.time() + 85
+        note = home / "state" / "consumer.json"
+        facts: dict[str, Any] = json.loads(note.read_text())
+        facts["heartbeat_at"] = "2099-01-01T00:00:00Z"
+        note.write_text(json.dumps(facts))
+        assert why(home, later) == ("well", [])
+        assert why(home, later + 10) == (
+            "ill",
+            ["1 ready, 2 slots free, no hold, nothing started for 2m"],
+        )
+    finally:
+        os.kill(process.pid, 18)
+
+
+@pytest.mark.slow
+def test_ten_thousand_ticks_are_no_burden(home: Path, cadence: Cadence, define: Define) -> None:
+    """A screen in about a second."""
+    define("work")
+    for n in range(10_000):
+        name = f"5-20261121T023000.{n:06d}Z-work-7f3k9q2m.json"
+        (home / "state" / "inbox" / name).write_text('{"cadence": "work"}')
+    began = time.monotonic()
+    assert cadence("status").returncode == 0
+    assert time.monotonic() - began < 5
