@@ -6,11 +6,17 @@ import asyncio
 import contextlib
 import os
 import select
+from typing import TYPE_CHECKING
 
 from cadencebus.session import launch
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+# However surely the kernel tells: what can't be told is found out by then.
 _LOOK_AGAIN = 1.0
-_POLL = 0.1
+# Where nothing rings, or something rings that is not yet true: look soon, then less and less often.
+_SOON, _SELDOM = 0.001, 0.1
 
 
 class Bell:
@@ -18,25 +24,34 @@ class Bell:
 
     async def ended(self, run_dir: str, shim: int | None) -> None:
         """Return when the run's shim is gone."""
+        tells = way_to_wait()
+        pause = 0.0
         while launch.is_alive(run_dir):
+            await asyncio.sleep(pause)
             note = launch.read_alive(run_dir)
             pid = note.shim if note else shim
-            await (_gone(pid) if pid else asyncio.sleep(_POLL / 10))
+            # No note yet; or its writer is gone, and the lock, of which somebody holds a copy, is not.
+            waited = bool(pid and tells and await tells(pid))
+            pause = 0.0 if waited else min(max(pause * 2, _SOON), _SELDOM)
 
 
-async def _gone(pid: int) -> None:
-    """Wait until a process is gone, or a second has passed."""
+def way_to_wait() -> Callable[[int], Awaitable[bool]] | None:
+    """How this platform tells that a process ended; None where it has to be asked again and again.
+
+    What it returns waits for the end of a pid, at most a second; True where it could wait at all.
+    """
     if hasattr(os, "pidfd_open"):
-        await _pidfd(pid)
-    elif hasattr(select, "kqueue"):
-        await _kqueue(pid)
-    else:
-        await asyncio.sleep(_POLL)
+        return _by_pidfd
+    if hasattr(select, "kqueue"):
+        return _by_kqueue
+    return None
 
 
-async def _readable(fd: int) -> None:
+async def _readable(fd: int) -> bool:
+    """Wait until a descriptor has something to tell; False where it had that from the beginning."""
     loop = asyncio.get_running_loop()
     rung = asyncio.Event()
+    began = loop.time()
     loop.add_reader(fd, rung.set)
     try:
         with contextlib.suppress(TimeoutError):
@@ -44,29 +59,27 @@ async def _readable(fd: int) -> None:
                 await rung.wait()
     finally:
         loop.remove_reader(fd)
+    return loop.time() - began > _SOON
 
 
-async def _pidfd(pid: int) -> None:
+async def _by_pidfd(pid: int) -> bool:
     try:
         fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        # It ended this moment: the lock falls with its last breath, which may take another one.
-        await asyncio.sleep(0.001)
-        return
     except OSError:
-        await asyncio.sleep(_POLL)
-        return
+        # It ended this moment, or there is no descriptor to be had, or the kernel is an old one.
+        return False
     try:
-        await _readable(fd)
-        # Readable comes with the zombie, after its files are closed; give way so as never to spin.
-        await asyncio.sleep(0)
+        return await _readable(fd)
     finally:
         os.close(fd)
 
 
-async def _kqueue(pid: int) -> None:  # pragma: no cover - macOS
-    queue = select.kqueue()  # type: ignore[attr-defined,unused-ignore]
+async def _by_kqueue(pid: int) -> bool:  # pragma: no cover - macOS and the BSDs
     try:
+        queue = select.kqueue()  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
+    with contextlib.closing(queue):
         event = select.kevent(  # type: ignore[attr-defined,unused-ignore]
             pid,
             filter=select.KQ_FILTER_PROC,  # type: ignore[attr-defined,unused-ignore]
@@ -75,8 +88,6 @@ async def _kqueue(pid: int) -> None:  # pragma: no cover - macOS
         )
         try:
             queue.control([event], 0, 0)
-        except ProcessLookupError:
-            return
-        await _readable(queue.fileno())
-    finally:
-        queue.close()
+        except OSError:
+            return False
+        return await _readable(queue.fileno())

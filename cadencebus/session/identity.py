@@ -3,11 +3,68 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
+from dataclasses import dataclass
 
-LINUX = sys.platform.startswith("linux")
+from cadencebus.session import lineage
+
 MARK = "CADENCE_RUN_ID"
+HOME = "CADENCE_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process that can't be mistaken for another one: the mark may be missing, the start never is."""
+
+    pid: int
+    started: float
+    mark: str | None
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a living process; None where there is none of that number."""
+    started = lineage.started(pid)
+    return None if started is None else Identity(pid, started, mark_of(pid))
+
+
+def same(identity: Identity) -> bool:
+    """Whether the process still lives, and is the one that was seen: pid, start and mark agree."""
+    return identify(identity.pid) == identity
+
+
+def mark_of(pid: int) -> str | None:
+    """The run a process belongs to, by its environment; None where it bears no mark or can't be read."""
+    return variables(pid).get(MARK)
+
+
+def variables(pid: int) -> dict[str, str]:
+    """What a process was told of its bus, its run and its home; empty where that can't be read."""
+    if lineage.LINUX:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                return variables_in(file.read())
+        except OSError:
+            return {}
+    import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
+
+    try:
+        environment = psutil.Process(pid).environ()
+    except (psutil.Error, OSError):
+        return {}
+    return {name: environment[name] for name in (MARK, HOME) if name in environment}
+
+
+def variables_in(block: bytes) -> dict[str, str]:
+    """The same, read from a block of NUL-separated environment; of a name given twice the first counts."""
+    # Most processes of a machine are nobody's run: they are done with by this one search.
+    if MARK.encode() not in block:
+        return {}
+    found: dict[str, str] = {}
+    for entry in block.split(b"\0"):
+        name, _, value = entry.decode("utf-8", "surrogateescape").partition("=")
+        if name in {MARK, HOME}:
+            found.setdefault(name, value)
+    return found
 
 
 @functools.cache
@@ -15,58 +72,36 @@ def boot_id() -> str:
     """Which boot of the machine this is: monotonic times of another one mean nothing."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+            return boot_of(file.read())
     except OSError:
-        import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
-
-        return f"boot-{psutil.boot_time():.0f}"
+        return _boot_elsewhere()
 
 
-def mark_of(pid: int) -> str | None:
-    """The run a process belongs to, by its environment; None where it bears no mark or can't be read."""
-    if LINUX:
+def boot_of(text: str) -> str:
+    """A boot's name as the kernel spells it, a UUID; ValueError where it is anything else."""
+    name = text.strip("\0 \t\r\n").lower()
+    if len(name) != 36 or set(name) - set("0123456789abcdef-"):  # noqa: PLR2004 - a UUID with its dashes
+        raise ValueError(f"not a boot id: {text!r}")
+    return name
+
+
+def _boot_elsewhere() -> str:
+    if sys.platform == "darwin":
         try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                block = file.read()
-        except OSError:
-            return None
-        return mark_in(block)
-    import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
+            return boot_of(_sysctl("kern.bootsessionuuid"))
+        except (OSError, ValueError, AttributeError):
+            pass
+    import psutil  # noqa: PLC0415 - not cheap, and only where the kernel has no name for a boot
 
-    try:
-        return psutil.Process(pid).environ().get(MARK)
-    except (psutil.Error, OSError):
-        return None
+    # The last resort: it moves when the wall clock is set.
+    return f"boot-{psutil.boot_time():.0f}"
 
 
-def mark_in(block: bytes) -> str | None:
-    """The mark in a block of NUL-separated environment."""
-    wanted = MARK.encode() + b"="
-    for entry in block.split(b"\0"):
-        if entry.startswith(wanted):
-            return entry[len(wanted) :].decode("ascii", "replace")
-    return None
+def _sysctl(name: str) -> str:
+    import ctypes  # noqa: PLC0415 - only on macOS
 
-
-def own_line(pid: int | None = None) -> set[int]:
-    """Name this process and its ancestors: never to be killed by a sweep."""
-    line, at = set(), pid or os.getpid()
-    while at > 0 and at not in line:
-        line.add(at)
-        at = _parent(at)
-    return line
-
-
-def _parent(pid: int) -> int:
-    if LINUX:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                return int(file.read().rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            return 0
-    import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
-
-    try:
-        return psutil.Process(pid).ppid()
-    except (psutil.Error, OSError):
-        return 0
+    size = ctypes.c_size_t(64)
+    text = ctypes.create_string_buffer(size.value)
+    if ctypes.CDLL(None).sysctlbyname(name.encode(), text, ctypes.byref(size), None, ctypes.c_size_t(0)):
+        raise OSError(f"no {name}")
+    return text.value.decode("ascii", "replace")

@@ -12,8 +12,12 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import parse_rfc3339
+from cadencebus.session import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,12 +25,15 @@ if TYPE_CHECKING:
 # Where this package lies: without `site` the launcher would not find it.
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LAUNCH = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "import sys; sys.path.append(sys.argv[1]); "
     "from cadencebus.session.launcher import serve; serve(int(sys.argv[2]))"
 )
 _HEAD = struct.Struct("!I")
 # Room for the shim's note, taken before the start: a full disk must not make a run nameless.
 _ALIVE_SIZE = 256
+# A launcher that has not answered for so long is stopped, or worse.
+_ANSWER_WITHIN = 30.0
+_LOCK_WITHIN = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,20 +94,20 @@ class Launcher:
         with self._lock:
             try:
                 self._send(body, alive)
-            except (BrokenPipeError, ConnectionError):
-                # It was killed before it heard of us: another one hears it all.
+            except (ConnectionError, TimeoutError):
+                # It was killed before it had heard all: another one hears it from the beginning.
                 self._hang_up()
                 self._send(body, alive)
             try:
                 answer = self._answer()
-            except (EOFError, ConnectionError):
+            except (EOFError, ConnectionError, TimeoutError):
                 # Killed before its reply: whether it left a shim, the lock on `alive` will tell.
                 self._hang_up()
                 return 0
         if "error" in answer:
             number = getattr(errno, str(answer["error"]), errno.EAGAIN)
             raise OSError(number, os.strerror(number))
-        return int(answer["shim"])
+        return int(answer.get("shim", 0))
 
     def _send(self, body: bytes, alive: int) -> None:
         line = self._connected()
@@ -122,15 +129,20 @@ class Launcher:
             return self._line
         self._hang_up()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.settimeout(_ANSWER_WITHIN)
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own file
-                [sys.executable, "-S", "-E", "-c", _LAUNCH, _ROOT, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                # A Ctrl-C at the terminal is for the consumer alone.
-                start_new_session=True,
-                cwd="/",
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own file
+                    [sys.executable, "-I", "-S", "-c", _LAUNCH, _ROOT, str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    # A Ctrl-C at the terminal is for the consumer alone.
+                    start_new_session=True,
+                    cwd="/",
+                )
+            except OSError:
+                ours.close()
+                raise
         self._line = ours
         return ours
 
@@ -167,11 +179,25 @@ def open_alive(run_dir: str) -> int:
     fd = os.open(f"{run_dir}/alive", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(fd, b" " * (_ALIVE_SIZE - 1) + b"\n")
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+def _lock(fd: int) -> None:
+    """Lock a file that nobody else can want to lock for longer than `is_alive` takes."""
+    deadline = time.monotonic() + _LOCK_WITHIN
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def is_alive(run_dir: str) -> bool:
@@ -203,15 +229,16 @@ def read_alive(run_dir: str) -> AliveNote | None:
 
 
 def request_end(run_dir: str) -> bool:
-    """Ask the shim for its ladder; False where no shim lives."""
+    """Ask the shim for its ladder; False where no shim lives, or none has written its note yet.
+
+    Write `ending.json` first: a shim looks for it once its note is written, so no request gets lost between.
+    """
     note = read_alive(run_dir)
-    # The note is the shim's own and the lock says that it lives, so the pid can't be somebody else's.
-    if note is None or not is_alive(run_dir):
+    # The note is the shim's own; locked with a handle on that process in hand, it can't be anybody else's.
+    if note is None or not lineage.send(note.shim, signal.SIGUSR1, lambda: is_alive(run_dir)):
         return False
-    try:
-        os.kill(note.shim, signal.SIGUSR1)
-    except ProcessLookupError:
-        return False
+    # A stopped shim would never hear it.
+    lineage.send(note.shim, signal.SIGCONT, lambda: is_alive(run_dir))
     return True
 
 
@@ -240,7 +267,24 @@ def _facts(path: str) -> dict[str, Any]:
         return {
             "peak_rss": int(facts["peak_rss"]),
             "cpu_s": float(facts["cpu_s"]),
-            "ended_at": float(facts["at"]),
+            "ended_at": _moment(facts["at"]),
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _moment(at: object) -> float:
+    """When it ended; the first shims wrote seconds since the epoch."""
+    return parse_rfc3339(at) if isinstance(at, str) else float(at)  # type: ignore[arg-type]
+
+
+def unswept(run_dir: str) -> bool:
+    """Whether the shim gave its sweep up: something of the run outlived SIGKILL for ten seconds."""
+    try:
+        with open(f"{run_dir}/leaked.json", "rb") as file:
+            return bool(json.load(file)["survivors"])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        # Torn by a full disk: better to look for nothing than to leave something.
+        return True

@@ -13,7 +13,8 @@ import signal
 import socket
 import struct
 
-from cadencebus.session.shim import Shim
+from cadencebus.session import orphans
+from cadencebus.session.shim import SHRUGGED_OFF, Shim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +25,26 @@ _HEAD = struct.Struct("!I")
 
 def serve(fd: int) -> None:
     """Fork a shim for each request until the consumer is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
+    for number in (*SHRUGGED_OFF, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     # Nobody waits for the shims: their end is told by the lock they held.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    orphans.prctl()
+    _let_go_of_the_terminal()
     with socket.socket(fileno=fd) as line:
+        line.set_inheritable(False)
         while (asked := _receive(line)) is not None:
             request, alive = asked
             line.sendall(_frame(_forked(line, request, alive)))
+
+
+def _let_go_of_the_terminal() -> None:
+    """Sessions outlive the consumer: `cadence run | tee` must come to its end all the same."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    if null > 2:  # noqa: PLR2004 - the standard three
+        os.close(null)
 
 
 def _forked(line: socket.socket, request: dict[str, Any], alive: int) -> dict[str, Any]:

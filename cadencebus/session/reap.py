@@ -1,87 +1,81 @@
-"""The sweep from outside: every process that bears a run's mark dies, wherever it has hidden."""
+"""The sweep from outside: every process that bears a run's mark, and what is below it, dies."""
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from cadencebus.session.identity import LINUX, mark_of, own_line
+from cadencebus.session import identity, lineage
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_PAUSE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A process of a run that should have no process any more."""
+
+    identity: identity.Identity
+    name: str
+    cmdline: str
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self.identity.pid
 
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
     """Who was killed, and who survived even that."""
 
-    killed: tuple[int, ...]
-    survivors: tuple[int, ...]
+    killed: tuple[Leftover, ...]
+    survivors: tuple[Leftover, ...]
 
 
-def marked(run_id: str | None = None) -> dict[int, str]:
-    """Every process that bears a run's mark (of this run, or of any): pid to run id."""
+def marked(home: str | None = None) -> dict[int, str]:
+    """Every process that bears a run's mark (any bus's, or that of this home): pid to run id."""
     found = {}
-    for pid in _pids():
-        mark = mark_of(pid)
-        if mark is not None and (run_id is None or mark == run_id) and not _zombie(pid):
-            found[pid] = mark
+    for pid in lineage.census():
+        told = identity.variables(pid)
+        if identity.MARK in told and home in {None, told.get(identity.HOME)}:
+            found[pid] = told[identity.MARK]
+    return found
+
+
+def find(run_id: str) -> list[Leftover]:
+    """Every process of a run: those that bear its mark, and their descendants whatever they bear.
+
+    Never the caller or its ancestors: who sweeps from inside a run must live to see the end of it.
+    """
+    # The start times first: a pid that changes hands from here on is told by its start.
+    seen = lineage.census()
+    roots = [pid for pid in seen if identity.mark_of(pid) == run_id]
+    if not roots:
+        return []
+    spared = lineage.ancestry()
+    found = []
+    for pid in (*roots, *lineage.below(roots, seen)):
+        known = identity.Identity(pid, seen[pid][1], identity.mark_of(pid))
+        if pid not in spared:
+            found.append(Leftover(known, **lineage.describe(pid)))
     return found
 
 
 def sweep(run_id: str, within: float = 10.0) -> SweepResult:
     """Kill every process of a run, in rounds, until none is found or the time is up."""
     deadline = time.monotonic() + within
-    spared = own_line()
-    killed: set[int] = set()
-    while left := [pid for pid in marked(run_id) if pid not in spared]:
-        for pid in left:
-            if _kill(pid, run_id):
-                killed.add(pid)
+    killed: dict[int, Leftover] = {}
+    while left := find(run_id):
+        killed |= {leftover.pid: leftover for leftover in left if _kill(leftover)}
+        time.sleep(_PAUSE)
         if time.monotonic() >= deadline:
-            return SweepResult(tuple(sorted(killed)), tuple(left))
-        time.sleep(0.01)
-    return SweepResult(tuple(sorted(killed)), ())
+            still = tuple(leftover for leftover in left if identity.same(leftover.identity))
+            for leftover in still:
+                killed.pop(leftover.pid, None)
+            return SweepResult(tuple(killed.values()), still)
+    return SweepResult(tuple(killed.values()), ())
 
 
-def _kill(pid: int, run_id: str) -> bool:
-    """SIGKILL a process only while it bears the mark; a pidfd can't become another process's meanwhile."""
-    if not hasattr(os, "pidfd_open"):
-        return mark_of(pid) == run_id and _sent(lambda: os.kill(pid, signal.SIGKILL))
-    try:
-        fd = os.pidfd_open(pid)
-    except OSError:
-        return False
-    try:
-        return mark_of(pid) == run_id and _sent(lambda: signal.pidfd_send_signal(fd, signal.SIGKILL))
-    finally:
-        os.close(fd)
-
-
-def _sent(send: Callable[[], None]) -> bool:
-    try:
-        send()
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-def _pids() -> list[int]:
-    if LINUX:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
-
-    return list(psutil.pids())
-
-
-def _zombie(pid: int) -> bool:
-    if not LINUX:
-        return False
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in {b"Z", b"X"}
-    except (OSError, IndexError):
-        return True
+def _kill(leftover: Leftover) -> bool:
+    return lineage.send(leftover.pid, signal.SIGKILL, lambda: identity.same(leftover.identity))

@@ -8,28 +8,28 @@ consumer before the fork, is the shim's for as long as it lives: that lock *is* 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
 import resource
 import signal
-import sys
 import time
+
+from cadencebus.clock import rfc3339
+from cadencebus.session import lineage, orphans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LINUX = sys.platform.startswith("linux")
-_ORPHANS_COME_TO_ME = 36  # PR_SET_CHILD_SUBREAPER
+# A session manager's broadcast, or a closed terminal, must not take the recorder with it.
+SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
 _MINDED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1)
-_SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
-_SWEEP_S = 10.0
+_NOTE_SIZE = 200  # inside the room that the consumer has made in `alive`
 _RECORD_S = 2.0
-
-
-# --- the shim ------------------------------------------------------------------------------------
+# setitimer takes 0 for "never"; and what rounds to 0 would be just that.
+_SHORTEST, _LONGEST = 0.001, 86400.0 * 3650
+_LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 
 class Shim:
@@ -40,38 +40,38 @@ class Shim:
         self.alive = alive
         self.child = 0
         self.status: int | None = None
-        self.ladder: list[tuple[int, float]] = []
+        self.ladder = [(getattr(signal, name, signal.SIGTERM), wait) for name, wait in request["ladder"]]
         self.ending = False
+        self.due = 0.0
 
     def run(self) -> None:
         """The whole life of a run."""
         os.setsid()
-        if LINUX:
-            ctypes.CDLL(None).prctl(_ORPHANS_COME_TO_ME, 1, 0, 0, 0)
-        for number in _SHRUGGED_OFF:
+        orphans.come_to_me()
+        for number in SHRUGGED_OFF:
             signal.signal(number, signal.SIG_IGN)
         for number in _MINDED:
+            # macOS throws away what nobody handles, even while it is blocked.
             signal.signal(number, _nothing)
         signal.pthread_sigmask(signal.SIG_BLOCK, _MINDED)
         self.folder = os.open(self.request["run_dir"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._note()
         failed = self._start()
+        # Hold no mount for as long as the run takes.
+        os.chdir("/")
         if failed is not None:
             self._record(failed)
             return
         self._note()
-        with contextlib.suppress(OSError):
-            os.chdir("/")
-        self._alarm(self.request["timeout_s"])
         self._mind()
         self._record(self._end_name())
-        self._sweep()
+        orphans.sweep(self.folder, self.child)
 
     def _note(self) -> None:
         """Write who leads the run into `alive`, which the consumer has made large enough beforehand."""
         note = json.dumps({"shim": os.getpid(), "pid": self.child or None, "monotonic": time.monotonic()})
         with contextlib.suppress(OSError):
-            os.pwrite(self.alive, note.encode().ljust(200), 0)
+            os.pwrite(self.alive, note.encode().ljust(_NOTE_SIZE), 0)
         if self.child and self.request.get("pid_at"):
             offset, width = self.request["pid_at"]
             with contextlib.suppress(OSError):
@@ -79,48 +79,64 @@ class Shim:
                 os.pwrite(fd, str(self.child).encode().ljust(width), offset)
                 os.close(fd)
 
+    # --- the start -------------------------------------------------------------------------------
+
     def _start(self) -> str | None:
-        """Start the command; the name of the exit record where that failed."""
-        try:
-            os.chdir(self.request["cwd"])
-        except (OSError, ValueError) as error:
-            return f"exit.cwd-{_errno(error)}"
+        """Start the command; where that failed, the name of a record that says what and why."""
         argv, env = self.request["argv"], self.request["env"]
-        try:
-            program = _find(argv[0], env.get("PATH", os.defpath))
-            self.child = self._spawn(program, argv, env)
-        except (OSError, ValueError) as error:
-            return f"exit.spawn-{_errno(error)}"
+        what, program = "cwd", ""
+        with contextlib.ExitStack() as opened:
+            try:
+                os.chdir(self.request["cwd"])
+                what = "files"
+                files = self._files(opened)
+                what = "spawn"
+                program = _find(argv[0] if argv else "", env.get("PATH", os.defpath))
+                self.child = _spawn(program, argv, env, files)
+            except (OSError, ValueError) as error:
+                if isinstance(error, FileNotFoundError) and program and os.path.exists(program):
+                    # A script is there; what its first line names is not.
+                    what = "interpreter"
+                return f"exit.{what}-{_errno(error)}"
         return None
 
-    def _spawn(self, program: str, argv: list[str], env: dict[str, str]) -> int:
-        run_dir = self.request["run_dir"]
-        stdin = f"{run_dir}/{self.request['stdin']}" if self.request.get("stdin") else os.devnull
-        log = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-        return os.posix_spawn(
-            program,
-            argv,
-            env,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, f"{run_dir}/stdout.log", log, 0o600),
-                (os.POSIX_SPAWN_OPEN, 2, f"{run_dir}/stderr.log", log, 0o600),
-            ],
-            setpgroup=0,
-            setsigmask=[],
-            setsigdef=[*_MINDED, *_SHRUGGED_OFF, signal.SIGXFSZ],
-        )
+    def _files(self, opened: contextlib.ExitStack) -> list[int]:
+        """Open what the child gets as standard input, output and error."""
+        stdin = self.request.get("stdin")
+        files = [(stdin, os.O_RDONLY | os.O_NOFOLLOW) if stdin else (os.devnull, os.O_RDONLY)]
+        files += [("stdout.log", _LOG), ("stderr.log", _LOG)]
+        fds = []
+        for name, flags in files:
+            fds.append(os.open(name, flags | os.O_CLOEXEC, 0o600, dir_fd=self.folder))
+            opened.callback(os.close, fds[-1])
+        return fds
+
+    # --- the end ---------------------------------------------------------------------------------
 
     def _mind(self) -> None:
-        """Wait for the child's end; the alarm and SIGUSR1 take the ladder, step by step, by deadline."""
+        """Wait for the child's end; the time-out or SIGUSR1 take the ladder, by deadline, not by event."""
+        self._wait(self.request["timeout_s"])
+        # Who asked before anybody knew our pid could write down why, but not signal.
+        if _exists("ending.json", self.folder):
+            self._next_step()
         while not self._reap():
             number = signal.sigwait(_MINDED)
-            if number == signal.SIGALRM and not self.ending:
-                self._intend()
+            if number == signal.SIGUSR1 and not self.ending:
                 self._next_step()
-            elif number == signal.SIGALRM or (number == signal.SIGUSR1 and not self.ending):
+            elif time.monotonic() >= self.due:
+                if not self.ending:
+                    self._intend()
                 self._next_step()
-        self._alarm(0)
+            elif number == signal.SIGALRM:
+                # Of a deadline that was replaced while the alarm was on its way.
+                self._wait(self.due - time.monotonic())
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _wait(self, seconds: float) -> None:
+        # ITIMER_REAL runs on the monotonic clock; sigtimedwait, the neater way, is missing on macOS.
+        seconds = min(max(seconds, _SHORTEST), _LONGEST)
+        self.due = time.monotonic() + seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
     def _reap(self) -> bool:
         """Collect every dead child (a subreaper has strangers' too); True once ours is among them."""
@@ -136,59 +152,62 @@ class Shim:
 
     def _intend(self) -> None:
         """Say durably that the time is up, before the first signal; whoever wrote first is right."""
-        seconds = time.time()
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1e6):06d}Z"
         detail = f"{self.request['timeout_s']:g} s"
-        note = {"class": "timeout", "by": "shim", "requeue": False, "at": at, "detail": detail}
+        note = {"class": "timeout", "by": "shim", "requeue": False, "at": rfc3339(time.time())}
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with contextlib.suppress(OSError):
+        try:
             fd = os.open("ending.json", flags, 0o600, dir_fd=self.folder)
-            os.write(fd, json.dumps(note).encode() + b"\n")
+        except OSError:
+            return
+        try:
+            os.write(fd, json.dumps({**note, "detail": detail}).encode() + b"\n")
             os.fsync(fd)
-            os.close(fd)
             os.fsync(self.folder)
+        except OSError:
+            # A full disk: an empty note would be taken for somebody's who wants the tick back uncounted.
+            if os.fstat(fd).st_size == 0:
+                with contextlib.suppress(OSError):
+                    os.unlink("ending.json", dir_fd=self.folder)
+        finally:
+            os.close(fd)
 
     def _next_step(self) -> None:
-        if not self.ending:
-            self.ending = True
-            self.ladder = [(int(signal.Signals[name]), wait) for name, wait in self.request["ladder"]]
-        number, wait = self.ladder.pop(0) if self.ladder else (int(signal.SIGKILL), 5.0)
+        self.ending = True
+        number, wait = self.ladder.pop(0) if self.ladder else (signal.SIGKILL, 5.0)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if number == signal.SIGKILL:
                 os.killpg(self.child, number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             # Our own child, not yet reaped: its pid can't be anybody else's.
             os.kill(self.child, number)
-        self._alarm(max(wait, 0.05))
-
-    @staticmethod
-    def _alarm(seconds: float) -> None:
-        # ITIMER_REAL runs on the monotonic clock; sigtimedwait, the neater way, is missing on macOS.
-        signal.setitimer(signal.ITIMER_REAL, min(max(seconds, 0.0), 86400.0 * 3650))
+            # A stopped one hears nothing but SIGKILL.
+            os.kill(self.child, signal.SIGCONT)
+        self._wait(wait)
 
     def _end_name(self) -> str:
         status = self.status or 0
-        return (
-            f"exit.sig{os.WTERMSIG(status)}"
-            if os.WIFSIGNALED(status)
-            else f"exit.{os.waitstatus_to_exitcode(status)}"
-        )
+        if os.WIFSIGNALED(status):
+            return f"exit.sig{os.WTERMSIG(status)}"
+        return f"exit.{os.waitstatus_to_exitcode(status)}"
 
     def _record(self, name: str) -> None:
         """Rename `exit.pending`: an end that needs no room on the disk."""
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         facts = {
-            "at": time.time(),
+            "at": rfc3339(time.time()),
             "monotonic": time.monotonic(),
-            "peak_rss": usage.ru_maxrss * (1024 if LINUX else 1),
+            "peak_rss": usage.ru_maxrss * (1024 if lineage.LINUX else 1),
             "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
         }
-        with contextlib.suppress(OSError):
-            fd = os.open("exit.pending", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)
-            os.write(fd, json.dumps(facts).encode() + b"\n")
-            os.close(fd)
+        # Made anew where somebody took it away: a run without a record would be begun again.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         deadline = time.monotonic() + _RECORD_S
         while True:
             try:
+                with contextlib.suppress(OSError):
+                    fd = os.open("exit.pending", flags, 0o600, dir_fd=self.folder)
+                    with open(fd, "wb", buffering=0) as file:
+                        file.write(json.dumps(facts).encode() + b"\n")
                 os.rename("exit.pending", name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
             except OSError:
                 if time.monotonic() > deadline:
@@ -197,48 +216,30 @@ class Shim:
             else:
                 return
 
-    def _sweep(self) -> None:
-        """Kill what the run left behind, until nothing is left: every orphan of it has become our child."""
-        if not LINUX:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.child, signal.SIGKILL)
-            return
-        deadline = time.monotonic() + _SWEEP_S
-        leaked: dict[int, dict[str, Any]] = {}
-        while self._collect() and time.monotonic() < deadline:
-            left = _descendants(os.getpid())
-            fresh = [pid for pid in left if pid not in leaked]
-            leaked |= {pid: _describe(pid) for pid in fresh}
-            if fresh:
-                self._leaked(list(leaked.values()))
-            # Stopped first, so that a fork bomb can't outrun the list; killing needs no waking.
-            for number in (signal.SIGSTOP, signal.SIGKILL):
-                for pid in left:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, number)
-            time.sleep(0.005)
-
-    @staticmethod
-    def _collect() -> bool:
-        """Reap what is dead; whether any child is left."""
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return False
-            if pid == 0:
-                return True
-
-    def _leaked(self, rows: list[dict[str, Any]]) -> None:
-        with contextlib.suppress(OSError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            fd = os.open("leaked.json", flags, 0o600, dir_fd=self.folder)
-            os.write(fd, json.dumps({"leaked": rows[:100]}).encode() + b"\n")
-            os.close(fd)
-
 
 def _nothing(*_: object) -> None:
     """A handler, so that the signal is not discarded; it is taken by sigwait."""
+
+
+def _exists(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _spawn(program: str, argv: list[str], env: dict[str, str], files: list[int]) -> int:
+    """Start it as the leader of its own group, with three descriptors and every signal as at birth."""
+    return os.posix_spawn(
+        program,
+        argv,
+        env,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(files)],
+        setpgroup=0,
+        setsigmask=[],
+        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+    )
 
 
 def _find(program: str, path: str) -> str:
@@ -246,7 +247,7 @@ def _find(program: str, path: str) -> str:
     if "/" in program:
         return program
     missing: OSError = FileNotFoundError(errno.ENOENT, "not found in PATH", program)
-    for folder in path.split(os.pathsep):
+    for folder in path.split(os.pathsep) if program else ():
         candidate = os.path.join(folder or ".", program)
         if os.path.isfile(candidate):
             if os.access(candidate, os.X_OK):
@@ -256,41 +257,6 @@ def _find(program: str, path: str) -> str:
 
 
 def _errno(error: Exception) -> str:
-    if isinstance(error, ValueError):
-        return "NUL"
-    return errno.errorcode.get(getattr(error, "errno", 0) or 0, "EIO")
-
-
-def _descendants(root: int) -> list[int]:
-    """Every living process below this one."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (found := _parent(entry)) is not None:
-            children.setdefault(found, []).append(int(entry))
-    found_pids, queue = [], [root]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found_pids += below
-        queue += below
-    return found_pids
-
-
-def _parent(pid: str) -> int | None:
-    """The parent of a process; None where it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return int(fields[1])
-
-
-def _describe(pid: int) -> dict[str, Any]:
-    """What a person wants to know of a process that was left behind."""
-    row: dict[str, Any] = {"pid": pid}
-    with contextlib.suppress(OSError):
-        with open(f"/proc/{pid}/comm", "rb") as file:
-            row["name"] = file.read().decode("utf-8", "replace").strip()
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            row["cmdline"] = file.read(200).replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    return row
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "EIO")
+    return "NUL" if "null" in str(error) else "EINVAL"

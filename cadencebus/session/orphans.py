@@ -1,0 +1,93 @@
+"""The shim's own sweep: what a run leaves behind becomes the shim's child, is named, and dies."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import time
+
+from cadencebus.session import lineage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_WITHIN = 10.0
+_TOLD_AT_MOST = 100
+
+
+@functools.cache
+def prctl() -> Callable[..., int] | None:
+    """The system call that makes a subreaper; None elsewhere than on Linux."""
+    if not lineage.LINUX:
+        return None
+    try:
+        import ctypes  # noqa: PLC0415 - the launcher asks once, before its first fork
+
+        return ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+
+
+def come_to_me() -> None:
+    """Become the parent of every orphan of the tree below."""
+    call = prctl()
+    if call is not None:
+        call(_SUBREAPER, 1, 0, 0, 0)
+
+
+def sweep(folder: int, group: int) -> None:
+    """Kill what the run left behind, until nothing is left; `leaked.json` names it before it dies."""
+    if not lineage.LINUX:
+        # The group is what can be found without help; the consumer looks for the run's mark.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+        return
+    deadline = time.monotonic() + _WITHIN
+    told: dict[int, dict[str, Any]] = {}
+    while _any_left():
+        seen = lineage.census()
+        left = lineage.below([os.getpid()], seen)
+        fresh = {pid: {"pid": pid, **lineage.describe(pid)} for pid in left if pid not in told}
+        if fresh:
+            told |= fresh
+            _tell(folder, told, [])
+        # All are stopped before the first is killed, so that a fork bomb can't outrun the list.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in left:
+                _send(pid, number, seen[pid][1])
+        if time.monotonic() >= deadline:
+            _tell(folder, told, left)
+            return
+        time.sleep(0.002)
+
+
+def _send(pid: int, number: int, started: float) -> None:
+    """Signal a descendant: its own parent may have reaped it meanwhile, and its pid be a stranger's."""
+    lineage.send(pid, number, lambda: lineage.started(pid) == started)
+
+
+def _any_left() -> bool:
+    """Reap what is dead; whether any child is left."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+
+
+def _tell(folder: int, told: dict[int, dict[str, Any]], survivors: list[int]) -> None:
+    """Name the leaks, best effort: they die whether the disk is full or not."""
+    note = {"leaked": list(told.values())[:_TOLD_AT_MOST], "count": len(told), "survivors": survivors}
+    with contextlib.suppress(OSError):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open("leaked.json", flags, 0o600, dir_fd=folder)
+        with open(fd, "wb") as file:
+            file.write(json.dumps(note).encode() + b"\n")
