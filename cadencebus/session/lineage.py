@@ -12,17 +12,27 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
-    # pid -> its parent, and when it started, in a unit of the platform's own.
-    Census = dict[int, tuple[int, float]]
+    Census = dict[int, "Seen"]
 
 LINUX = sys.platform.startswith("linux")
 _CMDLINE = 200
 
 
-def look(pid: int) -> tuple[int, float] | None:
-    """A living process's parent and start; None where it is gone, or a zombie, which is as good as gone."""
+class Seen:
+    """A living process: whose child, in whose group, and since when, in a unit of the platform's own."""
+
+    __slots__ = ("group", "parent", "started")
+
+    def __init__(self, parent: int, group: int, started: float) -> None:
+        self.parent = parent
+        self.group = group
+        self.started = started
+
+
+def look(pid: int) -> Seen | None:
+    """Look at a process; None where it is gone, or a zombie, which is as good as gone."""
     if not LINUX:
         return _look_portably(pid)
     try:
@@ -31,17 +41,17 @@ def look(pid: int) -> tuple[int, float] | None:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    state, parent, threads, started = fields[0], fields[1], fields[17], fields[19]
+    state, threads = fields[0], int(fields[17])
     # A first thread that has ended shows as a zombie while the others run on.
-    if state in {b"Z", b"X"} and int(threads) < 2:  # noqa: PLR2004
+    if state in {b"Z", b"X"} and threads < 2:  # noqa: PLR2004
         return None
-    return int(parent), float(started)
+    return Seen(int(fields[1]), int(fields[2]), float(fields[19]))
 
 
 def started(pid: int) -> float | None:
     """When a living process started: with its pid, what tells it from any other of this boot."""
     seen = look(pid)
-    return seen[1] if seen else None
+    return seen.started if seen else None
 
 
 def census() -> Census:
@@ -49,20 +59,30 @@ def census() -> Census:
     return {pid: seen for pid in _pids() if (seen := look(pid)) is not None}
 
 
-def below(roots: Iterable[int], seen: Census) -> list[int]:
+def below(roots: Collection[int], seen: Census) -> list[int]:
     """The descendants of these processes, each after its parent, themselves left out."""
     children: dict[int, list[int]] = {}
-    for pid, (parent, _) in seen.items():
-        children.setdefault(parent, []).append(pid)
-    line = list(dict.fromkeys(roots))
-    known = set(line)
-    first = len(line)
-    for pid in line:
-        # A child that started between two looks may be older than its parent's number: no circles.
-        fresh = [child for child in children.get(pid, ()) if child not in known]
-        known.update(fresh)
-        line += fresh
-    return line[first:]
+    for pid, one in seen.items():
+        children.setdefault(one.parent, []).append(pid)
+    found: list[int] = []
+    known = set(roots)
+    for generation in (roots, found):
+        # The second is the list that grows while it is walked: children, and theirs.
+        for pid in generation:
+            # A census takes a while: what a reused number ties together must not become a circle.
+            fresh = [child for child in children.get(pid, ()) if child not in known]
+            known.update(fresh)
+            found += fresh
+    return found
+
+
+def whole_groups(pids: Collection[int], seen: Census) -> set[int]:
+    """The process groups that these processes make up alone.
+
+    Only a signal to its group hits what forks and exits faster than it can be looked at.
+    """
+    groups = {seen[pid].group for pid in pids}
+    return groups - {one.group for pid, one in seen.items() if pid not in pids} - {0, os.getpgrp()}
 
 
 def ancestry(pid: int | None = None) -> set[int]:
@@ -71,7 +91,7 @@ def ancestry(pid: int | None = None) -> set[int]:
     while at > 0 and at not in line:
         line.add(at)
         seen = look(at)
-        at = seen[0] if seen else 0
+        at = seen.parent if seen else 0
     return line
 
 
@@ -88,6 +108,12 @@ def send(pid: int, number: int, still: Callable[[], bool]) -> bool:
         except (ProcessLookupError, PermissionError):
             return False
         return True
+
+
+def kill_group(group: int) -> None:
+    """Kill all of a group at one blow; none of it can fork out of the way."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -127,7 +153,7 @@ def _pids() -> list[int]:
     return list(psutil.pids())
 
 
-def _look_portably(pid: int) -> tuple[int, float] | None:
+def _look_portably(pid: int) -> Seen | None:
     import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
 
     try:
@@ -135,7 +161,7 @@ def _look_portably(pid: int) -> tuple[int, float] | None:
         with process.oneshot():
             if process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
                 return None
-            return process.ppid(), process.create_time()
+            return Seen(process.ppid(), os.getpgid(pid), process.create_time())
     except (psutil.Error, OSError):
         return None
 

@@ -45,8 +45,7 @@ def sweep(folder: int, group: int) -> None:
     """Kill what the run left behind, until nothing is left; `leaked.json` names it before it dies."""
     if not lineage.LINUX:
         # The group is what can be found without help; the consumer looks for the run's mark.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
+        lineage.kill_group(group)
         return
     deadline = time.monotonic() + _WITHIN
     told: dict[int, dict[str, Any]] = {}
@@ -57,10 +56,12 @@ def sweep(folder: int, group: int) -> None:
         if fresh:
             told |= fresh
             _tell(folder, told, [])
-        # All are stopped before the first is killed, so that a fork bomb can't outrun the list.
+        for whole in lineage.whole_groups(set(left), seen):
+            lineage.kill_group(whole)
+        # All are stopped before the first is killed, so that those who fork can't outrun the list.
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in left:
-                _send(pid, number, seen[pid][1])
+                _send(pid, number, seen[pid].started)
         if time.monotonic() >= deadline:
             _tell(folder, told, left)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
 from dataclasses import dataclass
@@ -48,34 +49,34 @@ def find(run_id: str) -> list[Leftover]:
 
     Never the caller or its ancestors: who sweeps from inside a run must live to see the end of it.
     """
-    # The start times first: a pid that changes hands from here on is told by its start.
-    seen = lineage.census()
+    return _found(run_id, lineage.census())
+
+
+def _found(run_id: str, seen: lineage.Census) -> list[Leftover]:
+    # The start times are older than the marks: a pid that changes hands between is told by its start.
     roots = [pid for pid in seen if identity.mark_of(pid) == run_id]
     if not roots:
         return []
     spared = lineage.ancestry()
-    found = []
-    for pid in (*roots, *lineage.below(roots, seen)):
-        known = identity.Identity(pid, seen[pid][1], identity.mark_of(pid))
-        if pid not in spared:
-            found.append(Leftover(known, **lineage.describe(pid)))
-    return found
+    return [
+        Leftover(identity.Identity(pid, seen[pid].started, identity.mark_of(pid)), **lineage.describe(pid))
+        for pid in (*roots, *lineage.below(roots, seen))
+        if pid not in spared
+    ]
 
 
 def sweep(run_id: str, within: float = 10.0) -> SweepResult:
     """Kill every process of a run, in rounds, until none is found or the time is up."""
     deadline = time.monotonic() + within
     killed: dict[int, Leftover] = {}
-    while left := find(run_id):
-        killed |= {leftover.pid: leftover for leftover in left if _kill(leftover)}
+    while left := _found(run_id, seen := lineage.census()):
+        for group in lineage.whole_groups({leftover.pid for leftover in left}, seen):
+            lineage.kill_group(group)
+        for leftover in left:
+            lineage.send(leftover.pid, signal.SIGKILL, functools.partial(identity.same, leftover.identity))
         time.sleep(_PAUSE)
+        survivors = tuple(leftover for leftover in left if identity.same(leftover.identity))
+        killed |= {leftover.pid: leftover for leftover in left if leftover not in survivors}
         if time.monotonic() >= deadline:
-            still = tuple(leftover for leftover in left if identity.same(leftover.identity))
-            for leftover in still:
-                killed.pop(leftover.pid, None)
-            return SweepResult(tuple(killed.values()), still)
+            return SweepResult(tuple(killed.values()), survivors)
     return SweepResult(tuple(killed.values()), ())
-
-
-def _kill(leftover: Leftover) -> bool:
-    return lineage.send(leftover.pid, signal.SIGKILL, lambda: identity.same(leftover.identity))
