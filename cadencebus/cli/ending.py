@@ -38,8 +38,11 @@ def until_over(home: Home, found: Found, run: RunFolder, within: float) -> bool:
             return False
         time.sleep(_PAUSE)
     settled_by = time.monotonic() + _SETTLE_WITHIN
-    while files.exists(f"{home.state}/{found.place}") and time.monotonic() < settled_by:
-        if not lock.is_held(home):
-            break
+    while time.monotonic() < settled_by and lock.is_held(home) and _unsettled(home, found, run):
         time.sleep(_PAUSE)
     return True
+
+
+def _unsettled(home: Home, found: Found, run: RunFolder) -> bool:
+    """Whether the tick still is where that run had it; a requeued one may be in its next run by now."""
+    return files.exists(f"{home.state}/{found.place}") and runs.latest(home, found.name.id) == run

@@ -44,6 +44,9 @@ def revive(home: Home, letters: Iterable[Letter], now: float) -> list[Revived]:
     revived = [Revived(letter, successors(home, letter, now)) for letter in letters]
     present = _ids(home)
     missing = [tick for one in revived for tick in one.ticks if tick.id not in present]
+    for tick in missing:
+        # Half of it may lie there since a kill: the name is derived, so it would be in the way for ever.
+        files.discard(f"{home.tmp}/{tick.name.file}")
     inlet.put_all(home, [(tick.name, tick.bytes(), None) for tick in missing])
     leaving = [(one.letter, {"retried_as": [tick.id for tick in one.ticks]}) for one in revived]
     take_out(home, leaving, "retried", now)

@@ -73,8 +73,15 @@ def _make_path(path: str) -> None:
 
 
 def _write(home: Home, path: str, text: str) -> list[str]:
+    """Write a file that is not there, whole or not at all: half a FORMAT would be a home of no version."""
+    if files.exists(path):
+        return []
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
+    files.discard(temporary)
     try:
-        files.write_new(path, text.encode())
+        files.write_new(temporary, text.encode())
+        files.place(temporary, path)
     except FileExistsError:
+        files.discard(temporary)
         return []
     return [os.path.relpath(path, home.root)]

@@ -142,8 +142,8 @@ def test_a_hundred_thousand_lines_take_bounded_memory(home: Path, cadence: Caden
     (home / "jobs").write_text(
         "".join(f'{{"cadence": "work", "payload": {{"n": {n}}}}}\n' for n in range(100_000))
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     ended = cadence("enqueue", "--batch", "jobs", timeout=580)
     assert ended.stdout.count("\n") == 100_000
+    # The most that any child of this process ever used, so it is at least what this one did.
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert used == before or used < 150_000, f"{used} kB"
+    assert used < 150_000, f"{used} kB"

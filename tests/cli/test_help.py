@@ -65,7 +65,7 @@ def test_bash_completes_verbs_cadences_ids_and_options(
     cadence("rm", tick)
     assert tick[-8:] not in complete(environment, home, "bump", "")
     environment["CADENCE_HOME"] = ""
-    assert complete(environment, home.parent, "show", "--h") == ["--help"]
+    assert complete(environment, home.parent, "show", "--h") == ["--help", "--home"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
