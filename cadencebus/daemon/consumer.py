@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
 from cadencebus.daemon.boarding import Boarded, Rejected
+from cadencebus.daemon.chores import Chores, chores_of
+from cadencebus.daemon.crew import Crew
 from cadencebus.daemon.disk import Disk
 from cadencebus.daemon.flight import Flight
 from cadencebus.daemon.index import Calendar, Index
@@ -55,11 +57,12 @@ class Consumer:
         self.last_orders = False
         self.bell = asyncio.Event()
         self.failure: BaseException | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._arrived: dict[str, None] = {}
         self._events: list[dict[str, Any]] = []
         self._rescan_at = 0.0
-        self._disk = Disk(gear, self._spawn, self._disk_is_back)
+        self.crew = Crew(self._failed)
+        self._chores = Chores(gear, self.crew, chores_of(gear))
+        self._disk = Disk(gear, self.crew.take_on, self._disk_is_back)
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
 
@@ -81,7 +84,7 @@ class Consumer:
         self._rescan_at = self.gear.clock.monotonic() + RESCAN
         self.presence.snapshot_circuits()
         running = [tick.name.file for tick, _, _ in adoptees]
-        self._spawn(self._retell([*self.index.names(), *self.calendar.names(), *running]))
+        self.crew.take_on(self._retell([*self.index.names(), *self.calendar.names(), *running]))
 
     async def _retell(self, unfinished: list[str]) -> None:
         try:
@@ -113,10 +116,11 @@ class Consumer:
         try:
             self._look(now)
             if not self.stopping and self._disk.well:
+                self._chores.begin()
                 self._start_what_may(now)
             self._flush()
         except OSError as error:
-            self._spawn(self._disk.trouble(error))
+            self.crew.take_on(self._disk.trouble(error))
 
     def _look(self, now: float) -> None:
         arrived = list(self._arrived)[:_A_TURN]
@@ -207,7 +211,7 @@ class Consumer:
     def _absorb(self, boarded: Boarded) -> None:
         """Let a run that has just started stand for the equal ticks that wait now."""
         if boarded.cadence.overlap == "coalesce" and not boarded.guard:
-            self._spawn(self.sideline.absorb(boarded, self.index.take_fresh(boarded.cadence.name)))
+            self.crew.take_on(self.sideline.absorb(boarded, self.index.take_fresh(boarded.cadence.name)))
 
     def _skip_what_came(self) -> None:
         """`overlap: skip`: what came during a run is finished without one."""
@@ -217,7 +221,7 @@ class Consumer:
                 continue
             came = [file for file in self.index.take_fresh(name) if self.index.discard(file)]
             if came:
-                self._spawn(self.sideline.skip(name, came))
+                self.crew.take_on(self.sideline.skip(name, came))
 
     def _disk_is_back(self) -> None:
         self._rescan_at = 0.0
@@ -225,7 +229,7 @@ class Consumer:
 
     def _launch(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401 - a coroutine
         self.flights[flight.file] = flight
-        self._spawn(self._follow(flight, flying))
+        self.crew.take_on(self._follow(flight, flying))
 
     async def _follow(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401
         try:
@@ -233,7 +237,7 @@ class Consumer:
         except Rejected as rejected:
             self.intake.bury(flight.file, rejected.fault)
         except OSError as error:
-            self._spawn(self._disk.trouble(error))
+            self.crew.take_on(self._disk.trouble(error))
             if files.exists(f"{self.gear.home.inbox}/{flight.file}"):
                 flight.returned = True
         finally:
@@ -254,18 +258,11 @@ class Consumer:
         if settlement is not None:
             self.presence.noticed(flight, settlement)
 
-    def _spawn(self, coroutine: Any) -> None:  # noqa: ANN401
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._reaped)
-
-    def _reaped(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.gear.say(f"a fault of cadencebus itself, the rest goes on: {error!r}")
-            self._told({"event": "consumer.fault", "reason": repr(error)[:500]})
-            self.failure = error
-            self.bell.set()
+    def _failed(self, error: BaseException) -> None:
+        self.gear.say(f"a fault of cadencebus itself, the rest goes on: {error!r}")
+        self._told({"event": "consumer.fault", "reason": repr(error)[:500]})
+        self.failure = error
+        self.bell.set()
 
     def _told(self, event: Any) -> None:  # noqa: ANN401
         self._events.append({**event})
@@ -278,7 +275,7 @@ class Consumer:
     def next_look(self) -> float:
         """Seconds until something is due by itself, at most until the next rescan."""
         now, monotonic = self.gear.clock.wall(), self.gear.clock.monotonic()
-        times = [self._rescan_at - monotonic, self.presence.due_in()]
+        times = [self._rescan_at - monotonic, self.presence.due_in(), self._chores.due_in()]
         if (doubt := self.intake.look_again_at()) is not None:
             times.append(doubt - monotonic)
         if (first := self.calendar.first()) is not None:
@@ -288,13 +285,9 @@ class Consumer:
 
     def idle(self) -> bool:
         """Whether no part of the consumer is busy with a tick."""
-        return not self.flights and not self.sideline.busy and not self._arrived and self._disk.well
+        aside = self.sideline.busy or self._chores.busy
+        return not self.flights and not aside and not self._arrived and self._disk.well
 
     def busy(self) -> bool:
         """Whether some thread is in the middle of moving a tick."""
         return self.sideline.busy > 0 or any(flight.critical for flight in self.flights.values())
-
-    def abandon(self) -> None:
-        """Leave the sessions to the next consumer."""
-        for task in self._tasks:
-            task.cancel()

@@ -170,7 +170,7 @@ async def _leave(consumer: Consumer) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await consumer.bell.wait()
-    consumer.abandon()
+    consumer.crew.dismiss()
 
 
 def line(at: float, text: str) -> str:

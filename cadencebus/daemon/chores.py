@@ -1,0 +1,77 @@
+"""What the consumer does by itself when its time comes, beside the ticks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cadencebus.daemon.crew import Crew
+    from cadencebus.daemon.gear import Gear
+
+# A chore that failed for a reason of its own is left alone for so long: it must not spin.
+_AFTER_A_FAULT = 60.0
+
+
+class Chore(Protocol):
+    """Something to be done now and then: fire what is due, ask a gate, tidy up."""
+
+    def due_in(self) -> float:
+        """Seconds until it wants to be done; infinite where only something else can make it due."""
+        ...
+
+    async def do(self) -> None:
+        """Do it, blocking calls in a thread; OSError where the state folder refuses."""
+        ...
+
+
+def chores_of(gear: Gear) -> list[Chore]:
+    """Every chore of a consumer that lives on."""
+    _ = gear
+    return []
+
+
+class Chores:
+    """Begins each chore when it is due, never twice at a time."""
+
+    def __init__(self, gear: Gear, crew: Crew, chores: Sequence[Chore]) -> None:
+        self._gear = gear
+        self._crew = crew
+        self._idle = list(chores)
+        self._count = len(chores)
+        self._shunned: dict[int, float] = {}
+
+    def begin(self) -> None:
+        """Begin what is due, beside the turns."""
+        for chore in list(self._idle):
+            if self._due_in(chore) <= 0:
+                self._idle.remove(chore)
+                self._crew.take_on(self._see_to(chore))
+
+    @property
+    def busy(self) -> bool:
+        """Whether one is being done."""
+        return len(self._idle) < self._count
+
+    def due_in(self) -> float:
+        """Seconds until the next chore is due."""
+        return min(map(self._due_in, self._idle), default=math.inf)
+
+    def _due_in(self, chore: Chore) -> float:
+        shunned = self._shunned.get(id(chore), -math.inf) - self._gear.clock.monotonic()
+        return max(shunned, chore.due_in())
+
+    async def _see_to(self, chore: Chore) -> None:
+        # Until it has ended well.
+        self._shunned[id(chore)] = self._gear.clock.monotonic() + _AFTER_A_FAULT
+        try:
+            await chore.do()
+            del self._shunned[id(chore)]
+        except OSError as error:
+            await self._gear.trouble(error)
+            del self._shunned[id(chore)]
+        finally:
+            self._idle.append(chore)
+            self._gear.wake()
