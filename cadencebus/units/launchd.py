@@ -49,7 +49,6 @@ def consumer(site: Site) -> Unit:
 
 def producer(site: Site, wanted: Producer) -> Unit:
     """One cadence: an agent that puts its tick in and ends."""
-    log = f"{site.logs}/{wanted.name}.log"
     members = {
         "Label": label(site, wanted.name),
         "ProgramArguments": [*wanted.argv(site, "launchd")],
@@ -57,8 +56,8 @@ def producer(site: Site, wanted: Producer) -> Unit:
         "RunAtLoad": False,
         **_when(wanted),
         "ProcessType": "Background",
-        "StandardOutPath": log,
-        "StandardErrorPath": log,
+        # The id of each tick is of no use there; what goes wrong is.
+        "StandardErrorPath": f"{site.logs}/producers.log",
     }
     return _unit(members, caveats=_caveats(wanted))
 
