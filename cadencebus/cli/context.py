@@ -28,7 +28,7 @@ class Context:
     def take_globals(self, words: list[str]) -> list[str]:
         """Note the global options and give back the other words."""
         rest: list[str] = []
-        flags = {"--json": "json", "--debug": "debug", "--quiet": "quiet"}
+        flags = {"--json": "json", "--debug": "debug", "--quiet": "quiet", "-q": "quiet"}
         it = iter(words)
         for word in it:
             if word == "--":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence run                     until SIGTERM; sessions go on, the next consumer adopts them
   cadence run --drain             until nothing waits that could still run (cron, CI, a demo)
@@ -44,12 +45,20 @@ def main(words: list[str], context: Context) -> int:
     with ConsumerLock(home):
         gear = assemble(home, flags=_flags(asked), say=say, verbose=asked.verbose)
         mode: Mode = "once" if asked.once else "drain" if asked.drain else "forever"
+        if mode == "forever":
+            say(_greeting(home, gear.settings.current.max_sessions, interactive=sys.stdin.isatty()))
         stuck = asyncio.run(run(gear, mode, duration=asked.duration))
     if mode == "drain" and stuck:
         for name, why in sorted(stuck.items()):
             sys.stderr.write(f"{name}: {safe(why)}\n")
         return TryLater.exit_code
     return 0
+
+
+def _greeting(home: Home, slots: int, *, interactive: bool) -> str:
+    """What a foreground consumer says first: silence would look like a hang."""
+    how = "; Ctrl-C waits for the sessions" if interactive else ""
+    return f"consuming {home.root} in {slots} slot{'' if slots == 1 else 's'}{how}"
 
 
 def _parse(words: list[str]) -> Namespace:

@@ -1,0 +1,37 @@
+"""`cadence run` says what it does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Cadence
+
+
+def test_a_foreground_consumer_says_at_once_that_it_consumes(
+    home: Path, environment: dict[str, str], eventually: Callable[..., object], tmp_path: Path
+) -> None:
+    """A terminal that stays empty until the first tick ends looks like a hang."""
+    said = tmp_path / "said"
+    with (
+        said.open("wb") as file,
+        subprocess.Popen(
+            ["cadence", "run"], cwd=home, env=environment, stderr=file, stdin=subprocess.DEVNULL
+        ) as run,
+    ):
+        try:
+            eventually(lambda: f"consuming {home} in 2 slots\n" in said.read_text())
+        finally:
+            run.send_signal(signal.SIGTERM)
+        assert run.wait(10) == 0
+
+
+def test_quiet_is_known_by_its_first_letter(home: Path, cadence: Cadence) -> None:
+    """As everywhere."""
+    assert home
+    assert cadence("-q", "ls").stdout == cadence("ls", "--quiet").stdout
