@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from cadencebus.cli.finding import listing
 from cadencebus.daemon.vigil import end_run
 from cadencebus.session import launch
 from cadencebus.store import files, lock, runs
@@ -28,6 +29,21 @@ def live_run(home: Home, found: Found) -> RunFolder | None:
 def end(run: RunFolder, *, requeue: bool, detail: str) -> bool:
     """Ask for the run's end; False where somebody else had asked before, whose reason stands."""
     return end_run(run, "killed", detail, at=time.time(), by="operator", requeue=requeue)
+
+
+def end_all(home: Home, within: float, *, detail: str) -> tuple[list[str], list[str]]:
+    """End every session; the runs that are over, and those that are not yet. Their ticks are requeued."""
+    alive = [(tick, run) for tick in listing(home, ("claimed",)) if (run := live_run(home, tick))]
+    # Ask all first, wait then: ladders are climbed side by side.
+    for _, run in alive:
+        end(run, requeue=True, detail=detail)
+    deadline = time.monotonic() + within
+    ended: list[str] = []
+    left: list[str] = []
+    for tick, run in alive:
+        over = until_over(home, tick, run, max(0.0, deadline - time.monotonic()))
+        (ended if over else left).append(run.id)
+    return ended, left
 
 
 def until_over(home: Home, found: Found, run: RunFolder, within: float) -> bool:

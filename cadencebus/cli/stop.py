@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.cli import ending
-from cadencebus.cli.finding import listing
 from cadencebus.cli.options import Parser, a_duration
 from cadencebus.cli.output import Output
 from cadencebus.cli.telling import tell
@@ -38,7 +37,9 @@ def main(words: list[str], context: Context) -> int:
     asked = parser.parse_args(words)
     home, out = context.home, Output(context)
     fresh = _make(home)
-    ended, left = _end_all(home, asked.timeout) if asked.kill else ([], [])
+    ended, left = (
+        ending.end_all(home, asked.timeout, detail="cadence stop --kill") if asked.kill else ([], [])
+    )
     if out.json:
         out.document({"stop": True, "was_stopped": not fresh, "killed": ended, "alive": left})
     else:
@@ -60,17 +61,3 @@ def _make(home: Home) -> bool:
     files.sync_folder(home.state)
     tell(home, {"event": "stop.set", "by": "operator"}, at=now)
     return True
-
-
-def _end_all(home: Home, within: float) -> tuple[list[str], list[str]]:
-    """Ask all first, wait then: ladders are climbed side by side."""
-    alive = [(tick, run) for tick in listing(home, ("claimed",)) if (run := ending.live_run(home, tick))]
-    for _, run in alive:
-        ending.end(run, requeue=True, detail="cadence stop --kill")
-    deadline = time.monotonic() + within
-    ended: list[str] = []
-    left: list[str] = []
-    for tick, run in alive:
-        over = ending.until_over(home, tick, run, max(0.0, deadline - time.monotonic()))
-        (ended if over else left).append(run.id)
-    return ended, left

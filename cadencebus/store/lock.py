@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING, Self
 
 from cadencebus.errors import TryLater
@@ -12,6 +13,8 @@ from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home
+
+_ATTEMPTS, _PAUSE = 10, 0.01
 
 
 class ConsumerLock:
@@ -24,15 +27,16 @@ class ConsumerLock:
     def __enter__(self) -> Self:
         fd = os.open(self._home.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            taken = _taken(fd)
+        except OSError:
             os.close(fd)
-            if error.errno not in {errno.EAGAIN, errno.EACCES}:
-                raise
+            raise
+        if not taken:
+            os.close(fd)
             raise TryLater(
                 f"a consumer already runs on this home{_who(self._home)}",
                 next_step="`cadence status` shows what it does, `cadence down` or SIGTERM ends it",
-            ) from None
+            )
         self._fd = fd
         return self
 
@@ -40,6 +44,20 @@ class ConsumerLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _taken(fd: int) -> bool:
+    """Take the lock; False where another consumer has it, which whoever only asks has but for a moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in {errno.EAGAIN, errno.EACCES}:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return True
+    return False
 
 
 def is_held(home: Home) -> bool:

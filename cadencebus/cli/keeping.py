@@ -1,0 +1,197 @@
+"""Bringing the consumer up and down, for the verbs that do it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from cadencebus.cli.options import Parser, a_duration
+from cadencebus.cli.output import safe
+from cadencebus.clock import rfc3339
+from cadencebus.daemon import supervision
+from cadencebus.errors import CadenceError, NotPermitted, TryLater
+from cadencebus.policy import upkeep
+from cadencebus.session import identity, lineage
+from cadencebus.store import files, lock
+from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from cadencebus.daemon.supervision import State
+    from cadencebus.store.paths import Home
+
+T = TypeVar("T")
+_UP_WITHIN = 60.0
+# The supervisor gives the consumer ten seconds, and itself some more.
+_DOWN_WITHIN = 25.0
+_PAUSE = 0.03
+_LINES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long a consumer may be silent, and the first wait after a death."""
+
+    silent: float = upkeep.SILENT
+    first_wait: float = upkeep.FIRST_WAIT
+
+    def words(self) -> tuple[str, str]:
+        """For the supervisor's command line."""
+        return f"{self.silent:g}", f"{self.first_wait:g}"
+
+
+def with_pace(parser: Parser) -> Parser:
+    """Let tests hurry: they have no three minutes."""
+    parser.add_argument("--silent", type=a_duration, default=upkeep.SILENT, help=argparse.SUPPRESS)
+    parser.add_argument("--first-wait", type=a_duration, default=upkeep.FIRST_WAIT, help=argparse.SUPPRESS)
+    return parser
+
+
+def pace_of(asked: Namespace) -> Pace:
+    """What the command line says of it."""
+    return Pace(silent=asked.silent, first_wait=asked.first_wait)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Up:
+    """A consumer that is at work, and who keeps it up (None: nobody does)."""
+
+    pid: int
+    since: str
+    keeper: State | None
+    fresh: bool
+
+
+class Fell(CadenceError):
+    """The consumer ended instead of coming up."""
+
+    def __init__(self, code: int, message: str, *, next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.exit_code = code
+
+
+def at_work(home: Home) -> Up | None:
+    """The consumer of a home, if it holds the lock and has said who it is."""
+    try:
+        said = load_object(home.consumer)
+        pid, since = said["pid"], str(said["started_at"])
+    except (OSError, ValueError, KeyError):
+        return None
+    # Asked in this order, the lock is hardly ever tried while a consumer takes it.
+    if not isinstance(pid, int) or lineage.started(pid) is None or not lock.is_held(home):
+        return None
+    return Up(pid=pid, since=since, keeper=supervision.alive(home), fresh=False)
+
+
+def bring_up(home: Home, pace: Pace) -> Up:
+    """Start a supervisor, and wait until the consumer is at work; errors say why it is not."""
+    there = at_work(home)
+    if there is not None and (there.keeper is not None or not _left_over(home, there)):
+        return there
+    if identity.MARK in os.environ:
+        # Whatever a run starts is swept when it ends.
+        raise NotPermitted("a session can't start the consumer: it would be ended with the session")
+    began = rfc3339(time.time())
+    child = _spawn(home, pace)
+    found = _until(lambda: _risen(home) or _fallen(home, began, child), _UP_WITHIN)
+    if isinstance(found, Up):
+        return found
+    if found is not None:
+        raise found
+    raise TryLater("it is still starting", next_step="cadence ps")
+
+
+def _spawn(home: Home, pace: Pace) -> subprocess.Popen[bytes]:
+    with supervision.log(home) as log:
+        return subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, "-P", "-m", "cadencebus.daemon.supervisor", home.root, *pace.words()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=home.root,
+            start_new_session=True,
+        )
+
+
+def _left_over(home: Home, there: Up) -> bool:
+    """Whether a consumer is that of a supervisor which is no more: the next one takes it over."""
+    former = supervision.load(home)
+    return former is not None and former.consumer is not None and former.consumer.pid == there.pid
+
+
+def _risen(home: Home) -> Up | None:
+    there = at_work(home)
+    if there is None or there.keeper is None or there.keeper.consumer is None:
+        return None
+    if there.keeper.consumer.pid != there.pid:
+        return None
+    return Up(pid=there.pid, since=there.since, keeper=there.keeper, fresh=True)
+
+
+def _fallen(home: Home, began: str, child: subprocess.Popen[bytes]) -> CadenceError | None:
+    """What kept it from coming up, as soon as that is known."""
+    gone, said = child.poll() is not None, supervision.load(home)
+    died = [death for death in said.deaths if death.at >= began] if said is not None else []
+    if said is not None and died and (said.parked or supervision.alive(home) is not None):
+        code = died[-1].code
+        again = "it is parked: mend that, then cadence up" if said.parked else "it is tried again: cadence ps"
+        how = upkeep.spell(code)
+        return Fell(
+            code if code and code > 0 else 1, f"the consumer ended, {how}{_tail(home)}", next_step=again
+        )
+    if not gone or supervision.alive(home) is not None:
+        # Another `cadence up` was faster: its supervisor is ours.
+        return None
+    if lock.is_held(home):
+        return TryLater("another consumer is at work on this home", next_step="cadence ps")
+    return Fell(child.returncode or 1, f"the supervisor ended{_tail(home)}", next_step="cadence up")
+
+
+def last_lines(home: Home) -> list[str]:
+    """The end of the consumer's log."""
+    with contextlib.suppress(OSError), open(supervision.log_of(home), "rb") as log:
+        log.seek(max(0, os.fstat(log.fileno()).st_size - 8192))
+        return log.read().decode("utf-8", "replace").splitlines()[-_LINES:]
+    return []
+
+
+def _tail(home: Home) -> str:
+    """The log's last lines, under a message."""
+    return "".join(f"\n    {safe(line)}" for line in last_lines(home))
+
+
+def bring_down(home: Home) -> int | None:
+    """End the supervisor and the consumer, sessions left at work; the consumer's pid, None where none was."""
+    there, keeper = at_work(home), supervision.alive(home)
+    if keeper is not None:
+        keeper.supervisor.send(signal.SIGTERM)
+    elif there is not None and "cadence" in lineage.describe(there.pid)["cmdline"]:
+        # Nobody keeps it up: a foreground one, a service's, or one whose supervisor was killed.
+        os.kill(there.pid, signal.SIGTERM)
+
+    def gone() -> bool:
+        return (keeper is None or not keeper.supervisor.lives()) and not lock.is_held(home)
+
+    if not _until(gone, _DOWN_WITHIN):
+        raise TryLater("it has not ended yet", next_step="cadence ps, then cadence down again")
+    supervision.forget(home)
+    files.sync_folder(home.state)
+    return there.pid if there else None
+
+
+def _until(asked: Callable[[], T], within: float) -> T | None:
+    deadline = time.monotonic() + within
+    while not (found := asked()):
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(_PAUSE)
+    return found

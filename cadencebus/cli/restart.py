@@ -1,0 +1,39 @@
+"""`cadence restart`: a new supervisor and a new consumer; sessions go on meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import keeping, up
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.errors import TryLater
+from cadencebus.store import fitness, installed
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence restart                            after an upgrade, or a change of the environment
+  pip install -U cadencebus && cadence restart"""
+
+
+def main(words: list[str], context: Context) -> int:
+    """Down, then up; the new consumer takes over what runs."""
+    parser = Parser(
+        "restart", "A new background consumer; it takes over the sessions of the old one.", EXAMPLES
+    )
+    asked = keeping.with_pace(parser).parse_args(words)
+    home = context.home
+    fitness.check(home)
+    there = keeping.at_work(home)
+    if there is not None and there.keeper is None:
+        record = installed.load_record(home)
+        raise TryLater(
+            f"the consumer, pid {there.pid}, was not started by `cadence up`",
+            next_step=f"cadence install {record.by}"
+            if record
+            else "end it there, or cadence down; cadence up",
+        )
+    keeping.bring_down(home)
+    up.tell(Output(context), keeping.bring_up(home, keeping.pace_of(asked)))
+    return 0

@@ -1,0 +1,51 @@
+"""`cadence up`: the consumer in the background, kept up."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.cli import clockface, keeping
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.store import fitness
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+    from cadencebus.cli.keeping import Up
+
+EXAMPLES = """  cadence up          starts the consumer, waits until it is at work; when it is up, says so
+  cadence ps          who keeps it up, and what runs
+  cadence restart     after an upgrade; sessions go on meanwhile
+  cadence down        ends it; sessions go on, and the next consumer takes them over"""
+MORE = """For a machine without a service manager; elsewhere `cadence install` does better, it also comes back
+after a reboot. A consumer that dies is started again after 2 s, then 4 s … 2 min; one that dies five
+times within 10 s of its start, or says that its configuration needs a person (78), is parked until the
+next `cadence up`. Its words are in state/consumer.log."""
+
+
+def main(words: list[str], context: Context) -> int:
+    """Bring the consumer up, or say since when it is."""
+    parser = Parser("up", f"The consumer in the background.\n\n{MORE}", EXAMPLES)
+    asked = keeping.with_pace(parser).parse_args(words)
+    fitness.check(context.home)
+    tell(Output(context), keeping.bring_up(context.home, keeping.pace_of(asked)))
+    return 0
+
+
+def tell(out: Output, up: Up) -> None:
+    """Say that it is up."""
+    if out.json:
+        out.document(facts(up))
+        return
+    since = clockface.instant(up.since)
+    when = f" since {clockface.clock(since, time.time())}" if since else ""
+    out.line(f"up: consumer pid {up.pid}" if up.fresh else f"already up: consumer pid {up.pid}{when}")
+    if up.keeper is None:
+        out.hint("nobody starts it again should it die: it was not started by `cadence up`")
+
+
+def facts(up: Up) -> dict[str, Any]:
+    """What --json says."""
+    keeper = None if up.keeper is None else up.keeper.supervisor.pid
+    return {"up": True, "fresh": up.fresh, "pid": up.pid, "since": up.since, "supervisor": keeper}
