@@ -10,9 +10,9 @@ from cadencebus.model.settlement import Remembered, RunFacts
 from cadencebus.policy.classes import Class, Verdict, verdict_on
 from cadencebus.policy.failure import classify
 from cadencebus.policy.settle import settle
-from cadencebus.session import evidence, launch
+from cadencebus.session import evidence, launch, reap
+from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
-from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
     from cadencebus.daemon.boarding import Boarded
@@ -40,20 +40,20 @@ def land(
     now = gear.clock.wall()
     ending = None
     if boarded is not None:
-        ran_s = max(0.0, gear.clock.monotonic() - boarded.monotonic)
+        end = launch.exit_record(boarded.run.path)
         ending = evidence.gather(
             boarded.run,
             cadence,
             boarded.cwd,
             report,
             started_at=boarded.started_at,
-            ran_s=ran_s,
+            ran_s=_lasted(gear, boarded, end),
             resumed=boarded.resumed,
         )
         # Judged as of its end: "resets 6:08am", read hours later, would be tomorrow's.
-        end = launch.exit_record(boarded.run.path)
-        verdict = verdict or judged(ending, boarded, end.ended_at if end and end.ended_at else now)
-        _record(boarded, ending, verdict, report, now)
+        ended_at = end.ended_at if end and end.ended_at else now
+        verdict = verdict or judged(ending, boarded, ended_at)
+        _record(boarded, ending, verdict, report, end, ended_at)
     if verdict is None:
         raise ValueError("neither a run nor a verdict")
     credentials = boarded.runner.credentials if boarded else cadence.runner
@@ -99,15 +99,29 @@ def _facts(
     )
 
 
-def _record(boarded: Boarded, ending: Ending, verdict: Verdict, report: Report | None, now: float) -> None:
+def _lasted(gear: Gear, boarded: Boarded, end: launch.ExitRecord | None) -> float:
+    """How long it ran: a consumer that was away for an hour must not make it an hour longer."""
+    until = gear.clock.monotonic()
+    if end is not None and end.monotonic is not None and boarded.record.get("boot_id") == boot_id():
+        until = min(until, end.monotonic)
+    return max(0.0, until - boarded.monotonic)
+
+
+def _record(
+    boarded: Boarded,
+    ending: Ending,
+    verdict: Verdict,
+    report: Report | None,
+    end: launch.ExitRecord | None,
+    ended_at: float,
+) -> None:
     """Write run.json anew with how it ended."""
     known = runs.record(boarded.run) or boarded.record
-    end = launch.exit_record(boarded.run.path)
     runs.rewrite(
         boarded.run,
         {
             **known,
-            "ended_at": rfc3339(now),
+            "ended_at": rfc3339(ended_at),
             "exit_code": ending.exit_code,
             "signal": ending.signal,
             "class": str(verdict.klass),
@@ -117,7 +131,7 @@ def _record(boarded: Boarded, ending: Ending, verdict: Verdict, report: Report |
             "tokens": _tokens(report),
             "usd": report.usd if report else None,
             "peak_rss": end.peak_rss if end else None,
-            "leaked": _leaked(boarded.run),
+            "leaked": reap.leaks(boarded.run.path),
         },
     )
 
@@ -126,10 +140,3 @@ def _tokens(report: Report | None) -> Any:  # noqa: ANN401
     if report is None or report.tokens is None:
         return None
     return report.tokens.dump() if hasattr(report.tokens, "dump") else report.tokens
-
-
-def _leaked(run: runs.RunFolder) -> list[Any]:
-    try:
-        return list(load_object(run.file("leaked.json"), 1 << 20).get("leaked", []))
-    except (OSError, ValueError):
-        return []

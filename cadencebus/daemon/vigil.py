@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
+from cadencebus.daemon.probe import Probe
 from cadencebus.policy.patience import Limits, Look, Signs, Stop, judge
 from cadencebus.session import launch, reap
 from cadencebus.store import runs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 GLANCE = 1.0
 _CHUNK = 1 << 20
 _UNKILLABLE_AFTER = 10.0
+_TRY_AGAIN = 5.0
 
 
 def end_run(
@@ -51,6 +53,7 @@ class Vigil:
         # An adopted run is watched by the same hard deadline; its idle watch starts anew.
         self._last_output = now if adopted else boarded.monotonic
         self._ended = False
+        self._probe = Probe(boarded, gear.home.root)
 
     async def until_it_ends(self) -> Any:  # noqa: ANN401 - a Report, or None for plain streams
         """Wait for the run's last process; end it where a watch says so. What its stream told."""
@@ -63,6 +66,7 @@ class Vigil:
                     await self._glance()
         finally:
             bell.cancel()
+            await self._probe.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await bell
         await self._sweep()
@@ -77,8 +81,9 @@ class Vigil:
         if self._ended:
             return
         decision = judge(self._limits(), self._signs(), self._gear.clock.monotonic())
-        if isinstance(decision, Look) and self._wants_probe():
-            decision = await self._probe() or decision
+        if isinstance(decision, Look):
+            now = self._gear.clock.monotonic()
+            decision = await self._probe.verdict(now - self._last_output, now) or decision
         if isinstance(decision, Stop):
             await asyncio.to_thread(self.end, decision.klass, decision.detail)
 
@@ -140,35 +145,25 @@ class Vigil:
             )
             sys.stderr.write(f"{self._boarded.cadence.name}: {text}\n")
 
-    def _wants_probe(self) -> bool:
-        cadence = self._boarded.cadence
-        silent = self._gear.clock.monotonic() - self._last_output
-        return bool(cadence.probe) and bool(cadence.idle_timeout) and silent > cadence.idle_timeout / 2
-
-    async def _probe(self) -> Stop | None:
-        """Ask the cadence's own judge of a long silent run; anything but a clear 1 lets it live."""
-        command = self._boarded.cadence.probe or ()
-        tail = runs.tail(self._run.file("stdout.log"), 1 << 16)
-        env = {**os.environ, "CADENCE_RUN_DIR": self._run.path, "CADENCE_NAME": self._boarded.cadence.name}
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, stdout=-3, stderr=-3, cwd=self._boarded.cwd, env=env
-            )
-            async with asyncio.timeout(30):
-                await process.communicate(tail)
-        except (OSError, TimeoutError):
-            return None
-        return Stop("wedged", "its probe says so") if process.returncode == 1 else None
-
     async def _sweep(self) -> None:
-        """Leave nothing of the run: a shim sweeps by itself, unless it was killed or this is no Linux."""
-        if sys.platform.startswith("linux") and launch.exit_record(self._run.path) is not None:
+        """Leave nothing of the run: its shim has swept, unless it was killed or this is no Linux."""
+        note = launch.read_alive(self._run.path)
+        if note is not None and note.swept:
             return
         result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
+        self._name(result.killed)
         while result.survivors:
-            self._gear.say(f"{self._run.id}: {len(result.survivors)} processes survive SIGKILL: unkillable")
-            await asyncio.sleep(5)
+            names = ", ".join(f"{left.pid} ({left.name})" for left in result.survivors)
+            self._gear.say(f"{self._run.id}: unkillable: {names} survived SIGKILL")
+            await asyncio.sleep(_TRY_AGAIN)
             result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
+
+    def _name(self, killed: tuple[reap.Leftover, ...]) -> None:
+        """Note who was found after the session's own end, where its shim could not."""
+        if not killed or launch.exit_record(self._run.path) is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            reap.tell(self._run.path, killed)
 
 
 def _size(path: str) -> int:

@@ -143,7 +143,8 @@ class Ending:
 
     `agent` is false for plain streams; `interrupted` means that no exit record was found;
     `contract_unmet` says why `expect` is not met (None: it is, or nothing was asked);
-    `result_required` is false where the cadence said `expect: {result: any}`.
+    `result_required` is false where the cadence said `expect: {result: any}`; `slash` is true where its
+    prompt is meant for a slash command.
     """
 
     exit_code: int | None = None
@@ -161,3 +162,4 @@ class Ending:
     contract_unmet: str | None = None
     result_required: bool = True
     resumed: bool = False
+    slash: bool = False

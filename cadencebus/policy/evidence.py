@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # What a shell, or a CLI that catches them, makes of SIGHUP, SIGINT and SIGTERM.
 SIGNALLED_EXITS = (129, 130, 143)
+UNKNOWN_COMMAND = ("Unknown command", "Unknown slash command", "Unknown skill")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,10 @@ class Evidence:
 
     @property
     def no_turn(self) -> bool:
-        """Whether the prompt was taken for a slash command: a success without one word of a model."""
-        turns = self.result.num_turns if self.well and self.result else None
-        return turns == 0 and not self.report.model_messages
+        """Whether the prompt was taken for a slash command: a success without one word of a model.
+
+        Where that was meant, only a command that nobody knows is none.
+        """
+        if not (self.well and self.result) or self.result.num_turns != 0 or self.report.model_messages:
+            return False
+        return not self.ending.slash or self.result.text.startswith(UNKNOWN_COMMAND)

@@ -60,6 +60,7 @@ def gather(
         stderr_head=clean(runs.head(run.file("stderr.log"))),
         contract_unmet=_contract(run, cadence, cwd, started_at),
         resumed=resumed,
+        slash=cadence.slash,
         result_required=cadence.expect.result == "success",
     )
 

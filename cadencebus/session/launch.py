@@ -57,6 +57,8 @@ class AliveNote:
     shim: int
     pid: int | None
     monotonic: float
+    # Only once nothing of the run was left: without it somebody else has to look.
+    swept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class ExitRecord:
     peak_rss: int | None = None
     cpu_s: float | None = None
     ended_at: float | None = None
+    monotonic: float | None = None
 
 
 class Launcher:
@@ -223,7 +226,8 @@ def read_alive(run_dir: str) -> AliveNote | None:
     try:
         with open(f"{run_dir}/alive", "rb") as file:
             note = json.loads(file.read(_ALIVE_SIZE))
-        return AliveNote(int(note["shim"]), note.get("pid"), float(note["monotonic"]))
+        swept = note.get("swept") is True
+        return AliveNote(int(note["shim"]), note.get("pid"), float(note["monotonic"]), swept)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -268,6 +272,7 @@ def _facts(path: str) -> dict[str, Any]:
             "peak_rss": int(facts["peak_rss"]),
             "cpu_s": float(facts["cpu_s"]),
             "ended_at": _moment(facts["at"]),
+            "monotonic": float(facts["monotonic"]),
         }
     except (OSError, ValueError, KeyError, TypeError):
         return {}
@@ -276,15 +281,3 @@ def _facts(path: str) -> dict[str, Any]:
 def _moment(at: object) -> float:
     """When it ended; the first shims wrote seconds since the epoch."""
     return parse_rfc3339(at) if isinstance(at, str) else float(at)  # type: ignore[arg-type]
-
-
-def unswept(run_dir: str) -> bool:
-    """Whether the shim gave its sweep up: something of the run outlived SIGKILL for ten seconds."""
-    try:
-        with open(f"{run_dir}/leaked.json", "rb") as file:
-            return bool(json.load(file)["survivors"])
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, KeyError, TypeError):
-        # Torn by a full disk: better to look for nothing than to leave something.
-        return True

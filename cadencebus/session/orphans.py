@@ -41,12 +41,15 @@ def come_to_me() -> None:
         call(_SUBREAPER, 1, 0, 0, 0)
 
 
-def sweep(folder: int, group: int) -> None:
-    """Kill what the run left behind, until nothing is left; `leaked.json` names it before it dies."""
+def sweep(folder: int, group: int) -> bool:
+    """Kill what the run left behind, until nothing is left; `leaked.json` names it before it dies.
+
+    False where something may still be alive.
+    """
     if not lineage.LINUX:
         # The group is what can be found without help; the consumer looks for the run's mark.
         lineage.kill_group(group)
-        return
+        return False
     deadline = time.monotonic() + _WITHIN
     told: dict[int, dict[str, Any]] = {}
     while _any_left():
@@ -64,8 +67,9 @@ def sweep(folder: int, group: int) -> None:
                 _send(pid, number, seen[pid].started)
         if time.monotonic() >= deadline:
             _tell(folder, told, left)
-            return
+            return False
         time.sleep(0.002)
+    return True
 
 
 def _send(pid: int, number: int, started: float) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
 import signal
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from cadencebus.session import identity, lineage
+from cadencebus.store import files
+from cadencebus.store.corrupt import load_object
 
 _PAUSE = 0.01
+_TOLD_MOST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,24 @@ def sweep(run_id: str, within: float = 10.0) -> SweepResult:
         if time.monotonic() >= deadline:
             return SweepResult(tuple(killed.values()), survivors)
     return SweepResult(tuple(killed.values()), ())
+
+
+def leaks(run_dir: str) -> list[dict[str, Any]]:
+    """What was found after the session's own end, as `leaked.json` names it."""
+    try:
+        told = load_object(f"{run_dir}/leaked.json", _TOLD_MOST).get("leaked", [])
+    except (OSError, ValueError):
+        return []
+    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+
+
+def tell(run_dir: str, killed: tuple[Leftover, ...]) -> None:
+    """Add to `leaked.json` whom the shim could not find, or did not live to name."""
+    known = leaks(run_dir)
+    pids = {one.get("pid") for one in known}
+    fresh = [{"pid": one.pid, "name": one.name, "cmdline": one.cmdline} for one in killed]
+    told = [*known, *(one for one in fresh if one["pid"] not in pids)]
+    note = {"leaked": told, "count": len(told), "survivors": []}
+    temporary = f"{run_dir}/.leaked.json"
+    files.discard(temporary)
+    files.replace(temporary, f"{run_dir}/leaked.json", json.dumps(note).encode() + b"\n", durable=False)

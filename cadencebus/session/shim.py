@@ -61,18 +61,20 @@ class Shim:
         os.chdir("/")
         if failed is not None:
             self._record(failed)
+            self._note(swept=True)
             return
         self._note()
         self._mind()
         self._record(self._end_name())
-        orphans.sweep(self.folder, self.child)
+        # A shim that is killed in mid-sweep leaves a record and processes: only this word ends the search.
+        self._note(swept=orphans.sweep(self.folder, self.child))
 
-    def _note(self) -> None:
+    def _note(self, *, swept: bool = False) -> None:
         """Write who leads the run into `alive`, which the consumer has made large enough beforehand."""
-        note = json.dumps({"shim": os.getpid(), "pid": self.child or None, "monotonic": time.monotonic()})
+        note = {"shim": os.getpid(), "pid": self.child or None, "monotonic": time.monotonic(), "swept": swept}
         with contextlib.suppress(OSError):
-            os.pwrite(self.alive, note.encode().ljust(_NOTE_SIZE), 0)
-        if self.child and self.request.get("pid_at"):
+            os.pwrite(self.alive, json.dumps(note).encode().ljust(_NOTE_SIZE), 0)
+        if self.child and not swept and self.request.get("pid_at"):
             offset, width = self.request["pid_at"]
             with contextlib.suppress(OSError):
                 fd = os.open("run.json", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)

@@ -42,7 +42,8 @@ def end(code: str) -> None:
 
 def die(number: str) -> None:
     """Die of this signal."""
-    signal.signal(int(number), signal.SIG_DFL)
+    if int(number) != signal.SIGKILL:
+        signal.signal(int(number), signal.SIG_DFL)
     os.kill(os.getpid(), int(number))
     time.sleep(PATIENCE)
 

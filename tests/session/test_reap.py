@@ -1,0 +1,98 @@
+"""The sweep from outside: for runs whose shim was killed, and for systems without subreapers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cadencebus.session import launch, lineage, reap
+
+if TYPE_CHECKING:
+    from tests.session.conftest import Start
+
+
+@pytest.mark.parametrize("word", ["child", "setsid-child", "double-fork", "stopped-child"])
+def test_a_run_without_a_shim_is_found_by_its_mark(start: Start, word: str) -> None:
+    """The shim was killed; who bears the mark dies, the session first of all."""
+    run = start(word, "60", "ignore-all", "say", "ready", "hang")
+    left = run.pid_of(word)
+    run.hears("ready")
+    os.kill(run.shim, signal.SIGKILL)
+    run.over()
+    swept = reap.sweep(run.id)
+    assert not swept.survivors
+    assert left in [one.pid for one in swept.killed]
+    assert not reap.find(run.id)
+
+
+def test_who_lost_the_mark_is_found_by_its_parent(start: Start) -> None:
+    """A child with an empty environment, as long as its parent lives."""
+    run = start("unmarked-child", "60", "hang")
+    left = run.pid_of("unmarked-child")
+    os.kill(run.shim, signal.SIGKILL)
+    assert left in [one.pid for one in reap.find(run.id)]
+    assert not reap.sweep(run.id).survivors
+    assert lineage.look(left) is None
+
+
+def test_another_runs_processes_are_left_alone(start: Start) -> None:
+    """Its number is longer by a digit, or it is another tick's."""
+    one, other = start("hang"), start("hang")
+    os.kill(one.shim, signal.SIGKILL)
+    reap.sweep(one.id)
+    assert other.alive
+    assert lineage.look(other.pid) is not None
+
+
+def test_who_sweeps_from_inside_a_run_lives_to_tell(start: Start) -> None:
+    """`cadence gc` in a cadence: neither the caller nor its ancestors are touched."""
+    code = (
+        "import os, subprocess; from cadencebus.session import reap;"
+        "child = subprocess.Popen(['sleep', '60'], start_new_session=True);"
+        "print(len(reap.sweep(os.environ['CADENCE_RUN_ID']).killed), child.wait())"
+    )
+    run = start(argv=(sys.executable, "-c", code), env={"PYTHONPATH": str(Path(launch.__file__).parents[2])})
+    assert run.over() == "exit.0"
+    assert run.said == "1 -9\n"
+
+
+def test_the_marked_of_a_home_are_told_from_those_of_another(start: Start, tmp_path: Path) -> None:
+    """`marked` is what a doctor asks."""
+    run = start("hang")
+    assert run.id in reap.marked(str(tmp_path)).values()
+    assert run.id not in reap.marked(str(tmp_path.parent)).values()
+
+
+def test_leaks_that_others_found_are_added_to_those_that_are_named(tmp_path: Path) -> None:
+    """Each once; a note that is torn is written anew."""
+    assert reap.leaks(str(tmp_path)) == []
+    (tmp_path / "leaked.json").write_text('{"leaked": [{"pid": 7, "name": "a", "cmdline": "a b"}]}')
+    with subprocess.Popen(["sleep", "60"], env={"CADENCE_RUN_ID": "tell.1"}) as child:
+        swept = reap.sweep("tell.1")
+        child.wait()
+    reap.tell(str(tmp_path), swept.killed)
+    reap.tell(str(tmp_path), swept.killed)
+    assert [one["pid"] for one in reap.leaks(str(tmp_path))] == [7, child.pid]
+    (tmp_path / "leaked.json").write_text("{")
+    assert reap.leaks(str(tmp_path)) == []
+
+
+def test_a_shim_killed_in_mid_sweep_has_not_swept(start: Start) -> None:
+    """There is a record, and there are processes: only the shim's word ends the search."""
+    run = start("setsid-child", "60", "sleep", "0.1")
+    left = run.pid_of("setsid-child")
+    # Stopped while it can't hear, its child dies; a killed shim then wrote no word.
+    run.freeze(run.shim)
+    (run.folder / "exit.pending").rename(run.folder / "exit.0")
+    os.kill(run.shim, signal.SIGKILL)
+    run.over()
+    note = launch.read_alive(str(run.folder))
+    assert note is not None
+    assert not note.swept
+    assert left in [one.pid for one in reap.sweep(run.id).killed]
