@@ -44,6 +44,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "dead": ("dead", "dead letters: read, retry, remove"),
     "stop": ("stop", "the emergency stop"),
     "start": ("start", "take it back"),
+    "install": ("install", "consumer and timers as native units"),
+    "uninstall": ("uninstall", "take them away again"),
     "history": ("history", "runs that ended"),
     "stats": ("stats", "how each cadence fares, in numbers"),
     "proof": ("proof", "from inside a run: the work is done"),

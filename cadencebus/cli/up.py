@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.cli import clockface, keeping
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Output
-from cadencebus.store import fitness
+from cadencebus.store import fitness, installed
 
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
     from cadencebus.cli.keeping import Up
+    from cadencebus.store.installed import Record
 
 EXAMPLES = """  cadence up          starts the consumer, waits until it is at work; when it is up, says so
   cadence ps          who keeps it up, and what runs
@@ -29,19 +30,22 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser("up", f"The consumer in the background.\n\n{MORE}", EXAMPLES)
     asked = keeping.with_pace(parser).parse_args(words)
     fitness.check(context.home)
-    tell(Output(context), keeping.bring_up(context.home, keeping.pace_of(asked)))
+    up = keeping.bring_up(context.home, keeping.pace_of(asked))
+    tell(Output(context), up, installed.load_record(context.home))
     return 0
 
 
-def tell(out: Output, up: Up) -> None:
-    """Say that it is up."""
+def tell(out: Output, up: Up, record: Record | None) -> None:
+    """Say that it is up, and who keeps it so."""
     if out.json:
         out.document(facts(up))
         return
     since = clockface.instant(up.since)
     when = f" since {clockface.clock(since, time.time())}" if since else ""
     out.line(f"up: consumer pid {up.pid}" if up.fresh else f"already up: consumer pid {up.pid}{when}")
-    if up.keeper is None:
+    if up.keeper is None and record is not None:
+        out.hint(f"{record.by} keeps it up")
+    elif up.keeper is None:
         out.hint("nobody starts it again should it die: it was not started by `cadence up`")
 
 

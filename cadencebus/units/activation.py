@@ -74,6 +74,13 @@ def welcome(
     return orders
 
 
+def again(manager: Manager, consumer: str, uid: int) -> Order:
+    """A new consumer in place of the one that runs."""
+    if manager == "systemd":
+        return Order(argv=(*_SYSTEMCTL, "restart", consumer))
+    return Order(argv=("launchctl", "kickstart", "-k", _target(consumer, uid)))
+
+
 def after_removal(manager: Manager) -> list[Order]:
     """After units were taken away."""
     return [Order(argv=(*_SYSTEMCTL, "daemon-reload"), may_fail=True)] if manager == "systemd" else []

@@ -46,11 +46,18 @@ def plan(manager: Manager, site: Site, producers: Sequence[Producer]) -> Plan:
         if found := tuple(caveat for unit in made for caveat in unit.caveats):
             caveats[wanted.name] = found
     return Plan(
-        units=(_consumer(manager, site, fires), *(units if manager != "cron" else ())),
+        units=(consumer_of(manager, site, fires), *(units if manager != "cron" else ())),
         fires=tuple(wanted.name for wanted in fires),
         left=left,
         caveats=caveats,
     )
+
+
+def consumer_of(manager: Manager, site: Site, fires: Sequence[Producer] = ()) -> Unit:
+    """The unit that keeps the consumer up; for cron, which has but one file, with all that it fires."""
+    if manager == "cron":
+        return Unit(file=CRONTAB, text=crontab.crontab(site, fires))
+    return launchd.consumer(site) if manager == "launchd" else systemd.consumer(site)
 
 
 def is_ours(manager: Manager, site: Site, file: str) -> bool:
@@ -68,12 +75,6 @@ def fired_by(manager: Manager, site: Site, file: str) -> str | None:
     if manager == "launchd":
         return stem.removeprefix(f"{launchd.label(site)}.") if stem != launchd.label(site) else None
     return stem.removeprefix(f"{systemd.unit_name(site)}-") if stem != systemd.unit_name(site) else None
-
-
-def _consumer(manager: Manager, site: Site, fires: Sequence[Producer]) -> Unit:
-    if manager == "cron":
-        return Unit(file=CRONTAB, text=crontab.crontab(site, fires))
-    return launchd.consumer(site) if manager == "launchd" else systemd.consumer(site)
 
 
 def _producer(manager: Manager, site: Site, wanted: Producer) -> tuple[Unit, ...]:

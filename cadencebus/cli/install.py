@@ -1,0 +1,178 @@
+"""`cadence install`: the consumer as a service, and a timer for each scheduled cadence."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.cli import agreement, native, orders
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.errors import IOTrouble, Misconfigured, TryLater
+from cadencebus.store import fitness, installed, producers
+from cadencebus.store.scheduled import Scheduled, producers_of
+from cadencebus.units.plan import MANAGERS, Plan, plan
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from cadencebus.cli.context import Context
+    from cadencebus.cli.orders import Obeyed
+    from cadencebus.store.installed import Change, Record
+    from cadencebus.store.paths import Home
+    from cadencebus.units.activation import Order
+
+EXAMPLES = """  cadence install systemd                  shows what it would write, asks, writes, starts
+  cadence install systemd --consumer-only  the bus's own clock keeps all schedules
+  cadence install launchd --print          the property lists, and nothing else
+  cadence install cron --dry-run           what would change in the crontab
+  cadence uninstall                        takes it all away again; the home stays"""
+
+
+def main(words: list[str], context: Context) -> int:
+    """Write the units of this home and start them."""
+    asked = _parse(words)
+    home, out = context.home, Output(context)
+    fitness.check(home)
+    record = native.record(asked.manager, consumer_only=asked.consumer_only)
+    scheduled = producers_of(home)
+    wanted = native.planned(lambda: plan(record.by, record.site(home), _fired(asked, scheduled)))
+    if asked.print:
+        for unit in wanted.units:
+            out.line(f"==> {unit.file} <==")
+            out.line(unit.text)
+        return 0
+    _refuse(home, record, dry=asked.dry_run)
+    changes = installed.changes(record.by, record.site(home), wanted, keep=scheduled.broken)
+    agreement.refuse_foreign(changes)
+    needed = [change for change in changes if change.needed]
+    if not out.json:
+        agreement.show(out, needed)
+        _remarks(out, wanted, scheduled, consumer_only=asked.consumer_only)
+    if asked.dry_run:
+        _dry(out, home, record, changes)
+        return 0
+    if needed and not agreement.agreed(yes=asked.yes, what=f"install this for {record.by}"):
+        return 1
+    _write(home, record, changes)
+    return _activate(out, home, record, wanted, changes)
+
+
+def _parse(words: list[str]) -> Namespace:
+    parser = Parser("install", "The consumer and its producers as native units of your user.", EXAMPLES)
+    parser.add_argument("manager", choices=MANAGERS)
+    parser.add_argument("--print", action="store_true", help="print the units, touch nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change and be run")
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    parser.add_argument(
+        "--consumer-only", action="store_true", help="no timers: the bus's own clock keeps the schedules"
+    )
+    return parser.parse_args(words)
+
+
+def _fired(asked: Namespace, scheduled: Scheduled) -> Sequence[Any]:
+    return () if asked.consumer_only else scheduled.producers
+
+
+def _refuse(home: Home, record: Record, *, dry: bool) -> None:
+    """Two managers would fight over one home, and a consumer by hand keeps a service from starting."""
+    before = installed.load_record(home)
+    if before is not None and before.by != record.by:
+        raise Misconfigured(
+            f"this home is installed for {before.by}", next_step="cadence uninstall, then install again"
+        )
+    if shutil.which(native.PROGRAMS[record.by]) is None and not (dry and record.by != "cron"):
+        raise Misconfigured(
+            f"no {native.PROGRAMS[record.by]} on this machine: {record.by} is not at home here",
+            next_step=f"cadence install {record.by} --print, and take it along",
+        )
+    by_hand = native.runs_by_hand(home, first=before is None) if record.by != "cron" and not dry else None
+    if by_hand:
+        raise TryLater(f"{by_hand}: the service could not start", next_step="cadence down, then again")
+
+
+def _remarks(out: Output, wanted: Plan, scheduled: Scheduled, *, consumer_only: bool) -> None:
+    for name, why in sorted(scheduled.broken.items()):
+        out.warn(f"{name}: left as it is: {why}")
+    if consumer_only:
+        return
+    for name, why in sorted({**scheduled.left, **wanted.left}.items()):
+        out.hint(f"{name}: fired by the bus's own clock: {why}")
+    for name, caveats in sorted(wanted.caveats.items()):
+        for caveat in caveats:
+            out.warn(f"{name}: {caveat}")
+
+
+def _dry(out: Output, home: Home, record: Record, changes: list[Change]) -> None:
+    told = [
+        *native.to_stop(record, changes),
+        *native.to_write(record, changes),
+        *native.to_start(home, record, changes),
+    ]
+    if out.json:
+        out.document(native.report(record, changes) | {"dry_run": True, "would_run": list(map(str, told))})
+        return
+    if not any(change.needed for change in changes):
+        out.line("nothing would change")
+    out.heading("would run")
+    for order in told:
+        out.line(f"  {order}")
+
+
+def _write(home: Home, record: Record, changes: list[Change]) -> None:
+    if record.by == "cron":
+        _insist(record, orders.obey(native.to_write(record, changes)))
+    else:
+        if native.reachable(record.by):
+            orders.obey(native.to_stop(record, changes))
+        installed.write(changes)
+        installed.remove(changes)
+    installed.save_record(home, record)
+
+
+def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Change]) -> int:
+    told = native.to_start(home, record, changes)
+    if not native.reachable(record.by):
+        return _by_hand(out, record, changes, told)
+    done = orders.obey(told)
+    if out.json:
+        shown = native.report(record, changes) | {"fires": list(wanted.fires), "left": dict(wanted.left)}
+        out.document(shown | {"commands": [one.dump() for one in done]})
+    _insist(record, done)
+    # From here on the bus's own clock stands down for what the manager fires.
+    producers.save(home, record.by, wanted.fires)
+    there = native.until_up(home)
+    if there is None:
+        raise IOTrouble("the consumer did not come up", next_step=native.where_to_look(home, record))
+    if not out.json:
+        count = len(wanted.fires)
+        fires = f"; {record.by} fires {count} cadence{'s'[: count != 1]}" if count else ""
+        out.line(f"installed for {record.by}: the consumer is up, pid {there.pid}{fires}")
+    if record.by == "systemd" and not native.lingers():
+        out.hint("it runs while you are logged in; `loginctl enable-linger` lets it run from boot on")
+    return 0
+
+
+def _insist(record: Record, done: list[Obeyed]) -> None:
+    failed = [one for one in done if not one.well]
+    if failed:
+        said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said or 'it said nothing'}" for one in failed)
+        raise IOTrouble(
+            f"not all is in place and started: {said}",
+            next_step=f"mend that, then cadence install {record.by}",
+        )
+
+
+def _by_hand(out: Output, record: Record, changes: list[Change], told: list[Order]) -> int:
+    """The manager can't be reached from here: the files are written, the rest is for a person."""
+    again = f"cadence install {record.by} --yes"
+    to_run = [*map(str, told), again]
+    if out.json:
+        out.document(native.report(record, changes) | {"reachable": False, "to_run": to_run})
+        return TryLater.exit_code
+    out.warn(f"the files are written, but {native.UNREACHABLE[record.by]}. Where it listens, run:")
+    for line in to_run:
+        out.line(f"  {line}")
+    out.hint("(the last one tells the bus that its own clock may stand down)")
+    return TryLater.exit_code

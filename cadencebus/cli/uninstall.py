@@ -1,0 +1,103 @@
+"""`cadence uninstall`: take away what `cadence install` put in place; the home stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import agreement, native, orders
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.errors import IOTrouble, TryLater
+from cadencebus.store import installed, producers
+from cadencebus.units.plan import MANAGERS, Plan
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from cadencebus.cli.context import Context
+    from cadencebus.store.installed import Change, Record
+    from cadencebus.store.paths import Home
+    from cadencebus.units.activation import Order
+
+EXAMPLES = """  cadence uninstall               shows what would go, asks, and takes it away
+  cadence uninstall --dry-run
+  cadence uninstall systemd       where nobody remembers how it was installed"""
+
+
+def main(words: list[str], context: Context) -> int:
+    """Stop and remove the units of this home; sessions go on, ticks stay."""
+    asked = _parse(words)
+    home, out = context.home, Output(context)
+    record = installed.load_record(home)
+    if asked.manager is not None and (record is None or record.by != asked.manager):
+        record = native.record(asked.manager, consumer_only=False)
+    if record is None:
+        out.line("nothing is installed")
+        out.hint("where it was, and only its record is gone: cadence uninstall systemd (or launchd, cron)")
+        return 0
+    changes = installed.changes(record.by, record.site(home), Plan(units=()))
+    gone = [change for change in changes if change.needed]
+    if not out.json:
+        agreement.show(out, gone)
+    if asked.dry_run:
+        return _dry(out, home, record, gone)
+    if gone and not agreement.agreed(yes=asked.yes, what=f"take this away from {record.by}"):
+        return 1
+    return _take_away(out, home, record, gone)
+
+
+def _parse(words: list[str]) -> Namespace:
+    parser = Parser("uninstall", "Take away what `cadence install` put in place; the home stays.", EXAMPLES)
+    parser.add_argument("manager", nargs="?", choices=MANAGERS)
+    parser.add_argument("--dry-run", action="store_true", help="show what would go and be run")
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    return parser.parse_args(words)
+
+
+def _dry(out: Output, home: Home, record: Record, gone: list[Change]) -> int:
+    told = [str(order) for order in (*_before(home, record, gone), *native.to_reload(record))]
+    if out.json:
+        out.document(native.report(record, gone) | {"dry_run": True, "would_run": told})
+        return 0
+    out.heading("would run")
+    for line in told:
+        out.line(f"  {line}")
+    return 0
+
+
+def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> int:
+    reachable = record.by == "cron" or native.reachable(record.by)
+    done = orders.obey(_before(home, record, gone)) if reachable else []
+    if record.by != "cron":
+        installed.remove(gone)
+        done += orders.obey(native.to_reload(record)) if reachable else []
+    failed = [one for one in done if not one.well]
+    if failed:
+        said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said}" for one in failed)
+        raise IOTrouble(f"not all is taken away: {said}", next_step="mend that, then cadence uninstall")
+    known = installed.load_record(home)
+    if known is None or known.by == record.by:
+        # The bus's own clock takes over again.
+        producers.save(home, record.by, ())
+        installed.forget_record(home)
+    if out.json:
+        out.document(
+            native.report(record, gone) | {"reachable": reachable, "commands": [one.dump() for one in done]}
+        )
+    elif not gone:
+        out.line("nothing was there to take away")
+    elif reachable:
+        out.line(f"uninstalled from {record.by}: the consumer is down, its sessions go on")
+    if not reachable and gone:
+        out.warn(f"the files are gone, but {native.UNREACHABLE[record.by]}. Where it listens, run:")
+        for order in (*_before(home, record, gone), *native.to_reload(record)):
+            out.line(f"  {order}")
+        return TryLater.exit_code
+    return 0
+
+
+def _before(home: Home, record: Record, gone: list[Change]) -> list[Order]:
+    """Stop what the units started; where the file is not ours to write, have it written."""
+    if record.by != "cron":
+        return native.to_stop(record, gone)
+    return [*native.to_write(record, gone), native.down(home, record)] if gone else []

@@ -1,0 +1,53 @@
+"""state/producers.json: what a service manager fires, the bus's own clock does not."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cadencebus.model import strictjson
+from cadencebus.model.naming import is_cadence
+from cadencebus.store import files
+from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cadencebus.store.paths import Home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Producers:
+    """Who fires them (`systemd`, `launchd`, `cron`), and which."""
+
+    by: str = ""
+    cadences: frozenset[str] = frozenset()
+
+
+def load(home: Home) -> Producers:
+    """What is fired from outside: nothing where the file is missing or makes no sense."""
+    try:
+        said = load_object(_path(home))
+    except (FileNotFoundError, ValueError):
+        return Producers()
+    names = said.get("cadences")
+    if not isinstance(names, list):
+        return Producers()
+    return Producers(by=str(said.get("by", "")), cadences=frozenset(filter(is_cadence, names)))
+
+
+def save(home: Home, by: str, cadences: Iterable[str]) -> None:
+    """Say who fires what from now on; without a cadence the file goes."""
+    names = sorted(cadences)
+    if not names:
+        files.discard(_path(home))
+        files.sync_folder(home.state)
+        return
+    temporary = f"{home.tmp}/producers.{os.getpid()}"
+    files.discard(temporary)
+    files.replace(temporary, _path(home), strictjson.dumps({"by": by, "cadences": names}))
+
+
+def _path(home: Home) -> str:
+    return f"{home.state}/producers.json"
