@@ -191,7 +191,11 @@ class Consumer:
         cadence = self.lineup.cadence(head.cadence)
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
         running = Running(
-            cadence=head.cadence, group=head.group, inline=head.inline, exclusive=head.exclusive
+            cadence=head.cadence,
+            credentials=head.credentials,
+            group=head.group,
+            inline=head.inline,
+            exclusive=head.exclusive,
         )
         flight = Flight(self.gear, head.file, cadence, running)
         self.lineup.started(head.cadence)

@@ -73,6 +73,7 @@ class Lineup:
         """The room that a run of this cadence takes."""
         return Running(
             cadence=cadence.name,
+            credentials=self._credentials(cadence),
             group=cadence.group,
             inline=cadence.mode == "inline",
             exclusive=cadence.exclusive,

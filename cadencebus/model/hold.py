@@ -50,11 +50,36 @@ class Hold:
     detail: str = ""
     by: str = "consumer"
     extra: Mapping[str, Any] | None = None
+    # The name of the file that it was read from, where that is not the name it would be given.
+    found_as: str | None = None
 
     @property
     def file(self) -> str:
         """Its file's name in holds/."""
-        return f"{self.scope}.{self.reason}.json"
+        return self.found_as or f"{self.scope}.{self.reason}.json"
+
+    def lets(self, now: float) -> int:
+        """How many sessions at a time it lets through all the same: most holds none, a probing one a few."""
+        at_most = (self.extra or {}).get("at_most")
+        if not isinstance(at_most, int) or isinstance(at_most, bool) or self.probes_at(now) is not None:
+            return 0
+        return max(0, at_most)
+
+    def probes_at(self, now: float) -> float | None:
+        """When it will let its few through; None: it does already, or never will."""
+        text, every = (self.extra or {}).get("probe_at"), (self.extra or {}).get("probe_every")
+        if not isinstance(text, str) or not isinstance(every, int | float):
+            return None
+        try:
+            at = parse_rfc3339(text)
+        except ValueError:
+            return None
+        # Further ahead than it was ever long: the clock was set back, and it is due.
+        return at if now < at <= now + every + 1.0 else None
+
+    def changes_at(self, now: float) -> float | None:
+        """When something about it changes by itself: its next probe, or its end; None: nothing will."""
+        return self.probes_at(now) or self.until
 
     @property
     def automatic(self) -> bool:
@@ -113,24 +138,33 @@ def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hol
     if named is None:
         return None
     scope, reason = named
-    known = scope == BUS or scope.startswith(("cadence-", "credentials-"))
+    if scope != BUS and not scope.startswith(("cadence-", "credentials-")):
+        scope = BUS
     if members is None:
-        return _unreadable(file, scope if known else BUS, reason, "it is no JSON object", seen)
+        return _unreadable(file, scope, reason, "it is no JSON object", seen)
     try:
         return Hold(
             # The name is the authority: what `rm` removes is what held.
-            scope=scope if known else BUS,
+            scope=scope,
             reason=reason,
             since=parse_rfc3339(members["since"]) if members.get("since") else seen,
             until=None if members.get("until") is None else parse_rfc3339(members["until"]),
             detail=str(members.get("detail") or ""),
             by=str(members.get("by") or "somebody"),
             extra={key: value for key, value in members.items() if key not in _OWN},
+            found_as=None if file == f"{scope}.{reason}.json" else file,
         )
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        return _unreadable(file, scope if known else BUS, reason, str(error), seen)
+        return _unreadable(file, scope, reason, str(error), seen)
 
 
 def _unreadable(file: str, scope: str, reason: str, why: str, seen: float) -> Hold:
     detail = f"holds/{file} can't be read ({why}): it holds until somebody removes it"
-    return Hold(scope=scope, reason=reason, since=seen, detail=detail, by=OPERATOR)
+    return Hold(
+        scope=scope,
+        reason=reason,
+        since=seen,
+        detail=detail,
+        by=OPERATOR,
+        found_as=None if file == f"{scope}.{reason}.json" else file,
+    )

@@ -35,6 +35,11 @@ class UsageGate:
     hold_at: float = 90.0
     every: float = 60.0
     on_error: Literal["one_at_a_time", "hold", "ignore"] = "one_at_a_time"
+    # Whose plan it is: only runs that use these credentials wait; None: every run.
+    credentials: str | None = None
+
+
+OnError = Literal["hold", "ignore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,8 @@ class PressureGate:
     command: tuple[str, ...] | None = None
     delay: float = 30.0
     at_most: float = 600.0
+    ttl: float = 300.0
+    on_error: OnError = "ignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,7 @@ class LoadGate:
     """Wait while the machine is busy."""
 
     max_per_core: float = 0.85
+    on_error: OnError = "ignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +67,7 @@ class MemoryGate:
     """Wait while memory is short."""
 
     min_free_mb: float = 500.0
+    on_error: OnError = "ignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +82,13 @@ class Gates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A command that is told of some events."""
+    """Who is told of some events: a command of one's own, or one of the presets."""
 
-    command: tuple[str, ...]
     events: tuple[str, ...]
+    command: tuple[str, ...] | None = None
+    preset: str | None = None
+    url: str | None = None
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

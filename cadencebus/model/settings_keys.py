@@ -23,6 +23,7 @@ from cadencebus.model.kinds import (
     one_of,
     whole,
 )
+from cadencebus.model.presets import PRESETS
 from cadencebus.model.runner import RUNNERS, STREAMS, runner_of
 from cadencebus.model.settings import (
     Gates,
@@ -64,6 +65,20 @@ def _pressure(**values: Any) -> PressureGate:
     return PressureGate(**values)
 
 
+def _notice(**values: Any) -> Notice:
+    if (values["command"] is None) == (values["preset"] is None):
+        raise Wrong(Fault(path=("command",), allowed="an argv list, or a `preset` instead"))
+    needs = PRESETS[values["preset"]].needs if values["preset"] else ()
+    faults = [
+        Fault(path=(name,), allowed=f"needed by the preset {values['preset']}")
+        for name in needs
+        if values[name] is None
+    ]
+    if faults:
+        raise Wrong(*faults)
+    return Notice(**values)
+
+
 RUNNER = {
     "argv": Key(
         kind=COMMAND,
@@ -91,17 +106,30 @@ _USAGE = {
     "hold_at": Key(kind=number(0, 100, above=True), default=90, help="per cent from which new runs wait"),
     "every": Key(kind=SPAN, default="60s", help="how often it is asked"),
     "on_error": Key(
-        kind=one_of("one_at_a_time", "hold", "ignore"), default="one_at_a_time", help="while nothing is known"
+        kind=one_of("one_at_a_time", "hold", "ignore"),
+        default="one_at_a_time",
+        help="while nothing is known: one session at a time, none, or all",
+    ),
+    "credentials": Key(
+        kind=optional(LABEL), help="whose plan it is: only what uses these waits; default: everything"
     ),
 }
+_ON_ERROR = Key(
+    kind=one_of("hold", "ignore"), default="ignore", help="while it can't be asked: start nothing, or go on"
+)
 _PRESSURE = {
-    "dir": Key(kind=optional(WORD), help="presence files with a time to live"),
+    "dir": Key(kind=optional(WORD), help="presence files: who touches one is at work for its time to live"),
     "command": Key(kind=optional(COMMAND), help="exit 0: somebody works"),
     "delay": Key(kind=SPAN, default="30s", help="new starts wait so long at a time"),
-    "at_most": Key(kind=SPAN, default="10m", help="and so long in all"),
+    "at_most": Key(kind=SPAN, default="10m", help="and so long in all; then they go on"),
+    "ttl": Key(kind=SPAN, default="5m", help="how long a presence file counts that does not say it itself"),
+    "on_error": _ON_ERROR,
 }
-_LOAD = {"max_per_core": Key(kind=number(0, above=True), default=0.85, help="1-minute load per core")}
-_MEMORY = {"min_free_mb": Key(kind=number(0), default=500, help="free memory")}
+_LOAD = {
+    "max_per_core": Key(kind=number(0, above=True), default=0.85, help="1-minute load per core"),
+    "on_error": _ON_ERROR,
+}
+_MEMORY = {"min_free_mb": Key(kind=number(0), default=500, help="free memory"), "on_error": _ON_ERROR}
 _GATES = {
     "usage": Key(kind=optional(map_of(_USAGE, UsageGate)), help="waits while the plan is nearly used up"),
     "pressure": Key(kind=optional(map_of(_PRESSURE, _pressure)), help="waits while somebody works"),
@@ -109,9 +137,30 @@ _GATES = {
     "memory": Key(kind=optional(map_of(_MEMORY, MemoryGate)), help="waits while memory is short"),
 }
 _NOTICE = {
-    "command": Key(kind=COMMAND, required=True, help="gets the event as JSON on its standard input"),
+    "command": Key(kind=optional(COMMAND), help="gets the event as JSON on its standard input"),
+    "preset": Key(
+        kind=optional(one_of(*PRESETS)), help="a ready-made command instead: mail needs `to`, webhook `url`"
+    ),
+    "url": Key(kind=optional(WORD), help="where the preset webhook posts the event"),
+    "to": Key(kind=optional(WORD), help="whom the preset mail writes to"),
     "events": Key(kind=EVENTS, default=["dead", "circuit", "hold", "recovered"], help="which ones"),
 }
+_NOTIFIED = map_of(_NOTICE, _notice)
+_NULL = {"type": "null"}
+_ONE_WAY = [
+    {"required": ["command"], "properties": {"command": {"type": "array"}, "preset": _NULL}},
+    *(
+        {
+            "required": ["preset", *preset.needs],
+            "properties": {
+                "command": _NULL,
+                "preset": {"const": name},
+                **{need: {"type": "string"} for need in preset.needs},
+            },
+        }
+        for name, preset in PRESETS.items()
+    ),
+]
 _CHANGED = map_of(RUNNER, dict, fill=False)
 _ADDED = {**_CHANGED.schema, "required": ["argv"]}
 _RUNNERS = named(LABEL, _CHANGED, allowed="a map of runners by name", build=_runners)
@@ -152,7 +201,11 @@ KEYS: dict[str, Key] = {
         help="adds runners to claude, codex, gemini and command, or changes these",
     ),
     "gates": Key(kind=map_of(_GATES, Gates), default={}, help="when new runs wait"),
-    "notify": Key(kind=list_of(map_of(_NOTICE, Notice)), default=[], help="commands that are told of events"),
+    "notify": Key(
+        kind=list_of(replace(_NOTIFIED, schema={**_NOTIFIED.schema, "oneOf": _ONE_WAY})),
+        default=[],
+        help="commands that are told of events",
+    ),
     "defaults": Key(
         kind=Kind(
             read=_defaults,

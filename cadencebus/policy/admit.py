@@ -37,6 +37,7 @@ class Running:
     """A run that takes room now."""
 
     cadence: str
+    credentials: str = ""
     group: int | None = None
     inline: bool = False
     exclusive: bool = False
@@ -82,14 +83,16 @@ def admit(
     waits: dict[str, Wait] = {}
     free = []
     for head in sorted(waiting, key=_rank):
-        held = None if head.force else held_by(head, by_scope)
+        held = None if head.force else held_by(head, by_scope, room, now)
         if held is not None:
-            waits[head.cadence] = Wait(held.reason, held.detail, held.until)
+            waits[head.cadence] = Wait(held.reason, held.detail, held.changes_at(now))
         else:
             free.append(head)
     room.lowest_group(free)
     for head in free:
-        wait = room.refuse(head)
+        # Asked again: whoever was let in before may be the only one that a probing hold lets through.
+        held = None if head.force else held_by(head, by_scope, room, now)
+        wait = room.refuse(head) if held is None else Wait(held.reason, held.detail, held.changes_at(now))
         if wait is None:
             room.take(head)
             starts.append(head)
@@ -98,14 +101,23 @@ def admit(
     return Admission(tuple(starts), waits)
 
 
-def held_by(head: Waiting, by_scope: Mapping[str, Sequence[Hold]]) -> Hold | None:
-    """The hold that keeps it longest, of those that cover it."""
+def held_by(
+    head: Waiting, by_scope: Mapping[str, Sequence[Hold]], room: _Room, now: float
+) -> Hold | None:
+    """The hold that keeps it longest, of those that cover it and let nobody (or nobody more) through."""
     covering = [
         hold
         for scope in (BUS, on_credentials(head.credentials), on_cadence(head.cadence))
         for hold in by_scope.get(scope, ())
+        if not _lets_through(hold, head, room, now)
     ]
     return max(covering, key=lambda hold: float("inf") if hold.until is None else hold.until, default=None)
+
+
+def _lets_through(hold: Hold, head: Waiting, room: _Room, now: float) -> bool:
+    """Whether a hold that lets a few sessions through has room for this one; beside the slots all may go."""
+    few = hold.lets(now)
+    return few > 0 and (head.inline or room.sessions_under(hold) < few)
 
 
 def _rank(head: Waiting) -> tuple[bool, int, int, float, str]:
@@ -128,6 +140,9 @@ class _Room:
         self._mine = Counter(run.cadence for run in running)
         self._groups = [run.group for run in running if run.group is not None]
         self._count = len(running)
+        self._sessions_of = Counter(
+            (run.cadence, run.credentials) for run in running if not run.inline and not run.landing
+        )
         self._alone = next((run.cadence for run in running if run.exclusive), None)
         self._waits_alone: str | None = None
         self._lowest: int | None = None
@@ -169,12 +184,21 @@ class _Room:
             return Wait("drain", "max_sessions is 0: nothing new starts")
         return Wait("full", f"all {self._caps.sessions} session slots are taken")
 
+    def sessions_under(self, hold: Hold) -> int:
+        """How many sessions that a hold covers are going on."""
+        return sum(
+            count
+            for (cadence, credentials), count in self._sessions_of.items()
+            if hold.covers(cadence, credentials)
+        )
+
     def take(self, head: Waiting) -> None:
         """Let it in."""
         if head.inline:
             self._inline -= 1
         else:
             self._sessions -= 1
+            self._sessions_of[head.cadence, head.credentials] += 1
         self._mine[head.cadence] += 1
         self._count += 1
         if head.exclusive:

@@ -72,6 +72,11 @@ def test_settings_made_by_hand_have_the_defaults_of_those_that_were_read() -> No
                 Notice(command=("x",), events=("dead",)),
             ),
         ),
+        (
+            "notify",
+            [{"preset": "mail", "to": "ops@example.org", "events": []}],
+            (Notice(preset="mail", to="ops@example.org", events=()),),
+        ),
         ("defaults", {"timeout": "5m", "circuit": {"open": 1}}, {"timeout": "5m", "circuit": {"open": 1}}),
     ],
 )
@@ -107,6 +112,7 @@ def test_a_key_is_read_as_it_is_meant(key: str, written: object, read: object) -
         ("gates", {"presure": {}}, "gates.presure", "one of usage, pressure"),
         ("notify", [{"events": ["dead"]}], "notify.0.command", "an argv list"),
         ("notify", {"command": ["x"]}, "notify", "a list"),
+        ("notify", [{"preset": "mail"}], "notify.0.to", "needed by the preset mail"),
         ("runners", {"aider": {}}, "runners.aider.argv", "no runner of this name is built in"),
         ("runners", {"aider": {"argv": "aider"}}, "runners.aider.argv", "an argv list"),
         ("runners", {"aider": {"argv": ["a"], "stdin": "no"}}, "runners.aider.stdin", "prompt or null"),
@@ -175,7 +181,11 @@ DRAWN: dict[str, list[Any]] = {
         ),
         *({"memory": {"min_free_mb": 1.5}}, {"usage": {"command": ["x"], "hold_at": 100}}, {"lod": {}}, None),
     ],
-    "notify": [[], [{"command": ["x"]}], [{}], [{"command": ["x"], "events": ["daed"]}], ["x"], None],
+    "notify": [
+        *([{"preset": "mail"}], [{"preset": "webhook", "url": "https://x"}], [{"preset": "pigeon"}]),
+        *([{"preset": "macos", "command": ["x"]}], [{"preset": "macos", "command": None}]),
+        *([], [{"command": ["x"]}], [{}], [{"command": ["x"], "events": ["daed"]}], ["x"], None),
+    ],
     "defaults": [{}, {"timeout": 5}, {"timeout": 0}, {"nope": 1}, {"circuit": {"open": "x"}}, None],
     "max_sesions": [1],
 }
