@@ -7,6 +7,7 @@ import importlib
 import io
 import re
 import sys
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from cadencebus.cli.finding import STATES, WAITING, listing
@@ -102,7 +103,7 @@ def _options(verb: str, context: Context) -> list[str]:
         return []
     text = io.StringIO()
     with contextlib.suppress(ModuleNotFoundError, SystemExit), contextlib.redirect_stdout(text):
-        module = importlib.import_module(f"cadencebus.cli.{verb}")
+        module = importlib.import_module(f"cadencebus.cli.{verb}{'_'[: iskeyword(verb)]}")
         if (module.__doc__ or "").startswith(f"`cadence {verb}`"):
             module.main(["--help"], context)
     return sorted({option for option in _OPTION.findall(text.getvalue()) if option.startswith("--")})

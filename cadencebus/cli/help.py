@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from cadencebus.cli.options import Parser
@@ -58,7 +59,7 @@ def _verb(name: str, context: Context) -> int:
     """Let a verb explain itself."""
     if name.isidentifier() and name.islower():
         try:
-            module = importlib.import_module(f"cadencebus.cli.{name}")
+            module = importlib.import_module(f"cadencebus.cli.{name}{'_'[: iskeyword(name)]}")
         except ModuleNotFoundError:
             module = None
         # Not every room of this floor is a verb; one that is begins with its name.

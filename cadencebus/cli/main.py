@@ -46,6 +46,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("start", "take it back"),
     "install": ("install", "consumer and timers as native units"),
     "uninstall": ("uninstall", "take them away again"),
+    "export": ("export", "the queue as one file"),
+    "import": ("import_", "take such a file in"),
     "history": ("history", "runs that ended"),
     "stats": ("stats", "how each cadence fares, in numbers"),
     "proof": ("proof", "from inside a run: the work is done"),

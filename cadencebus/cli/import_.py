@@ -1,0 +1,90 @@
+"""`cadence import`: take in what `cadence export` wrote; all of it or nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, TYPE_CHECKING
+
+from cadencebus.cli.export import spell
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output, safe
+from cadencebus.cli.telling import tell
+from cadencebus.errors import NoSuch
+from cadencebus.store import fitness
+from cadencebus.store.prompts import Prompts
+from cadencebus.store.unpacking import MOST_BYTES, Taken, unpack
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence import bus.jsonl
+  cadence import bus.jsonl --dry-run
+  zcat bus.jsonl.gz | cadence import -"""
+MORE = """Ids stay as they are. What is here already is never overwritten: a tick whose id is known is
+reported as a duplicate; a memory, key or hold that is here stays. Importing twice is the same as once."""
+_SHOWN = 5
+
+
+def main(words: list[str], context: Context) -> int:
+    """Check all of it, then take it in durably."""
+    parser = Parser("import", f"Take in what `cadence export` wrote.\n\n{MORE}", EXAMPLES)
+    parser.add_argument("file", help="the export; - for standard input")
+    parser.add_argument("--dry-run", action="store_true", help="check it, and say what would be done")
+    parser.add_argument(
+        "--unknown", action="store_true", help="also ticks of cadences that have no file here: they will die"
+    )
+    asked = parser.parse_args(words)
+    home, out = context.home, Output(context)
+    fitness.check(home)
+    known = set(Prompts(home).names())
+
+    def agree(taken: Taken) -> bool:
+        missing = sorted(taken.cadences - known)
+        if missing and not asked.unknown:
+            raise NoSuch(
+                f"no such cadence here: {', '.join(missing[:_SHOWN])}{' …'[: len(missing) > _SHOWN]}: "
+                "nothing was imported",
+                next_step="copy their files into prompts/ first (or --unknown, and they go to dead/)",
+            )
+        return not asked.dry_run
+
+    taken = unpack(home, _lines(asked), agree)
+    if not asked.dry_run and taken.new:
+        tell(home, {"event": "home.imported", "counts": taken.new, "by": "operator"})
+    _report(out, taken, dry=asked.dry_run)
+    return 0
+
+
+def _lines(asked: Namespace) -> Iterator[bytes]:
+    if asked.file == "-":
+        yield from _cut(sys.stdin.buffer)
+        return
+    try:
+        file = open(asked.file, "rb")  # noqa: SIM115 - closed two lines below
+    except OSError as error:
+        raise NoSuch(f"{asked.file}: {error.strerror}") from None
+    with file:
+        yield from _cut(file)
+
+
+def _cut(file: IO[bytes]) -> Iterator[bytes]:
+    # Never more of a line than is allowed: a file of two gigabytes may be one line.
+    while line := file.readline(MOST_BYTES + 1):
+        yield line
+
+
+def _report(out: Output, taken: Taken, *, dry: bool) -> None:
+    if out.json:
+        out.document(
+            {"dry_run": dry, "counts": taken.new, "duplicates": taken.duplicates, "kept": taken.kept}
+        )
+        return
+    out.line(f"{'would import' if dry else 'imported'}: {spell(taken.new)}")
+    if taken.duplicates:
+        shown = ", ".join(taken.duplicates[:_SHOWN]) + " …"[: len(taken.duplicates) > _SHOWN]
+        out.line(f"{len(taken.duplicates)} here already: {shown}")
+    for place in taken.kept:
+        out.line(f"kept as it is: state/{safe(place)}")
