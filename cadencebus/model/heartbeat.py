@@ -20,6 +20,8 @@ from cadencebus.model.duration import ALLOWED, parse_duration
 from cadencebus.model.naming import is_cadence
 
 KEYS = ("name", "interval", "prompt")
+# As with `every`: what is asked for more often than that is a mistake.
+SHORTEST = 1.0
 _HEADING = "tasks:"
 _FENCES = ("```", "~~~")
 _BLOCK = re.compile(r"[|>][-+]?")
@@ -41,10 +43,11 @@ class HeartbeatTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What could not be read, and where."""
+    """What could not be read, where, and of which task if that much is clear."""
 
     line: int
     text: str
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,11 @@ class Heartbeat:
 
     tasks: tuple[HeartbeatTask, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The cadences that it asks for, well or badly."""
+        return sorted({task.name for task in self.tasks} | {wrong.task for wrong in self.problems} - {""})
 
 
 @dataclass(slots=True)
@@ -200,24 +208,27 @@ def _indent(line: str) -> int:
 
 def _task(item: _Item, problems: list[Problem]) -> HeartbeatTask | None:
     """The task of an item, if all three keys are there and right."""
+    name_at, name = item.values.get("name", (0, ""))
+    known = name if is_cadence(name) else ""
     missing = [key for key in KEYS if not item.values.get(key, (0, ""))[1]]
     if missing:
-        problems.append(Problem(line=item.line, text=f"a task without {' and '.join(missing)}"))
+        said = f"a task without {' and '.join(missing)}"
+        problems.append(Problem(line=item.line, text=said, task=known))
         return None
-    (name_at, name), (interval_at, interval), (_, prompt) = (item.values[key] for key in KEYS)
-    seconds = 0.0
-    allowed = ALLOWED
+    (interval_at, interval), (_, prompt) = item.values["interval"], item.values["prompt"]
+    seconds, allowed = 0.0, ALLOWED
     try:
         seconds = parse_duration(interval)
     except ValueError as error:
         allowed = str(error)
-    if not seconds:
-        problems.append(Problem(line=interval_at, text=f"interval: {interval!r} must be {allowed}, above 0"))
-    if not is_cadence(name):
+    right = seconds >= SHORTEST
+    if not right:
+        said = f"interval: {interval!r} must be {allowed}, a second or more"
+        problems.append(Problem(line=interval_at, text=said, task=known))
+    if not known:
         letters = "small letters, digits, `.`, `_` and `-`, 64 at most"
-        problems.append(
-            Problem(line=name_at, text=f"name: {name!r} can't name a cadence; allowed are {letters}")
-        )
-    if not seconds or not is_cadence(name):
+        said = f"name: {name!r} can't name a cadence; allowed are {letters}"
+        problems.append(Problem(line=name_at, text=said))
+    if not (right and known):
         return None
     return HeartbeatTask(name=name, interval=seconds, prompt=prompt, line=item.line)

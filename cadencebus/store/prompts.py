@@ -1,4 +1,4 @@
-"""The folder prompts/: one file a cadence, read anew whenever it changed."""
+"""The folder prompts/: one file a cadence, read anew whenever it changed; and the tasks of HEARTBEAT.md."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cadencebus.policy.timetable import cron_line
 from cadencebus.store import files
 from cadencebus.store.badfile import BadFile, Problem, problems_of
 from cadencebus.store.glance import Glance, glance, unchanged
+from cadencebus.store.heartbeat import HeartbeatFile
 from cadencebus.store.yamltext import BadYAML, Document, load
 
 if TYPE_CHECKING:
@@ -51,9 +52,14 @@ class Prompts:
         self._home = home
         self._defaults = defaults
         self._known: dict[str, _Read] = {}
+        self.heartbeat = HeartbeatFile(home)
 
     def names(self) -> list[str]:
-        """The cadences that have a file; `_*.md` are parts of prompts."""
+        """The cadences that have a file (`_*.md` are parts of prompts), and those of HEARTBEAT.md."""
+        return sorted({*self.in_folder(), *self.heartbeat.read().names})
+
+    def in_folder(self) -> list[str]:
+        """The cadences that have a file of their own."""
         with contextlib.suppress(FileNotFoundError):
             found = (
                 name.removesuffix(".md") for name in os.listdir(self._home.prompts) if name[-3:] == ".md"
@@ -61,15 +67,24 @@ class Prompts:
             return sorted(name for name in found if is_cadence(name))
         return []
 
+    def defined(self, name: str) -> bool:
+        """Whether something defines this cadence, well or badly."""
+        return is_cadence(name) and (
+            files.exists(self._home.prompt(name)) or name in self.heartbeat.read().names
+        )
+
     def load(self, name: str) -> Cadence:
         """The cadence as its file reads now.
 
         UnknownCadence where there is no file, BadFile where it makes no sense, OSError for anything else.
         """
         at = glance(self._home.prompt(name)) if is_cadence(name) else None
-        if at is None:
-            raise self._unknown(name)
         defaults = self._defaults()
+        if at is None:
+            beating = self.heartbeat.load(name, defaults) if is_cadence(name) else None
+            if beating is None:
+                raise self._unknown(name)
+            return beating
         known = self._known.get(name)
         if known is None or known.defaults is not defaults or not unchanged(known.at, at):
             known = self._known[name] = self._read(name, at, defaults)
