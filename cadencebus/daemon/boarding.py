@@ -140,30 +140,41 @@ def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool)
         text = b"" if guard else prompt.render(cadence, tick)
     except prompt.BadPrompt as error:
         raise Doomed("bad_prompt", str(error)) from None
-    memory = gear.memory.load(cadence.name, gear.clock.wall())
-    resumed = bool(cadence.resume and memory.get("session_id") and runner.agent)
-    session_id = (memory["session_id"] if resumed else str(uuid.uuid4())) if runner.agent else None
+    cwd = os.path.normpath(os.path.join(gear.home.root, os.path.expanduser(cadence.cwd or ".")))
+    former_session = _former_session(gear, cadence, runner, cwd)
+    session_id = former_session or (str(uuid.uuid4()) if runner.agent else None)
     try:
         run = runs.make(gear.home, tick)
     except runs.TooManyRuns as error:
         raise Doomed("too_many_runs", str(error)) from None
-    cwd = os.path.join(gear.home.root, os.path.expanduser(cadence.cwd or "."))
     boarded = Boarded(
         tick=tick,
         cadence=cadence,
         runner=runner,
         run=run,
-        cwd=os.path.normpath(cwd),
+        cwd=cwd,
         started_at=gear.clock.wall(),
         monotonic=gear.clock.monotonic(),
         session_id=session_id,
-        resumed=resumed,
+        resumed=former_session is not None,
         probe=probe,
         guard=guard,
         prompt=text,
     )
     boarded = replace(boarded, argv=_argv(gear, boarded))
     return replace(boarded, record=_record(gear, boarded))
+
+
+def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> str | None:
+    """The session to go on with; one of another runner or folder would not be found there."""
+    memory = gear.memory.load(cadence.name, gear.clock.wall())
+    session = memory.get("session_id")
+    if not (cadence.resume and runner.agent and session):
+        return None
+    tick_id, _, number = str((memory.get("last_run") or {}).get("run", "")).rpartition(".")
+    last = (runs.record(runs.folder(gear.home, tick_id, int(number))) if number.isdigit() else None) or {}
+    known = (last.get("runner", runner.name), str(last.get("cwd", cwd)).replace("{home}", gear.home.root))
+    return str(session) if known == (runner.name, cwd) else None
 
 
 def furnish(gear: Gear, boarded: Boarded) -> launch.LaunchRequest:

@@ -35,7 +35,7 @@ class Probe:
         self._next = 0.0
         self._asking: asyncio.Task[bool] | None = None
 
-    async def verdict(self, silent: float, now: float) -> Stop | None:
+    def verdict(self, silent: float, now: float) -> Stop | None:
         """What it says of a run that has been silent for so long; None while it says nothing against it."""
         if self._asking is not None and self._asking.done():
             wedged, self._asking = self._asking.result(), None
@@ -47,6 +47,11 @@ class Probe:
         if command and self._asking is None and silent >= self._silence and now >= self._next:
             self._asking = asyncio.ensure_future(self._ask(command))
         return None
+
+    @property
+    def asking(self) -> tuple[asyncio.Task[bool], ...]:
+        """The question that is under way, if one is: its answer is worth waking up for."""
+        return (self._asking,) if self._asking is not None else ()
 
     async def close(self) -> None:
         """End a judge who is still at it."""

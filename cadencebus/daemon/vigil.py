@@ -61,7 +61,9 @@ class Vigil:
         bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, note.shim if note else None))
         try:
             while not bell.done():
-                await asyncio.wait([bell], timeout=GLANCE)
+                await asyncio.wait(
+                    [bell, *self._probe.asking], timeout=GLANCE, return_when=asyncio.FIRST_COMPLETED
+                )
                 if not bell.done():
                     await self._glance()
         finally:
@@ -83,7 +85,7 @@ class Vigil:
         decision = judge(self._limits(), self._signs(), self._gear.clock.monotonic())
         if isinstance(decision, Look):
             now = self._gear.clock.monotonic()
-            decision = await self._probe.verdict(now - self._last_output, now) or decision
+            decision = self._probe.verdict(now - self._last_output, now) or decision
         if isinstance(decision, Stop):
             await asyncio.to_thread(self.end, decision.klass, decision.detail)
 

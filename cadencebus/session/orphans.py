@@ -56,6 +56,8 @@ def sweep(folder: int, group: int) -> bool:
         seen = lineage.census()
         left = lineage.below([os.getpid()], seen)
         fresh = {pid: {"pid": pid, **lineage.describe(pid)} for pid in left if pid not in told}
+        # Who forks and exits is gone before it can be asked for its name; the last of its line is not.
+        fresh = {pid: one for pid, one in fresh.items() if one["name"]}
         if fresh:
             told |= fresh
             _tell(folder, told, [])

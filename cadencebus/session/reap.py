@@ -14,6 +14,7 @@ from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
 
 _PAUSE = 0.01
+_EMPTY_LOOKS = 2
 _TOLD_MOST = 1 << 20
 
 
@@ -74,7 +75,10 @@ def sweep(run_id: str, within: float = 10.0) -> SweepResult:
     """Kill every process of a run, in rounds, until none is found or the time is up."""
     deadline = time.monotonic() + within
     killed: dict[int, Leftover] = {}
-    while left := _found(run_id, seen := lineage.census()):
+    looks = 0
+    # Who is between two programs shows no environment for a moment: one empty look is not enough.
+    while (left := _found(run_id, seen := lineage.census())) or looks < _EMPTY_LOOKS:
+        looks = 0 if left else looks + 1
         for group in lineage.whole_groups({leftover.pid for leftover in left}, seen):
             lineage.kill_group(group)
         for leftover in left:

@@ -176,14 +176,15 @@ class Shim:
     def _next_step(self) -> None:
         self.ending = True
         number, wait = self.ladder.pop(0) if self.ladder else (signal.SIGKILL, 5.0)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if number == signal.SIGKILL:
-                os.killpg(self.child, number)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            # Our own child, not yet reaped: its pid can't be anybody else's.
-            os.kill(self.child, number)
-            # A stopped one hears nothing but SIGKILL.
-            os.kill(self.child, signal.SIGCONT)
+        # A stopped one hears nothing but SIGKILL.
+        for each in (number, signal.SIGCONT):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                # Our own child, not yet reaped: its pid can't be anybody else's. As a Ctrl-C does, the signal
+                # goes to its group: a shell that waits for its command hears nothing before that has ended.
+                if os.getpgid(self.child) == self.child:
+                    os.killpg(self.child, each)
+                else:
+                    os.kill(self.child, each)
         self._wait(wait)
 
     def _end_name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -46,11 +47,11 @@ def _replaced(signals: list[signal.Signals], options: Options) -> list[str]:
         for number in signals:
             consumer = ground.behind("run")
             started.append(consumer)
-            if not until(lambda pid=consumer.pid: _leads(ground, pid) and len(_sessions(ground)) >= SESSIONS):
+            if not until(lambda pid=consumer.pid: leads(ground, pid) and len(_sessions(ground)) >= SESSIONS):
                 faults.append(f"not all started: {len(_sessions(ground))}")
             if number == signal.SIGUSR2:
                 # The shims die, the consumer lives: the runs are interrupted, swept and begun anew.
-                for shim in _shims(ground):
+                for shim in shims(ground):
                     os.kill(shim, signal.SIGKILL)
                 number = signal.SIGKILL  # noqa: PLW2901
             consumer.send_signal(number)
@@ -73,10 +74,10 @@ def _replaced(signals: list[signal.Signals], options: Options) -> list[str]:
         ground.remove()
 
 
-def _leads(ground: Ground, pid: int) -> bool:
+def leads(ground: Ground, pid: int) -> bool:
     """Whether this consumer has finished its start."""
     try:
-        return json.loads((ground.state / "consumer.json").read_bytes())["pid"] == pid
+        return json.loads((ground.state / "consumer.json").read_bytes())["pid"] == pid  # type: ignore[no-any-return]
     except (OSError, ValueError, KeyError):
         return False
 
@@ -85,13 +86,16 @@ def _sessions(ground: Ground) -> list[str]:
     return [line[2] for line in audit.log_lines(ground) if line[0] == "start"]
 
 
-def _shims(ground: Ground) -> list[int]:
-    """The leaders of the runs, by their own word."""
+def shims(ground: Ground) -> list[int]:
+    """The leaders of the runs, by their own word; only the lock says that it still holds."""
     found = []
     for path in (ground.state / "runs").glob("*/*/alive"):
-        word = path.read_text().partition('"shim": ')[2].partition(",")[0]
-        if word.isdigit():
-            found.append(int(word))
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                word = file.read().partition('"shim": ')[2].partition(",")[0]
+                found += [int(word)] if word.isdigit() else []
     return found
 
 

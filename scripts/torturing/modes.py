@@ -11,6 +11,7 @@ MODES: dict[str, tuple[str, str]] = {
     "power": ("power", "states that a power cut may leave when unsynced operations are lost in any order"),
     "hostile": ("hostile", "an inbox full of rubbish, with healthy ticks in between"),
     "adopt": ("adopt", "kill and replace the consumer while sessions run"),
+    "soak": ("soak", "sessions that misbehave at random under a consumer that is killed at random"),
     "stop": ("stop", "SIGSTOP and SIGCONT of consumer and sessions"),
     "clock": ("clock", "a wall clock that jumps by a day in either direction"),
     "mutants": ("seeded", "each mode must catch the faults that are put in on purpose"),

@@ -265,11 +265,16 @@ def claude_ok() -> None:
 
 def claude_error(status: str, text: str) -> None:
     """End as on an error of the API: subtype success, is_error true, exit 1."""
+    claude_fails(status, text)
+    os._exit(1)
+
+
+def claude_fails(status: str, text: str) -> None:
+    """Tell of an error of the API, and not end."""
     _init()
     kind = {401: "authentication_failed", 429: "rate_limit"}.get(int(status), "server_error")
     _event("assistant", error=kind, message=_message(f"API Error: {status} {text}", model="<synthetic>"))
     _result(f"API Error: {status} {text}", is_error=True, api_error_status=int(status))
-    os._exit(1)
 
 
 def claude_result_then_hang(seconds: str) -> None:
@@ -524,7 +529,15 @@ _DESCENDANTS = (
     orphan_zombies,
 )
 _CLAUDE = (
-    *(claude_ok, claude_error, claude_result_then_hang, claude_hang, claude_tool_then_hang, claude_waits),
+    *(
+        claude_ok,
+        claude_error,
+        claude_fails,
+        claude_result_then_hang,
+        claude_hang,
+        claude_tool_then_hang,
+        claude_waits,
+    ),
     *(claude_retrying, claude_limit, claude_turns, claude_cut, claude_silent, claude_long_line, claude_flood),
     *(claude_slash, claude_session),
 )
@@ -539,7 +552,7 @@ WORDS: dict[str, Callable[..., None]] = {
     },
 }
 # Options with a value; what else begins with two dashes stands alone.
-_SESSIONS = {"--session-id": "new", "--resume": "old"}
+_SESSIONS = {"--session-id": "new", "--resume": "old", "resume": "old"}
 _VALUED = ("--output-format", "--model", "--max-turns", "--max-budget-usd", "--permission-mode")
 
 
@@ -552,7 +565,7 @@ def without_options(words: list[str]) -> list[str]:
             ASKED[_SESSIONS[word]] = next(rest)
         elif word in _VALUED:
             next(rest)
-        elif not word.startswith("--") and word != "-p":
+        elif not word.startswith("--") and word not in {"-p", "-"}:
             left.append(word)
     return left
 

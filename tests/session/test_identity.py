@@ -6,16 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cadencebus.session import identity, lineage
 from cadencebus.session.identity import Identity
 
+if TYPE_CHECKING:
+    from tests.conftest import Eventually
 
-def test_a_living_process_is_known_by_pid_start_and_mark() -> None:
+
+def test_a_living_process_is_known_by_pid_start_and_mark(eventually: Eventually) -> None:
     """And is nobody once it is gone, or waits to be buried."""
-    with subprocess.Popen(["sleep", "60"], env={"CADENCE_RUN_ID": "a.1"}) as child:
+    with subprocess.Popen(["sleep", "5"], env={"CADENCE_RUN_ID": "a.1"}) as child:
+        # Popen comes back in the middle of exec, when there is no environment yet.
+        eventually(lambda: identity.mark_of(child.pid))
         one = identity.identify(child.pid)
         assert one is not None
         assert (one.pid, one.mark) == (child.pid, "a.1")
@@ -30,7 +36,7 @@ def test_a_living_process_is_known_by_pid_start_and_mark() -> None:
 
 def test_a_signal_is_sent_only_to_who_was_meant() -> None:
     """Looked at again with a handle on the process in hand."""
-    with subprocess.Popen(["sleep", "60"]) as child:
+    with subprocess.Popen(["sleep", "5"]) as child:
         assert not lineage.send(child.pid, signal.SIGKILL, lambda: False)
         assert child.poll() is None
         assert lineage.send(child.pid, signal.SIGKILL, lambda: True)
@@ -94,7 +100,7 @@ def test_a_group_is_spared_where_the_caller_is_in_it() -> None:
 def test_a_process_whose_first_thread_has_ended_lives() -> None:
     """It shows as a zombie while the others run on."""
     code = (
-        "import ctypes, threading, time; t = threading.Thread(target=time.sleep, args=(60,)); t.start();"
+        "import ctypes, threading, time; t = threading.Thread(target=time.sleep, args=(5,)); t.start();"
         "print(flush=True); ctypes.CDLL(None).pthread_exit(None)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:

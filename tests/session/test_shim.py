@@ -180,3 +180,21 @@ def test_the_pid_is_written_where_run_json_has_room_for_it(start: Start) -> None
     note = launch.read_alive(str(run.folder))
     assert note is not None
     assert (note.shim, note.pid) == (run.shim, json.loads(run.said)["pid"])
+
+
+def test_a_shell_that_waits_for_its_command_is_ended_at_once(start: Start) -> None:
+    """The signal goes to the group, as a Ctrl-C does: a shell hears nothing while its command runs."""
+    shell = "trap 'echo cleaned up; exit 3' TERM; echo ready; sleep 60"
+    run = start(argv=("sh", "-c", shell), ladder=(("SIGTERM", 20.0), ("SIGKILL", 5.0)))
+    run.hears("ready")
+    (run.folder / "ending.json").write_text("{}")
+    assert launch.request_end(str(run.folder))
+    assert run.over(within=5.0) == "exit.3"
+    assert run.said == "ready\ncleaned up\n"
+
+
+def test_a_session_that_left_its_group_is_still_heard_of(start: Start) -> None:
+    """An interactive shell makes a group of its own."""
+    run = start(argv=("setsid", "-w", "sleep", "60"), ladder=(("SIGTERM", 5.0), ("SIGKILL", 5.0)))
+    assert launch.request_end(str(run.folder))
+    assert run.over(within=4.0) == "exit.sig15"
