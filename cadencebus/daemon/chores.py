@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from cadencebus.daemon.mending import Mending
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,8 +31,7 @@ class Chore(Protocol):
 
 def chores_of(gear: Gear) -> list[Chore]:
     """Every chore of a consumer that lives on."""
-    _ = gear
-    return []
+    return [Mending(gear)]
 
 
 class Chores:

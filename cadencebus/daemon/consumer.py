@@ -12,19 +12,21 @@ from cadencebus.daemon.chores import Chores, chores_of
 from cadencebus.daemon.crew import Crew
 from cadencebus.daemon.disk import Disk
 from cadencebus.daemon.flight import Flight
+from cadencebus.daemon.gates import gates_of, prime
+from cadencebus.daemon.hunger import Hunger
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Recovery, retell
 from cadencebus.daemon.sideline import Sideline
+from cadencebus.daemon.warden import Warden
 from cadencebus.model.naming import parse_deferred
 from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
-    from cadencebus.model.hold import Hold
 
 # Correctness rests on this, not on an event arriving; a rescan may take a hundredth of the time at most.
 RESCAN = 30.0
@@ -39,7 +41,9 @@ class Consumer:
         self.index = Index()
         self.calendar = Calendar()
         self.flights: dict[str, Flight] = {}
-        self.lineup = Lineup(gear, self.index)
+        self.presence = Presence(gear)
+        self.warden = Warden(gear, self._told, self.presence.snapshot_circuits)
+        self.lineup = Lineup(gear, self.index, self.warden)
         self.intake = Intake(
             gear.spool,
             self.index,
@@ -50,7 +54,6 @@ class Consumer:
             tell=self._told,
         )
         self.sideline = Sideline(gear, self.index)
-        self.presence = Presence(gear)
         self.admission = Admission(())
         self.stopping = False
         # `run --once`: only what a guard has let pass may still start.
@@ -61,10 +64,13 @@ class Consumer:
         self._events: list[dict[str, Any]] = []
         self._rescan_at = 0.0
         self.crew = Crew(self._failed)
-        self._chores = Chores(gear, self.crew, chores_of(gear))
+        self.gates = gates_of(gear)
+        self.hunger = Hunger(gear)
+        self._chores = Chores(gear, self.crew, [*self.gates, *chores_of(gear)])
         self._disk = Disk(gear, self.crew.take_on, self._disk_is_back)
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
+        gear.aloft = self.flights.__len__
 
     async def begin(self) -> None:
         """Mend what a former consumer left, adopt what still runs, then be ready for the first turn."""
@@ -82,6 +88,7 @@ class Consumer:
                     self.index.take_fresh(cadence.name)
                 self._launch(flight, flight.adopt(tick, run))
         self._rescan_at = self.gear.clock.monotonic() + RESCAN
+        await prime(self.gear, self.gates)
         self.presence.snapshot_circuits()
         running = [tick.name.file for tick, _, _ in adoptees]
         self.crew.take_on(self._retell([*self.index.names(), *self.calendar.names(), *running]))
@@ -157,7 +164,7 @@ class Consumer:
         caps = Caps(sessions=settings.max_sessions, inline=settings.max_inline)
         self._skip_what_came()
         while True:
-            holds = self._holds(now)
+            holds = self.warden.in_force(now)
             waiting = self.lineup.heads(self.flights, holds, now)
             if self.last_orders:
                 waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
@@ -167,24 +174,10 @@ class Consumer:
                 self.intake.bury(file, fault)
             self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
             if not self.admission.starts:
+                self.hunger.look(self.admission.waits)
                 return
             for head in self.admission.starts:
                 self._begin(head)
-
-    def _holds(self, now: float) -> list[Hold]:
-        """The holds in force; those that are over are released and told of."""
-        current = []
-        for hold in self.gear.holds.all(now):
-            if not hold.over(now):
-                current.append(hold)
-            elif hold.reason != "disk_full" and self.gear.holds.release(hold.file):
-                self._told(
-                    {"event": "hold.released", "hold": hold.file, "scope": hold.scope, "reason": hold.reason}
-                )
-                if hold.reason == "circuit_open":
-                    self._told({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
-                    self.presence.snapshot_circuits()
-        return current
 
     def _begin(self, head: Waiting) -> None:
         self.index.discard(head.file)

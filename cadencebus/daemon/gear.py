@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,19 @@ class Gear:
     say: Callable[[str], None]
     rng: random.Random = field(default_factory=random.Random)
     verbose: bool = False
+    accounts: tuple[threading.Lock, ...] = field(
+        default_factory=lambda: tuple(threading.Lock() for _ in range(64))
+    )
+    # How many runs are going on.
+    aloft: Callable[[], int] = field(default=lambda: 0)
     # Rings for another turn.
     wake: Callable[[], None] = field(default=lambda: None)
     # Where an I/O error of the state folder goes; returns when it is worth trying again.
     trouble: Callable[[OSError], Awaitable[None]] = field(default=_raise)
+
+    def account(self, cadence: str) -> threading.Lock:
+        """The lock under which the ends of a cadence's runs are settled, one after the other."""
+        return self.accounts[hash(cadence) % len(self.accounts)]
 
     def tell(self, event: Mapping[str, Any], *, durable: bool = False) -> None:
         """Write one line of the journal."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.daemon.mending import marks
 from cadencebus.model.settlement import Remembered, RunFacts
 from cadencebus.policy.classes import Class, Verdict, verdict_on
 from cadencebus.policy.failure import classify
@@ -57,16 +59,30 @@ def land(
     if verdict is None:
         raise ValueError("neither a run nor a verdict")
     credentials = boarded.runner.credentials if boarded else cadence.runner
-    facts = _facts(gear, tick, boarded, ending, report, now)
-    remembered = Remembered(
-        cadence=gear.memory.load(cadence.name, now),
-        credentials=gear.memory.load(f"_credentials-{credentials}", now),
-        bus=gear.memory.load("_bus", now),
+    facts = replace(
+        _facts(gear, tick, boarded, ending, report, now),
+        fingerprints=marks(gear, cadence, str(verdict.klass)),
+        metrics=_metrics(gear, boarded, report),
     )
-    settlement = settle(tick, verdict, cadence, credentials, facts, remembered, now=now, rng=gear.rng)
-    gear.closing.close(tick, settlement)
+    settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now)
     if boarded is not None:
         runs.drop_empty_logs(boarded.run)
+    return settlement
+
+
+def _settled(
+    gear: Gear, tick: Tick, verdict: Verdict, cadence: Cadence, credentials: str, facts: RunFacts, now: float
+) -> Settlement:
+    # One at a time: two runs of a cadence that fail together are two failures, not twice the first.
+    with gear.account(cadence.name):
+        remembered = Remembered(
+            cadence=gear.memory.load(cadence.name, now),
+            credentials=gear.memory.load(f"_credentials-{credentials}", now),
+            bus=gear.memory.load("_bus", now),
+            usd_per_day=gear.settings.current.max_usd_per_day,
+        )
+        settlement = settle(tick, verdict, cadence, credentials, facts, remembered, now=now, rng=gear.rng)
+        gear.closing.close(tick, settlement)
     return settlement
 
 
@@ -94,9 +110,27 @@ def _facts(
         session_id=report.session_id if report else None,
         usd=report.usd if report else None,
         turns=report.turns if report else None,
+        agent=boarded.runner.agent,
         absorbed=tuple(runs.absorbed(gear.home, tick.id)),
         logs=os.path.relpath(boarded.run.path, gear.home.state),
     )
+
+
+def _metrics(gear: Gear, boarded: Boarded | None, report: Report | None) -> dict[str, Any]:
+    """What the journal tells of a firing beside its end."""
+    if boarded is None:
+        return {}
+    tick = boarded.tick
+    tried = [str(a["ended_at"]) for a in tick.attempts if a.get("ended_at")]
+    ready = max(tick.created_at, tick.not_before or 0.0, parse_rfc3339(tried[-1]) if tried else 0.0)
+    end = launch.exit_record(boarded.run.path)
+    return {
+        "waited": round(max(0.0, boarded.started_at - ready), 3),
+        "running": gear.aloft(),
+        "tokens": _tokens(report),
+        "peak_rss": end.peak_rss if end else None,
+        "runner": boarded.runner.name,
+    }
 
 
 def _lasted(gear: Gear, boarded: Boarded, end: launch.ExitRecord | None) -> float:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_stamp
 from cadencebus.errors import CadenceError, NoSuch
-from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
+from cadencebus.model.hold import BUS, on_cadence, on_credentials
 from cadencebus.model.naming import DEFAULT_PRIORITY
 from cadencebus.model.tick import BadTick
-from cadencebus.policy import brakes
 from cadencebus.policy.admit import Running, Wait, Waiting
 from cadencebus.policy.circuit import half_open
 
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from cadencebus.daemon.flight import Flight
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Index
+    from cadencebus.daemon.warden import Warden
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.hold import Hold
 
 # A guard's "go on" is good for so long; then it is asked again.
 GUARD_GOOD_FOR = 300.0
@@ -48,8 +49,9 @@ class _Scene:
 class Lineup:
     """Turns the index and the cadence files into the candidates that `admit` chooses from."""
 
-    def __init__(self, gear: Gear, index: Index) -> None:
+    def __init__(self, gear: Gear, index: Index, warden: Warden) -> None:
         self._gear = gear
+        self._warden = warden
         self._index = index
         self._last_started: dict[str, float] = {}
         self._unknown_since: dict[str, float] = {}
@@ -93,7 +95,7 @@ class Lineup:
                 self.waits[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
                 continue
             head = self._head(cadence, file, scene)
-            brake = None if head.force else self._brake(cadence, scene)
+            brake = None if head.force else self._warden.brake(cadence, scene.busy[name], holds, now)
             if brake is None:
                 heads.append(head)
             else:
@@ -117,19 +119,6 @@ class Lineup:
             half_open=half_open(memory, held=on_cadence(name) in scene.open_circuits),
             last_started=self._last_started.get(name, 0.0),
         )
-
-    def _brake(self, cadence: Cadence, scene: _Scene) -> Hold | None:
-        """The hold that the cadence's own rules put on it, written down for everybody to see."""
-        memory = self._gear.memory.load(cadence.name, scene.now)
-        hold = brakes.brake(cadence, memory, running=scene.busy[cadence.name], now=scene.now)
-        if hold is None or self._gear.holds.spared(hold.file, scene.now):
-            return None
-        if hold.scope not in scene.held:
-            self._gear.holds.set(hold, durable=False)
-            self._gear.tell(
-                {"event": "hold.set", "hold": hold.file, "cadence": cadence.name, "reason": hold.reason}
-            )
-        return hold
 
     def _known(self, name: str) -> Cadence | None:
         try:

@@ -191,4 +191,14 @@ def heartbeat(gear: Gear, consumer: Consumer, started_at: float, version: str) -
             for flight in consumer.flights.values()
             if flight.boarded is not None
         ],
+        "gates": {
+            gate.name: {
+                "shut": gate.answer.shut,
+                "failing": gate.answer.failing,
+                "detail": gate.answer.detail,
+            }
+            for gate in consumer.gates
+            if gate.answer is not None
+        },
+        "starving": consumer.hunger.starving,
     }

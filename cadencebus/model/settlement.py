@@ -30,17 +30,22 @@ class RunFacts:
     turns: int | None = None
     absorbed: tuple[str, ...] = ()
     logs: str = ""
+    # Whether its program talks to an API: only then its end says something of the network.
+    agent: bool = False
+    # What the journal tells of it beside the usual: tokens, memory, how long it waited, beside whom it ran.
+    metrics: Mapping[str, Any] | None = None
     # What a change of would release a hold on configuration or credentials.
     fingerprints: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """The memories a settlement may change: the cadence's, its credentials', the bus's."""
+    """The memories a settlement may change: the cadence's, its credentials', the bus's with its purse."""
 
     cadence: Mapping[str, Any]
     credentials: Mapping[str, Any]
     bus: Mapping[str, Any]
+    usd_per_day: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

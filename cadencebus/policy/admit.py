@@ -101,9 +101,7 @@ def admit(
     return Admission(tuple(starts), waits)
 
 
-def held_by(
-    head: Waiting, by_scope: Mapping[str, Sequence[Hold]], room: _Room, now: float
-) -> Hold | None:
+def held_by(head: Waiting, by_scope: Mapping[str, Sequence[Hold]], room: _Room, now: float) -> Hold | None:
     """The hold that keeps it longest, of those that cover it and let nobody (or nobody more) through."""
     covering = [
         hold

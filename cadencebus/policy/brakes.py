@@ -1,4 +1,4 @@
-"""The brakes that a cadence puts on itself: its active hours, and how many runs an hour may have."""
+"""The brakes that a cadence puts on itself: its active hours, its runs an hour, its money a day."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.hold import Hold, on_cadence
+from cadencebus.policy import budgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cadencebus.model.cadence import Cadence
 
 _HOUR = 3600.0
+# Asked anew whenever a tick waits: a rule that was changed lets go at once.
+REASONS = frozenset({"active_hours", "runs_per_hour", "daily_budget"})
 
 
 def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: float) -> Hold | None:
@@ -27,6 +30,9 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
             return Hold(
                 scope=scope, reason="active_hours", since=now, until=opens, detail="outside its active hours"
             )
+    spent = budgets.used_up(scope, cadence.max_usd_per_day, memory, cadence.timezone, now)
+    if spent is not None:
+        return spent
     most = cadence.max_runs_per_hour
     if most:
         recent = sorted(

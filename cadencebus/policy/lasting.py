@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import Hold, on_cadence
+from cadencebus.policy import budgets
 from cadencebus.policy import circuit as breaker
 from cadencebus.policy.backoff import wait_after
 from cadencebus.policy.classes import CLASSES, Class
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
 
 TURN_STREAK = 5
+_BREACHES = "turn_budget"
 # The newest run weighs this much in the averages.
 _NEWEST = 0.2
 
@@ -41,6 +43,8 @@ def after(
     patch = _always(verdict, facts, now)
     if cadence.max_runs_per_hour:
         patch["recent"] = [*memory.get("recent", ()), rfc3339(facts.started_at)][-cadence.max_runs_per_hour :]
+    if cadence.max_turns or cadence.max_usd:
+        patch["limits"] = budgets.limits(cadence, memory, now)
     if verdict.klass is Class.OK:
         return _well(patch, cadence, facts, memory, now)
     if verdict.klass in {Class.TURN_LIMIT, Class.BUDGET}:
@@ -159,14 +163,17 @@ def _over_budget(
 ) -> Lasting:
     """A breach of the turn or money budget: a streak of its own, which pauses the cadence at five."""
     streaks = dict(memory.get("streaks") or {})
-    streaks[str(verdict.klass)] = nth = int(streaks.get(str(verdict.klass), 0)) + 1
-    patch["streaks"] = streaks
+    nth = int(streaks.get(_BREACHES, 0))
+    # Whoever has just changed the limit has looked: he is given the time to see what it does.
+    if not budgets.in_grace(cadence, patch.get("limits") or {}, now):
+        nth += 1
     holds = _mourned(patch, cadence, memory, now) if died else []
     if nth >= TURN_STREAK:
         detail = f"{nth} runs in a row over budget ({verdict.reason}): raise it, or shorten the task"
         holds.append(Hold(scope=on_cadence(cadence.name), reason="turn_budget", since=now, detail=detail))
-        patch["streaks"] = {**streaks, str(verdict.klass): 0}
+        patch["streaks"] = {**streaks, _BREACHES: 0}
         return patch, holds, []
+    patch["streaks"] = {**streaks, _BREACHES: nth}
     wait = wait_after(tick.counted_attempts + 1, cadence.backoff, rng)
     if wait > 0:
         holds.append(_backoff(cadence, verdict, wait, now, "over budget"))

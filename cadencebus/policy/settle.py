@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
+from cadencebus.model.hold import BUS
 from cadencebus.model.settlement import FollowUp, Settlement
-from cadencebus.policy import lasting
-from cadencebus.policy.backoff import doubling
+from cadencebus.policy import budgets, lasting, wider
 from cadencebus.policy.classes import CLASSES, Class, Fate
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
 
 MAX_INTERRUPTIONS = 5
-_RATE_FIRST, _RATE_MOST = 300.0, 3600.0
-_RESOURCES_FIRST, _RESOURCES_MOST = 1.0, 60.0
 
 
 def settle(
@@ -37,15 +34,16 @@ def settle(
     rng: random.Random,
 ) -> Settlement:
     """Decide what becomes of a tick, of its cadence's memory, and what is held or follows."""
+    verdict = wider.excused(verdict, remembered)
     fate, why = _fate(tick, verdict, cadence, facts)
     target: Target = {Fate.DONE: "done", Fate.KILLED: "done", Fate.DEAD: "dead"}.get(fate, "inbox")  # type: ignore[assignment]
     attempt = _attempt(tick, verdict, facts, now)
     patch, holds, releases = lasting.after(
         verdict, cadence, facts, remembered.cadence, tick, now=now, rng=rng, died=fate is Fate.DEAD
     )
-    memory: dict[str, Mapping[str, Any]] = {cadence.name: patch}
-    more, wider = _wider_holds(verdict, cadence, credentials, facts, remembered, now=now, rng=rng)
-    memory |= wider
+    more = wider.after(verdict, cadence.name, credentials, facts, remembered, now=now, rng=rng)
+    money, warnings = _money(cadence, facts, remembered, now)
+    memory = _joined({cadence.name: patch}, more.memory or {}, money)
     outcome = None if target == "inbox" else _outcome(fate, verdict, why, facts, now)
     return Settlement(
         target=target,
@@ -55,10 +53,10 @@ def settle(
         attempt=attempt,
         outcome=outcome,
         memory=memory,
-        holds=(*holds, *more),
-        releases=tuple(releases),
+        holds=(*holds, *more.holds),
+        releases=(*releases, *more.releases),
         follow_ups=_follow_ups(tick, fate, verdict, cadence, attempt, why),
-        events=_events(target, verdict, facts, why, now),
+        events=(*_events(target, verdict, facts, why, now), *warnings),
     )
 
 
@@ -111,58 +109,34 @@ def _outcome(fate: Fate, verdict: Verdict, why: str, facts: RunFacts, now: float
     return outcome
 
 
-Wider = tuple[list[Hold], dict[str, "Mapping[str, Any]"]]
+Memories = dict[str, "Mapping[str, Any]"]
 
 
-def _wider_holds(
-    verdict: Verdict,
-    cadence: Cadence,
-    credentials: str,
-    facts: RunFacts,
-    remembered: Remembered,
-    *,
-    now: float,
-    rng: random.Random,
-) -> Wider:
-    """Holds on more than this cadence: its credentials, or the bus; with the streaks that lengthen them."""
-    marks = {"fingerprints": dict(facts.fingerprints or {})}
-    if verdict.klass is Class.RATE_LIMITED:
-        return _rate_limited(verdict, credentials, remembered, now=now, rng=rng)
-    if verdict.klass in {Class.AUTH, Class.BILLING}:
-        scope, reason = on_credentials(credentials), str(verdict.klass)
-        return [Hold(scope=scope, reason=reason, since=now, detail=verdict.reason, extra=marks)], {}
-    if verdict.klass is Class.NO_RESOURCES:
-        nth = int(remembered.bus.get("no_resources", 0)) + 1
-        until = now + doubling(nth, _RESOURCES_FIRST, _RESOURCES_MOST)
-        hold = Hold(scope=BUS, reason="resources", since=now, until=until, detail=verdict.reason)
-        return [hold], {"_bus": {"no_resources": nth}}
-    if verdict.klass is Class.NEVER_RAN:
-        scope = on_cadence(cadence.name)
-        return [Hold(scope=scope, reason="config", since=now, detail=verdict.reason, extra=marks)], {}
-    return [], _cleared(credentials, remembered) if verdict.klass is Class.OK else {}
+def _joined(*changes: Mapping[str, Mapping[str, Any]]) -> Memories:
+    joined: Memories = {}
+    for change in changes:
+        for name, patch in change.items():
+            joined[name] = {**joined.get(name, {}), **patch}
+    return joined
 
 
-def _rate_limited(
-    verdict: Verdict, credentials: str, remembered: Remembered, *, now: float, rng: random.Random
-) -> Wider:
-    nth = int(remembered.credentials.get("rate_limited", 0)) + 1
-    until = now + doubling(nth, _RATE_FIRST, _RATE_MOST)
-    if verdict.retry_at and verdict.retry_at > now:
-        # A rate limit says when to come back; guessing earlier only burns the budget.
-        until = verdict.retry_at + rng.uniform(1, 15)
-    scope = on_credentials(credentials)
-    hold = Hold(scope=scope, reason="rate_limited", since=now, until=until, detail=verdict.reason)
-    return [hold], {f"_credentials-{credentials}": {"rate_limited": nth}}
-
-
-def _cleared(credentials: str, remembered: Remembered) -> dict[str, Mapping[str, Any]]:
-    """A success ends the streaks that made holds longer."""
-    cleared: dict[str, Mapping[str, Any]] = {}
-    if remembered.credentials.get("rate_limited"):
-        cleared[f"_credentials-{credentials}"] = {"rate_limited": 0}
-    if remembered.bus.get("no_resources"):
-        cleared["_bus"] = {"no_resources": 0}
-    return cleared
+def _money(
+    cadence: Cadence, facts: RunFacts, remembered: Remembered, now: float
+) -> tuple[Memories, list[Mapping[str, Any]]]:
+    """What the run cost, booked on its cadence and on the bus; and a warning near the end of a day's."""
+    booked: Memories = {}
+    warnings: list[Mapping[str, Any]] = []
+    accounts = (
+        (cadence.name, cadence.name, cadence.max_usd_per_day, remembered.cadence, cadence.timezone),
+        ("_bus", BUS, remembered.usd_per_day, remembered.bus, None),
+    )
+    for name, account, limit, memory, zone in accounts:
+        patch, warning = budgets.posting(facts.usd, limit, memory, zone, now)
+        if patch:
+            booked[name] = patch
+        if warning:
+            warnings.append({"event": "budget.warned", "account": account, "reason": warning})
+    return booked, warnings
 
 
 def _follow_ups(
@@ -200,6 +174,7 @@ def _events(
         "reason": verdict.reason,
         "turns": facts.turns,
         "usd": facts.usd,
+        **(facts.metrics or {}),
     }
     last = {"done": "tick.done", "dead": "tick.dead", "inbox": "tick.again"}[target]
     return ended, {"event": last, "class": str(verdict.klass), "reason": why}

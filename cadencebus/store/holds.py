@@ -82,6 +82,11 @@ class Holds:
             return kept is not None
         return True
 
+    @property
+    def known(self) -> list[Hold]:
+        """The holds as they were when the folder was looked at last."""
+        return [hold for _, hold in list(self._seen.values())]
+
     def spared(self, file: str, now: float) -> bool:
         """Whether a person released this hold so lately that the bus must not set it again."""
         until = self._spared.get(file, 0.0)

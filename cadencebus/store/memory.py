@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import strictjson
 from cadencebus.model.naming import is_cadence
+from cadencebus.policy import budgets
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object, set_aside
 
@@ -66,7 +67,7 @@ class Memory:
                 if run in applied:
                     return
                 applied = [*applied, run][-APPLIED:]
-            new = {**old, **patch, "applied": applied}
+            new = {**old, **budgets.booked(old, patch), "applied": applied}
             temporary = f"{self._home.tmp}/memory.{os.getpid()}.{os.urandom(4).hex()}"
             files.replace(temporary, self._home.memory(cadence), strictjson.dumps(new))
 

@@ -158,7 +158,7 @@ def test_only_an_ok_resets_the_counters(klass: Class) -> None:
 
 def test_five_breaches_of_the_turn_budget_pause_the_cadence() -> None:
     """Their own streak, which opens no circuit."""
-    settlement = decide(Class.TURN_LIMIT, memory={"streaks": {"turn_limit": 4}})
+    settlement = decide(Class.TURN_LIMIT, memory={"streaks": {"turn_budget": 4}})
     assert held(settlement) == {"cadence-x.turn_budget.json": None}
 
 

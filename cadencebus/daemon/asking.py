@@ -1,0 +1,74 @@
+"""Running a person's own command on the side: bounded in time, its whole group gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_READ_AT_MOST = 1 << 16
+
+
+class Answered(NamedTuple):
+    """How it ended; `fault` says why there is no exit code."""
+
+    code: int | None
+    said: str
+    fault: str = ""
+
+
+async def ask(
+    argv: Sequence[str], *, within: float, cwd: str, env: Mapping[str, str], stdin: bytes = b""
+) -> Answered:
+    """Run a command to its end, or for so long as it may take."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Its own group, so that it can be ended with whatever it started.
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return Answered(None, "", f"{argv[0]} could not be started: {why}")
+    try:
+        async with asyncio.timeout(within):
+            said = await _talk(process, stdin)
+            code = await process.wait()
+    except TimeoutError:
+        return Answered(None, "", f"{argv[0]} gave no answer within {within:g} s")
+    else:
+        return Answered(code, said.decode("utf-8", "replace"))
+    finally:
+        _end(process)
+
+
+async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> bytes:
+    if process.stdin is None or process.stdout is None:
+        return b""
+    with contextlib.suppress(ConnectionError):
+        # One that does not listen is no fault, and must not be waited for.
+        process.stdin.write(stdin)
+        process.stdin.close()
+    said = b""
+    while chunk := await process.stdout.read(_READ_AT_MOST):
+        said = (said + chunk)[-_READ_AT_MOST:]
+    return said
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of its group, and let go of its pipes, which a grandchild may keep open for ever."""
+    if process.returncode is None or (process.stdout is not None and not process.stdout.at_eof()):
+        # Whoever still holds the pipe is of the group, so its number can't be anybody else's yet.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way

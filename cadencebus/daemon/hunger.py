@@ -1,0 +1,43 @@
+"""Who waits for room for too long: seen from turn to turn, told once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import rfc3339
+from cadencebus.policy import starvation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.policy.admit import Wait
+
+
+class Hunger:
+    """Counts the time that each cadence waits for room; a start ends it."""
+
+    def __init__(self, gear: Gear) -> None:
+        self._gear = gear
+        self._hungry: dict[str, float] = {}
+        self._looked = gear.clock.monotonic()
+        self._told: set[str] = set()
+        self.starving: list[dict[str, Any]] = []
+
+    def look(self, waits: Mapping[str, Wait]) -> None:
+        """Take in why everybody waits now; whoever has come to starve is told of."""
+        now = self._gear.clock.monotonic()
+        reasons = {name: wait.reason for name, wait in waits.items()}
+        self._hungry = starvation.hunger(self._hungry, reasons, now - self._looked)
+        self._looked = now
+        starving = starvation.starving(self._hungry)
+        wall = self._gear.clock.wall()
+        self.starving = [
+            {"cadence": name, "since": rfc3339(wall - seconds), "reason": waits[name].detail}
+            for name, seconds in sorted(starving.items())
+        ]
+        for row in self.starving:
+            if row["cadence"] not in self._told:
+                self._gear.tell({"event": "cadence.starving", **row})
+        self._told = set(starving)

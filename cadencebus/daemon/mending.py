@@ -1,0 +1,91 @@
+"""Holds that end when what was wrong has changed: another key, another login, another version, an edit."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.errors import CadenceError
+from cadencebus.session import environment, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.hold import Hold
+
+LOOK_EVERY = 5.0
+# What can be mended behind the bus's back, by the class of the run that failed of it.
+MENDABLE = frozenset({"auth", "billing", "never_ran"})
+_HOLDS = frozenset({"auth", "billing", "config"})
+
+
+def marks(gear: Gear, cadence: Cadence, klass: str, salt: str | None = None) -> dict[str, str]:
+    """What a change of would make another try worthwhile after a run that ended in this class."""
+    if klass not in MENDABLE:
+        return {}
+    salt = salt or fingerprint.new_salt()
+    runner = gear.settings.current.runners.get(cadence.runner)
+    given = dict(runner.env) if runner else {}
+    env = environment.environment(os.environ, {}, given, dict(cadence.env))
+    cwd = os.path.normpath(os.path.join(gear.home.root, os.path.expanduser(cadence.cwd or ".")))
+    argv = (runner.argv if runner else ()) or cadence.guard or cadence.command or ()
+    found = {"salt": salt, **fingerprint.of_program(argv, env, cwd)}
+    if klass == "never_ran":
+        there = "there" if os.path.isdir(cwd) else "missing"
+        settings = fingerprint.of_file(gear.home.settings)
+        return {**found, cadence.path: cadence.digest, "cadence.yaml": settings, "cwd": there}
+    return {**found, **fingerprint.of_credentials(runner.credentials if runner else "", env, salt)}
+
+
+class Mending:
+    """Looks now and then, and only while there is such a hold."""
+
+    def __init__(self, gear: Gear) -> None:
+        self._gear = gear
+        self._next = 0.0
+
+    def due_in(self) -> float:
+        """Seconds until the next look; never while nothing could be mended."""
+        if not any(_mendable(hold) for hold in self._gear.holds.known):
+            return math.inf
+        return self._next - self._gear.clock.monotonic()
+
+    async def do(self) -> None:
+        """Release what was mended."""
+        self._next = self._gear.clock.monotonic() + LOOK_EVERY
+        await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        for hold in self._gear.holds.known:
+            if _mendable(hold) and (what := self._mended(hold)) and self._gear.holds.release(hold.file):
+                self._gear.tell(
+                    {
+                        "event": "hold.released",
+                        "hold": hold.file,
+                        "scope": hold.scope,
+                        "reason": hold.reason,
+                        "detail": f"{what} is not what it was",
+                        "by": "consumer",
+                    }
+                )
+                self._gear.say(f"{hold.file} is released: {what} is not what it was")
+
+    def _mended(self, hold: Hold) -> str | None:
+        extra: Mapping[str, Any] = hold.extra or {}
+        before = extra["fingerprints"]
+        try:
+            cadence = self._gear.prompts.load(str(extra.get("cadence")))
+        except (CadenceError, OSError):
+            # Gone or broken: it would not start anyhow.
+            return None
+        klass = "never_ran" if hold.reason == "config" else hold.reason
+        return fingerprint.changed(before, marks(self._gear, cadence, klass, str(before.get("salt"))))
+
+
+def _mendable(hold: Hold) -> bool:
+    before = (hold.extra or {}).get("fingerprints")
+    return hold.reason in _HOLDS and hold.automatic and isinstance(before, dict) and bool(before)

@@ -1,0 +1,73 @@
+"""The holds in force: those that are over are let go, and the brakes that rules put on are written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import rfc3339
+from cadencebus.model.hold import BUS, Hold, on_cadence
+from cadencebus.policy import brakes, budgets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.model.cadence import Cadence
+
+
+class Warden:
+    """Keeps the folder holds/ true to the rules, from turn to turn."""
+
+    def __init__(
+        self, gear: Gear, tell: Callable[[Mapping[str, Any]], None], circuits: Callable[[], None]
+    ) -> None:
+        self._gear = gear
+        self._tell = tell
+        self._circuits = circuits
+
+    def in_force(self, now: float) -> list[Hold]:
+        """Every hold that holds now; those that are over are released and told of."""
+        current = []
+        for hold in self._gear.holds.all(now):
+            if not hold.over(now):
+                current.append(hold)
+            elif hold.reason != "disk_full" and self._gear.holds.release(hold.file):
+                self._tell(_released(hold.file, hold.scope, hold.reason))
+                if hold.reason == "circuit_open":
+                    self._tell({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
+                    self._circuits()
+        purse = self._purse(current, now)
+        return current if purse is None else [*current, purse]
+
+    def _purse(self, holds: Sequence[Hold], now: float) -> Hold | None:
+        """The brake of the bus itself: the money of a day, all cadences together."""
+        limit = self._gear.settings.current.max_usd_per_day
+        hold = budgets.used_up(BUS, limit, self._gear.memory.load("_bus", now), None, now) if limit else None
+        return self._braked(BUS, hold, holds, now)
+
+    def brake(self, cadence: Cadence, running: int, holds: Sequence[Hold], now: float) -> Hold | None:
+        """The hold that a cadence's own rules put on it."""
+        memory = self._gear.memory.load(cadence.name, now)
+        hold = brakes.brake(cadence, memory, running=running, now=now)
+        return self._braked(on_cadence(cadence.name), hold, holds, now)
+
+    def _braked(self, scope: str, hold: Hold | None, holds: Sequence[Hold], now: float) -> Hold | None:
+        """A brake written down for everybody to see; what a changed rule no longer asks for is let go."""
+        there = {known.file for known in holds if known.scope == scope and known.automatic}
+        for reason in brakes.REASONS:
+            file = f"{scope}.{reason}.json"
+            if file in there and (hold is None or hold.file != file) and self._gear.holds.release(file):
+                self._tell(_released(file, scope, reason))
+                self._gear.wake()
+        if hold is None or self._gear.holds.spared(hold.file, now):
+            return None
+        if hold.file not in there:
+            self._gear.holds.set(hold, durable=False)
+            about = {"hold": hold.file, "scope": scope, "reason": hold.reason, "detail": hold.detail}
+            self._tell({"event": "hold.set", **about, "until": hold.until and rfc3339(hold.until)})
+        return hold
+
+
+def _released(file: str, scope: str, reason: str) -> dict[str, Any]:
+    return {"event": "hold.released", "hold": file, "scope": scope, "reason": reason}

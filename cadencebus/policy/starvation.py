@@ -1,0 +1,32 @@
+"""Who has been waiting for room for too long: ready, held by nothing, and never let in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# So long without room is worth a notice, one.
+STARVING = 3600.0
+# What others take away. Whatever else keeps a cadence waiting is its own affair, and shown as such.
+FOR_ROOM = frozenset({"full", "group", "exclusive"})
+# It has what others wait for.
+_FED = frozenset({"running", "probing"})
+
+
+def hunger(before: Mapping[str, float], waits: Mapping[str, str], passed: float) -> dict[str, float]:
+    """How long each cadence has waited for room, after some more time; a start, or no tick, ends it.
+
+    A hold in between neither counts nor forgets: a gate that shuts for half a minute feeds nobody.
+    """
+    return {
+        name: before.get(name, 0.0) + (passed if name in before and reason in FOR_ROOM else 0.0)
+        for name, reason in waits.items()
+        if reason not in _FED and (name in before or reason in FOR_ROOM)
+    }
+
+
+def starving(hungry: Mapping[str, float]) -> dict[str, float]:
+    """Those of them who have waited too long."""
+    return {name: seconds for name, seconds in hungry.items() if seconds >= STARVING}

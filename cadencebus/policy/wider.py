@@ -1,0 +1,151 @@
+"""What an ending says about more than its cadence: the credentials, the network, the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
+from cadencebus.policy.backoff import doubling
+from cadencebus.policy.classes import Class
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+    from cadencebus.model.settlement import Remembered, RunFacts
+    from cadencebus.policy.classes import Verdict
+
+_RATE_FIRST, _RATE_MOST = 300.0, 3600.0
+_RESOURCES_FIRST, _RESOURCES_MOST = 1.0, 60.0
+# The network is down when no agent got through for so long, and so many tried.
+_DOWN_AFTER, _DOWN_TRIES = 1800.0, 3
+_PROBE_FIRST, _PROBE_MOST = 300.0, 1800.0
+NETWORK_HOLD = f"{BUS}.network.json"
+# Whoever ends so was answered by somebody at the other end.
+_ANSWERED = frozenset(
+    {
+        *(Class.OK, Class.CONTRACT_MISSING, Class.RATE_LIMITED, Class.AUTH, Class.BILLING, Class.OVERLOADED),
+        *(Class.TURN_LIMIT, Class.BUDGET, Class.PROMPT_TOO_LONG, Class.REFUSED, Class.OUTPUT_LIMIT),
+        Class.INVALID_REQUEST,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wider:
+    """Holds on more than a cadence, what releases them, and the memories that lengthen them."""
+
+    holds: tuple[Hold, ...] = ()
+    releases: tuple[str, ...] = ()
+    memory: Mapping[str, Mapping[str, Any]] | None = None
+
+
+def excused(verdict: Verdict, remembered: Remembered) -> Verdict:
+    """A verdict, less what it counts where the bus knows that the network is down: that is nobody's fault."""
+    if verdict.klass is Class.NETWORK and _outage(remembered).get("held"):
+        return replace(verdict, counted=False, counts_circuit=False)
+    return verdict
+
+
+def after(
+    verdict: Verdict,
+    cadence: str,
+    credentials: str,
+    facts: RunFacts,
+    remembered: Remembered,
+    *,
+    now: float,
+    rng: random.Random,
+) -> Wider:
+    """What is held and remembered beyond the cadence."""
+    klass = verdict.klass
+    marks = {"cadence": cadence, "fingerprints": dict(facts.fingerprints or {})}
+    if klass is Class.NETWORK:
+        return _unreachable(verdict, remembered, now)
+    if klass is Class.NO_RESOURCES:
+        return _no_room(verdict, facts, remembered, now)
+    if klass is Class.NEVER_RAN:
+        hold = Hold(scope=on_cadence(cadence), reason="config", since=now, detail=verdict.reason, extra=marks)
+        return Wider(holds=(hold,))
+    holds: list[Hold] = []
+    memory = _cleared(credentials, remembered) if klass is Class.OK else {}
+    if klass in {Class.AUTH, Class.BILLING}:
+        scope, reason = on_credentials(credentials), str(klass)
+        holds.append(Hold(scope=scope, reason=reason, since=now, detail=verdict.reason, extra=marks))
+    elif klass is Class.RATE_LIMITED:
+        hold, streak = _rate_limited(verdict, credentials, facts, remembered, now=now, rng=rng)
+        holds.append(hold)
+        memory[f"_credentials-{credentials}"] = streak
+    releases: tuple[str, ...] = ()
+    if facts.agent and klass in _ANSWERED and _outage(remembered):
+        memory["_bus"] = {**memory.get("_bus", {}), "network": None}
+        releases = (NETWORK_HOLD,) if _outage(remembered).get("held") else ()
+    return Wider(holds=tuple(holds), releases=releases, memory=memory)
+
+
+def _outage(remembered: Remembered) -> Mapping[str, Any]:
+    known = remembered.bus.get("network")
+    return known if isinstance(known, dict) else {}
+
+
+def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> Wider:
+    """One more agent that reached nobody: after half an hour the bus holds, and probes one run at a time."""
+    known = _outage(remembered)
+    since = parse_rfc3339(known["since"]) if known else now
+    # A clock that was set back: begin to count anew.
+    since = min(since, now)
+    tries, held = int(known.get("tries", 0)) + 1, int(known.get("held", 0))
+    outage: dict[str, Any] = {"since": rfc3339(since), "tries": tries, "held": held}
+    if tries < _DOWN_TRIES or now - since < _DOWN_AFTER:
+        return Wider(memory={"_bus": {"network": outage}})
+    every = doubling(held + 1, _PROBE_FIRST, _PROBE_MOST)
+    extra = {"at_most": 1, "probe_at": rfc3339(now + every), "probe_every": every}
+    detail = f"no agent reached its API since {rfc3339(since)[:16]}Z, one at a time tries: {verdict.reason}"
+    hold = Hold(scope=BUS, reason="network", since=since, detail=detail, extra=extra)
+    return Wider(holds=(hold,), memory={"_bus": {"network": {**outage, "held": held + 1}}})
+
+
+def _no_room(verdict: Verdict, facts: RunFacts, remembered: Remembered, now: float) -> Wider:
+    nth = _nth("no_resources", facts, remembered.bus)
+    until = now + doubling(nth, _RESOURCES_FIRST, _RESOURCES_MOST)
+    hold = Hold(scope=BUS, reason="resources", since=now, until=until, detail=verdict.reason)
+    return Wider(holds=(hold,), memory={"_bus": {"no_resources": nth, "no_resources_at": rfc3339(now)}})
+
+
+def _rate_limited(
+    verdict: Verdict,
+    credentials: str,
+    facts: RunFacts,
+    remembered: Remembered,
+    *,
+    now: float,
+    rng: random.Random,
+) -> tuple[Hold, dict[str, Any]]:
+    nth = _nth("rate_limited", facts, remembered.credentials)
+    until = now + doubling(nth, _RATE_FIRST, _RATE_MOST)
+    if verdict.retry_at and verdict.retry_at > now:
+        # A rate limit says when to come back; guessing earlier only burns the budget.
+        until = verdict.retry_at + rng.uniform(1, 15)
+    scope = on_credentials(credentials)
+    hold = Hold(scope=scope, reason="rate_limited", since=now, until=until, detail=verdict.reason)
+    return hold, {"rate_limited": nth, "rate_limited_at": rfc3339(now)}
+
+
+def _nth(streak: str, facts: RunFacts, memory: Mapping[str, Any]) -> int:
+    """The how-manieth time in a row; a run that had started before the last time says nothing new."""
+    count, at = int(memory.get(streak) or 0), memory.get(f"{streak}_at")
+    if count and isinstance(at, str) and facts.started_at < parse_rfc3339(at):
+        return count
+    return count + 1
+
+
+def _cleared(credentials: str, remembered: Remembered) -> dict[str, Mapping[str, Any]]:
+    """A success ends the streaks that made holds longer."""
+    cleared: dict[str, Mapping[str, Any]] = {}
+    if remembered.credentials.get("rate_limited"):
+        cleared[f"_credentials-{credentials}"] = {"rate_limited": 0}
+    if remembered.bus.get("no_resources"):
+        cleared["_bus"] = {"no_resources": 0}
+    return cleared
