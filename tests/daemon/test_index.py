@@ -1,0 +1,102 @@
+"""The index knows by name what waits, in the order in which `ls` shows it."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cadencebus.daemon.index import Calendar, Index, cadence_in
+
+CADENCES = ["a", "b.c", "d-e"]
+RANDOM = "0123456789abcdefghjkmnpqrstvwxyz"
+
+names = st.builds(
+    "{}-20261121T0000{:02}.000000Z-{}-{}.json".format,
+    st.integers(0, 9),
+    st.integers(0, 59),
+    st.sampled_from(CADENCES),
+    st.sampled_from([8 * letter for letter in RANDOM]),
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), names),
+        st.tuples(st.just("discard"), names),
+        st.tuples(st.just("fill"), st.lists(names, max_size=6)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps)
+def test_whatever_comes_and_goes_each_queue_is_what_ls_would_show(history: list[tuple[str, object]]) -> None:
+    """Lazy removal is nobody's business: heads, counts and queues agree with a plain set at every step."""
+    index, waiting = Index(), set[str]()
+    for what, names_given in history:
+        if what == "add":
+            assert index.add(str(names_given)) is (names_given not in waiting)
+            waiting.add(str(names_given))
+        elif what == "discard":
+            assert index.discard(str(names_given)) is (names_given in waiting)
+            waiting.discard(str(names_given))
+        else:
+            assert isinstance(names_given, list)
+            assert index.fill(names_given) == []
+            waiting.update(names_given)
+        for cadence in CADENCES:
+            queue = sorted(file for file in waiting if cadence_in(file) == cadence)
+            assert index.queue(cadence) == queue
+            assert index.head(cadence) == (queue[0] if queue else None)
+            assert index.count(cadence) == len(queue)
+        assert sorted(index.cadences()) == sorted({str(cadence_in(file)) for file in waiting})
+        assert index.names() == waiting
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(names, unique=True, max_size=30), st.integers(0, 30))
+def test_what_is_fresh_is_told_once(files: list[str], asked_after: int) -> None:
+    """What came since somebody last asked: nothing twice, nothing left out."""
+    index = Index()
+    told: list[str] = []
+    for at, file in enumerate(files):
+        if at == asked_after:
+            told += [one for cadence in CADENCES for one in index.take_fresh(cadence)]
+        index.add(file)
+    told += [one for cadence in CADENCES for one in index.take_fresh(cadence)]
+    assert sorted(told) == sorted(files)
+
+
+def test_a_name_that_is_not_canonical_is_no_name_of_the_index() -> None:
+    """It would have no cadence and no place in the order."""
+    good = "5-20261121T000000.000000Z-a-00000000.json"
+    strange = [
+        "x.json",
+        "5-20261121T000000.000000Z-a..b-00000000.json",
+        good.upper(),
+        f"{good}\n",
+        "",
+        f".{good}",
+    ]
+    index = Index()
+    assert index.fill([good, *strange]) == strange
+    assert not any(index.add(file) for file in strange)
+    assert index.names() == {good}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 59), names), unique=True, max_size=40), st.integers(0, 59))
+def test_what_is_due_comes_out_in_the_order_of_its_time_and_once(
+    late: list[tuple[int, str]], now: int
+) -> None:
+    """A tick that is due is due at once: not one second is left in the calendar."""
+    files = {f"20261122T0000{second:02}.000000Z~{name}" for second, name in late}
+    calendar = Calendar()
+    for file in files:
+        assert calendar.add(file)
+        assert not calendar.add(file)
+    stamp = f"20261122T0000{now:02}.000000Z"
+    due = sorted(file for file in files if file[: len(stamp)] <= stamp)
+    assert calendar.due(stamp) == due
+    assert calendar.due(stamp) == []
+    assert calendar.first() == min(files - set(due), default=None)
+    assert len(calendar) == len(files) - len(due)
