@@ -44,9 +44,7 @@ def main(words: list[str], context: Context) -> int:
             out.line(f"ended {run}: its tick goes back to the queue")
         record = installed.load_record(home)
         if record is not None and pid is not None:
-            out.hint(
-                f"it is installed for {record.by}, which will start it again: `cadence uninstall` ends that"
-            )
+            out.hint(f"{record.by} starts it again at the next login or boot, and so does `cadence up`")
     if left:
         raise TryLater(f"not over yet: {', '.join(left)}", next_step="cadence ps")
     return 0

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.cli import clockface
+from cadencebus.daemon import supervision
 from cadencebus.model.hold import UNTIL_RELEASED
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _ALARMING = (UNTIL_RELEASED - {"paused"}) | {"circuit_open", "disk_full", "netwo
 
 def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[str]]:
     """The health, and what speaks for it: a line each, the worst first."""
-    why = [*_nobody_works(facts), *_held(facts), *_broken(facts), *_died(facts, now)]
+    why = [*_nobody_works(facts, home), *_held(facts), *_broken(facts), *_died(facts, now)]
     silent = _silent(facts, now)
     if not silent:
         why = [*_stalled(facts, home, now), *why]
@@ -34,17 +35,19 @@ def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[str]
     return (CANT_TELL, silent) if silent else (WELL, [])
 
 
-def _nobody_works(facts: dict[str, Any]) -> Iterator[str]:
+def _nobody_works(facts: dict[str, Any], home: Home) -> Iterator[str]:
     if facts["stop"]:
         yield "the emergency stop is on: `cadence start` takes it back"
     consumer = facts["consumer"]
     if consumer is not None and consumer["alive"]:
         return
     ready = sum(row["ready"] for row in facts["queue"])
-    if consumer is not None:
-        yield f"the consumer (pid {consumer.get('pid')}) ended without a farewell: `cadence run`"
+    if (parked := supervision.parked(home)) is not None:
+        yield f"the consumer is parked: {parked.reason}: mend that, then `cadence up`"
+    elif consumer is not None:
+        yield f"the consumer (pid {consumer.get('pid')}) ended without a farewell: `cadence up`"
     elif ready or facts["running"]:
-        yield f"no consumer, and {ready} ready, {len(facts['running'])} claimed: `cadence run`"
+        yield f"no consumer, and {ready} ready, {len(facts['running'])} claimed: `cadence up`"
 
 
 def _silent(facts: dict[str, Any], now: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,8 @@ def _refuse(home: Home, record: Record, *, dry: bool) -> None:
 def _remarks(out: Output, wanted: Plan, scheduled: Scheduled, *, consumer_only: bool) -> None:
     for name, why in sorted(scheduled.broken.items()):
         out.warn(f"{name}: left as it is: {why}")
+    if os.getuid() == 0 and (user := os.environ.get("SUDO_USER")):
+        out.warn(f"through sudo these are units of root; without it they would be {user}'s")
     if consumer_only:
         return
     for name, why in sorted({**scheduled.left, **wanted.left}.items()):

@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.cli import keeping, orders
 from cadencebus.daemon import supervision
-from cadencebus.errors import Misconfigured
+from cadencebus.errors import IOTrouble, Misconfigured
 from cadencebus.session import lineage
 from cadencebus.store import lock
 from cadencebus.store.installed import Record, folder_of
@@ -147,6 +148,19 @@ def runs_by_hand(home: Home, *, first: bool) -> str | None:
         there = keeping.at_work(home)
         return f"a consumer already runs on this home (pid {there.pid if there else 'unknown'})"
     return None
+
+
+def begin(home: Home, record: Record, *, besides: int | None = None) -> Up:
+    """Have the service start its consumer, in place of the one that runs, and wait for it."""
+    done = orders.obey([to_restart(home, record)])[0]
+    if not done.well:
+        raise IOTrouble(
+            f"`{done.order}`: exit {done.code}: {done.said}", next_step=f"cadence install {record.by}"
+        )
+    there = until_up(home, besides=besides)
+    if there is None:
+        raise IOTrouble("no consumer came up", next_step=where_to_look(home, record))
+    return replace(there, fresh=True)
 
 
 def until_up(home: Home, *, besides: int | None = None) -> Up | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import keeping, native, orders, up
+from cadencebus.cli import keeping, native, up
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Output
-from cadencebus.errors import IOTrouble, TryLater
+from cadencebus.errors import TryLater
 from cadencebus.store import fitness, installed
 
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
-    from cadencebus.store.installed import Record
-    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence restart                            after an upgrade, or a change of the environment
   pip install -U cadencebus && cadence restart"""
@@ -35,18 +32,8 @@ def main(words: list[str], context: Context) -> int:
                 f"the consumer, pid {there.pid}, was not started by `cadence up`",
                 next_step="end it where it runs, or cadence down; then cadence up",
             )
-        up.tell(Output(context), _by_its_service(home, record, there.pid), record)
+        up.tell(Output(context), native.begin(home, record, besides=there.pid), record)
         return 0
     keeping.bring_down(home)
     up.tell(Output(context), keeping.bring_up(home, keeping.pace_of(asked)), record)
     return 0
-
-
-def _by_its_service(home: Home, record: Record, former: int) -> keeping.Up:
-    done = orders.obey([native.to_restart(home, record)])[0]
-    if done.code:
-        raise IOTrouble(f"`{done.order}`: exit {done.code}: {done.said}", next_step="cadence ps")
-    there = native.until_up(home, besides=former)
-    if there is None:
-        raise IOTrouble("no new consumer came up", next_step=native.where_to_look(home, record))
-    return replace(there, fresh=True)

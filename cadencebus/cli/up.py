@@ -5,34 +5,48 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, keeping
+from cadencebus.cli import clockface, keeping, native
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Output
+from cadencebus.daemon import supervision
 from cadencebus.store import fitness, installed
 
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
     from cadencebus.cli.keeping import Up
     from cadencebus.store.installed import Record
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence up          starts the consumer, waits until it is at work; when it is up, says so
   cadence ps          who keeps it up, and what runs
   cadence restart     after an upgrade; sessions go on meanwhile
   cadence down        ends it; sessions go on, and the next consumer takes them over"""
 MORE = """For a machine without a service manager; elsewhere `cadence install` does better, it also comes back
-after a reboot. A consumer that dies is started again after 2 s, then 4 s … 2 min; one that dies five
-times within 10 s of its start, or says that its configuration needs a person (78), is parked until the
-next `cadence up`. Its words are in state/consumer.log."""
+after a reboot (and `up` then starts what is installed). A consumer that dies is started again after
+2 s, then 4 s … 2 min; one that dies five times within 10 s of its start, or says that its configuration
+needs a person (78), is parked until the next `cadence up`. Its words are in state/consumer.log."""
 
 
 def main(words: list[str], context: Context) -> int:
     """Bring the consumer up, or say since when it is."""
     parser = Parser("up", f"The consumer in the background.\n\n{MORE}", EXAMPLES)
     asked = keeping.with_pace(parser).parse_args(words)
-    fitness.check(context.home)
-    up = keeping.bring_up(context.home, keeping.pace_of(asked))
-    tell(Output(context), up, installed.load_record(context.home))
+    home = context.home
+    fitness.check(home)
+    record = installed.load_record(home)
+    if record is not None and _rests(home, record):
+        up = native.begin(home, record)
+    else:
+        up = keeping.bring_up(home, keeping.pace_of(asked))
+    tell(Output(context), up, record)
     return 0
+
+
+def _rests(home: Home, record: Record) -> bool:
+    """Whether there is a service that could be started, and nobody at work."""
+    if record.by == "cron" or keeping.at_work(home) or supervision.alive(home):
+        return False
+    return native.reachable(record.by)
 
 
 def tell(out: Output, up: Up, record: Record | None) -> None:
@@ -44,7 +58,7 @@ def tell(out: Output, up: Up, record: Record | None) -> None:
     when = f" since {clockface.clock(since, time.time())}" if since else ""
     out.line(f"up: consumer pid {up.pid}" if up.fresh else f"already up: consumer pid {up.pid}{when}")
     if up.keeper is None and record is not None:
-        out.hint(f"{record.by} keeps it up")
+        out.hint(f"installed for {record.by}")
     elif up.keeper is None:
         out.hint("nobody starts it again should it die: it was not started by `cadence up`")
 

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from cadencebus.errors import IOTrouble
+from cadencebus.errors import BadData, IOTrouble
 from cadencebus.model import strictjson
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
@@ -151,8 +151,11 @@ def _change(folder: str, file: str, wanted: str | None) -> Change:
 
 def _crontab_change(site: Site, wanted: str | None) -> Change:
     before = read_crontab()
-    ours = block_in(before, site.home)
-    after = without_block(before, site.home) if wanted is None else with_block(before, site.home, wanted)
+    try:
+        ours = block_in(before, site.home)
+        after = without_block(before, site.home) if wanted is None else with_block(before, site.home, wanted)
+    except ValueError as error:
+        raise BadData(f"crontab: {error}", next_step="crontab -e") from None
     return Change(
         file=CRONTAB, path=CRONTAB, before=before, after=after, condition=condition(ours, wanted or "")
     )
@@ -177,13 +180,16 @@ def _listed(folder: str) -> list[str]:
 
 def read_crontab() -> str:
     """The user's crontab; empty where there is none."""
-    ended = subprocess.run(
-        ["crontab", "-l"],  # noqa: S607 - wherever this system keeps it
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_CRONTAB_WITHIN,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(
+            ["crontab", "-l"],  # noqa: S607 - wherever this system keeps it
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_CRONTAB_WITHIN,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise IOTrouble(f"crontab -l: {error}") from None
     if ended.returncode == 0:
         return ended.stdout.decode("utf-8", "surrogateescape")
     said = ended.stderr.decode("utf-8", "replace").strip()
@@ -241,7 +247,10 @@ def _keep_aside(change: Change) -> None:
 
 
 def stale_units(home: Home) -> list[StaleUnit]:
-    """Every installed unit that differs from what would be written now; none where nothing is installed."""
+    """Every installed unit that differs from what would be written now; none where nothing is installed.
+
+    CadenceError where that can't be told: cadence.yaml is broken, the crontab can't be read.
+    """
     record = load_record(home)
     if record is None:
         return []
@@ -249,9 +258,12 @@ def stale_units(home: Home) -> list[StaleUnit]:
     if not os.access(record.program[0], os.X_OK):
         what = f"its units start {record.program[0]}, which is no program any more"
         return [StaleUnit(path=record.program[0], condition=Condition.STALE, what=what, cure=cure)]
-    site = record.site(home)
     scheduled = producers_of(home)
-    wanted = plan(record.by, site, () if record.consumer_only else scheduled.producers)
+    try:
+        site = record.site(home)
+        wanted = plan(record.by, site, () if record.consumer_only else scheduled.producers)
+    except ValueError as error:
+        return [StaleUnit(path=home.root, condition=Condition.STALE, what=str(error), cure=cure)]
     return [
         StaleUnit(path=change.path, condition=change.condition, what=_what(change), cure=cure)
         for change in changes(record.by, site, wanted, keep=scheduled.broken)

@@ -103,6 +103,11 @@ def test_systemd_is_given_a_service_and_a_timer_and_what_changes_is_shown(
     changed = cadence("install", "systemd", "--yes")
     assert "-OnCalendar=*-*-* *:00..55/5:00" in changed.stdout
     assert [line for line in told(manager) if "restart" in line] == [f"systemctl restart {_mail(units)}"]
+    assert cadence("down").returncode == 0
+    up = cadence("up")
+    assert (up.returncode, "installed for systemd" in up.stderr) == (0, True)
+    assert not (home / "state" / "supervisor.json").exists()
+    assert told(manager) == [f"systemctl restart {_consumer(units)}"]
     foreign = units / "other.service"
     foreign.write_text("[Service]\n")
     gone = cadence("uninstall", "--yes")
@@ -111,6 +116,10 @@ def test_systemd_is_given_a_service_and_a_timer_and_what_changes_is_shown(
     assert not lock.is_held(Home(str(home)))
     assert not list((home / "state").glob("*.json"))
     assert cadence("uninstall").stdout == "nothing is installed\n"
+
+
+def _consumer(units: Path) -> str:
+    return min((path.name for path in units.glob("*.service")), key=len)
 
 
 def _mail(units: Path) -> str:
@@ -259,6 +268,17 @@ def test_a_crontab_keeps_every_line_that_is_not_ours(
     assert cadence("uninstall", "--yes").returncode == 0
     assert (manager / "tab").read_text() == mine
     eventually(lambda: not lock.is_held(Home(str(home))))
+
+
+def test_a_crontab_whose_markers_are_torn_is_left_alone(
+    home: Path, cadence: Cadence, manager: Path, cron: None
+) -> None:
+    """Guessing the other end could swallow lines that are somebody's."""
+    (manager / "tab").write_text(f"# BEGIN cadencebus {home}\n0 4 * * * backup\n")
+    ended = cadence("install", "cron", "--yes")
+    assert (ended.returncode, "do not pair up" in ended.stderr) == (65, True)
+    assert "Traceback" not in ended.stderr
+    assert told(manager) == ["crontab -l"]
 
 
 def test_the_consumer_alone_leaves_the_schedules_to_the_bus(

@@ -44,7 +44,7 @@ def test_ticks_without_a_consumer_are_an_illness(
     check = cadence("status", "--check")
     assert (check.returncode, check.stdout) == (
         1,
-        "ill: no consumer, and 1 ready, 0 claimed: `cadence run`\n",
+        "ill: no consumer, and 1 ready, 0 claimed: `cadence up`\n",
     )
     assert "no consumer: nothing consumes this home" in cadence("status").stdout
 
@@ -124,7 +124,7 @@ def test_only_what_needs_a_person_alarms(home: Path, hold: str, alarm: bool) -> 
 def test_a_consumer_that_died_without_a_farewell_is_told(home: Path, cadence: Cadence) -> None:
     """Its file is there, its lock is not."""
     (home / "state" / "consumer.json").write_text('{"pid": 4711, "heartbeat_at": "2026-11-21T02:30:00Z"}')
-    assert why(home) == ("ill", ["the consumer (pid 4711) ended without a farewell: `cadence run`"])
+    assert why(home) == ("ill", ["the consumer (pid 4711) ended without a farewell: `cadence up`"])
     assert "no consumer" in cadence("status").stdout
 
 
