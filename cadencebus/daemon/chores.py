@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from cadencebus.daemon.clockwork import Clockwork
 from cadencebus.daemon.mending import Mending
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Chore(Protocol):
 
 def chores_of(gear: Gear) -> list[Chore]:
     """Every chore of a consumer that lives on."""
-    return [Mending(gear)]
+    return [Mending(gear), *([Clockwork(gear)] if gear.lasting else [])]
 
 
 class Chores:

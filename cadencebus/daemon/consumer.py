@@ -105,6 +105,8 @@ class Consumer:
             self._arrived[os.path.basename(path)] = None
         elif folder == self.gear.home.deferred:
             self._defer(os.path.basename(path))
+        elif folder in {self.gear.home.prompts, self.gear.home.root, self.gear.home.state}:
+            self.gear.edits += 1
         self.bell.set()
 
     def _defer(self, file: str) -> None:

@@ -45,6 +45,10 @@ class Gear:
     say: Callable[[str], None]
     rng: random.Random = field(default_factory=random.Random)
     verbose: bool = False
+    # Whether it is to live on: `run --once` and `--drain` bring to an end what is there, and fire nothing.
+    lasting: bool = True
+    # How often cadences, settings or the home's own files were touched.
+    edits: int = 0
     accounts: tuple[threading.Lock, ...] = field(
         default_factory=lambda: tuple(threading.Lock() for _ in range(64))
     )

@@ -36,6 +36,7 @@ class Stop:
 
 async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = None) -> dict[str, str]:
     """Consume until told to stop or nothing is left; the answer is what only an operator can release."""
+    gear.lasting = mode == "forever"
     consumer = Consumer(gear)
     started_at = gear.clock.wall()
     consumer.presence.picture = lambda: heartbeat(gear, consumer, started_at, __version__)

@@ -1,18 +1,20 @@
 """What is due: which ticks a schedule puts in now, and what the bus remembers of it afterwards.
 
 The cursor is a high-water mark: everything up to its slot is settled, and it never goes back. Whoever puts
-the ticks in saves it only after they are durable; a crash between the two makes the same ticks again, under
-the same keys.
+the ticks in saves it only after they are durable; a crash between the two makes the same ticks again, with
+the same ids.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339, stamp
+from cadencebus.model.naming import crockford
 from cadencebus.policy.timetable import zone_named
 
 if TYPE_CHECKING:
@@ -33,6 +35,11 @@ class Firing:
     slot: float
     key: str
     at: float
+
+    def tick_id(self, cadence: str) -> str:
+        """The id of its tick: drawn from cadence and slot, so whoever makes it again makes the same one."""
+        seed = hashlib.sha256(f"{cadence}\0{self.key}".encode()).digest()
+        return f"{stamp(self.slot)}-{crockford(seed[:5])}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +107,11 @@ def cursor_of(members: Mapping[str, Any]) -> Cursor:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a cursor: {error}") from None
+
+
+def laid_down(cursor: Cursor) -> Cursor:
+    """The cursor of a schedule that is off: whenever it is on again, it begins at that moment."""
+    return replace(cursor, fingerprint="")
 
 
 def begin(timetable: Timetable, at: float, *, fired: int = 0) -> Cursor:

@@ -1,0 +1,268 @@
+"""The bus's own clock: puts a tick in for each firing of each schedule.
+
+In this order, so that a crash anywhere loses nothing and doubles nothing: the tick durable, the journal, the
+cursor durable. Of a firing that was cut off, the same tick (its id is drawn from cadence and slot) is looked
+for wherever ticks lie before it is made again.
+
+Where runs take longer than the interval, or are held, ticks don't pile up: with `overlap: coalesce` the tick
+that still waits stands for the next firing, since its run starts later than both. What `catch_up: all`
+brings back is wanted one by one: those ticks have a key, and are neither folded so nor absorbed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339
+from cadencebus.errors import CadenceError, NoSuch
+from cadencebus.model.duration import spell_duration
+from cadencebus.model.rule import Rule, rule_of
+from cadencebus.model.tick import Tick
+from cadencebus.policy.due import Firing, due, laid_down
+from cadencebus.policy.timetable import timetable_of
+from cadencebus.store import files, producers
+from cadencebus.store.firings import Firings, Standing
+from cadencebus.store.prompts import Prompts
+from cadencebus.store.zone import local_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.policy.timetable import Timetable
+
+# Edits ring; this is for file systems that don't.
+LOOK_EVERY = 30.0
+# Looking at the files may take a twentieth of the time, however often they are touched.
+_REST = 20
+# Sleep and clock steps ring nobody: so late a firing may come after them.
+OFTEN = 5.0
+_BEHIND_ENOUGH = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Dial:
+    """One schedule as it goes: when it fires, where it stands on disk, when it must be asked next."""
+
+    rule: Rule
+    timetable: Timetable
+    standing: Standing | None
+    wake_at: float = -math.inf
+    # Whether a crash, or the disk, may have cut its last firing off.
+    doubtful: bool = True
+    # The tick that waits, once it was told of that it stands for more than itself.
+    folded_into: str | None = None
+
+    @property
+    def new(self) -> bool:
+        """Whether its rule is seen for the first time: that fires nothing."""
+        return self.standing is None or self.standing.cursor.fingerprint != self.timetable.fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """What one schedule wants now."""
+
+    dial: Dial
+    standing: Standing
+    wake_at: float
+    ticks: Sequence[Tick] = ()
+    events: Sequence[dict[str, Any]] = ()
+
+
+class Clockwork:
+    """The chore that fires."""
+
+    def __init__(self, gear: Gear) -> None:
+        self._gear = gear
+        # Its own: the loop and this chore's thread must not read one file at once.
+        self._prompts = Prompts(gear.home, lambda: gear.settings.current.defaults)
+        self._firings = Firings(gear.spool, gear.memory, gear.say)
+        self._dials: dict[str, Dial] = {}
+        self._resting: set[str] = set()
+        self._complaints: dict[str, str] = {}
+        self._edits = -1
+        self._look_at = self._rest_until = -math.inf
+        self._wake_at = math.inf
+        self._now = -math.inf
+        self._stopped = False
+
+    def due_in(self) -> float:
+        """Seconds until the next firing, or the next look at the files."""
+        monotonic = self._gear.clock.monotonic()
+        wanted = [self._look_at - monotonic]
+        if self._gear.edits != self._edits:
+            wanted.append(self._rest_until - monotonic)
+        if self._wake_at < math.inf and not self._stopped:
+            # The wall clock may be set while we sleep, and a laptop may: neither wakes us.
+            wanted += [self._wake_at - self._gear.clock.wall(), OFTEN]
+        return min(wanted)
+
+    async def do(self) -> None:
+        """Look at what was edited, fire what is due."""
+        edits = self._gear.edits
+        await asyncio.to_thread(self.turn)
+        self._edits = edits
+
+    def turn(self) -> None:
+        """One look and what follows from it; after an OSError it is simply done again."""
+        began, now = self._gear.clock.monotonic(), self._gear.clock.wall()
+        if self._gear.edits != self._edits or began >= self._look_at:
+            self._look(now)
+            took = self._gear.clock.monotonic() - began
+            self._look_at = began + max(LOOK_EVERY, _REST * took)
+            self._rest_until = began + _REST * took
+        if now < self._now:
+            self._ask_all()
+        self._now = now
+        # The emergency stop stops this clock as well: what it would have fired counts as missed.
+        self._stopped = files.exists(self._gear.home.stop)
+        asked = [dial for dial in self._dials.values() if dial.wake_at <= now]
+        self._fire([dial for dial in asked if dial.new or not self._stopped], now)
+        self._wake_at = min((dial.wake_at for dial in self._dials.values()), default=math.inf)
+
+    def _ask_all(self) -> None:
+        """The clock was set back: what was passed over may be still to come."""
+        for dial in self._dials.values():
+            dial.wake_at = -math.inf
+
+    # --- what the files say ----------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
+        zone, outside = local_zone(), producers.load(self._gear.home).cadences
+        names = self._prompts.names()
+        # A file that is away fires nothing, and comes back as after downtime.
+        for gone in self._dials.keys() - set(names):
+            del self._dials[gone]
+        for name in names:
+            rule = self._rule(name, now)
+            if rule is None:
+                continue
+            if rule.scheduled and name not in outside:
+                self._wind(rule, zone, now)
+            else:
+                self._lay_down(name, now)
+
+    def _rule(self, name: str, now: float) -> Rule | None:
+        """What its file says, or said before it was broken; None: nothing new is known."""
+        try:
+            rule = rule_of(self._prompts.load(name))
+        except (NoSuch, OSError):
+            return None
+        except CadenceError as error:
+            return self._kept(name, str(error), now)
+        self._complaints.pop(name, None)
+        return rule
+
+    def _kept(self, name: str, why: str, now: float) -> Rule | None:
+        """The last rule that made sense, from memory or disk: a broken edit stops no clock."""
+        dial = self._dials.get(name)
+        standing = dial.standing if dial else self._firings.load(name, now)
+        known = standing is not None and bool(standing.cursor.fingerprint)
+        if known and self._complaints.get(name) != why:
+            self._complaints[name] = why
+            self._gear.say(f"{why}; its last good schedule goes on")
+            self._gear.tell({"event": "schedule.kept", "cadence": name, "reason": why})
+        return standing.rule if known and standing else None
+
+    def _wind(self, rule: Rule, zone: tzinfo, now: float) -> None:
+        timetable = timetable_of(rule, local=zone)
+        if timetable is None:
+            return
+        dial = self._dials.get(rule.name)
+        if dial is None:
+            self._resting.discard(rule.name)
+            standing = self._firings.load(rule.name, now)
+            self._dials[rule.name] = Dial(rule=rule, timetable=timetable, standing=standing)
+        elif (dial.rule, dial.timetable) != (rule, timetable):
+            dial.rule, dial.timetable, dial.wake_at = rule, timetable, -math.inf
+
+    def _lay_down(self, name: str, now: float) -> None:
+        """Switched off, or fired by others: when it is the clock's again, it begins at that moment."""
+        if name in self._resting:
+            return
+        dial = self._dials.pop(name, None)
+        standing = dial.standing if dial else self._firings.load(name, now)
+        if standing is not None and standing.cursor.fingerprint:
+            self._firings.save(name, replace(standing, cursor=laid_down(standing.cursor)), now)
+        self._resting.add(name)
+
+    # --- what is due -----------------------------------------------------------------------------
+
+    def _fire(self, dials: Sequence[Dial], now: float) -> None:
+        turns = [self._turn_of(dial, now) for dial in dials]
+        for turn in turns:
+            turn.dial.doubtful = turn.dial.doubtful or bool(turn.ticks)
+        self._firings.put([tick for turn in turns for tick in turn.ticks], now)
+        events = [event for turn in turns for event in turn.events]
+        if events:
+            self._gear.journal.write(now, events, durable=True)
+        for turn in turns:
+            dial = turn.dial
+            if turn.standing != dial.standing:
+                self._firings.save(dial.rule.name, turn.standing, now)
+            dial.standing, dial.wake_at, dial.doubtful = turn.standing, turn.wake_at, False
+
+    def _turn_of(self, dial: Dial, now: float) -> _Turn:
+        """Ask a schedule what it wants, and make the ticks."""
+        name, before = dial.rule.name, dial.standing
+        found = due(dial.timetable, before.cursor if before else None, now)
+        last = before.tick if before else None
+        events: list[dict[str, Any]] = []
+        if found.remark:
+            self._gear.say(f"{name}: {found.remark}")
+            events.append(_skipped(name, found.remark, count=found.skipped))
+        if found.behind > _BEHIND_ENOUGH and before and before.cursor == found.cursor and dial.wake_at < 0:
+            self._gear.say(
+                f"{name}: the clock stands {spell_duration(found.behind)} before its last firing; "
+                "until it is there again, nothing fires twice"
+            )
+        firings = found.ticks
+        if firings and last and self._folds(dial, firings, last):
+            if dial.folded_into != last:
+                dial.folded_into = last
+                events.append(_skipped(name, "the tick that still waits stands for it", tick=last))
+            firings = ()
+        ticks = [_tick(dial.rule, firing, now, alone=len(firings) > 1) for firing in firings]
+        events += [_fired(tick, firing, now) for tick, firing in zip(ticks, firings, strict=True)]
+        return _Turn(
+            dial=dial,
+            standing=Standing(rule=dial.rule, cursor=found.cursor, tick=ticks[-1].id if ticks else last),
+            wake_at=math.inf if found.wake_at is None else found.wake_at,
+            ticks=[tick for tick in ticks if not (dial.doubtful and self._firings.made(tick.name))],
+            events=events,
+        )
+
+    def _folds(self, dial: Dial, firings: Sequence[Firing], last: str) -> bool:
+        """Whether the tick that was made last still waits, and its run will do for this firing, too."""
+        return dial.rule.folds and len(firings) == 1 and self._firings.waits(dial.rule.name, last)
+
+
+def _tick(rule: Rule, firing: Firing, now: float, *, alone: bool) -> Tick:
+    return Tick(
+        id=firing.tick_id(rule.name),
+        cadence=rule.name,
+        source="schedule",
+        created_at=now,
+        priority=rule.priority,
+        key=firing.key if alone else None,
+        extra={"slot": rfc3339(firing.slot)},
+    )
+
+
+def _fired(tick: Tick, firing: Firing, now: float) -> dict[str, Any]:
+    return {
+        "event": "schedule.fired",
+        "cadence": tick.cadence,
+        "tick": tick.id,
+        "slot": rfc3339(firing.slot),
+        "late": round(max(0.0, now - firing.at), 3),
+    }
+
+
+def _skipped(name: str, why: str, **more: object) -> dict[str, Any]:
+    return {"event": "schedule.skipped", "cadence": name, "reason": why, **more}
