@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from cadencebus.units.plan import MANAGERS, Plan, plan
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cadencebus.cli.context import Context
     from cadencebus.cli.orders import Obeyed
@@ -52,7 +53,7 @@ def main(words: list[str], context: Context) -> int:
         agreement.show(out, needed)
         _remarks(out, wanted, scheduled, consumer_only=asked.consumer_only)
     if asked.dry_run:
-        _dry(out, home, record, changes)
+        _dry(out, home, record, wanted, changes)
         return 0
     if needed and not agreement.agreed(yes=asked.yes, what=f"install this for {record.by}"):
         return 1
@@ -107,11 +108,11 @@ def _remarks(out: Output, wanted: Plan, scheduled: Scheduled, *, consumer_only: 
             out.warn(f"{name}: {caveat}")
 
 
-def _dry(out: Output, home: Home, record: Record, changes: list[Change]) -> None:
+def _dry(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Change]) -> None:
     told = [
         *native.to_stop(record, changes),
         *native.to_write(record, changes),
-        *native.to_start(home, record, changes),
+        *native.to_start(home, record, changes, wanted.fires),
     ]
     if out.json:
         out.document(native.report(record, changes) | {"dry_run": True, "would_run": list(map(str, told))})
@@ -135,16 +136,15 @@ def _write(home: Home, record: Record, changes: list[Change]) -> None:
 
 
 def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Change]) -> int:
-    told = native.to_start(home, record, changes)
+    told = native.to_start(home, record, changes, wanted.fires)
     if not native.reachable(record.by):
         return _by_hand(out, record, changes, told)
-    done = orders.obey(told)
-    if out.json:
-        shown = native.report(record, changes) | {"fires": list(wanted.fires), "left": dict(wanted.left)}
-        out.document(shown | {"commands": [one.dump() for one in done]})
-    _insist(record, done)
-    # From here on the bus's own clock stands down for what the manager fires.
-    producers.save(home, record.by, wanted.fires)
+    with _handed_over(home, record, wanted):
+        done = orders.obey(told)
+        if out.json:
+            shown = native.report(record, changes) | {"fires": list(wanted.fires), "left": dict(wanted.left)}
+            out.document(shown | {"commands": [one.dump() for one in done]})
+        _insist(record, done)
     there = native.until_up(home)
     if there is None:
         raise IOTrouble("the consumer did not come up", next_step=native.where_to_look(home, record))
@@ -155,6 +155,21 @@ def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: li
     if record.by == "systemd" and not native.lingers():
         out.hint("it runs while you are logged in; `loginctl enable-linger` lets it run from boot on")
     return 0
+
+
+@contextlib.contextmanager
+def _handed_over(home: Home, record: Record, wanted: Plan) -> Iterator[None]:
+    """Let the bus's own clock stand down for what the manager fires; it takes over again if that fails.
+
+    It stands down first: the consumer that is started now must not fire what the timers fire.
+    """
+    before = producers.load(home)
+    producers.save(home, record.by, wanted.fires)
+    try:
+        yield
+    except BaseException:
+        producers.save(home, before.by, before.cadences)
+        raise
 
 
 def _insist(record: Record, done: list[Obeyed]) -> None:

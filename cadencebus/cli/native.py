@@ -15,14 +15,14 @@ from cadencebus.cli import keeping, orders
 from cadencebus.daemon import supervision
 from cadencebus.errors import IOTrouble, Misconfigured
 from cadencebus.session import lineage
-from cadencebus.store import lock
+from cadencebus.store import lock, producers
 from cadencebus.store.installed import Record, folder_of
 from cadencebus.units import activation, launchd, systemd
 from cadencebus.units.activation import Order
 from cadencebus.units.plan import consumer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cadencebus.cli.keeping import Up
     from cadencebus.store.installed import Change
@@ -100,12 +100,18 @@ def to_write(record: Record, changes: Sequence[Change]) -> list[Order]:
     ]
 
 
-def to_start(home: Home, record: Record, changes: Sequence[Change]) -> list[Order]:
+def to_start(home: Home, record: Record, changes: Sequence[Change], fires: Collection[str]) -> list[Order]:
     """After everything lies in place."""
+    # A consumer looks every so often at who fires what; until then it would fire what a new timer fires.
+    handing_over = producers.load(home).cadences != set(fires)
     if record.by == "cron":
-        return [Order(argv=(*record.program, "--home", home.root, "up"))]
+        verb = "restart" if handing_over and supervision.alive(home) else "up"
+        return [Order(argv=(*record.program, "--home", home.root, verb))]
     there = [change.file for change in changes if change.after is not None]
     anew = [change.file for change in changes if change.needed and change.before and change.after]
+    consumer = consumer_of(record.by, record.site(home)).file
+    if handing_over and consumer not in anew and any(c.file == consumer and c.before for c in changes):
+        anew = [consumer, *anew]
     return activation.welcome(record.by, folder_of(record.by, os.environ), there, anew, os.getuid())
 
 

@@ -35,7 +35,7 @@ def producers_of(home: Home) -> Scheduled:
     producers: list[Producer] = []
     left: dict[str, str] = {}
     broken: dict[str, str] = {}
-    for name in prompts.names():
+    for name in prompts.in_folder():
         try:
             cadence = prompts.load(name)
             made, why = _producer(cadence)
@@ -46,6 +46,9 @@ def producers_of(home: Home) -> Scheduled:
             producers.append(made)
         elif why:
             left[name] = why
+    for name in set(prompts.names()) - set(prompts.in_folder()):
+        # An agent rewrites its tasks as it goes: no unit would stay current for long.
+        left[name] = "a task of HEARTBEAT.md"
     return Scheduled(producers=tuple(producers), left=left, broken=broken)
 
 

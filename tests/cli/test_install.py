@@ -287,7 +287,12 @@ def test_the_consumer_alone_leaves_the_schedules_to_the_bus(
     """And the timers of a former install go."""
     define("mail", schedule="*/5 * * * *")
     assert cadence("install", "systemd", "--yes").returncode == 0
+    first = told(manager)
+    assert "restart" not in " ".join(first)
     assert cadence("install", "systemd", "--consumer-only", "--yes").returncode == 0
     assert [path.suffix for path in units.iterdir()] == [".service"]
     assert not (home / "state" / "producers.json").exists()
-    assert any("disable --now" in line for line in told(manager))
+    log = told(manager)
+    assert any("disable --now" in line for line in log)
+    # It must fire itself from now on, not only when it happens to look.
+    assert log[-1] == f"systemctl restart {_consumer(units)}"

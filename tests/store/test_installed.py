@@ -56,10 +56,11 @@ def test_which_cadences_can_be_fired_from_outside(home: Path) -> None:
     define(home, "off", "every: 1h\nenabled: false\n")
     define(home, "twice", "every: 1h\nmax_firings: 2\n")
     define(home, "broken", "evry: 1h\n")
+    (home / "HEARTBEAT.md").write_text("tasks:\n  - name: beat\n    interval: 30m\n    prompt: Look.\n")
     found = producers_of(Home(str(home)))
     assert [producer.name for producer in found.producers] == ["even", "mail"]
     assert 0 <= found.producers[0].delay < 90
-    assert set(found.left) == {"off", "twice"}
+    assert set(found.left) == {"off", "twice", "beat"}
     assert set(found.broken) == {"broken"}
 
 
