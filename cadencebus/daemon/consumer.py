@@ -17,6 +17,7 @@ from cadencebus.daemon.hunger import Hunger
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
+from cadencebus.daemon.notifier import Notifier
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Recovery, retell
 from cadencebus.daemon.sideline import Sideline
@@ -66,7 +67,8 @@ class Consumer:
         self.crew = Crew(self._failed)
         self.gates = gates_of(gear)
         self.hunger = Hunger(gear)
-        self._chores = Chores(gear, self.crew, [*self.gates, *chores_of(gear)])
+        self.notifier = Notifier(gear)
+        self._chores = Chores(gear, self.crew, [*self.gates, self.notifier, *chores_of(gear)])
         self._disk = Disk(gear, self.crew.take_on, self._disk_is_back)
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set

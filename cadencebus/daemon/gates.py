@@ -72,6 +72,9 @@ class Gate(Generic[G]):
         if answer.failing and not (self.answer and self.answer.failing):
             self._gear.say(f"gate {self.name}: {answer.detail}")
             self._gear.tell({"event": "gate.failing", "gate": self.name, "reason": answer.detail})
+        elif not answer.failing and self.answer is not None and self.answer.failing:
+            self._gear.say(f"gate {self.name} answers again: {answer.detail}")
+            self._gear.tell({"event": "gate.well", "gate": self.name})
         self.answer = answer
         await asyncio.to_thread(self.apply, gate, answer)
 

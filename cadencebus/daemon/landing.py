@@ -64,14 +64,21 @@ def land(
         fingerprints=marks(gear, cadence, str(verdict.klass)),
         metrics=_metrics(gear, boarded, report),
     )
-    settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now)
+    settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
     if boarded is not None:
         runs.drop_empty_logs(boarded.run)
     return settlement
 
 
 def _settled(
-    gear: Gear, tick: Tick, verdict: Verdict, cadence: Cadence, credentials: str, facts: RunFacts, now: float
+    gear: Gear,
+    tick: Tick,
+    verdict: Verdict,
+    cadence: Cadence,
+    credentials: str,
+    facts: RunFacts,
+    *,
+    now: float,
 ) -> Settlement:
     # One at a time: two runs of a cadence that fail together are two failures, not twice the first.
     with gear.account(cadence.name):
@@ -130,6 +137,7 @@ def _metrics(gear: Gear, boarded: Boarded | None, report: Report | None) -> dict
         "tokens": _tokens(report),
         "peak_rss": end.peak_rss if end else None,
         "runner": boarded.runner.name,
+        "credentials": boarded.runner.credentials,
     }
 
 

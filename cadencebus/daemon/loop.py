@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ Mode = Literal["forever", "once", "drain"]
 # SIGTERM is obeyed within two seconds: so long a commit in progress may take.
 _LEAVE_WITHIN = 1.5
 _LOOK_FOR_SIGNALS = 0.2
+_TELL_WITHIN = 15.0
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
         consumer.presence.beat()
         until = None if duration is None else gear.clock.monotonic() + duration
         stuck = await _turn_until(consumer, stop, mode, until)
+        if not stop.leave:
+            await _last_words(consumer)
         await _leave(consumer)
         return stuck
     finally:
@@ -159,6 +163,14 @@ async def _end_all(consumer: Consumer) -> None:
                 by="operator",
                 requeue=True,
             )
+
+
+async def _last_words(consumer: Consumer) -> None:
+    """Nobody may come after this consumer for a long time: what is to be told is told now."""
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_TELL_WITHIN):
+            while consumer.notifier.due_in() < math.inf:
+                await consumer.notifier.do()
 
 
 async def _leave(consumer: Consumer) -> None:

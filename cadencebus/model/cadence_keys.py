@@ -38,7 +38,7 @@ from cadencebus.model.kinds import (
 )
 
 # What people may be told of.
-NOTICES = ("dead", "failed", "circuit", "hold", "recovered", "budget", "starving")
+NOTICES = ("dead", "failed", "circuit", "hold", "recovered", "budget", "starving", "gate", "fault")
 
 
 def _backoff(value: Any) -> Backoff:

@@ -258,7 +258,9 @@ def test_a_killed_consumer_is_followed_by_one_that_adopts(
     eventually(
         lambda: (
             (home / "state" / "consumer.json").exists()
-            and json.loads((home / "state" / "consumer.json").read_text())["running"]
+            and (note := json.loads((home / "state" / "consumer.json").read_text()))["running"]
+            # The first one's note lies there until the second writes its own.
+            and note["pid"] == second.pid
         )
     )
     began = time.monotonic()
