@@ -55,7 +55,8 @@ def main(words: list[str], context: Context) -> int:
     if asked.dry_run:
         _dry(out, home, record, wanted, changes)
         return 0
-    if needed and not agreement.agreed(yes=asked.yes, what=f"install this for {record.by}"):
+    where = "the crontab" if record.by == "cron" else f"{len(needed)} file{'s'[: len(needed) != 1]}"
+    if needed and not agreement.agreed(yes=asked.yes, what=f"change {where} and start it with {record.by}"):
         return 1
     _write(home, record, changes)
     return _activate(out, home, record, wanted, changes)

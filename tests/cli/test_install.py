@@ -186,7 +186,7 @@ def test_a_person_at_a_terminal_is_asked(
 
     code, seen = answer(b"n\n")
     assert (code, units.exists()) == (1, False)
-    assert "install this for systemd? [y/N]" in seen
+    assert "change 3 files and start it with systemd? [y/N]" in seen
     assert answer(b"\n")[0] == 1
     code, seen = answer(b"y\n")
     assert (code, len(list(units.iterdir()))) == (0, 3), seen
