@@ -6,33 +6,23 @@ go, and the letter last: whatever a crash leaves can be taken out again, and sta
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import fcntl
-import os
-import shutil
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.cli import clockface
 from cadencebus.cli.finding import Found, find, listing
 from cadencebus.cli.ls import members_of
-from cadencebus.clock import rfc3339
 from cadencebus.errors import NoSuch
-from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping
 from cadencebus.model.naming import RAW
-from cadencebus.store import files
+from cadencebus.store import archive
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from cadencebus.store.paths import Home
-
-# Raw bytes up to here are kept in the archive; larger ones, and what is no file, are only described.
-_RAW_KEPT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,75 +83,21 @@ def _named(home: Home, part: str) -> Letter:
     return letter_of(home, found)
 
 
-@contextlib.contextmanager
-def alone(home: Home) -> Iterator[None]:
+def alone(home: Home) -> AbstractContextManager[bool]:
     """Let only one operator at a time take letters out."""
-    fd = os.open(home.dead, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+    return archive.alone(home.dead)
 
 
 def archive_path(home: Home) -> str:
     """Where letters go that left dead/."""
-    return f"{home.state}/dead-archive.jsonl"
+    return archive.letters_path(home)
 
 
 def take_out(home: Home, leaving: Sequence[tuple[Letter, Mapping[str, Any]]], why: str, now: float) -> None:
     """Archive letters, each with what is to be remembered of its leaving, then remove them."""
-    lines = [
-        strictjson.dumps({"at": rfc3339(now), "why": why, **more, "letter": letter.members, **_raw(letter)})
-        for letter, more in leaving
-    ]
-    _append(home, b"".join(lines))
-    for letter, _ in leaving:
-        _remove(letter.raw)
-    for letter, _ in leaving:
-        _remove(letter.path)
-    files.sync_folder(home.dead)
-
-
-def _append(home: Home, data: bytes) -> None:
-    path = archive_path(home)
-    fresh = not files.exists(path)
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(path, flags, files.FILE_MODE)
-    try:
-        size = os.lseek(fd, 0, os.SEEK_END)
-        # A line that a crash tore is closed before the next one is written.
-        files.write_all(fd, (b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b"") + data)
-        files.sync(fd)
-    finally:
-        os.close(fd)
-    if fresh:
-        files.sync_folder(home.state)
-
-
-def _raw(letter: Letter) -> dict[str, Any]:
-    """What can be kept of the bytes that could not be a tick."""
-    try:
-        at = os.lstat(letter.raw)
-    except FileNotFoundError:
-        return {}
-    if not stat.S_ISREG(at.st_mode) or at.st_size > _RAW_KEPT:
-        return {"raw": {"mode": stat.filemode(at.st_mode), "size": at.st_size}}
-    try:
-        data = files.read(letter.raw, _RAW_KEPT)
-    except (OSError, ValueError) as error:
-        return {"raw": {"mode": stat.filemode(at.st_mode), "size": at.st_size, "unread": str(error)}}
-    try:
-        return {"raw": {"text": data.decode("utf-8")}}
-    except UnicodeDecodeError:
-        return {"raw": {"base64": base64.b64encode(data).decode("ascii")}}
-
-
-def _remove(path: str) -> None:
-    try:
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
-    except FileNotFoundError:
-        return
+    archive.take_out(
+        home,
+        [archive.Leaving(path=one.path, members=one.members, more=more) for one, more in leaving],
+        why,
+        now,
+    )

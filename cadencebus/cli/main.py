@@ -50,6 +50,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("import_", "take such a file in"),
     "history": ("history", "runs that ended"),
     "stats": ("stats", "how each cadence fares, in numbers"),
+    "gc": ("gc", "archive and remove what is old"),
     "proof": ("proof", "from inside a run: the work is done"),
     "help": ("help", "the documents"),
     "completion": ("completion", "for bash, zsh and fish"),

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from cadencebus.daemon.clockwork import Clockwork
+from cadencebus.daemon.housekeeping import Housekeeping
 from cadencebus.daemon.mending import Mending
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Chore(Protocol):
 
 def chores_of(gear: Gear) -> list[Chore]:
     """Every chore of a consumer that lives on."""
-    return [Mending(gear), *([Clockwork(gear)] if gear.lasting else [])]
+    mine: list[Chore] = [Clockwork(gear), Housekeeping(gear)] if gear.lasting else []
+    return [Mending(gear), *mine]
 
 
 class Chores:

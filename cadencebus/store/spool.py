@@ -126,7 +126,9 @@ class Spool:
     def finish(self, file_names: Iterable[str], now: float) -> None:
         """Move settled ticks from claimed/ to done/."""
         target = f"{self.home.done}/{day(now)}"
-        if target not in self._days and files.make_folder(target):
+        # A day that was known may be gone: the clock went back to one that gc had put away.
+        known = target in self._days and files.exists(target)
+        if not known and files.make_folder(target):
             files.sync_folder(self.home.done)
         self._days.add(target)
         self._leave(file_names, target)

@@ -1,0 +1,114 @@
+"""`cadence gc`: what retention lets go is archived, then removed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Output
+from cadencebus.cli.telling import tell
+from cadencebus.daemon import housekeeping
+from cadencebus.daemon.tidying import Tidying
+from cadencebus.errors import TryLater
+from cadencebus.policy.retention import Trust, trust
+from cadencebus.store import archive
+from cadencebus.store.config import load_settings
+from cadencebus.store.paths import FOLDERS
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
+
+EXAMPLES = """  cadence gc --dry-run       what would go
+  cadence gc                 archive it, then remove it; the consumer does so once a day
+  cadence gc --trust-clock   after a jump of the clock, once you have looked at `date`"""
+_SAID = {
+    "done": "finished ticks, archived",
+    "dead": "dead letters, archived",
+    "runs": "run folders, with their logs",
+    "events": "days of the journal, archived",
+    "keys": "idempotency keys whose window is over",
+    "tmp": "leftovers in tmp/",
+}
+
+
+def main(words: list[str], context: Context) -> int:
+    """Tidy once, by `retention` in cadence.yaml."""
+    parser = Parser(
+        "gc", "What `retention` lets go is archived, then removed; never what is needed.", EXAMPLES
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and leave it")
+    parser.add_argument("--trust-clock", action="store_true", help="believe the clock although it jumped")
+    asked = parser.parse_args(words)
+    out, home = Output(context), context.home
+    keep = housekeeping.keep_of(load_settings(home, flags={}, environ=os.environ), home)
+    known = _trusted(home, by_word=asked.trust_clock)
+    tidying = Tidying(home, keep, known.reading.wall, dry_run=asked.dry_run)
+    if asked.dry_run:
+        _go(tidying)
+    else:
+        with archive.alone(home.tmp, wait=False) as free:
+            if not free:
+                raise TryLater(
+                    "the home is being tidied at this moment", next_step="cadence gc, a little later"
+                )
+            housekeeping.save(home, known)
+            _refuse(known)
+            _go(tidying)
+        tell(home, housekeeping.told(tidying))
+    _say(out, tidying, known, home)
+    return 1 if tidying.tally.problems else 0
+
+
+def _trusted(home: Home, *, by_word: bool) -> Trust:
+    now = housekeeping.read_clocks()
+    if by_word:
+        return Trust(reading=now)
+    return trust(housekeeping.load(home), now, _newest(home))
+
+
+def _newest(home: Home) -> float:
+    """The youngest trace of anything that happened here."""
+    at = 0.0
+    for place in (home.state, home.format, *(f"{home.state}/{folder}" for folder in FOLDERS)):
+        if os.path.lexists(place):
+            at = max(at, os.lstat(place).st_mtime)
+    return min(at, time.time())
+
+
+def _refuse(known: Trust) -> None:
+    if known.doubted_at is not None:
+        raise TryLater(
+            f"nothing is removed for now: {known.doubt}; by a wrong clock everything looks old",
+            next_step="date; if it is right: cadence gc --trust-clock (by itself it is believed after a day)",
+        )
+
+
+def _go(tidying: Tidying) -> None:
+    for _ in tidying.steps():
+        pass
+
+
+def _say(out: Output, tidying: Tidying, known: Trust, home: Home) -> None:
+    tally = tidying.tally
+    if out.json:
+        out.document(
+            {"home": home.root, "dry_run": tidying.dry_run, "doubt": known.doubt or None, **tally.dump()}
+        )
+        return
+    counts = tally.dump()
+    for key, said in _SAID.items():
+        if counts[key]:
+            out.line(f"{counts[key]:>9,}  {said}")
+    if not tally.any:
+        out.line("nothing is old enough to go")
+    elif tidying.dry_run:
+        out.hint("nothing was removed: cadence gc does it")
+    elif tally.done or tally.events:
+        out.hint(f"archives: {archive.folder_of(home)}")
+    if known.doubt:
+        out.warn(f"{known.doubt}: `cadence gc` would refuse to remove anything")
+    for problem in tally.problems:
+        out.warn(f"not removed: {problem}")
