@@ -34,6 +34,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("check", "validate every cadence and cadence.yaml"),
     "status": ("status", "the whole bus on one screen"),
     "cadences": ("cadences", "what exists, and how it fares"),
+    "next": ("next", "what is due"),
+    "collisions": ("collisions", "schedules that pile up"),
     "logs": ("logs", "what a run printed"),
     "fire": ("fire", "run a cadence now, or say why not"),
     "kill": ("kill", "end a running session"),

@@ -86,7 +86,7 @@ class Week:
     suggestions: tuple[Suggestion, ...]
 
 
-def week_of(loads: Sequence[Load], monday: date, zone: tzinfo, *, limit: float) -> Week:
+def week_of(loads: Sequence[Load], monday: date, zone: tzinfo, *, limit: float, advise: bool = True) -> Week:
     """Lay every firing of the week into its buckets, and look where they are more than the limit."""
     start, end = (
         datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
@@ -102,7 +102,7 @@ def week_of(loads: Sequence[Load], monday: date, zone: tzinfo, *, limit: float) 
         limit=limit,
         buckets=buckets,
         pileups=tuple(_pileups(buckets, limit)),
-        suggestions=tuple(_suggestions(loads, columns, limit)),
+        suggestions=tuple(_suggestions(loads, columns, limit)) if advise else (),
     )
 
 

@@ -1,0 +1,153 @@
+"""`cadence collisions`: the week in five-minute buckets, where it is too full, and what to move."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.cli import crowding, reasons
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Column, Output, Painted
+from cadencebus.clock import rfc3339
+from cadencebus.errors import Usage
+from cadencebus.policy.collisions import Suggestion, Week, picture
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence collisions
+  cadence collisions --limit 1               as if there were one slot
+  cadence collisions --weigh money           where the week costs most
+  cadence collisions --json | jq -r '.suggestions[] | [.cadence, .schedule] | @tsv'"""
+COLUMNS = (
+    Column("WHEN"),
+    Column("FROM"),
+    Column("TO"),
+    Column("AT ONCE", right=True),
+    Column("CADENCES", wide=True),
+)
+_SHOWN = 12
+
+
+def main(words: list[str], context: Context) -> int:
+    """Show this week, its pile-ups, and cron lines that would spread them."""
+    asked = _parse(words)
+    out, scene = Output(context), reasons.Reasons(context.home, time.time())
+    loads, unmeasured = crowding.loads_of(scene, asked.weigh)
+    limit = _limit(asked, scene)
+    week = crowding.look(scene, loads, limit=limit)
+    crowds = crowding.crowds(week) if limit is not None else []
+    if out.json:
+        out.document(_document(week, crowds, unmeasured, asked.weigh))
+        return 0
+    if not loads:
+        out.hint("nothing is scheduled: write `schedule:` or `every:` in a cadence's file")
+        return 0
+    if not week.limit:
+        out.hint(f"no {asked.weigh} was measured yet: look again when some have run")
+        return 0
+    for line in picture(week, _width()):
+        out.line(line)
+    if crowds:
+        _tell(out, week, crowds)
+    elif limit is not None:
+        out.line("")
+        out.line(Painted("no pile-ups", "green"), f": never more than {week.limit:g} at once")
+    _advise(out, week)
+    if unmeasured:
+        out.hint(f"not measured yet, taken for five minutes a run: {', '.join(unmeasured)}")
+    return 0
+
+
+def _parse(words: list[str]) -> Namespace:
+    parser = Parser(
+        "collisions", "This week in five-minute buckets: where schedules pile up, what to move.", EXAMPLES
+    )
+    parser.add_argument(
+        "--weigh",
+        choices=sorted(crowding.WEIGHTS),
+        default="duration",
+        help="what of a run counts: how long it takes a slot (default), its turns, its money",
+    )
+    parser.add_argument("--limit", metavar="N", help="what is too much at once (default: max_sessions)")
+    return parser.parse_args(words)
+
+
+def _limit(asked: Namespace, scene: reasons.Reasons) -> float | None:
+    if asked.limit is None:
+        return float(scene.settings.max_sessions) if asked.weigh == "duration" else None
+    try:
+        limit = float(asked.limit)
+    except ValueError:
+        limit = -1.0
+    if not 0 < limit < float("inf"):
+        raise Usage(f"--limit {asked.limit}: wants a number above 0")
+    return limit
+
+
+def _width() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() else shutil.get_terminal_size().columns
+
+
+def _tell(out: Output, week: Week, crowds: list[crowding.Crowd]) -> None:
+    out.heading(f"more than {week.limit:g} at once")
+    rows = [
+        [
+            crowding.spell_days(crowd.days),
+            crowd.since,
+            crowd.until,
+            f"{crowd.peak:.1f}",
+            ", ".join(crowd.names),
+        ]
+        for crowd in crowds[:_SHOWN]
+    ]
+    out.table(COLUMNS, rows)
+    if len(crowds) > _SHOWN:
+        out.hint(f"and {len(crowds) - _SHOWN} more: --json has them all")
+
+
+def _advise(out: Output, week: Week) -> None:
+    if not week.suggestions:
+        return
+    out.heading("would spread it, in this order")
+    for one in week.suggestions:
+        out.line(
+            Painted(one.name, "bold"),
+            f'  schedule: "{one.line}"   {one.minutes} minutes later; what is over the limit goes from '
+            f"{one.excess_before:.0f} to {one.excess_after:.0f} session-minutes a week",
+        )
+
+
+def _document(week: Week, crowds: list[crowding.Crowd], unmeasured: list[str], weigh: str) -> dict[str, Any]:
+    return {
+        "weigh": weigh,
+        "limit": round(week.limit, 6),
+        "zone": str(week.zone),
+        "buckets": [
+            {
+                "at": rfc3339(bucket.at),
+                "weight": round(bucket.weight, 6),
+                "shares": {name: round(share, 6) for name, share in bucket.shares},
+            }
+            for bucket in week.buckets
+            if bucket.weight
+        ],
+        "pileups": [crowding.dump(crowd) for crowd in crowds],
+        "suggestions": [_suggestion(one) for one in week.suggestions],
+        "unmeasured": unmeasured,
+    }
+
+
+def _suggestion(one: Suggestion) -> dict[str, Any]:
+    return {
+        "cadence": one.name,
+        "schedule": one.line,
+        "minutes": one.minutes,
+        "excess_before": round(one.excess_before, 3),
+        "excess_after": round(one.excess_after, 3),
+    }

@@ -1,0 +1,173 @@
+"""What is due: the firings of every schedule and the ticks put off, with what will make them wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.cli.finding import listing
+from cadencebus.cli.reasons import Reasons
+from cadencebus.clock import rfc3339
+from cadencebus.errors import CadenceError
+from cadencebus.model.rule import Rule, rule_of
+from cadencebus.policy import spoken
+from cadencebus.policy.admit import Wait
+from cadencebus.policy.brakes import opens_at
+from cadencebus.policy.due import due
+from cadencebus.policy.timetable import timetable_of
+from cadencebus.store import producers
+from cadencebus.store.firings import Firings, Standing
+from cadencebus.store.spool import Spool
+from cadencebus.store.zone import local_zone
+
+if TYPE_CHECKING:
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.policy.timetable import Timetable
+    from cadencebus.store.paths import Home
+
+# Firings a cadence has a line of its own for, each; beyond that, one line says how often.
+FEW = 6
+# Nobody counts further.
+MANY = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """Something due: when, whose, by whom; how often until when, where one line stands for many firings."""
+
+    at: float
+    cadence: str
+    # `clock` is the bus's own; `systemd`, `launchd`, `cron` were installed; `deferred`: a tick that waits.
+    by: str = "clock"
+    tick: str | None = None
+    times: int = 1
+    last_at: float | None = None
+    when: str | None = None
+    # Already past: downtime, which `catch_up` makes good as soon as somebody consumes.
+    missed: bool = False
+    wait: Wait | None = None
+
+    def dump(self) -> dict[str, Any]:
+        """The object that `next --json` prints."""
+        wait = self.wait and {
+            "reason": self.wait.reason,
+            "detail": self.wait.detail,
+            "until": None if self.wait.until is None else rfc3339(self.wait.until),
+        }
+        return {
+            "at": rfc3339(self.at),
+            "cadence": self.cadence,
+            "by": self.by,
+            "tick": self.tick,
+            "times": self.times,
+            "last_at": rfc3339(self.at if self.last_at is None else self.last_at),
+            "when": self.when,
+            "missed": self.missed,
+            "wait": wait,
+        }
+
+
+def upcoming(home: Home, now: float, hours: float = 24.0) -> list[Upcoming]:
+    """Everything due within these hours, in order; nothing on the disk is changed."""
+    scene = Reasons(home, now)
+    until = now + hours * 3600
+    found = [
+        Upcoming(at=tick.due, cadence=tick.name.cadence, by="deferred", tick=tick.name.id)
+        for tick in listing(home, ("deferred",))
+        if tick.due is not None and tick.due <= until
+    ]
+    for schedule in schedules(scene):
+        found += schedule.firings(now, until)
+    found.sort(key=lambda one: (one.at, one.cadence))
+    return [replace(one, wait=_wait(scene, one)) for one in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A cadence that fires: its timetable, who fires it, how far it came; `kept` while its file is broken."""
+
+    cadence: str
+    timetable: Timetable
+    by: str = "clock"
+    standing: Standing | None = None
+    kept: bool = False
+
+    def firings(self, now: float, until: float) -> list[Upcoming]:
+        """What it has due up to then: each firing, or one line for many."""
+        answer = due(self.timetable, self.standing.cursor if self.standing else None, now)
+        one = Upcoming(at=now, cadence=self.cadence, by=self.by, when=spoken.describe(self.timetable))
+        found = []
+        if answer.ticks and self.by == "clock":
+            found.append(replace(one, at=answer.ticks[-1].at, missed=True, times=len(answer.ticks)))
+        left = MANY + 1
+        if self.timetable.max_firings is not None:
+            left = max(0, min(left, self.timetable.max_firings - answer.cursor.fired))
+        since = max(now, answer.cursor.slot + self.timetable.offset)
+        times = list(islice(self.timetable.firings(since, until), left))
+        if len(times) <= FEW:
+            return [*found, *(replace(one, at=at) for at in times)]
+        last = until if len(times) > MANY else times[-1]
+        return [*found, replace(one, at=times[0], times=len(times), last_at=last)]
+
+    def next_at(self, now: float) -> float | None:
+        """When it fires next; None: never again."""
+        cursor = self.standing.cursor if self.standing else None
+        return due(self.timetable, cursor, now).wake_at
+
+
+def schedules(scene: Reasons) -> list[Schedule]:
+    """Every schedule of a home that is on."""
+    return [one for name in scene.prompts.names() if (one := schedule_of(scene, name)) is not None]
+
+
+def schedule_of(scene: Reasons, name: str) -> Schedule | None:
+    """The schedule of a cadence; None where it has none, or is switched off."""
+    firings = Firings(Spool(scene.home), scene.memory)
+    standing = firings.load(name, scene.now, mend=False)
+    kept = False
+    rule: Rule | None = None
+    try:
+        rule = rule_of(scene.prompts.load(name))
+    except CadenceError:
+        if standing is not None and standing.cursor.fingerprint:
+            rule, kept = standing.rule, True
+    except OSError:
+        return None
+    timetable = timetable_of(rule, local=local_zone()) if rule and rule.scheduled else None
+    if timetable is None:
+        return None
+    outside = producers.load(scene.home)
+    by = outside.by or "outside" if name in outside.cadences else "clock"
+    return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept)
+
+
+def _wait(scene: Reasons, one: Upcoming) -> Wait | None:
+    """What will keep it from running at once when it is due, as far as anybody can know now."""
+    if scene.stopped:
+        return Wait("stop", "state/STOP is there: cadence start removes it")
+    try:
+        cadence = scene.prompts.load(one.cadence)
+    except (CadenceError, OSError) as error:
+        return Wait("broken", str(error))
+    if not cadence.enabled:
+        return Wait("disabled", f"prompts/{cadence.name}.md says enabled: false")
+    credentials = _credentials(scene, cadence)
+    covering = [
+        hold
+        for hold in scene.holds
+        if hold.covers(cadence.name, credentials)
+        and hold.reason != "active_hours"
+        and (hold.until is None or hold.until > one.at)
+    ]
+    if covering:
+        longest = max(covering, key=lambda hold: float("inf") if hold.until is None else hold.until)
+        return Wait(longest.reason, longest.detail, longest.until)
+    hours = cadence.active_hours
+    opens = hours and opens_at(hours.start, hours.end, cadence.timezone, one.at)
+    return Wait("active_hours", "outside its active hours", opens) if opens else None
+
+
+def _credentials(scene: Reasons, cadence: Cadence) -> str:
+    runner = scene.settings.runners.get(cadence.runner)
+    return runner.credentials if runner else cadence.runner

@@ -1,0 +1,89 @@
+"""`cadence next`: what is due, across all cadences."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import clockface, reasons
+from cadencebus.cli.forecast import MANY, Upcoming, upcoming
+from cadencebus.cli.options import Parser
+from cadencebus.cli.output import Cell, Column, Output, Painted
+from cadencebus.errors import Usage
+from cadencebus.model.duration import parse_duration
+from cadencebus.store import files, lock
+from cadencebus.store.zone import local_zone
+
+if TYPE_CHECKING:
+    from cadencebus.cli.context import Context
+
+EXAMPLES = """  cadence next
+  cadence next --hours 168                   a week
+  cadence next --hours 1 --json | jq -r '.[] | [.at, .cadence] | @tsv'"""
+COLUMNS = (
+    Column("DUE"),
+    Column("IN", right=True),
+    Column("CADENCE"),
+    Column("BY"),
+    Column("WHEN", wide=True),
+    Column("WAITS FOR", wide=True),
+)
+_HOUR = 3600.0
+
+
+def main(words: list[str], context: Context) -> int:
+    """List what is due in order, each with what will make it wait."""
+    parser = Parser("next", "What is due in the next hours, in local time, and what holds it.", EXAMPLES)
+    parser.add_argument("--hours", metavar="N", default="24", help="how far to look (24); 90m will do, too")
+    hours = _hours(parser.parse_args(words).hours)
+    home, out, now = context.home, Output(context), time.time()
+    found = upcoming(home, now, hours)
+    if out.json:
+        out.document([one.dump() for one in found])
+        return 0
+    if found:
+        out.table(COLUMNS, [_row(one, now) for one in found])
+    else:
+        out.hint(f"nothing is due in the next {hours:g} hours: write `every: 5m` in a cadence's file")
+    if any(one.by == "clock" for one in found) and not lock.is_held(home):
+        out.hint("no consumer: nothing fires until `cadence up` or `cadence run`")
+    elif files.exists(home.stop):
+        out.hint("stopped: nothing fires until `cadence start`; what is missed is caught up with then")
+    return 0
+
+
+def _hours(text: str) -> float:
+    if text.replace(".", "", 1).isdigit() and text.isascii():
+        return float(text)
+    try:
+        return parse_duration(text) / _HOUR
+    except ValueError as error:
+        raise Usage(f"--hours {text}: {error}") from None
+
+
+def _row(one: Upcoming, now: float) -> list[Cell]:
+    waits = "" if one.wait is None else reasons.spell(one.wait, now)
+    when = one.when or one.tick or ""
+    if one.missed:
+        when = f"missed{f' {one.times} times' if one.times > 1 else ''}; fires as soon as somebody consumes"
+    elif one.times > 1:
+        count = f"more than {MANY}" if one.times > MANY else str(one.times)
+        when += f"; {count} times until {_clock(one.last_at or one.at, now)}"
+    return [
+        _clock(one.at, now),
+        "now" if one.at <= now else clockface.ago(one.at - now),
+        one.cadence,
+        one.by,
+        when,
+        Painted(waits, "yellow") if waits else "",
+    ]
+
+
+def _clock(at: float, now: float) -> str:
+    """An instant in local time: the weekday stands in front unless it is today."""
+    zone = local_zone()
+    then, here = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
+    if then.date() == here.date():
+        return f"{then:%H:%M:%S}" if then.second else f"{then:%H:%M}"
+    return f"{then:%a %d %b %H:%M}"
