@@ -166,11 +166,11 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
     if kind == "cadences":
         if not is_cadence(line["cadence"]) or not isinstance(line["memory"], dict):
             raise BadData(f"{line['cadence']!r} can't name a cadence, or its memory is no object")
-        return (
-            kind,
-            None,
-            Item(place=f"cadences/{line['cadence']}.json", data=strictjson.dumps(line["memory"])),
-        )
+        if str(line["memory"].get("session_id", "")).startswith("-"):
+            # It becomes a word of an agent's command line, where it would pass for an option.
+            raise BadData(f"session_id: {line['memory']['session_id']!r} is none")
+        data = strictjson.dumps(line["memory"])
+        return kind, None, Item(place=f"cadences/{line['cadence']}.json", data=data)
     if kind == "holds":
         if parse_hold_name(line["file"]) is None or "/" in line["file"]:
             raise BadData(f"{line['file']!r} can't name a hold")

@@ -141,6 +141,10 @@ HOSTILE = {
     "a way out by a tick's name": (export(TICK | {"file": f"../../../{FILE}"}), 65),
     "a way out by a tick's cadence": (export(TICK | {"file": FILE.replace("work", "../work")}), 65),
     "a way out by a memory": (export({"in": "cadences", "cadence": "../../x", "memory": {}}), 65),
+    "an option in disguise": (
+        export({"in": "cadences", "cadence": "work", "memory": {"session_id": "--yolo"}}),
+        65,
+    ),
     "a way out by a hold": (export({"in": "holds", "file": "../x.paused.json", "hold": {}}), 65),
     "a way out by a key": (export({"in": "keys", "key": "../" + "a" * 61, "tick": ID, "at": "x"}), 65),
     "a key that leads out": (export({"in": "keys", "key": "a" * 64, "tick": "/etc/passwd", "at": "x"}), 65),
