@@ -172,7 +172,8 @@ class Supervisor:
     def _watch(self, ward: Ward) -> None:
         """Until it ends, or we are to leave; a consumer that is silent for too long is ended."""
         silent, beat, has_beaten = 0.0, self._beat(), ward.adopted
-        looked, pause = time.monotonic(), min(_POLL, self._silent / 4)
+        # A child's end wakes us; that of one taken over has to be looked for.
+        looked, pause = time.monotonic(), min(_POLL / 4 if ward.adopted else _POLL, self._silent / 4)
         while not ward.over() and not self._ears.leaving():
             self._ears.nap(pause)
             now = time.monotonic()

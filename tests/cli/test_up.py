@@ -272,14 +272,16 @@ def test_a_session_starts_no_consumer(cadence: Cadence) -> None:
     assert ended.returncode == 77
 
 
-def test_a_log_that_has_grown_is_put_aside_at_the_start(home: Path, cadence: Cadence) -> None:
-    """One such is kept."""
-    log = home / "state" / "consumer.log"
+def test_a_log_that_has_grown_is_put_aside_at_the_start(home: Path) -> None:
+    """One such is kept, and what is written goes to the end of the new one."""
+    bus, log = Home(str(home)), home / "state" / "consumer.log"
     log.touch()
     os.truncate(log, supervision.LOG_MOST + 1)
-    assert cadence("up").returncode == 0
+    for text in (b"one\n", b"two\n"):
+        with supervision.log(bus) as fd:
+            os.write(fd, text)
     assert (home / "state" / "consumer.log.1").stat().st_size == supervision.LOG_MOST + 1
-    assert "consuming" in log.read_text()
+    assert log.read_bytes() == b"one\ntwo\n"
 
 
 def test_a_state_that_makes_no_sense_is_none(home: Path, cadence: Cadence) -> None:
