@@ -91,7 +91,7 @@ def test_a_service_runs_again_after_a_crash_and_a_restart_and_its_session_never_
 ) -> None:
     """One command installs it, a real systemd keeps it up; one attempt, one outcome; then no trace."""
     (home / "prompts" / "work.md").write_text(WORK.format(go=home / "go"))
-    (home / "prompts" / "mail.md").write_text(TIMED)
+    (home / "prompts" / "mail.md").write_text(TIMED.replace("schedule: '* * * * *'", "every: 2s"))
     lines = inside(
         f"""
         mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system /run/user/0
@@ -101,7 +101,6 @@ def test_a_service_runs_again_after_a_crash_and_a_restart_and_its_session_never_
         unit=$(cd ~/.config/systemd/user && ls cadencebus-*-mail.service)
         service=${{unit%-mail.service}}.service
         echo "active: $(systemctl --user is-active $service ${{unit%.service}}.timer | tr '\\n' ' ')"
-        systemctl --user start $unit
         until_true 'test -n "$(cadence ls done --cadence mail --json)"'
         tick=$(cadence enqueue work)
         until_true 'cadence ps --json | grep -q "\\"cadence\\": \\"work\\""'
@@ -114,6 +113,7 @@ def test_a_service_runs_again_after_a_crash_and_a_restart_and_its_session_never_
         touch go
         cadence wait $tick
         cadence show $tick --json | grep -o '"n": [0-9]*' | tail -1
+        echo "sources: $(cadence ls done --cadence mail --json | grep -o '"source": "[a-z]*"' | sort -u)"
         cadence install systemd | grep -c @@ || true
         cadence uninstall --yes --quiet >/dev/null
         echo "left: $(ls ~/.config/systemd/user | grep -c cadencebus || true)"
@@ -122,6 +122,7 @@ def test_a_service_runs_again_after_a_crash_and_a_restart_and_its_session_never_
     )
     assert "active: active active " in lines
     assert '"n": 1' in lines
+    assert 'sources: "source": "systemd"' in lines, "the bus's own clock stands down"
     assert lines[-3:] == ["0", "left: 0", "units: 0"]
 
 
