@@ -104,14 +104,14 @@ class Clockwork:
 
     async def do(self) -> None:
         """Look at what was edited, fire what is due."""
-        edits = self._gear.edits
         await asyncio.to_thread(self.turn)
-        self._edits = edits
 
     def turn(self) -> None:
         """One look and what follows from it; after an OSError it is simply done again."""
         began, now = self._gear.clock.monotonic(), self._gear.clock.wall()
-        if self._gear.edits != self._edits or began >= self._look_at:
+        # Asked before the look: what is touched meanwhile is looked at again.
+        edits = self._gear.edits
+        if edits != self._edits or began >= self._look_at:
             self._look(now)
             took = self._gear.clock.monotonic() - began
             self._look_at = began + max(LOOK_EVERY, _REST * took)
@@ -124,6 +124,7 @@ class Clockwork:
         asked = [dial for dial in self._dials.values() if dial.wake_at <= now]
         self._fire([dial for dial in asked if dial.new or not self._stopped], now)
         self._wake_at = min((dial.wake_at for dial in self._dials.values()), default=math.inf)
+        self._edits = edits
 
     def _ask_all(self) -> None:
         """The clock was set back: what was passed over may be still to come."""
