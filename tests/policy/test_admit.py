@@ -179,3 +179,52 @@ def test_a_hold_on_one_cadence_changes_nothing_for_ungrouped_others(
     free = set(names(decide(plain, at_work, sessions=99)))
     held = set(names(decide(plain, at_work, [hold("cadence-a")], sessions=99)))
     assert free - {"a"} == held
+
+
+def few(scope: str, at_most: int) -> Hold:
+    """Hold something, but for a few."""
+    extra = {"at_most": at_most}
+    return Hold(scope=scope, reason="usage", since=NOW - 60, until=NOW + 60, extra=extra)
+
+
+def test_a_hold_may_let_a_few_sessions_through() -> None:
+    """Those that go on already count; commands beside the slots do not; others are not meant."""
+    crowd = [head("a"), head("b"), head("c", inline=True)]
+    answer = decide(crowd, holds=[few("bus", 1)], sessions=9)
+    assert names(answer) == ["a", "c"]
+    assert (answer.waits["b"].reason, answer.waits["b"].until) == ("usage", NOW + 60)
+    assert names(decide(crowd, [Running(cadence="x")], [few("bus", 1)], sessions=9)) == ["c"]
+    mine = [head("a", credentials="anthropic"), head("b", credentials="openai")]
+    at_work = [Running(cadence="x", credentials="anthropic")]
+    assert names(decide(mine, at_work, [few("credentials-anthropic", 1)], sessions=9)) == ["b"]
+    assert names(decide([head("a", force=True)], at_work, [few("bus", 1)], sessions=9)) == ["a"]
+
+
+def test_of_two_holds_the_stricter_one_holds() -> None:
+    """A pause beside a probing hold is a pause."""
+    assert names(decide([head("a")], holds=[few("bus", 3), hold("cadence-a")], sessions=9)) == []
+
+
+@given(CROWD, AT_WORK, st.integers(1, 3))
+def test_no_more_than_a_few_pass_a_hold_that_lets_a_few_through(
+    crowd: list[Waiting], at_work: list[Running], at_most: int
+) -> None:
+    """Whoever waits and whatever runs."""
+    answer = decide(crowd, at_work, [few("bus", at_most)], sessions=99)
+    took = sum(1 for run in at_work if not run.inline and not run.landing)
+    assert sum(1 for start in answer.starts if not start.inline) <= max(0, at_most - took)
+
+
+@given(st.integers(1, 40), st.integers(1, 4), st.permutations("abcde"))
+def test_nobody_of_equal_rank_starts_twice_before_another_starts_once(
+    turns: int, sessions: int, order: list[str]
+) -> None:
+    """Fairness: whoever started longest ago goes first, whatever the names."""
+    started = dict.fromkeys(order, 0.0)
+    count = dict.fromkeys(order, 0)
+    for turn in range(1, turns + 1):
+        crowd = [head(name, last_started=started[name]) for name in order]
+        for nth, start in enumerate(decide(crowd, sessions=sessions).starts):
+            started[start.cadence] = turn + nth / 100
+            count[start.cadence] += 1
+    assert max(count.values()) - min(count.values()) <= 1
