@@ -5,24 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cadencebus.cli import agreement, native, orders
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Output
 from cadencebus.errors import IOTrouble, Misconfigured, TryLater
 from cadencebus.store import fitness, installed, producers
-from cadencebus.store.scheduled import Scheduled, producers_of
+from cadencebus.store.scheduled import producers_of
 from cadencebus.units.plan import MANAGERS, Plan, plan
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from cadencebus.cli.context import Context
     from cadencebus.cli.orders import Obeyed
     from cadencebus.store.installed import Change, Record
     from cadencebus.store.paths import Home
+    from cadencebus.store.scheduled import Scheduled
     from cadencebus.units.activation import Order
 
 EXAMPLES = """  cadence install systemd                  shows what it would write, asks, writes, starts
@@ -39,14 +41,15 @@ def main(words: list[str], context: Context) -> int:
     fitness.check(home)
     record = native.record(asked.manager, consumer_only=asked.consumer_only)
     scheduled = producers_of(home)
-    wanted = native.planned(lambda: plan(record.by, record.site(home), _fired(asked, scheduled)))
+    wanted = native.planned(lambda: plan(record.by, record.site(home), record.fired(scheduled)))
     if asked.print:
         for unit in wanted.units:
             out.line(f"==> {unit.file} <==")
             out.line(unit.text)
         return 0
     _refuse(home, record, dry=asked.dry_run)
-    changes = installed.changes(record.by, record.site(home), wanted, keep=scheduled.broken)
+    changes = installed.changes(record.by, record.site(home), wanted, keep=record.kept(scheduled))
+    wanted = replace(wanted, fires=(*wanted.fires, *_still_fired(home, record, scheduled)))
     agreement.refuse_foreign(changes)
     needed = [change for change in changes if change.needed]
     if not out.json:
@@ -74,8 +77,9 @@ def _parse(words: list[str]) -> Namespace:
     return parser.parse_args(words)
 
 
-def _fired(asked: Namespace, scheduled: Scheduled) -> Sequence[Any]:
-    return () if asked.consumer_only else scheduled.producers
+def _still_fired(home: Home, record: Record, scheduled: Scheduled) -> list[str]:
+    """Cadences whose file is broken, and whose units, written while it was not, go on firing."""
+    return sorted(producers.load(home).cadences & set(record.kept(scheduled)))
 
 
 def _refuse(home: Home, record: Record, *, dry: bool) -> None:
@@ -103,7 +107,7 @@ def _remarks(out: Output, wanted: Plan, scheduled: Scheduled, *, consumer_only: 
     if consumer_only:
         return
     for name, why in sorted({**scheduled.left, **wanted.left}.items()):
-        out.hint(f"{name}: fired by the bus's own clock: {why}")
+        out.hint(f"{name}: left to the bus's own clock: {why}")
     for name, caveats in sorted(wanted.caveats.items()):
         for caveat in caveats:
             out.warn(f"{name}: {caveat}")

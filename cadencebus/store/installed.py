@@ -22,9 +22,11 @@ from cadencebus.units.seal import Condition, condition
 from cadencebus.units.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from cadencebus.store.paths import Home
+    from cadencebus.store.scheduled import Scheduled
+    from cadencebus.units.site import Producer
 
 _LIMIT = 1 << 20
 _CRONTAB_WITHIN = 10.0
@@ -42,6 +44,14 @@ class Record:
     def site(self, home: Home) -> Site:
         """The bus as its units name it; ValueError where no unit could."""
         return Site(home=home.root, program=self.program, path=self.path, logs=home.state)
+
+    def fired(self, scheduled: Scheduled) -> Sequence[Producer]:
+        """The cadences that are to have a unit of their own."""
+        return () if self.consumer_only else scheduled.producers
+
+    def kept(self, scheduled: Scheduled) -> Collection[str]:
+        """The cadences whose units stay, though their files are broken; a crontab is written as a whole."""
+        return () if self.consumer_only or self.by == "cron" else scheduled.broken.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,12 +271,12 @@ def stale_units(home: Home) -> list[StaleUnit]:
     scheduled = producers_of(home)
     try:
         site = record.site(home)
-        wanted = plan(record.by, site, () if record.consumer_only else scheduled.producers)
+        wanted = plan(record.by, site, record.fired(scheduled))
     except ValueError as error:
         return [StaleUnit(path=home.root, condition=Condition.STALE, what=str(error), cure=cure)]
     return [
         StaleUnit(path=change.path, condition=change.condition, what=_what(change), cure=cure)
-        for change in changes(record.by, site, wanted, keep=scheduled.broken)
+        for change in changes(record.by, site, wanted, keep=record.kept(scheduled))
         if change.needed
     ]
 

@@ -86,7 +86,7 @@ def test_systemd_is_given_a_service_and_a_timer_and_what_changes_is_shown(
     ended = cadence("install", "systemd", "--yes")
     assert ended.returncode == 0, ended.stderr
     assert "installed for systemd: the consumer is up" in ended.stdout
-    assert "often: fired by the bus's own clock: max_firings" in ended.stderr
+    assert "often: left to the bus's own clock: max_firings" in ended.stderr
     assert "enable-linger" in ended.stderr
     assert sorted(path.suffix for path in units.iterdir()) == [".service", ".service", ".timer"]
     assert json.loads((home / "state" / "producers.json").read_text()) == {
@@ -95,6 +95,8 @@ def test_systemd_is_given_a_service_and_a_timer_and_what_changes_is_shown(
     }
     first = told(manager)
     assert [line.split()[1] for line in first] == ["daemon-reload", "enable"]
+    fired = json.loads((home / "state" / "producers.json").read_text())
+    assert fired == {"by": "systemd", "cadences": ["mail"]}
     again = cadence("install", "systemd")
     assert again.returncode == 0, again.stderr
     assert "@@" not in again.stdout
@@ -103,6 +105,12 @@ def test_systemd_is_given_a_service_and_a_timer_and_what_changes_is_shown(
     changed = cadence("install", "systemd", "--yes")
     assert "-OnCalendar=*-*-* *:00..55/5:00" in changed.stdout
     assert [line for line in told(manager) if "restart" in line] == [f"systemctl restart {_mail(units)}"]
+    (home / "prompts" / "mail.md").write_text("---\nevry: 5m\n---\n")
+    broken = cadence("install", "systemd")
+    assert (broken.returncode, "mail: left as it is" in broken.stderr) == (0, True)
+    assert json.loads((home / "state" / "producers.json").read_text()) == fired
+    assert [line for line in told(manager) if "restart" in line] == []
+    assert _mail(units)
     assert cadence("down").returncode == 0
     up = cadence("up")
     assert (up.returncode, "installed for systemd" in up.stderr) == (0, True)
