@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.bus import Maker
-from cadencebus.cli import clockface, doorman, reasons, wait
+from cadencebus.cli import doorman, estimate, following, reasons, wait
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Output
 from cadencebus.cli.payload import payload_of
-from cadencebus.errors import TryLater
+from cadencebus.errors import TryLater, Usage
 from cadencebus.model import strictjson
+from cadencebus.model.duration import parse_duration, spell_duration
 from cadencebus.policy.admit import Wait
 from cadencebus.store import inlet
 
@@ -33,12 +34,17 @@ def main(words: list[str], context: Context) -> int:
     )
     parser.add_argument("name", help="the cadence")
     parser.add_argument("--force", action="store_true", help="pass caps and holds; the journal says so")
-    parser.add_argument("--wait", action="store_true", help="until it is finished; exit as `cadence wait`")
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="its log as it grows, until it is finished; exit as `cadence wait`",
+    )
     parser.add_argument("--timeout", metavar="D", help="with --wait: give up after that time")
     parser.add_argument("--payload", metavar="JSON|@FILE|-", help="an object, handed to the run as data")
     parser.add_argument("--set", action="append", metavar="k=v", help="one member of the payload")
     asked = parser.parse_args(words)
     home, out = context.home, Output(context)
+    deadline = None if asked.timeout is None else time.monotonic() + _seconds(asked.timeout)
     doorman.known(home, asked.name)
     _refuse(context, asked)
     name, data, _ = Maker("fire", os.environ).make(_members(asked))
@@ -47,7 +53,12 @@ def main(words: list[str], context: Context) -> int:
         out.line_of_json({"id": name.id, "cadence": asked.name})
     else:
         out.line(name.id)
-    return wait.until_finished(home, [name.id], context, timeout=asked.timeout) if asked.wait else 0
+    if not asked.wait:
+        return 0
+    if not context.quiet:
+        following.follow(home, name, out, deadline=deadline)
+    left = None if deadline is None else f"{max(0.0, deadline - time.monotonic()):.3f}"
+    return wait.until_finished(home, [name.id], context, timeout=left)
 
 
 def _refuse(context: Context, asked: Namespace) -> None:
@@ -59,11 +70,24 @@ def _refuse(context: Context, asked: Namespace) -> None:
     found = found or scene.would_start(cadence, force=asked.force)
     if found is None:
         return
-    left = "" if found.until is None else f" (in {clockface.ago(found.until - now)})"
+    seconds = estimate.expected(scene, asked.name, found)
+    about = "" if found.until is not None else "about "
+    left = "" if seconds is None else f" (in {about}{_spelled(seconds)})"
     raise TryLater(
         f"{asked.name} can't start now{left}: {reasons.spell(found, now)}",
         next_step=f"cadence enqueue {asked.name}, which waits for it",
     )
+
+
+def _spelled(seconds: float) -> str:
+    return spell_duration(max(1.0, float(round(seconds))))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Usage(f"--timeout {text}: {error}") from None
 
 
 def _members(asked: Namespace) -> dict[str, Any]:

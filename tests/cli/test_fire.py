@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def test_what_would_wait_is_refused_with_the_expected_wait(
     cadence("pause", "work", "--for", "10m")
     ended = cadence("fire", "work")
     assert ended.returncode == 75
-    assert "work can't start now (in 10m): held by paused until" in ended.stderr
+    found = re.search(r"work can't start now \(in (\S+ ?\S*)\): held by paused until", ended.stderr)
+    assert found
+    assert found[1] in {"10m", "9m 59s", "9m 58s"}
     define("off", enabled=False)
     assert cadence("fire", "off").returncode == 75
     assert cadence("fire", "wrok").returncode == 66
@@ -72,3 +75,46 @@ def test_force_passes_holds_and_full_slots_but_no_stop(
     refused = cadence("fire", "work", "--force")
     assert refused.returncode == 75
     assert "stopped" in refused.stderr
+
+
+def test_the_expected_wait_is_what_the_runs_before_took(
+    home: Path,
+    cadence: Cadence,
+    define: Define,
+    consumer: Callable[[], subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """Where its own run goes on, or every slot is taken by others that were measured."""
+    (home / "cadence.yaml").write_text("max_sessions: 1\n")
+    define("long", "touch started; sleep 60")
+    define("work")
+    memory = home / "state" / "cadences" / "long.json"
+    memory.write_text('{"averages": {"runs": 3, "seconds": 600}}')
+    consumer()
+    assert cadence("fire", "long").returncode == 0
+    eventually((home / "started").exists)
+    for name, why in (("long", "running"), ("work", "no slot is free")):
+        refused = cadence("fire", name)
+        assert refused.returncode == 75
+        assert re.search(rf"{name} can't start now \(in about (10m|9m \d\ds)\): {why}", refused.stderr)
+    memory.write_text('{"averages": {"runs": 3, "seconds": 0.001}}')
+    assert "can't start now: no slot is free" in cadence("fire", "work").stderr
+
+
+def test_wait_shows_the_log_of_every_run_as_it_grows(
+    home: Path, cadence: Cadence, define: Define, consumer: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """A retry's, too; what is printed last, without an end of its line, is not lost."""
+    script = 'echo "try $CADENCE_ATTEMPT"; test "$CADENCE_ATTEMPT" = 2 && printf "the end"'
+    define("work", script, backoff="20ms")
+    consumer()
+    ended = cadence("fire", "work", "--wait")
+    tick, *log, last = ended.stdout.splitlines()
+    assert (log, last) == (["try 1", "try 2", "the end"], f"{tick} ok")
+    quiet = cadence("fire", "work", "--wait", "--quiet")
+    assert [line.split()[-1] for line in quiet.stdout.splitlines()[1:]] == ["ok"]
+    lines = [json.loads(line) for line in cadence("fire", "work", "--wait", "--json").stdout.splitlines()]
+    assert [line.get("line") for line in lines] == [None, "try 1", "try 2", "the end", None]
+    define("slow", "echo begun; sleep 60")
+    late = cadence("fire", "slow", "--wait", "--timeout", "1s")
+    assert (late.returncode, late.stdout.splitlines()[1:]) == (75, ["begun"])

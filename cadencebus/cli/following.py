@@ -1,0 +1,92 @@
+"""A tick's log on the screen while it runs, from run to run, until it is finished."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cadencebus.cli.reasons import settings_of
+from cadencebus.store import runs
+from cadencebus.store.spool import Spool
+from cadencebus.streams.feed import Feed
+from cadencebus.streams.render import render
+
+if TYPE_CHECKING:
+    from cadencebus.cli.output import Output
+    from cadencebus.model.naming import Name
+    from cadencebus.store.paths import Home
+    from cadencebus.store.runs import RunFolder
+
+_CHUNK = 1 << 16
+# Between two looks: quick while it prints, gentle while it does not.
+_FIRST, _SLOWEST, _SLOWER = 0.05, 0.5, 1.3
+
+
+def follow(home: Home, name: Name, out: Output, *, deadline: float | None) -> None:
+    """Print what the tick's runs print, until it is finished or the (monotonic) time is over."""
+    spool = Spool(home)
+    log: _Log | None = None
+    shown = 0
+    pause = _FIRST
+    while True:
+        # Asked before the last look: what is printed up to the end is still read.
+        over = spool.ended(name) is not None or (deadline is not None and time.monotonic() >= deadline)
+        grew = False
+        # Every one of them: a run that fails at once is over before anybody looks.
+        for run in islice(runs.every(home, name.id), shown, None):
+            if log is not None:
+                grew = log.show(out, last=True) or grew
+            log, shown = _Log(home, run), shown + 1
+        grew = (log is not None and log.show(out, last=over)) or grew
+        if over:
+            return
+        pause = _FIRST if grew else min(pause * _SLOWER, _SLOWEST)
+        time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+
+
+class _Log:
+    """The log of one run, read as it grows."""
+
+    def __init__(self, home: Home, run: RunFolder) -> None:
+        self.run = run
+        self._home = home
+        self._feed = Feed()
+        self._at = 0
+        self._stream: str | None = None
+
+    def show(self, out: Output, *, last: bool) -> bool:
+        """Print what is new; whether there was anything."""
+        lines: list[bytes] = []
+        while piece := self._read():
+            self._at += len(piece)
+            lines += self._feed.push(piece)
+        if last and (rest := self._feed.rest()):
+            lines.append(rest)
+        for line in lines:
+            for text in render(self._speaks(), line):
+                if out.json:
+                    out.line_of_json({"run": self.run.id, "stream": "stdout", "line": text})
+                else:
+                    out.line(text)
+        sys.stdout.flush()
+        return bool(lines)
+
+    def _read(self) -> bytes:
+        try:
+            fd = os.open(self.run.file("stdout.log"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.pread(fd, _CHUNK, self._at)
+        finally:
+            os.close(fd)
+
+    def _speaks(self) -> str:
+        if self._stream is None:
+            settings, _ = settings_of(self._home)
+            runner = settings.runners.get(str((runs.record(self.run) or {}).get("runner")))
+            self._stream = runner.stream if runner else "plain"
+        return self._stream
