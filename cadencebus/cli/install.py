@@ -130,6 +130,8 @@ def _dry(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Ch
 
 
 def _write(home: Home, record: Record, changes: list[Change]) -> None:
+    # From here on `doctor` sees what a crash, or a manager out of reach, leaves half done.
+    installed.save_record(home, record)
     if record.by == "cron":
         _insist(record, orders.obey(native.to_write(record, changes)))
     else:
@@ -137,7 +139,6 @@ def _write(home: Home, record: Record, changes: list[Change]) -> None:
             orders.obey(native.to_stop(record, changes))
         installed.write(changes)
         installed.remove(changes)
-    installed.save_record(home, record)
 
 
 def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Change]) -> int:
@@ -150,6 +151,7 @@ def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: li
             shown = native.report(record, changes) | {"fires": list(wanted.fires), "left": dict(wanted.left)}
             out.document(shown | {"commands": [one.dump() for one in done]})
         _insist(record, done)
+    installed.save_record(home, replace(record, started=True))
     there = native.until_up(home)
     if there is None:
         raise IOTrouble("the consumer did not come up", next_step=native.where_to_look(home, record))

@@ -40,6 +40,7 @@ class Record:
     program: tuple[str, ...]
     path: str
     consumer_only: bool = False
+    started: bool = False
 
     def site(self, home: Home) -> Site:
         """The bus as its units name it; ValueError where no unit could."""
@@ -97,6 +98,7 @@ def load_record(home: Home) -> Record | None:
         program=tuple(map(str, program)),
         path=path,
         consumer_only=said.get("consumer_only") is True,
+        started=said.get("started") is True,
     )
 
 
@@ -107,6 +109,7 @@ def save_record(home: Home, record: Record) -> None:
         "program": list(record.program),
         "path": record.path,
         "consumer_only": record.consumer_only,
+        "started": record.started,
     }
     temporary = f"{home.tmp}/installed.{os.getpid()}"
     files.discard(temporary)
@@ -264,21 +267,26 @@ def stale_units(home: Home) -> list[StaleUnit]:
     record = load_record(home)
     if record is None:
         return []
-    cure = f"cadence install {record.by}"
+    cure, scheduled = f"cadence install {record.by}", producers_of(home)
     if not os.access(record.program[0], os.X_OK):
-        what = f"its units start {record.program[0]}, which is no program any more"
-        return [StaleUnit(path=record.program[0], condition=Condition.STALE, what=what, cure=cure)]
-    scheduled = producers_of(home)
+        return [_stale(record.program[0], "its units start this, which is no program any more", cure)]
+    if not record.started:
+        what = f"its units are written, but {record.by} was never told to start all of them"
+        return [_stale(folder_of(record.by, os.environ), what, cure)]
     try:
         site = record.site(home)
         wanted = plan(record.by, site, record.fired(scheduled))
     except ValueError as error:
-        return [StaleUnit(path=home.root, condition=Condition.STALE, what=str(error), cure=cure)]
+        return [_stale(home.root, str(error), cure)]
     return [
-        StaleUnit(path=change.path, condition=change.condition, what=_what(change), cure=cure)
+        _stale(change.path, _what(change), cure, change.condition)
         for change in changes(record.by, site, wanted, keep=record.kept(scheduled))
         if change.needed
     ]
+
+
+def _stale(path: str, what: str, cure: str, how: Condition = Condition.STALE) -> StaleUnit:
+    return StaleUnit(path=path, condition=how, what=what, cure=cure)
 
 
 def _what(change: Change) -> str:

@@ -41,7 +41,7 @@ def define(home: Path, name: str, keys: str = "schedule: '*/5 * * * *'\n") -> No
 
 def wanted(home: Home) -> list[Change]:
     """What is to be done for this home with systemd, as it is now."""
-    record = Record(by="systemd", program=("/bin/true",), path="/bin")
+    record = Record(by="systemd", program=("/bin/true",), path="/bin", started=True)
     save_record(home, record)
     scheduled = producers_of(home)
     made = plan("systemd", record.site(home), scheduled.producers)
@@ -79,6 +79,14 @@ def test_what_was_written_is_current_and_an_edit_of_the_cadence_makes_it_stale(
     stale = stale_units(bus)
     assert [(one.condition, one.cure) for one in stale] == [(Condition.STALE, "cadence install systemd")]
     assert stale[0].path.endswith("-mail.timer")
+
+
+def test_units_that_were_written_but_never_started_are_told_of(home: Path, units: Path) -> None:
+    """After a crash, or where the manager was out of reach: nothing fires, though all files are current."""
+    bus = Home(str(home))
+    write(wanted(bus))
+    save_record(bus, Record(by="systemd", program=("/bin/true",), path="/bin"))
+    assert "never told to start" in stale_units(bus)[0].what
 
 
 def test_units_of_a_cadence_that_lost_its_schedule_go_but_those_of_a_broken_one_stay(
