@@ -22,6 +22,7 @@ LOOKING = [
     ["cadences"],
     ["check"],
     ["holds"],
+    ["ps"],
     ["circuit"],
     ["dead"],
     ["history"],
