@@ -14,7 +14,7 @@ from cadencebus.cli.letters import letter_of
 from cadencebus.cli.reasons import Reasons
 from cadencebus.clock import parse_stamp, rfc3339
 from cadencebus.model.naming import parse_deferred
-from cadencebus.session import launch
+from cadencebus.session import launch, reap
 from cadencebus.store import runs
 from cadencebus.store.corrupt import load_object
 
@@ -72,6 +72,7 @@ def _running(home: Home, found: Found, now: float) -> dict[str, Any]:
         "started_at": record.get("started_at"),
         "seconds": None if began is None else round(now - began, 1),
         "runner": record.get("runner"),
+        "unkillable": reap.survivors(run.path) if run is not None else [],
     }
 
 

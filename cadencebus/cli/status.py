@@ -88,10 +88,12 @@ def _consumer(facts: dict[str, Any], now: float) -> Cell:
 
 def _running(row: dict[str, Any]) -> list[Cell]:
     took = "?" if row["seconds"] is None else spell_duration(max(0.0, row["seconds"]))
+    left = ", ".join(map(str, row["unkillable"]))
+    state = f"unkillable: {left}" if left else "not alive"
     return [
         row["cadence"],
         row["tick"],
-        took if row["alive"] else Painted(f"{took}, not alive", "yellow"),
+        took if row["alive"] else Painted(f"{took}, {state}", "yellow"),
         safe(row["runner"]),
     ]
 

@@ -136,11 +136,9 @@ class Flight:
     async def _watch(self, boarded: Boarded, *, adopted: bool = False) -> None:
         vigil = Vigil(self._gear, boarded, adopted=adopted)
         self.critical = False
-        report = await vigil.until_it_ends()
+        report = await vigil.until_it_ends(self._make_room)
         self.critical = True
-        # The slot is free from here on: how long the disk takes is no session's business.
-        self.running = replace(self.running, landing=True)
-        self._gear.wake()
+        self._make_room()
         while True:
             try:
                 await asyncio.to_thread(self._settle, boarded, report)
@@ -150,6 +148,11 @@ class Flight:
                 self.critical = True
             else:
                 return
+
+    def _make_room(self) -> None:
+        """The slot is free: how long a disk takes, or a process that won't die, is no session's business."""
+        self.running = replace(self.running, landing=True)
+        self._gear.wake()
 
     def _settle(self, boarded: Boarded, report: Any) -> None:  # noqa: ANN401
         if boarded.guard and boarding.guard_says_go(boarded):

@@ -16,12 +16,15 @@ from cadencebus.store import runs
 from cadencebus.streams.registry import PARSERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
     from cadencebus.store.runs import RunFolder
 
 # How often a running session's logs are looked at; its end is told at once by the bell.
 GLANCE = 1.0
+_SHORTEST = 0.1
 _CHUNK = 1 << 20
 _UNKILLABLE_AFTER = 10.0
 _TRY_AGAIN = 5.0
@@ -49,21 +52,24 @@ class Vigil:
         self._offset = 0
         self._told = 0
         self._sizes = (0, 0)
-        now = gear.clock.monotonic()
+        self._pace = 0.0
+        self._looked_at = now = gear.clock.monotonic()
         # An adopted run is watched by the same hard deadline; its idle watch starts anew.
         self._last_output = now if adopted else boarded.monotonic
         self._ended = False
         self._probe = Probe(boarded, gear.home.root)
 
-    async def until_it_ends(self) -> Any:  # noqa: ANN401 - a Report, or None for plain streams
-        """Wait for the run's last process; end it where a watch says so. What its stream told."""
+    async def until_it_ends(self, stuck: Callable[[], None]) -> Any:  # noqa: ANN401 - a Report, or None
+        """Wait for the run's last process; end it where a watch says so. What its stream told.
+
+        `stuck` is called where something of it outlives even SIGKILL.
+        """
         note = launch.read_alive(self._run.path)
         bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, note.shim if note else None))
         try:
             while not bell.done():
-                await asyncio.wait(
-                    [bell, *self._probe.asking], timeout=GLANCE, return_when=asyncio.FIRST_COMPLETED
-                )
+                watched = [bell, *self._probe.asking]
+                await asyncio.wait(watched, timeout=self._pause(), return_when=asyncio.FIRST_COMPLETED)
                 if not bell.done():
                     await self._glance()
         finally:
@@ -71,17 +77,29 @@ class Vigil:
             await self._probe.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await bell
-        await self._sweep()
+        await self._sweep(stuck)
         await self._catch_up()
         if self._parser is None:
             return None
         self._parser.finish()
         return self._parser.report
 
+    def _pause(self) -> float:
+        """Until the next glance: sooner in a run's first second, and where its log would be full by then."""
+        most = self._gear.settings.current.max_log_bytes
+        if self._ended or not most:
+            return GLANCE
+        age = self._looked_at - self._boarded.monotonic
+        full_in = (most - max(self._sizes)) / self._pace if self._pace else GLANCE
+        return min(max(min(full_in, age), _SHORTEST), GLANCE)
+
     async def _glance(self) -> None:
+        before, looked_at = max(self._sizes), self._looked_at
+        self._looked_at = self._gear.clock.monotonic()
         await self._catch_up()
         if self._ended:
             return
+        self._pace = (max(self._sizes) - before) / max(self._looked_at - looked_at, _SHORTEST)
         decision = judge(self._limits(), self._signs(), self._gear.clock.monotonic())
         if isinstance(decision, Look):
             now = self._gear.clock.monotonic()
@@ -147,25 +165,28 @@ class Vigil:
             )
             sys.stderr.write(f"{self._boarded.cadence.name}: {text}\n")
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, stuck: Callable[[], None]) -> None:
         """Leave nothing of the run: its shim has swept, unless it was killed or this is no Linux."""
         note = launch.read_alive(self._run.path)
         if note is not None and note.swept:
             return
         result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
-        self._name(result.killed)
+        self._name(result)
         while result.survivors:
             names = ", ".join(f"{left.pid} ({left.name})" for left in result.survivors)
             self._gear.say(f"{self._run.id}: unkillable: {names} survived SIGKILL")
+            stuck()
             await asyncio.sleep(_TRY_AGAIN)
             result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
+            self._name(result)
 
-    def _name(self, killed: tuple[reap.Leftover, ...]) -> None:
-        """Note who was found after the session's own end, where its shim could not."""
-        if not killed or launch.exit_record(self._run.path) is None:
+    def _name(self, result: reap.SweepResult) -> None:
+        """Note who was found after the session's own end; of a run without an end it was the session."""
+        leaked = result.killed and launch.exit_record(self._run.path) is not None
+        if not (leaked or result.survivors or reap.survivors(self._run.path)):
             return
         with contextlib.suppress(OSError, ValueError):
-            reap.tell(self._run.path, killed)
+            reap.tell(self._run.path, result)
 
 
 def _size(path: str) -> int:

@@ -100,13 +100,25 @@ def leaks(run_dir: str) -> list[dict[str, Any]]:
     return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
 
 
-def tell(run_dir: str, killed: tuple[Leftover, ...]) -> None:
-    """Add to `leaked.json` whom the shim could not find, or did not live to name."""
+def survivors(run_dir: str) -> list[int]:
+    """Who outlived even SIGKILL, when that was last tried."""
+    try:
+        told = load_object(f"{run_dir}/leaked.json", _TOLD_MOST).get("survivors", [])
+    except (OSError, ValueError):
+        return []
+    return [pid for pid in told if isinstance(pid, int)] if isinstance(told, list) else []
+
+
+def tell(run_dir: str, result: SweepResult) -> None:
+    """Add to `leaked.json` whom the shim could not find, or did not live to name, and who is left."""
     known = leaks(run_dir)
     pids = {one.get("pid") for one in known}
-    fresh = [{"pid": one.pid, "name": one.name, "cmdline": one.cmdline} for one in killed]
+    fresh = [
+        {"pid": one.pid, "name": one.name, "cmdline": one.cmdline}
+        for one in (*result.killed, *result.survivors)
+    ]
     told = [*known, *(one for one in fresh if one["pid"] not in pids)]
-    note = {"leaked": told, "count": len(told), "survivors": []}
+    note = {"leaked": told, "count": len(told), "survivors": [one.pid for one in result.survivors]}
     temporary = f"{run_dir}/.leaked.json"
     files.discard(temporary)
     files.replace(temporary, f"{run_dir}/leaked.json", json.dumps(note).encode() + b"\n", durable=False)

@@ -72,13 +72,16 @@ def test_the_marked_of_a_home_are_told_from_those_of_another(start: Start, tmp_p
 def test_leaks_that_others_found_are_added_to_those_that_are_named(tmp_path: Path) -> None:
     """Each once; a note that is torn is written anew."""
     assert reap.leaks(str(tmp_path)) == []
+    assert reap.survivors(str(tmp_path)) == []
     (tmp_path / "leaked.json").write_text('{"leaked": [{"pid": 7, "name": "a", "cmdline": "a b"}]}')
     with subprocess.Popen(["sleep", "60"], env={"CADENCE_RUN_ID": "tell.1"}) as child:
         swept = reap.sweep("tell.1")
         child.wait()
-    reap.tell(str(tmp_path), swept.killed)
-    reap.tell(str(tmp_path), swept.killed)
+    reap.tell(str(tmp_path), reap.SweepResult((), swept.killed))
+    assert reap.survivors(str(tmp_path)) == [child.pid], "unkillable, as it seems"
+    reap.tell(str(tmp_path), swept)
     assert [one["pid"] for one in reap.leaks(str(tmp_path))] == [7, child.pid]
+    assert reap.survivors(str(tmp_path)) == []
     (tmp_path / "leaked.json").write_text("{")
     assert reap.leaks(str(tmp_path)) == []
 
