@@ -256,6 +256,7 @@ def _record(gear: Gear, boarded: Boarded) -> dict[str, Any]:
         "session_id": boarded.session_id,
         "resumed": boarded.resumed,
         "probe": boarded.probe,
+        "running": gear.aloft(),
         "prompt": boarded.cadence.digest,
     }
 

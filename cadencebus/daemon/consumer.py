@@ -72,7 +72,7 @@ class Consumer:
         self._disk = Disk(gear, self.crew.take_on, self._disk_is_back)
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
-        gear.aloft = self.flights.__len__
+        gear.aloft = lambda: sum(not flight.running.landing for flight in self.flights.values())
 
     async def begin(self) -> None:
         """Mend what a former consumer left, adopt what still runs, then be ready for the first turn."""
@@ -170,6 +170,8 @@ class Consumer:
         while True:
             holds = self.warden.in_force(now)
             waiting = self.lineup.heads(self.flights, holds, now)
+            if self.warden.let_go():
+                continue
             if self.last_orders:
                 waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
             running = [flight.running for flight in self.flights.values()]

@@ -45,7 +45,8 @@ class Gate(Generic[G]):
         self._every = every
         self._scope = scope
         self._next = 0.0
-        self._asked: G | None = None
+        # Not even "none": what a former consumer's gate left standing is looked at in any case.
+        self._asked: G | object | None = self
         self._hold: Hold | None = None
         self.answer: Answer | None = None
 

@@ -62,7 +62,7 @@ def land(
     facts = replace(
         _facts(gear, tick, boarded, ending, report, now),
         fingerprints=marks(gear, cadence, str(verdict.klass)),
-        metrics=_metrics(gear, boarded, report),
+        metrics=_metrics(boarded, report),
     )
     settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
     if boarded is not None:
@@ -123,7 +123,7 @@ def _facts(
     )
 
 
-def _metrics(gear: Gear, boarded: Boarded | None, report: Report | None) -> dict[str, Any]:
+def _metrics(boarded: Boarded | None, report: Report | None) -> dict[str, Any]:
     """What the journal tells of a firing beside its end."""
     if boarded is None:
         return {}
@@ -133,7 +133,7 @@ def _metrics(gear: Gear, boarded: Boarded | None, report: Report | None) -> dict
     end = launch.exit_record(boarded.run.path)
     return {
         "waited": round(max(0.0, boarded.started_at - ready), 3),
-        "running": gear.aloft(),
+        "running": boarded.record.get("running"),
         "tokens": _tokens(report),
         "peak_rss": end.peak_rss if end else None,
         "runner": boarded.runner.name,

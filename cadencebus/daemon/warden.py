@@ -25,6 +25,7 @@ class Warden:
         self._gear = gear
         self._tell = tell
         self._circuits = circuits
+        self._let_go = False
 
     def in_force(self, now: float) -> list[Hold]:
         """Every hold that holds now; those that are over are released and told of."""
@@ -39,6 +40,11 @@ class Warden:
                     self._circuits()
         purse = self._purse(current, now)
         return current if purse is None else [*current, purse]
+
+    def let_go(self) -> bool:
+        """Whether a brake was released since this was asked last: then all is to be looked at anew."""
+        let_go, self._let_go = self._let_go, False
+        return let_go
 
     def _purse(self, holds: Sequence[Hold], now: float) -> Hold | None:
         """The brake of the bus itself: the money of a day, all cadences together."""
@@ -59,7 +65,7 @@ class Warden:
             file = f"{scope}.{reason}.json"
             if file in there and (hold is None or hold.file != file) and self._gear.holds.release(file):
                 self._tell(_released(file, scope, reason))
-                self._gear.wake()
+                self._let_go = True
         if hold is None or self._gear.holds.spared(hold.file, now):
             return None
         if hold.file not in there:

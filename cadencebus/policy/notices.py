@@ -168,7 +168,9 @@ def bounded(news: list[News]) -> list[News]:
 
 def wanted(notice: Notice, news: News, of_cadence: tuple[str, ...] | None) -> bool:
     """Whether somebody wants to know: a cadence that names its own events has the last word."""
-    return news.kind in (notice.events if of_cadence is None else of_cadence)
+    events = notice.events if of_cadence is None else of_cadence
+    # Whoever did not hear of its beginning does not want to hear of its end.
+    return news.kind in events and (news.kind != "recovered" or news.incident.partition(":")[0] in events)
 
 
 def message(notice: Notice, news: News, home: str) -> tuple[tuple[str, ...], bytes]:
