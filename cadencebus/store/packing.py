@@ -76,24 +76,23 @@ def _lines(home: Home, spool: Spool, unread: list[str], *, claimed: bool) -> Ite
             tick_file = file.rpartition("~")[2]
             if folder != "dead" and tick_file in seen:
                 continue
-            with contextlib.suppress(FileNotFoundError):
-                line = _tick(home, folder, file)
-                if line is not None:
-                    seen.add(tick_file)
-                    yield line
+            if (line := _tick(home, folder, file, unread)) is not None:
+                seen.add(tick_file)
+                yield line
 
 
-def _tick(home: Home, folder: str, file: str) -> Line | None:
+def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
     """A file of one of the queue's folders; None for what is still being written, or nobody's business."""
     ends = (SUFFIX, SUFFIX + RAW) if folder == "dead" else (SUFFIX,)
     if file.startswith(".") or not file.endswith(ends):
         return None
     try:
         data = files.read(f"{home.state}/{folder}/{file}", _LIMIT)
-    except (ValueError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError):
         # A folder, a device, a link: nothing that could be taken along.
+        unread.append(f"{folder}/{file}")
         return None
     line: Line = {
         "in": "inbox" if folder == "claimed" else folder,

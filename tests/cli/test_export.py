@@ -194,12 +194,16 @@ def test_a_failure_half_way_takes_everything_back(home: Path) -> None:
     assert tree(home) == {f"inbox/{FILE}": b"somebody else's"}
 
 
-def test_what_a_consumer_has_in_hand_is_told_of(home: Path, cadence: Cadence, define: Define) -> None:
-    """It stays, unless it is asked for."""
+def test_what_stays_behind_is_told_of(home: Path, cadence: Cadence, define: Define) -> None:
+    """What a consumer has in hand, unless it is asked for; and what can't be read."""
     define("work")
     (home / "state" / "claimed" / FILE).write_text('{"cadence": "work"}')
+    (home / "state" / "inbox" / "link.json").symlink_to("/etc/passwd")
+    (home / "state" / "cadences" / "torn.json").write_text("{")
     ended = cadence("export")
     assert "1 claimed by a consumer: not in it" in ended.stderr
+    for place in ("inbox/link.json", "cadences/torn.json"):
+        assert f"state/{place} can't be read: it stays behind" in ended.stderr
     assert len(ended.stdout.splitlines()) == 2
     assert FILE in cadence("export", "--claimed").stdout
 
