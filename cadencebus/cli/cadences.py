@@ -6,17 +6,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.cli import clockface, reasons
+from cadencebus.cli.forecast import schedule_of
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Cell, Column, Output, Painted, painted, safe
+from cadencebus.clock import rfc3339
 from cadencebus.errors import CadenceError
 from cadencebus.model.foreign import mapping
 from cadencebus.policy import spoken
 from cadencebus.policy.admit import Wait
-from cadencebus.policy.timetable import timetable_of
 
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
-    from cadencebus.model.cadence import Cadence
 
 EXAMPLES = """  cadence cadences
   cadence cadences --json | jq -r '.[] | select(.state != "well") | .name'"""
@@ -26,6 +26,7 @@ COLUMNS = (
     Column("RUNNER"),
     Column("WAITS", right=True),
     Column("LAST"),
+    Column("NEXT"),
     Column("WHEN", wide=True),
     Column("DESCRIPTION", wide=True),
 )
@@ -33,7 +34,9 @@ COLUMNS = (
 
 def main(words: list[str], context: Context) -> int:
     """List every cadence; what ails one is told below the table."""
-    Parser("cadences", "What exists: state, runner, schedule, last run.", EXAMPLES).parse_args(words)
+    Parser(
+        "cadences", "What exists: health, runner, last run, next firing, schedule in words.", EXAMPLES
+    ).parse_args(words)
     out, now = Output(context), time.time()
     scene = reasons.Reasons(context.home, now)
     rows = [_about(scene, name) for name in scene.prompts.names()]
@@ -63,14 +66,17 @@ def _about(scene: reasons.Reasons, name: str) -> dict[str, Any]:
         "last_ok_at": memory.get("last_ok_at"),
         "failures": memory.get("failures") or 0,
         "when": None,
+        "next_at": None,
+        "by": None,
         "description": "",
         "why": "",
     }
+    row |= _due(scene, name)
     try:
         cadence = scene.prompts.load(name)
     except (CadenceError, OSError) as error:
         return row | {"state": "broken", "why": str(error)}
-    row |= {"runner": cadence.runner, "description": cadence.description, "when": _when(cadence)}
+    row |= {"runner": cadence.runner, "description": cadence.description}
     if not cadence.enabled:
         return row | {"state": "disabled"}
     held = next((hold for hold in scene.holds if hold.scope == f"cadence-{name}"), None)
@@ -82,13 +88,18 @@ def _about(scene: reasons.Reasons, name: str) -> dict[str, Any]:
     return row | {"state": "failing"} if row["failures"] else row
 
 
-def _when(cadence: Cadence) -> str | None:
-    """Its schedule in words; None where somebody else enqueues it."""
-    try:
-        timetable = timetable_of(cadence)
-    except ValueError:
-        return None
-    return None if timetable is None else spoken.describe(timetable)
+def _due(scene: reasons.Reasons, name: str) -> dict[str, Any]:
+    """Its schedule in words, when it fires next and by whom; nothing where somebody else enqueues it."""
+    schedule = schedule_of(scene, name)
+    if schedule is None:
+        return {}
+    next_at = schedule.next_at(scene.now)
+    return {
+        "when": spoken.describe(schedule.timetable)
+        + (" (until its file is mended)" if schedule.kept else ""),
+        "next_at": None if next_at is None else rfc3339(next_at),
+        "by": schedule.by,
+    }
 
 
 def _row(row: dict[str, Any], now: float) -> list[Cell]:
@@ -102,6 +113,14 @@ def _row(row: dict[str, Any], now: float) -> list[Cell]:
         row["runner"] or "",
         str(row["waiting"]),
         said if klass in {"", "ok"} else Painted(said, "yellow"),
+        _next(row, now),
         row["when"] or "",
         safe(row["description"]),
     ]
+
+
+def _next(row: dict[str, Any], now: float) -> str:
+    at = clockface.instant(row["next_at"])
+    if at is None:
+        return "never again" if row["when"] else ""
+    return f"in {clockface.ago(at - now)}"

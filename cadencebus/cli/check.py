@@ -1,12 +1,13 @@
-"""`cadence check`: validate every cadence and cadence.yaml, and say what would run."""
+"""`cadence check`: validate every cadence, cadence.yaml and HEARTBEAT.md, and say what would run."""
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import programs
+from cadencebus.cli import crowding, programs, reasons
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Column, Output, Painted
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch
@@ -14,6 +15,7 @@ from cadencebus.model.naming import is_cadence
 from cadencebus.model.settings import Settings
 from cadencebus.store.badfile import BadFile
 from cadencebus.store.config import load_settings
+from cadencebus.store.heartbeat import FILE as HEARTBEAT
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ EXAMPLES = """  cadence check
   cadence check prompts/brief.md cadence.yaml
   cadence check --json | jq -r '.problems[].text'"""
 SETTINGS = "cadence.yaml"
+_CROWDS = 3
 COLUMNS = (Column("FILE"), Column("RUNNER"), Column("PROGRAM", wide=True), Column("VERSION", wide=True))
 
 
@@ -47,14 +50,19 @@ class Findings:
 def main(words: list[str], context: Context) -> int:
     """Check all, or the named files; exit 78 where something is wrong."""
     parser = Parser(
-        "check", "Validate every cadence and cadence.yaml. Exit 78 where something is wrong.", EXAMPLES
+        "check",
+        "Validate every cadence, cadence.yaml and HEARTBEAT.md. Exit 78 where something is wrong.",
+        EXAMPLES,
     )
-    parser.add_argument("file", nargs="*", help="prompt files, cadence names or cadence.yaml (default: all)")
+    parser.add_argument(
+        "file", nargs="*", help="prompt files, cadence names, cadence.yaml or HEARTBEAT.md (default: all)"
+    )
     asked = parser.parse_args(words)
     out, findings = Output(context), Findings()
     settings = _settings(context.home, findings)
     prompts = Prompts(context.home, lambda: settings.defaults)
-    for name in _names(asked.file, prompts, context.home, findings):
+    names = _names(asked.file, prompts, context.home, findings)
+    for name in names:
         try:
             cadence = prompts.load(name)
         except CadenceError as error:
@@ -62,7 +70,9 @@ def main(words: list[str], context: Context) -> int:
         except OSError as error:
             findings.wrong(Misconfigured(f"prompts/{name}.md: {error.strerror}"))
         else:
-            _look_closer(cadence, settings, context.home, findings)
+            _look_closer(cadence, settings, prompts, context.home, findings)
+            _look_ahead(cadence, findings)
+    _look_around(names, context.home, findings)
     _answer(out, findings)
     return Misconfigured.exit_code if findings.problems else 0
 
@@ -82,27 +92,47 @@ def _settings(home: Home, findings: Findings) -> Settings:
 
 
 def _names(asked: list[str], prompts: Prompts, home: Home, findings: Findings) -> list[str]:
+    """The cadences to look at; what is wrong with HEARTBEAT.md as a file is noted on the way."""
     if not asked:
         findings.warnings += [
             f"prompts/{file}: no cadence: a name is a-z, 0-9, `.`, `_`, `-`, 64 at most"
             for file in sorted(os.listdir(home.prompts))
             if file.endswith(".md") and file[0] not in "._" and not is_cadence(file.removesuffix(".md"))
         ]
-        return prompts.names()
-    names = []
+        return [*prompts.in_folder(), *_beats(prompts, findings)]
+    names: list[str] = []
     for word in asked:
-        name = os.path.basename(word).removesuffix(".md")
-        if name == SETTINGS:
+        base = os.path.basename(word)
+        name = base.removesuffix(".md")
+        if base == HEARTBEAT and os.path.lexists(f"{home.root}/{HEARTBEAT}"):
+            names += _beats(prompts, findings)
+        elif name == SETTINGS:
             continue
-        if not is_cadence(name) or not os.path.lexists(home.prompt(name)):
+        elif prompts.defined(name):
+            names.append(name)
+        else:
             raise NoSuch(f"{word}: no cadence in {home.prompts}", next_step="cadence check")
-        names.append(name)
     return names
 
 
-def _look_closer(cadence: Cadence, settings: Settings, home: Home, findings: Findings) -> None:
+def _beats(prompts: Prompts, findings: Findings) -> list[str]:
+    """The tasks of HEARTBEAT.md that make sense and are not beaten by a file of their name."""
+    findings.problems += [problem.dump() for problem in prompts.heartbeat.problems()]
+    files = set(prompts.in_folder())
+    tasks = prompts.heartbeat.read().tasks
+    findings.warnings += [
+        f"{HEARTBEAT}:{task.line}: prompts/{task.name}.md has the same name, and wins"
+        for task in tasks
+        if task.name in files
+    ]
+    return [task.name for task in tasks if task.name not in files]
+
+
+def _look_closer(
+    cadence: Cadence, settings: Settings, prompts: Prompts, home: Home, findings: Findings
+) -> None:
     """What is no error of the file, but would go wrong, or surprise, when it runs."""
-    where, runner = f"prompts/{cadence.name}.md", settings.runners.get(cadence.runner)
+    where, runner = _where(cadence, home), settings.runners.get(cadence.runner)
     if runner is None:
         known = ", ".join(sorted(settings.runners))
         findings.wrong(Misconfigured(f"{where}: runner: {cadence.runner!r} is not defined; known: {known}"))
@@ -118,10 +148,39 @@ def _look_closer(cadence: Cadence, settings: Settings, home: Home, findings: Fin
         f"{where}: {key}: there is no cadence {name!r}"
         for key, names in (("then", cadence.then), ("on_dead", (cadence.on_dead,) if cadence.on_dead else ()))
         for name in names
-        if not os.path.lexists(home.prompt(name))
+        if not prompts.defined(name)
     ]
     if not cadence.prompt.strip() and runner.agent:
         findings.warnings.append(f"{where}: its prompt is empty")
+
+
+def _where(cadence: Cadence, home: Home) -> str:
+    """Its file, as a person knows it."""
+    own = os.path.lexists(home.prompt(cadence.name))
+    return f"prompts/{cadence.name}.md" if own else f"{HEARTBEAT} ({cadence.name})"
+
+
+def _look_ahead(cadence: Cadence, findings: Findings) -> None:
+    """Ends that have passed already: it would never fire again, and nobody would know why."""
+    for key, at in (("once_at", cadence.once_at), ("expires_at", cadence.expires_at)):
+        if at is not None and at <= time.time():
+            findings.warnings.append(f"prompts/{cadence.name}.md: {key} lies in the past: it fires no more")
+
+
+def _look_around(names: list[str], home: Home, findings: Findings) -> None:
+    """Where these cadences meet more others than may run."""
+    scene = reasons.Reasons(home, time.time())
+    loads, _ = crowding.loads_of(scene)
+    if not scene.settings.max_sessions or not any(load.name in names for load in loads):
+        return
+    week = crowding.look(scene, loads, limit=float(scene.settings.max_sessions), advise=False)
+    crowds = [crowd for crowd in crowding.crowds(week) if set(names) & set(crowd.names)]
+    findings.warnings += [
+        f"pile-up {crowd}: {crowd.peak:.1f} at once where {week.limit:g} may run (cadence collisions)"
+        for crowd in crowds[:_CROWDS]
+    ]
+    if len(crowds) > _CROWDS:
+        findings.warnings.append(f"and {len(crowds) - _CROWDS} more pile-ups: cadence collisions")
 
 
 def _answer(out: Output, findings: Findings) -> None:

@@ -48,7 +48,7 @@ def main(words: list[str], context: Context) -> int:
         out.hint("nothing is scheduled: write `schedule:` or `every:` in a cadence's file")
         return 0
     if not week.limit:
-        out.hint(f"no {asked.weigh} was measured yet: look again when some have run")
+        out.hint(f"of {asked.weigh} nothing was measured yet: look again when some have run")
         return 0
     for line in picture(week, _width()):
         out.line(line)

@@ -94,3 +94,28 @@ def test_an_agents_binary_is_found_as_its_run_would_and_says_its_version(
     (checked,) = json.loads(cadence("check", "--json").stdout)["checked"]
     assert checked["program"] == str(folder / "claude")
     assert checked["version"] == "9.8.7 (double)"
+
+
+def test_a_heartbeat_is_checked_with_the_cadences(home: Path, cadence: Cadence, define: Define) -> None:
+    """Its broken tasks by line; a file of the same name wins, which is said."""
+    (home / "cadence.yaml").write_text("defaults: {command: [cat]}\n")
+    define("both")
+    text = "tasks:\n- name: {}\n  interval: {}\n  prompt: p\n"
+    (home / "HEARTBEAT.md").write_text(text.format("beat", "5m") + text.format("both", "5m")[7:])
+    ended = cadence("check")
+    assert ended.returncode == 0
+    assert "HEARTBEAT.md (beat)  command" in ended.stdout
+    assert "HEARTBEAT.md:5: prompts/both.md has the same name, and wins" in ended.stderr
+    (home / "HEARTBEAT.md").write_text(text.format("beat", "often"))
+    for words in (["check"], ["check", "HEARTBEAT.md"], ["check", "beat"]):
+        ended = cadence(*words)
+        assert ended.returncode == 78, words
+        assert ended.stdout.count("HEARTBEAT.md:3: interval: 'often' must be") == 1, words
+
+
+def test_a_schedule_that_has_ended_is_pointed_out(cadence: Cadence, define: Define) -> None:
+    """Nobody would know why it never fires."""
+    define("work", every="5m", expires_at="2020-01-01T00:00:00Z")
+    ended = cadence("check")
+    assert ended.returncode == 0
+    assert "prompts/work.md: expires_at lies in the past: it fires no more" in ended.stderr

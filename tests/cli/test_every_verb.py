@@ -20,6 +20,8 @@ LOOKING = [
     ["status"],
     ["status", "--check"],
     ["cadences"],
+    ["next"],
+    ["collisions"],
     ["check"],
     ["holds"],
     ["ps"],
@@ -27,9 +29,11 @@ LOOKING = [
     ["dead"],
     ["history"],
     ["stats"],
+    ["doctor"],
 ]
 STREAMS = {"ls", "dead", "history"}
-PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+PAGES = Path(__file__).parents[2] / "docs"
+PAGE = (PAGES / "cli.md").read_text(encoding="utf-8")
 
 
 def tree(home: Path) -> dict[str, tuple[int, int]]:
@@ -120,7 +124,10 @@ def test_a_verb_explains_itself_by_example(cadence: Cadence, verb: str) -> None:
     assert ended.returncode == 0
     assert ended.stderr == ""
     assert re.search(rf"^  .*\bcadence {verb}\b", ended.stdout, re.MULTILINE), ended.stdout
-    assert cadence("help", verb, env={"CADENCE_HOME": ""}, cwd="/").stdout == ended.stdout
+    helped = cadence("help", verb, env={"CADENCE_HOME": ""}, cwd="/").stdout
+    # A verb with a page of its own is explained first, and then told of.
+    assert helped.startswith(ended.stdout)
+    assert helped == ended.stdout or (PAGES / f"{verb}.md").exists()
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "enqueue"])
