@@ -194,6 +194,44 @@ def test_a_failure_half_way_takes_everything_back(home: Path) -> None:
     assert tree(home) == {f"inbox/{FILE}": b"somebody else's"}
 
 
+CUT = """
+import os, sys
+from cadencebus.cli.main import main
+from cadencebus.store import files
+
+place, left = files.place, [int(sys.argv[1])]
+
+def cut(source, target):
+    if not left[0]:
+        os._exit(9)
+    left[0] -= 1
+    place(source, target)
+
+files.place = cut
+sys.exit(main(["import", "bus.jsonl"]))
+"""
+
+
+@pytest.mark.parametrize("names_given", range(4))
+def test_an_import_that_was_cut_off_is_simply_done_again(
+    names_given: int, home: Path, cadence: Cadence, define: Define, environment: dict[str, str]
+) -> None:
+    """What has its name by then is whole; what has not comes with the second try, nothing twice."""
+    define("work")
+    more = [TICK | {"file": FILE.replace("2m", last)} for last in ("2p", "2q")]
+    memory = {"in": "cadences", "cadence": "work", "memory": {"failures": 1}}
+    (home / "bus.jsonl").write_text(export(TICK, *more, memory))
+    ended = subprocess.run(
+        [sys.executable, "-c", CUT, str(names_given)], cwd=home, env=environment, check=False
+    )
+    assert ended.returncode == 9
+    named = [path for path in tree(home) if not path.startswith("tmp/")]
+    assert len(named) == names_given
+    assert all(json.loads(tree(home)[path]) for path in named)
+    assert cadence("import", "bus.jsonl").returncode == 0
+    assert len([path for path in tree(home) if not path.startswith("tmp/")]) == 4
+
+
 def test_what_stays_behind_is_told_of(home: Path, cadence: Cadence, define: Define) -> None:
     """What a consumer has in hand, unless it is asked for; and what can't be read."""
     define("work")
