@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import crowding, programs, reasons
+from cadencebus.checkup import programs
+from cadencebus.cli import crowding, reasons
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Column, Output, Painted
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import importlib
 import os
 from keyword import iskeyword
@@ -36,11 +38,18 @@ def main(words: list[str], context: Context) -> int:
             out.line(f"{name:<16}{_title(known[name])}")
         out.hint("`cadence help TOPIC`, or `cadence VERB --help`")
         return 0
+    explained = _explain(asked.topic, context)
     if asked.topic in known:
+        if explained:
+            # A verb with a page of its own: first how it is typed, then the rest.
+            out.line("")
         for line in _text(known[asked.topic]).splitlines():
             out.line(line)
-        return 0
-    return _verb(asked.topic, context)
+    elif not explained:
+        near = difflib.get_close_matches(asked.topic, known, 1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        raise NoSuch(f"no help on {asked.topic[:80]!r}{hint}", next_step="cadence help")
+    return 0
 
 
 def topics() -> dict[str, str]:
@@ -55,8 +64,8 @@ def topics() -> dict[str, str]:
     return {}
 
 
-def _verb(name: str, context: Context) -> int:
-    """Let a verb explain itself."""
+def _explain(name: str, context: Context) -> bool:
+    """Let a verb explain itself; False where there is none of that name."""
     if name.isidentifier() and name.islower():
         try:
             module = importlib.import_module(f"cadencebus.cli.{name}{'_'[: iskeyword(name)]}")
@@ -64,8 +73,10 @@ def _verb(name: str, context: Context) -> int:
             module = None
         # Not every room of this floor is a verb; one that is begins with its name.
         if module is not None and (module.__doc__ or "").startswith(f"`cadence {name}`"):
-            return int(module.main(["--help"], context))
-    raise NoSuch(f"no help on {name[:80]!r}", next_step="cadence help")
+            with contextlib.suppress(SystemExit):
+                module.main(["--help"], context)
+            return True
+    return False
 
 
 def _text(path: str) -> str:

@@ -52,6 +52,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("import_", "take such a file in"),
     "history": ("history", "runs that ended"),
     "stats": ("stats", "how each cadence fares, in numbers"),
+    "doctor": ("doctor", "what is wrong, and what to type"),
     "gc": ("gc", "archive and remove what is old"),
     "proof": ("proof", "from inside a run: the work is done"),
     "help": ("help", "the documents"),

@@ -76,7 +76,7 @@ def _mac_file_system(path: str) -> str:
 
 def check(home: Home) -> None:
     """Refuse a home that can't keep the promises, with the reason and what to do (exit 78)."""
-    _check_format(home)
+    check_format(home)
     device = _check_folder(home.state, None)
     for folder in FOLDERS:
         _check_folder(f"{home.state}/{folder}", device)
@@ -88,7 +88,8 @@ def check(home: Home) -> None:
         )
 
 
-def _check_format(home: Home) -> None:
+def check_format(home: Home) -> None:
+    """Refuse a layout that this version does not know."""
     try:
         text = files.read(home.format, 64).decode("ascii", "replace").strip()
     except FileNotFoundError:

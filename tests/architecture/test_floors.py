@@ -26,9 +26,10 @@ FLOORS = {
     "cadencebus.bus": 5,
     "cadencebus.session": 5,
     "cadencebus.daemon": 6,
-    "cadencebus.cli": 7,
-    "cadencebus.cli.main": 8,
-    "cadencebus.__main__": 9,
+    "cadencebus.checkup": 7,
+    "cadencebus.cli": 8,
+    "cadencebus.cli.main": 9,
+    "cadencebus.__main__": 10,
 }
 
 # The package's front door opens upwards, and only when somebody knocks.

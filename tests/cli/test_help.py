@@ -25,7 +25,7 @@ def test_every_document_can_be_read(cadence: Cadence) -> None:
     for document in DOCS.glob("*.md"):
         assert f"\n{document.stem} " in f"\n{listed}"
         shown = cadence("help", document.stem, env={"CADENCE_HOME": ""}).stdout
-        assert shown.splitlines() == document.read_text().splitlines()
+        assert shown.endswith(document.read_text())
     assert cadence("help", "nothing").returncode == 66
     for room in ("finding", "main", "../x"):
         assert cadence("help", room).returncode == 66

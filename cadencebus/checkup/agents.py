@@ -1,0 +1,117 @@
+"""Agents: whether their programs answer, and with what credentials they would go."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from cadencebus.checkup import programs
+from cadencebus.checkup.finding import found, some
+from cadencebus.checkup.online import ask
+from cadencebus.errors import Misconfigured
+from cadencebus.session.environment import API_KEYS, credentialed, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.checkup.finding import Finding
+    from cadencebus.checkup.patient import Patient
+    from cadencebus.model.cadence import Auth
+    from cadencebus.model.runner import Runner
+
+# Where the programs keep their own login, and what else does instead of a key.
+_LOGINS = {
+    "anthropic": (
+        ("~/.claude/.credentials.json",),
+        (
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "ANTHROPIC_AUTH_TOKEN",
+            "CLAUDE_CODE_USE_BEDROCK",
+            "CLAUDE_CODE_USE_VERTEX",
+        ),
+    ),
+    "openai": (("~/.codex/auth.json",), ()),
+    "google": (
+        ("~/.gemini/oauth_creds.json",),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GENAI_USE_VERTEXAI"),
+    ),
+}
+_ALIKE = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
+
+
+class Way(NamedTuple):
+    """One way in which agents are run: the credentials, the rule, the environment."""
+
+    credentials: str
+    auth: Auth
+    environ: tuple[tuple[str, str], ...]
+
+
+def versions(patient: Patient) -> Iterator[Finding]:
+    """Each agent's program answers to `--version` in time."""
+    asked: set[str] = set()
+    for cadence in patient.cadences.values():
+        runner = patient.settings.runners.get(cadence.runner)
+        if runner is None or not runner.agent:
+            continue
+        program = programs.resolve(cadence, runner, patient.home)
+        if program.path and program.path not in asked:
+            asked.add(program.path)
+            if programs.version(program) is None:
+                yield found(
+                    "program.silent",
+                    f"{program.path} --version says nothing within 8 s",
+                    f"{program.path} --version",
+                )
+
+
+def credentials(patient: Patient) -> Iterator[Finding]:
+    """The very rule by which a run gets its key; `--online` asks the provider what it thinks of it."""
+    usable: dict[Way, list[str]] = {}
+    for way, names in _ways(patient).items():
+        who, keys = some(sorted(names)), API_KEYS.get(way.credentials, ())
+        environ = dict(way.environ)
+        try:
+            left = credentialed(environ, way.credentials, way.auth)
+        except Misconfigured as error:
+            yield found(
+                "credentials.missing", f"{who}: {error.message}", f"export {keys[0]}=…" if keys else None
+            )
+            continue
+        dropped = [key for key in keys if key in environ and key not in left]
+        if dropped and way.auth == "auto" and any(environ[key] for key in dropped):
+            yield found("credentials.placeholder", f"{' and '.join(dropped)} is a placeholder ({who})")
+        if not any(key in left for key in keys) and not _logged_in(way.credentials, left):
+            names_ = " or ".join(keys)
+            yield found(
+                "credentials.none", f"{who}: neither {names_} nor a login of {way.credentials} is found"
+            )
+        else:
+            usable[Way(way.credentials, way.auth, tuple(sorted(left.items())))] = names
+    if patient.online:
+        yield from ask({(way.credentials, way.environ): some(sorted(names)) for way, names in usable.items()})
+
+
+def _ways(patient: Patient) -> dict[Way, list[str]]:
+    """Every way in which enabled cadences run agents that go with a known kind of key."""
+    ways: dict[Way, list[str]] = {}
+    for cadence in patient.cadences.values():
+        runner: Runner | None = patient.settings.runners.get(cadence.runner)
+        if runner is None or runner.credentials not in API_KEYS or not cadence.enabled:
+            continue
+        given = environment(patient.environ, {}, dict(runner.env), dict(cadence.env))
+        auth = cadence.auth or patient.settings.auth
+        ways.setdefault(Way(runner.credentials, auth, tuple(sorted(given.items()))), []).append(cadence.name)
+    return ways
+
+
+def _logged_in(credentials: str, environ: dict[str, str]) -> bool:
+    files, variables = _LOGINS[_ALIKE.get(credentials, credentials)]
+    user = environ.get("HOME") or os.path.expanduser("~")
+    folder = environ.get("CLAUDE_CONFIG_DIR")
+    places = [path.replace("~", user, 1) for path in files] + (
+        [f"{folder}/.credentials.json"] if folder else []
+    )
+    # macOS keeps Claude's login in the keychain, which is not ours to open.
+    keychain = os.path.exists(f"{user}/Library/Keychains")
+    return keychain or any(map(os.path.exists, places)) or any(environ.get(name) for name in variables)

@@ -1,0 +1,84 @@
+"""The whole examination: each check by itself, so that one that fails keeps no other from being made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cadencebus.checkup import agents, habits, house, life, litter, machine, recipes, services, strays
+from cadencebus.checkup.finding import ORDER, Finding, found
+from cadencebus.errors import CadenceError
+from cadencebus.model.legible import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cadencebus.checkup.patient import Patient
+
+
+class Check(NamedTuple):
+    """One thing to look at, and its name in a few words."""
+
+    name: str
+    look: Callable[[Patient], Iterator[Finding]]
+
+
+MACHINE = (
+    Check("Python and packages", machine.python),
+    Check("the clock", machine.clock),
+    Check("inotify and open files", machine.kernel),
+)
+HOME = (
+    # The first three need no state/.
+    Check("the home's layout", house.layout),
+    Check("permissions", house.rights),
+    Check("disk and file system", house.ground),
+    Check("the clock and the journal", machine.clock_here),
+    Check("the consumer", life.consumer),
+    Check("the supervisor", life.keeper),
+    Check("claims", strays.claims),
+    Check("stray processes", strays.processes),
+    Check("state files", litter.state),
+    Check("ticks", litter.ticks),
+    Check("folders", litter.unreadable_folders),
+    Check("leftovers", litter.remains),
+    Check("cadence.yaml", recipes.settings),
+    Check("prompts", recipes.prompts),
+    Check("what cadences ask for", recipes.contents),
+    Check("agents' programs", agents.versions),
+    Check("credentials", agents.credentials),
+    Check("units", services.units),
+    Check("time-outs", habits.timeouts),
+    Check("leaks", habits.leaks),
+    Check("retention", habits.tidiness),
+)
+
+
+def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+    """Everything that is found, the worst first."""
+    findings: list[Finding] = []
+    for check in checks:
+        # What was found before a check fell over stands.
+        try:
+            findings.extend(check.look(patient))
+        except (CadenceError, OSError) as error:
+            said = error.message if isinstance(error, CadenceError) else f"{error.strerror}: {error.filename}"
+            findings.append(found("check.cant_tell", f"can't tell about {check.name}: {said}"))
+        except Exception as error:  # noqa: BLE001 - a home can be ill in ways that nobody thought of
+            said = one_line(f"{type(error).__name__}: {error}")
+            findings.append(found("check.cant_tell", f"can't tell about {check.name}: {said}"))
+    return sorted(dict.fromkeys(findings), key=lambda one: ORDER.index(one.level))
+
+
+def mend(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
+    """Do what is safe; what was mended, and what could not be."""
+    mended, failed = [], []
+    for one in findings:
+        if one.mend is None:
+            continue
+        try:
+            one.mend()
+        except OSError as error:
+            failed.append(f"{one.what}: {error.strerror}")
+        else:
+            mended.append(one)
+    return mended, failed

@@ -1,0 +1,62 @@
+"""A finding: what is wrong, why it matters, what to type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from cadencebus.checkup.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cadencebus.checkup.kinds import Level
+
+Told = Literal["ill", "warn", "note"]
+ORDER: tuple[Level, ...] = ("ill", "warn", "note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was found; `mend` does what is safe to do without being asked twice."""
+
+    kind: str
+    level: Level
+    what: str
+    why: str
+    cure: str
+    mend: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "kind": self.kind,
+            "level": self.level,
+            "what": self.what,
+            "why": self.why,
+            "cure": self.cure,
+            "fixable": self.mend is not None,
+        }
+
+    def at(self, level: Level) -> Finding:
+        """The same, taken more lightly or more seriously."""
+        return replace(self, level=level)
+
+
+def found(
+    kind: str, what: str, cure: str | None = None, *, mend: Callable[[], None] | None = None
+) -> Finding:
+    """A finding of a known kind."""
+    known = KINDS[kind]
+    return Finding(kind=kind, level=known.level, what=what, why=known.why, cure=cure or known.cure, mend=mend)
+
+
+def some(things: list[str], most: int = 3) -> str:
+    """A few of many, and how many more there are."""
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(things[:most]) + more
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 tick`, `2 ticks`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

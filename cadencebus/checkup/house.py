@@ -1,0 +1,132 @@
+"""The home: its layout, whose it is, what it lies on, how much room there is."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from cadencebus.checkup.finding import found, some
+from cadencebus.errors import Misconfigured
+from cadencebus.store import files, fitness
+from cadencebus.store.paths import FOLDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.checkup.finding import Finding
+    from cadencebus.checkup.patient import Patient
+
+_MIB = 1 << 20
+_FULL, _LOW = 32 * _MIB, 512 * _MIB
+_FEW_INODES = 10_000
+
+
+def layout(patient: Patient) -> Iterator[Finding]:
+    """Each folder is there, is one, and lies on one file system; the layout is a known one."""
+    home = patient.home
+    if not os.path.isdir(home.root):
+        yield found("home.missing", f"{home.root} is no folder", f"cadence init {home.root}")
+        return
+    missing, device = [], None
+    for folder in (home.prompts, home.state, *(f"{home.state}/{name}" for name in FOLDERS)):
+        short = os.path.relpath(folder, home.root)
+        try:
+            at = os.lstat(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(folder)
+            continue
+        if stat.S_ISLNK(at.st_mode) and folder != home.prompts:
+            yield found("home.link", f"{short} is a symbolic link, where a folder belongs")
+        elif not os.path.isdir(folder):
+            yield found("home.not_folder", f"{short} is not a folder")
+        elif folder == home.state:
+            device = at.st_dev
+        elif device is not None and at.st_dev != device:
+            yield found("home.other_file_system", f"{short} lies on another file system than state/")
+    if missing:
+        short = some([f"{os.path.relpath(folder, home.root)}/" for folder in missing], 4)
+        yield found("home.folder_missing", f"{short}: not there", mend=functools.partial(_make, missing))
+    try:
+        fitness.check_format(home)
+    except Misconfigured as error:
+        yield found("home.format", error.message, error.next_step)
+
+
+def _make(missing: list[str]) -> None:
+    for folder in missing:
+        files.make_folder(folder)
+        files.sync_folder(os.path.dirname(folder))
+
+
+def rights(patient: Patient) -> Iterator[Finding]:
+    """Nobody else writes or reads here, and we can write."""
+    home = patient.home
+    private = [home.state, *(f"{home.state}/{name}" for name in FOLDERS)]
+    for folder in private:
+        at = _seen(folder)
+        if at is None or not stat.S_ISDIR(at.st_mode):
+            continue
+        short = os.path.relpath(folder, home.root)
+        close = functools.partial(os.chmod, folder, files.FOLDER_MODE)
+        if at.st_uid not in {os.geteuid(), 0}:
+            yield found("home.owner", f"{short} belongs to user {at.st_uid}, not to you ({os.geteuid()})")
+        elif at.st_mode & 0o022:
+            who = "the world" if at.st_mode & 0o002 else "its group"
+            yield found("home.permissions", f"{short} may be written by {who}", mend=close)
+        elif at.st_mode & 0o055 and folder == home.state:
+            yield found("home.open", f"{short} may be entered by others", mend=close)
+        elif not os.access(folder, os.W_OK | os.X_OK) or at.st_mode & 0o700 != 0o700:  # noqa: PLR2004 - rwx
+            yield found("home.permissions", f"{short} can't be written by you", mend=close)
+    yield from _recipes(patient)
+
+
+def _recipes(patient: Patient) -> Iterator[Finding]:
+    """What says which commands are run."""
+    home = patient.home
+    loose = []
+    for path in (home.prompts, home.settings, *(home.prompt(name) for name in patient.prompts.names())):
+        at = _seen(path)
+        if at is not None and at.st_mode & 0o022 and not stat.S_ISLNK(at.st_mode):
+            loose.append(path)
+    if loose:
+        short = some([os.path.relpath(path, home.root) for path in loose])
+        yield found(
+            "prompts.writable", f"{short} may be written by others", mend=functools.partial(_shut, loose)
+        )
+
+
+def _shut(paths: list[str]) -> None:
+    for path in paths:
+        os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) & ~0o022)
+
+
+def _seen(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def ground(patient: Patient) -> Iterator[Finding]:
+    """The file system: its type, its room."""
+    place = patient.home.state if os.path.isdir(patient.home.state) else patient.home.root
+    if not os.path.isdir(place):
+        return
+    kind = fitness.file_system(place)
+    if kind in fitness.REFUSED:
+        yield found("home.network", f"the home lies on {kind}: {fitness.REFUSED[kind]}")
+    elif kind in fitness.FORGETFUL:
+        yield found("home.forgetful", f"the home lies on {kind}: {fitness.FORGETFUL[kind]}")
+    room = os.statvfs(place)
+    if room.f_flag & os.ST_RDONLY:
+        yield found("home.read_only", "the home's file system is mounted read-only")
+    free, whole = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+    if free < _FULL:
+        yield found("disk.full", f"{free / _MIB:.0f} MiB are free where the home lies")
+    elif free < _LOW and free < whole / 20:
+        yield found("disk.low", f"{free / _MIB:.0f} MiB are free where the home lies")
+    if room.f_files and room.f_favail < _FEW_INODES:
+        worse = found("inodes.few", f"{room.f_favail} inodes are free where the home lies")
+        yield worse if room.f_favail else worse.at("ill")

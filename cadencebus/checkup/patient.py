@@ -1,0 +1,105 @@
+"""Whom the doctor looks at: a home, or only a machine; what several families ask is found out once."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.errors import CadenceError
+from cadencebus.model.naming import parse_deferred, parse_name
+from cadencebus.model.settings import Settings
+from cadencebus.session import lineage
+from cadencebus.store import lock
+from cadencebus.store.config import load_settings
+from cadencebus.store.corrupt import load_object
+from cadencebus.store.prompts import Prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.naming import Name
+    from cadencebus.store.paths import Home
+
+
+class Patient:
+    """What is looked at, and when."""
+
+    def __init__(self, home: Home, now: float, *, online: bool = False) -> None:
+        self.home = home
+        self.now = now
+        self.online = online
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The settings in force; the defaults where the file is broken."""
+        try:
+            return load_settings(self.home, flags={}, environ=os.environ)
+        except (CadenceError, OSError):
+            return Settings()
+
+    @functools.cached_property
+    def prompts(self) -> Prompts:
+        """The folder of cadences."""
+        return Prompts(self.home, lambda: self.settings.defaults)
+
+    @functools.cached_property
+    def cadences(self) -> dict[str, Cadence]:
+        """Every cadence that can be read."""
+        found = {}
+        for name in self.prompts.names():
+            try:
+                found[name] = self.prompts.load(name)
+            except (CadenceError, OSError):
+                continue
+        return found
+
+    @functools.cached_property
+    def consumed(self) -> bool:
+        """Whether somebody holds the consumer's lock."""
+        return lock.is_held(self.home)
+
+    @functools.cached_property
+    def consumer(self) -> dict[str, Any] | None:
+        """What the consumer says of itself, alive or not; None where it says nothing that can be read."""
+        try:
+            return load_object(self.home.consumer)
+        except (OSError, ValueError):
+            return None
+
+    @functools.cached_property
+    def environ(self) -> dict[str, str]:
+        """The environment that runs are given: the consumer's own where it can be read, else ours."""
+        pid = (self.consumer or {}).get("pid")
+        if self.consumed and isinstance(pid, int) and lineage.LINUX:
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    pairs = (entry.partition(b"=") for entry in file.read().split(b"\0"))
+                    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+            except OSError:
+                pass
+        return dict(os.environ)
+
+    @functools.cached_property
+    def waiting(self) -> Counter[str]:
+        """How many ticks of each cadence wait."""
+        return Counter(name.cadence for folder in ("inbox", "deferred") for name in self.named(folder))
+
+    def named(self, folder: str) -> Iterator[Name]:
+        """The ticks that lie in a folder of state/, by their names."""
+        for file in self.files(folder):
+            late = parse_deferred(file)
+            name = late[1] if late else parse_name(file)
+            if name is not None:
+                yield name
+
+    def files(self, folder: str) -> Iterator[str]:
+        """The names in a folder of state/; none where it is missing."""
+        try:
+            with os.scandir(f"{self.home.state}/{folder}") as entries:
+                for entry in entries:
+                    yield entry.name
+        except (FileNotFoundError, NotADirectoryError):
+            return

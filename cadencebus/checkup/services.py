@@ -1,0 +1,20 @@
+"""Installed units: whether they still start what would be started now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cadencebus.checkup.finding import found
+from cadencebus.store.installed import stale_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.checkup.finding import Finding
+    from cadencebus.checkup.patient import Patient
+
+
+def units(patient: Patient) -> Iterator[Finding]:
+    """Every unit that is stale, edited or gone."""
+    for unit in stale_units(patient.home):
+        yield found("unit.stale", unit.what, unit.cure)

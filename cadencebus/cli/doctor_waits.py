@@ -1,0 +1,117 @@
+"""The doctor's look at what waits, and why: holds, circuits, dead letters, who starves."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.checkup.examine import Check
+from cadencebus.checkup.finding import count, found
+from cadencebus.cli import clockface, holding
+from cadencebus.cli.finding import listing, name_in, names
+from cadencebus.cli.letters import letter_of
+from cadencebus.cli.reasons import Reasons
+from cadencebus.clock import parse_stamp
+from cadencebus.model.hold import UNTIL_RELEASED
+from cadencebus.policy.starvation import FOR_ROOM, STARVING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.checkup.finding import Finding
+    from cadencebus.checkup.patient import Patient
+    from cadencebus.model.hold import Hold
+
+_STALLED = 90.0
+_FRESH = 86400.0
+_LETTERS_READ = 200
+
+
+def holds(patient: Patient) -> Iterator[Finding]:
+    """Every hold in force, with what releases it."""
+    for one in holding.held(patient.home, patient.now):
+        hold = one.hold
+        if hold.over(patient.now) or hold.reason == "circuit_open":
+            continue
+        what = f"{hold.scope} is held by {hold.reason}{_until(hold, patient.now)}: {hold.detail}"
+        if "can't be read" in hold.detail:
+            yield found("hold.unreadable", hold.detail, f"rm {patient.home.holds}/{one.file}")
+        elif hold.reason == "paused":
+            yield found("hold.paused", what, _release(hold))
+        elif hold.reason in UNTIL_RELEASED or hold.reason in {"disk_full", "network"}:
+            yield found("hold.lasting", what, _release(hold))
+        else:
+            yield found("hold.passing", what, "cadence holds")
+
+
+def _until(hold: Hold, now: float) -> str:
+    return "" if hold.until is None else f" until {clockface.clock(hold.until, now)}"
+
+
+def _release(hold: Hold) -> str:
+    if hold.scope.startswith("cadence-"):
+        return f"mend that, then: cadence resume {hold.scope.removeprefix('cadence-')}"
+    if hold.scope.startswith("credentials-"):
+        return f"mend that, then: cadence resume --credentials {hold.scope.removeprefix('credentials-')}"
+    return "cadence resume" if hold.reason == "paused" else "mend that, then: cadence resume"
+
+
+def circuits(patient: Patient) -> Iterator[Finding]:
+    """Breakers that are open."""
+    for one in holding.held(patient.home, patient.now):
+        hold = one.hold
+        if hold.reason == "circuit_open" and not hold.over(patient.now):
+            name = hold.scope.removeprefix("cadence-")
+            what = f"the circuit of {name} is open{_until(hold, patient.now)}: {hold.detail}"
+            yield found("circuit.open", what, f"cadence logs {name}, then: cadence circuit reset {name}")
+
+
+def dead(patient: Patient) -> Iterator[Finding]:
+    """Dead letters: those of the last day, and the others."""
+    letters = sorted(listing(patient.home, ("dead",)), key=lambda one: one.name.stamp)
+    if not letters:
+        return
+    read = [letter_of(patient.home, one) for one in letters[-_LETTERS_READ:]]
+    fresh = [one for one in read if patient.now - (one.died_at or 0.0) < _FRESH]
+    if fresh:
+        last = max(fresh, key=lambda one: one.died_at or 0.0)
+        why = f"{last.found.name.cadence}, {last.klass}: {last.outcome.get('reason')}"
+        more = f" of {len(letters)}" if len(letters) > len(fresh) else ""
+        what = f"{len(fresh)}{more} dead letters are new today; the last: {why}"
+        yield found("dead.fresh", what, f"cadence dead show {last.found.name.random}")
+    else:
+        yield found("dead.old", f"{count(len(letters), 'dead letter')}, none of them of the last day")
+
+
+def queues(patient: Patient) -> Iterator[Finding]:
+    """Who has been waiting for room for an hour, and whether anything is started at all."""
+    if not patient.consumed:
+        return
+    scene = Reasons(patient.home, patient.now)
+    oldest: dict[str, float] = {}
+    for file in names(patient.home, "inbox"):
+        name = name_in(file)
+        if name is not None:
+            at = parse_stamp(name.stamp)
+            oldest[name.cadence] = min(oldest.get(name.cadence, at), at)
+    free = []
+    for cadence, since in sorted(oldest.items()):
+        wait, waited = scene.of_cadence(cadence), patient.now - since
+        if wait is None and waited > _STALLED:
+            free.append(cadence)
+        elif wait is not None and wait.reason in FOR_ROOM and waited > STARVING:
+            what = f"{cadence} has waited for room for {clockface.ago(waited)}: {wait.detail or wait.reason}"
+            yield found("cadence.starving", what)
+    # Every claim and every finish changes this folder.
+    idle = patient.now - os.stat(patient.home.claimed).st_mtime
+    if free and idle > _STALLED and not scene.stopped:
+        what = f"{', '.join(free[:3])} could start, and nothing was for {clockface.ago(idle)}"
+        yield found("queue.stalled", what)
+
+
+CHECKS = (
+    Check("holds", holds),
+    Check("circuits", circuits),
+    Check("dead letters", dead),
+    Check("queues", queues),
+)
