@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.cli import ending
-from cadencebus.cli.finding import WAITING, Found, find
+from cadencebus.cli.finding import WAITING, Found, find, listing
 from cadencebus.cli.options import Parser, a_duration
 from cadencebus.cli.output import Output
-from cadencebus.errors import NoSuch, TryLater
-from cadencebus.store import lock
+from cadencebus.errors import NoSuch, TryLater, Usage
+from cadencebus.model.naming import is_cadence
+from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence kill 7f3k9q2m
+  cadence kill brief                 the run of a cadence, where it has just one
   cadence kill 7f3k --requeue        it runs again later, and nothing is counted"""
 # The longest ladder by default: the gentle signal, kill_grace, and what survives even SIGKILL for a while.
 _WITHIN = 60.0
@@ -24,7 +26,7 @@ _WITHIN = 60.0
 def main(words: list[str], context: Context) -> int:
     """Climb the ladder (gentle signal, TERM, grace, KILL) and wait until nothing of the run is left."""
     parser = Parser("kill", "End a running session: TERM, grace, KILL of the whole tree.", EXAMPLES)
-    parser.add_argument("tick", help="its id, or any unique part of it")
+    parser.add_argument("tick", help="its id, any unique part of it, or its cadence")
     parser.add_argument("--requeue", action="store_true", help="its tick goes back to the queue, uncounted")
     parser.add_argument(
         "--timeout", type=a_duration, default=_WITHIN, metavar="D", help="wait so long (default 60s), else 75"
@@ -55,6 +57,8 @@ def main(words: list[str], context: Context) -> int:
 
 
 def _running(home: Home, part: str) -> Found:
+    if is_cadence(part) and files.exists(home.prompt(part)):
+        return _only_one(home, part)
     found = find(home, part)
     if found.state == "claimed":
         return found
@@ -63,3 +67,13 @@ def _running(home: Home, part: str) -> Found:
         f"{found.name.id} does not run: it is {'waiting' if found.state in WAITING else found.state}",
         next_step=f"cadence {verb} {found.name.random}",
     )
+
+
+def _only_one(home: Home, cadence: str) -> Found:
+    running = list(listing(home, ("claimed",), cadence))
+    if not running:
+        raise NoSuch(f"{cadence} does not run", next_step=f"cadence ls --cadence {cadence}")
+    if len(running) > 1:
+        ids = ", ".join(found.name.random for found in running)
+        raise Usage(f"{cadence} runs {len(running)} times: {ids}", next_step="say which")
+    return running[0]

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.finding import find, listing
+from cadencebus.cli.finding import WAITING, Found, find, listing
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Output
 from cadencebus.cli.reasons import settings_of
@@ -15,7 +15,7 @@ from cadencebus.errors import NoSuch
 from cadencebus.model.legible import clean
 from cadencebus.model.naming import is_cadence
 from cadencebus.session import launch
-from cadencebus.store import files, runs
+from cadencebus.store import files, lock, runs
 from cadencebus.store.memory import Memory
 from cadencebus.streams.feed import Feed
 from cadencebus.streams.render import render
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from cadencebus.store.runs import RunFolder
 
 EXAMPLES = """  cadence logs 7f3k9q2m        the last run of a tick; 7f3k9q2m.1: its first
+  cadence logs 7f3k9q2m -f     from its start to its end, which it waits for
   cadence logs brief -f        the last run of a cadence, as it grows
   cadence logs                 what runs now, or ran last
   cadence logs 7f3k --raw | jq .type"""
 _CHUNK = 1 << 16
 # Between two looks at a file that grows: quick while it does, gentle while it does not.
 _FIRST, _SLOWEST = 0.05, 0.5
+_JUDGED_WITHIN = 2.0
 
 
 def main(words: list[str], context: Context) -> int:
@@ -47,25 +49,46 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("--raw", action="store_true", help="as it was printed")
     asked = parser.parse_args(words)
     home, out = context.home, Output(context)
-    run = _run(home, asked.what)
+    run = _awaited(home, asked.what, out) if asked.follow and asked.what else _run(home, asked.what)
     name = "stderr" if asked.stderr else "stdout"
     path = run.file(f"{name}.log")
-    if not files.exists(path) and not launch.is_alive(run.path):
+    if not files.exists(path) and not launch.is_alive(run.path) and not asked.follow:
         out.hint(f"{run.id} printed nothing to {name}")
         return 0
     stream = "plain" if asked.stderr else _stream(home, run)
-    pieces = _pieces(path, run, follow=asked.follow)
+    pieces = _pieces(home, path, run, follow=asked.follow)
     if asked.raw and not out.json:
         _raw(pieces, out)
-        return 0
+    else:
+        _rendered(pieces, out, {"run": run.id, "stream": name}, "" if asked.raw else stream)
+    if asked.follow:
+        _tell_end(home, run, out)
+    return 0
+
+
+def _rendered(pieces: Iterator[bytes], out: Output, about: dict[str, str], stream: str) -> None:
+    """Line by line, as they come; without a stream's name as they are."""
+    before = ""
     for line in _lines(pieces):
-        for shown in [line.decode("utf-8", "replace")] if asked.raw else render(stream, line):
+        for shown in render(stream, line) if stream else [line.decode("utf-8", "replace")]:
             if out.json:
-                out.line_of_json({"run": run.id, "stream": name, "line": shown})
-            else:
+                out.line_of_json({**about, "line": shown})
+            elif shown != before or not shown.startswith("! "):
+                # An agent's last words of a failure come twice: as its message, and as its result.
                 out.line(shown)
                 sys.stdout.flush()
-    return 0
+            before = shown
+
+
+def _tell_end(home: Home, run: RunFolder, out: Output) -> None:
+    """How the run was judged, once its consumer has done so."""
+    deadline = time.monotonic() + _JUDGED_WITHIN
+    while not (record := runs.record(run) or {}).get("class"):
+        if time.monotonic() > deadline or not lock.is_held(home):
+            return
+        time.sleep(_FIRST)
+    said = record.get("reason")
+    out.hint(f"{run.id} ended: {record['class']}{f' ({clean(str(said))})' if said else ''}")
 
 
 def _raw(pieces: Iterator[bytes], out: Output) -> None:
@@ -87,12 +110,12 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _pieces(path: str, run: RunFolder, *, follow: bool) -> Iterator[bytes]:
+def _pieces(home: Home, path: str, run: RunFolder, *, follow: bool) -> Iterator[bytes]:
     """The bytes of a log; those that are still to come as well, until the run is over."""
     offset, pause = 0, _FIRST
     while True:
         # Asked before the last look: what is printed up to the end is still read.
-        alive = follow and launch.is_alive(run.path)
+        alive = follow and (launch.is_alive(run.path) or _about_to_start(home, run))
         grew = False
         while piece := _read_at(path, offset):
             offset, grew = offset + len(piece), True
@@ -101,6 +124,16 @@ def _pieces(path: str, run: RunFolder, *, follow: bool) -> Iterator[bytes]:
             return
         pause = _FIRST if grew else min(2 * pause, _SLOWEST)
         time.sleep(pause)
+
+
+def _about_to_start(home: Home, run: RunFolder) -> bool:
+    """Whether its folder is being made ready: the lock comes last."""
+    return (
+        not files.exists(run.file("alive"))
+        and files.exists(run.path)
+        and lock.is_held(home)
+        and runs.latest(home, run.tick_id) == run
+    )
 
 
 def _read_at(path: str, offset: int) -> bytes:
@@ -119,6 +152,32 @@ def _stream(home: Home, run: RunFolder) -> str:
     settings, _ = settings_of(home)
     runner = settings.runners.get(str((runs.record(run) or {}).get("runner")))
     return runner.stream if runner else "plain"
+
+
+def _awaited(home: Home, what: str, out: Output) -> RunFolder:
+    """The run that is asked for; of a tick that still waits the one to come."""
+    pause, told = _FIRST, False
+    while True:
+        try:
+            return _run(home, what)
+        except NoSuch as missing:
+            found = _not_begun(home, what)
+            if found is None:
+                raise missing from None
+        if not told:
+            out.hint(f"{found.name.id} has not started yet: waiting (`cadence show {found.name.random}`)")
+            told = True
+        time.sleep(pause)
+        pause = min(2 * pause, _SLOWEST)
+
+
+def _not_begun(home: Home, what: str) -> Found | None:
+    """A tick whose first run is still to come."""
+    try:
+        found = find(home, what)
+    except NoSuch:
+        return None
+    return found if found.state in {*WAITING, "claimed"} else None
 
 
 def _run(home: Home, what: str | None) -> RunFolder:

@@ -89,19 +89,24 @@ def test_a_run_is_followed_to_its_end(
     consumer: Callable[[], subprocess.Popen[bytes]],
     eventually: Eventually,
 ) -> None:
-    """What it prints is seen while it runs; when it is over, so is -f."""
+    """From before its start: what it prints is seen as it comes; when it is over, so is -f, and says how."""
     define("long", "echo one; while ! test -e go; do sleep 0.05; done; printf two")
-    enqueue("long")
-    consumer()
-    eventually(lambda: list((home / "state" / "claimed").iterdir()))
-    eventually(lambda: list((home / "state" / "runs").glob("*/*/alive")))
+    tick = enqueue("long")
     program = Path(sys.executable).with_name("cadence")
     with subprocess.Popen(
-        [program, "logs", "long", "-f"], env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+        [program, "logs", tick, "-f"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     ) as follower:
         assert follower.stdout
+        assert follower.stderr
+        assert "has not started yet" in follower.stderr.readline()
+        consumer()
         assert follower.stdout.readline() == "one\n"
         assert follower.poll() is None
         (home / "go").touch()
         assert follower.stdout.read() == "two\n"
+        assert follower.stderr.read() == f"{tick}.1 ended: ok (the work is done)\n"
     assert follower.returncode == 0

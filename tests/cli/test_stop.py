@@ -123,3 +123,13 @@ def test_what_does_not_run_is_not_killed(
     assert "cadence rm" in ended.stderr
     cadence("rm", waiting)
     assert cadence("kill", waiting).returncode == 66
+
+
+def test_a_session_may_be_named_by_its_cadence(
+    cadence: Cadence, define: Define, running: str, ticks: Ticks
+) -> None:
+    """Where just one of it runs; a cadence that does not run is 66."""
+    define("idle")
+    assert cadence("kill", "idle").returncode == 66
+    assert cadence("kill", "long").stdout == f"{running} was killed\n"
+    assert running in ticks("done")
