@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cadencebus.cli.finding import names
 from cadencebus.cli.telling import tell
 from cadencebus.clock import rfc3339
+from cadencebus.errors import IOTrouble
 from cadencebus.model.hold import OPERATOR, Hold, hold_of
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
@@ -58,17 +59,31 @@ def put(home: Home, hold: Hold) -> None:
 
 def release(home: Home, found: Iterable[Held]) -> list[Held]:
     """Remove holds and tell of it; those that were still there."""
-    released = []
+    released, stuck = [], ""
     for one in found:
         try:
-            os.unlink(f"{home.holds}/{one.file}")
+            _remove(f"{home.holds}/{one.file}")
         except FileNotFoundError:
+            continue
+        except OSError as error:
+            # The others are wanted gone all the same.
+            stuck = f"holds/{one.file} can't be removed: {error.strerror}"
             continue
         released.append(one)
     if released:
         files.sync_folder(home.holds)
         tell(home, *({**_about("hold.released", one.file), "by": OPERATOR} for one in released))
+    if stuck:
+        raise IOTrouble(stuck, next_step="look at it, and remove it by hand")
     return released
+
+
+def _remove(path: str) -> None:
+    """Remove what holds; somebody may have made a folder of that name, which holds as well."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        os.rmdir(path)
+    else:
+        os.unlink(path)
 
 
 def _about(event: str, file: str) -> dict[str, Any]:
