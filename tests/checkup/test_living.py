@@ -1,0 +1,114 @@
+"""Consumers that hang or are another version, processes that are nobody's."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import rfc3339
+from cadencebus.session import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.checkup.conftest import Doctor
+    from tests.conftest import Cadence, Eventually
+
+RUN = "20261121T023000.123456Z-7f3k9q2m.1"
+
+
+def kinds(told: dict[str, list[dict[str, str]]]) -> set[str]:
+    """What was found."""
+    return {one["kind"] for one in told["findings"]}
+
+
+@contextlib.contextmanager
+def consumer(home: Path, **said: object) -> Iterator[None]:
+    """Hold the consumer's lock, and say something of oneself."""
+    (home / "state" / "consumer.json").write_text(json.dumps(said))
+    fd = os.open(home / "state", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def test_a_consumer_that_hangs_is_ill(home: Path, call: Doctor) -> None:
+    """It holds the lock, and was not heard of for two minutes."""
+    with consumer(home, pid=os.getpid(), heartbeat_at=rfc3339(time.time() - 120), version="0.0.1"):
+        told = call()
+    assert {"consumer.silent", "consumer.version"} <= kinds(told)
+    assert "cadence restart" in told["screen"].splitlines()[0]
+
+
+def test_somebody_elses_lock_is_seen(home: Path, call: Doctor) -> None:
+    """The kernel says who holds it; consumer.json says another one."""
+    with consumer(home, pid=1, heartbeat_at=rfc3339(time.time())):
+        told = call()
+    assert "consumer.stranger" in kinds(told)
+    assert f"ps {os.getpid()}" in told["screen"]
+
+
+def test_a_process_of_no_tick_is_found_and_ended_only_by_fix(
+    home: Path, call: Doctor, eventually: Eventually
+) -> None:
+    """Its mark says of which bus it is; another bus's is left alone."""
+    surroundings = {identity.MARK: RUN, identity.HOME: str(home)}
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    ours = subprocess.Popen(sleep, env=surroundings)
+    theirs = subprocess.Popen(sleep, env=surroundings | {identity.HOME: "/elsewhere", identity.MARK: "x.1"})
+    try:
+        eventually(lambda: identity.mark_of(ours.pid) == RUN)
+        told = call()
+        assert "process.stray" in kinds(told)
+        assert RUN in told["screen"]
+        assert ours.poll() is None
+        assert "process.stray" not in kinds(call("--fix"))
+        assert ours.wait(10) == -9
+        assert theirs.poll() is None
+    finally:
+        for process in (ours, theirs):
+            process.kill()
+            process.wait()
+
+
+def test_a_process_of_a_claimed_tick_is_no_stray(home: Path, call: Doctor, eventually: Eventually) -> None:
+    """It belongs to a run that somebody will adopt or sweep."""
+    (home / "state" / "claimed" / "5-20261121T023000.123456Z-brief-7f3k9q2m.json").write_text(
+        '{"cadence": "brief"}'
+    )
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    process = subprocess.Popen(sleep, env={identity.MARK: RUN, identity.HOME: str(home)})
+    try:
+        eventually(lambda: identity.mark_of(process.pid) == RUN)
+        assert "process.stray" not in kinds(call("--fix"))
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_outside_of_any_home_the_machine_is_looked_at(cadence: Cadence, tmp_path: Path) -> None:
+    """And `cadence init` is named; a home that is gone, or half gone, is told of as such."""
+    alone = cadence("doctor", env={"CADENCE_HOME": ""}, cwd=tmp_path)
+    assert alone.returncode == 0
+    assert "cadence init" in alone.stdout
+    gone = cadence("doctor", env={"CADENCE_HOME": str(tmp_path / "gone")})
+    assert gone.returncode == 1
+    assert gone.stdout.startswith(f"ill   {tmp_path}/gone is no folder  →  cadence init {tmp_path}/gone\n")
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "cadence.yaml").touch()
+    told = cadence("doctor", env={"CADENCE_HOME": ""}, cwd=half)
+    assert told.returncode == 1
+    assert "state/" in told.stdout.splitlines()[0]
+    assert cadence("doctor", "--fix", env={"CADENCE_HOME": ""}, cwd=half).returncode == 0
+    assert cadence("status", env={"CADENCE_HOME": ""}, cwd=half).returncode == 0
