@@ -61,10 +61,11 @@ def inside(cgroup: Path, home: Path, environment: dict[str, str]) -> Inside:
         program = shutil.which("unshare")
         if program is None or os.getuid() != 0:
             pytest.skip("needs root and unshare")
-        enter = (
-            f"echo $$ >{cgroup}/cgroup.procs && exec {program} -m -p --fork --kill-child --mount-proc sh -c"
-        )
-        whole = shlex.quote(f"set -eu\n{UNTIL}\n{script}")
+        spaces = f"{program} -m -p -C --fork --kill-child --mount-proc"
+        enter = f"echo $$ >{cgroup}/cgroup.procs && exec {spaces} sh -c"
+        # Named like the one at the top, ours is the only one that is to be seen from inside.
+        hide = f"mount --bind {cgroup} {cgroup.parent}"
+        whole = shlex.quote(f"set -eu\n{hide}\n{UNTIL}\n{script}")
         ended = subprocess.run(
             ["sh", "-c", f"{enter} {whole}"],
             env=environment | {"XDG_RUNTIME_DIR": "/run/user/0"},
