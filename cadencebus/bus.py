@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
-from cadencebus.errors import BadData, TryLater
+from cadencebus.errors import BadData
 from cadencebus.model import strictjson
-from cadencebus.model.naming import DEFAULT_PRIORITY, SUFFIX, Name, is_id, name_of
+from cadencebus.model.naming import DEFAULT_PRIORITY, Name, is_id, name_of
 from cadencebus.model.tick import SCHEMA, BadTick, check_members, read_members
 from cadencebus.store import files, inlet
 from cadencebus.store.config import LiveSettings
@@ -70,7 +70,7 @@ class Bus:
         """
         self._settings.refresh()
         batch = [self._made(dict(members)) for members in ticks]
-        self._room(len(batch))
+        inlet.room(self._home, self._settings.current.max_inbox, len(batch))
         inlet.put_all(self._home, batch)
         return [name.id for name, _, _ in batch]
 
@@ -93,13 +93,6 @@ class Bus:
             # Raises, and knows which name may have been meant.
             self._prompts.load(made[0].cadence)
         return made
-
-    def _room(self, wanted: int) -> None:
-        limit = self._settings.current.max_inbox
-        if not limit:
-            return
-        if sum(1 for name in os.listdir(self._home.inbox) if name.endswith(SUFFIX)) + wanted > limit:
-            raise TryLater(f"the queue is full: max_inbox is {limit}")
 
 
 Made = tuple[Name, bytes, float | None]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from cadencebus.errors import Misconfigured, NoSuch, TryLater
+from cadencebus.errors import Misconfigured, NoSuch
 from cadencebus.model.naming import is_cadence
+from cadencebus.store import inlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +47,4 @@ def room(home: Home, wanted: int) -> None:
             return
     from cadencebus.store.config import load_settings  # noqa: PLC0415 - only where a limit is set
 
-    limit = load_settings(home, flags={}, environ=os.environ).max_inbox
-    if limit and sum(1 for name in os.listdir(home.inbox) if name.endswith(".json")) + wanted > limit:
-        raise TryLater(
-            f"the queue is full: max_inbox is {limit}", next_step="wait, or raise max_inbox in cadence.yaml"
-        )
+    inlet.room(home, load_settings(home, flags={}, environ=os.environ).max_inbox, wanted)

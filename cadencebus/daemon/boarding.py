@@ -1,8 +1,7 @@
-"""From a ready tick to a durable run folder: all that must be on disk before a process starts."""
+"""From a claimed tick to a durable run folder: all that must be on disk before a process starts."""
 
 from __future__ import annotations
 
-import errno
 import os
 import uuid
 from dataclasses import dataclass, field, replace
@@ -11,25 +10,17 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
 from cadencebus.model.runner import Runner, argv_for
-from cadencebus.model.tick import BadTick, Tick
 from cadencebus.session import environment, launch, prompt
 from cadencebus.session.identity import boot_id
-from cadencebus.store import files, keys, runs
+from cadencebus.store import runs
 
 if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.tick import Tick
     from cadencebus.store.runs import RunFolder
 
 GUARD = "guard"
-
-
-class Rejected(Exception):
-    """The tick in the file can't be one: it is to be buried."""
-
-    def __init__(self, fault: BadTick) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
 
 
 class Doomed(Exception):
@@ -71,60 +62,6 @@ class Boarded:
     argv: tuple[str, ...] = ()
     prompt: bytes = b""
     record: dict[str, Any] = field(default_factory=dict)
-
-
-def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
-    """Claim one ready tick, or finish it where it needs no run; None where there is nothing to start."""
-    now = gear.clock.wall()
-    tick = _opened(gear, file)
-    if tick is None:
-        return None
-    stale = _stale(tick, cadence, now)
-    if stale:
-        gear.closing.finish_unrun([(tick, "expired", stale)], now)
-        return None
-    if tick.not_before is not None and tick.not_before > now and not tick.attempts:
-        gear.spool.defer(file, tick.not_before)
-        return None
-    if not gear.spool.claim([file]):
-        if files.exists(f"{gear.home.claimed}/{file}") and files.exists(f"{gear.home.inbox}/{file}"):
-            raise Rejected(BadTick("id_in_use", f"the id {tick.id} is being run under the same name"))
-        return None
-    holder = keys.claim(gear.home, tick, cadence.dedupe_window, now)
-    if holder is not None:
-        gear.closing.finish_claimed(tick, "duplicate", f"the key {tick.key!r} was used by {holder}", now)
-        return None
-    return tick
-
-
-def _opened(gear: Gear, file: str) -> Tick | None:
-    """The tick in a file of inbox/; None where it is gone, Rejected where it is none."""
-    try:
-        tick = gear.spool.read("inbox", file)
-    except FileNotFoundError:
-        return None
-    except BadTick as fault:
-        raise Rejected(fault) from None
-    except PermissionError:
-        raise Rejected(BadTick("unreadable", "no permission to read it")) from None
-    except OSError as error:
-        # A symbolic link, which is never followed.
-        if error.errno == errno.ELOOP:
-            raise Rejected(BadTick("not_a_file", "not a regular file but a symbolic link")) from None
-        raise
-    if (tick.outcome or {}).get("status") == "cancelled" and gear.spool.claim([file]):
-        # `rm` had written its outcome and was killed before it could move it.
-        gear.closing.deliver(tick, gear.clock.wall())
-        return None
-    return replace(tick.again(), settling=None)
-
-
-def _stale(tick: Tick, cadence: Cadence, now: float) -> str | None:
-    if tick.expires_at is not None and tick.expires_at <= now:
-        return f"expired at {rfc3339(tick.expires_at)}"
-    if cadence.ttl is not None and tick.created_at + cadence.ttl <= now and not tick.attempts:
-        return f"older than its ttl of {cadence.ttl:g} s"
-    return None
 
 
 def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool) -> Boarded:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
-from cadencebus.daemon.boarding import Boarded, Rejected
+from cadencebus.daemon.checkin import Rejected
 from cadencebus.daemon.chores import Chores, chores_of
 from cadencebus.daemon.crew import Crew
 from cadencebus.daemon.disk import Disk
@@ -27,6 +27,7 @@ from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
+    from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
 
 # Correctness rests on this, not on an event arriving; a rescan may take a hundredth of the time at most.

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.daemon import boarding
+from cadencebus.daemon import boarding, checkin
 from cadencebus.daemon.boarding import Boarded, Doomed, NeverRan, StillAlive
 from cadencebus.daemon.landing import land, verdict_of
 from cadencebus.daemon.vigil import Vigil
@@ -49,7 +49,7 @@ class Flight:
         self, *, stopped: Callable[[], bool], probe: bool, guard: bool, absorb: Callable[[Boarded], None]
     ) -> None:
         """Claim, start, watch, settle; raises OSError where the state folder refuses, the tick being safe."""
-        tick = await asyncio.to_thread(boarding.take, self._gear, self.file, self.cadence)
+        tick = await asyncio.to_thread(checkin.take, self._gear, self.file, self.cadence)
         if tick is None:
             return
         if stopped():

@@ -11,8 +11,8 @@ import os
 import time
 
 from cadencebus.clock import rfc3339, stamp
-from cadencebus.errors import CantCreate, IOTrouble
-from cadencebus.model.naming import Name, crockford, deferred_name, name_of
+from cadencebus.errors import CantCreate, IOTrouble, TryLater
+from cadencebus.model.naming import SUFFIX, Name, crockford, deferred_name, name_of
 from cadencebus.store import files
 
 TYPE_CHECKING = False
@@ -72,15 +72,10 @@ def put(home: Home, name: Name, data: bytes, *, due: float | None = None) -> Non
 
 def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> None:
     """Accept many ticks at the price of one folder sync: all of them, or none."""
-    written: list[tuple[str, str]] = []
+    written = [(_beside(home, name), target_of(home, name, due)) for name, _, due in batch]
     try:
-        for name, data, due in batch:
-            temporary = f"{home.tmp}/{name.file}"
-            files.write_new(temporary, data)
-            written.append((temporary, target_of(home, name, due)))
+        files.write_many((at, data) for (at, _), (_, data, _) in zip(written, batch, strict=True))
     except OSError as error:
-        for temporary, _ in written:
-            files.discard(temporary)
         raise CantCreate(
             f"{error.filename or home.tmp}: {error.strerror or error}: nothing was accepted",
             next_step="free some space or mend the folder, then enqueue again",
@@ -95,6 +90,21 @@ def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> No
         ) from error
     for temporary, _ in written:
         files.discard(temporary)
+
+
+def room(home: Home, limit: int, wanted: int) -> None:
+    """Refuse what would make the queue longer than `max_inbox`; 0 is no limit."""
+    if limit and sum(1 for name in os.listdir(home.inbox) if name.endswith(SUFFIX)) + wanted > limit:
+        raise TryLater(
+            f"the queue is full: max_inbox is {limit}", next_step="wait, or raise max_inbox in cadence.yaml"
+        )
+
+
+def _beside(home: Home, name: Name) -> str:
+    """Where to write a tick before it gets its name in the queue."""
+    path = f"{home.tmp}/{name.file}"
+    # A killed producer may have left half of it there: that must not refuse the same id for ever.
+    return f"{path}.{os.urandom(4).hex()}" if files.exists(path) else path
 
 
 def _link(written: list[tuple[str, str]]) -> None:

@@ -18,7 +18,7 @@ from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
 from cadencebus.store import files, inlet, tomb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cadencebus.model.naming import Name
     from cadencebus.store.paths import Home
@@ -105,15 +105,27 @@ class Spool:
 
     def claim(self, file_names: Sequence[str], *, durable: bool = True) -> list[str]:
         """Take ticks out of inbox/; those that are gone or whose name is in use are not in the answer."""
-        taken = []
         with self.moving():
-            for file in file_names:
-                with contextlib.suppress(FileNotFoundError, FileExistsError):
-                    files.move(f"{self.home.inbox}/{file}", f"{self.home.claimed}/{file}")
-                    taken.append(file)
+            taken = [file for file in file_names if self._take(file)]
         if taken and durable:
             files.sync_folders([self.home.claimed, self.home.inbox])
         return taken
+
+    def claim_if(self, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, bool]:
+        """Read a ready tick and claim it if it is fit to run: no `edit` comes between."""
+        with self.moving():
+            tick = self.read("inbox", file)
+            taken = fit(tick) and self._take(file)
+        if taken:
+            files.sync_folders([self.home.claimed, self.home.inbox])
+        return tick, taken
+
+    def _take(self, file: str) -> bool:
+        try:
+            files.move(f"{self.home.inbox}/{file}", f"{self.home.claimed}/{file}")
+        except (FileNotFoundError, FileExistsError):
+            return False
+        return True
 
     def commit(self, ticks: Sequence[Tick]) -> None:
         """Write ticks over their claimed files: that rename is the commit of how they settle."""
@@ -166,14 +178,18 @@ class Spool:
 
     def promote(self, deferred: Sequence[str]) -> list[str]:
         """Make waiting ticks ready, those that still wait; their names in inbox/."""
-        ready = []
-        for file in deferred:
-            parsed = parse_deferred(file)
-            if parsed is None:
-                continue
-            with contextlib.suppress(FileNotFoundError, FileExistsError):
-                files.move(f"{self.home.deferred}/{file}", f"{self.home.inbox}/{parsed[1].file}")
-                ready.append(parsed[1].file)
+        ready: list[str] = []
+        if not deferred:
+            return ready
+        # Under the lock: a rewrite in deferred/ would bring back what was moved on in the middle of it.
+        with self.moving():
+            for file in deferred:
+                parsed = parse_deferred(file)
+                if parsed is None:
+                    continue
+                with contextlib.suppress(FileNotFoundError, FileExistsError):
+                    files.move(f"{self.home.deferred}/{file}", f"{self.home.inbox}/{parsed[1].file}")
+                    ready.append(parsed[1].file)
         if ready:
             files.sync_folders([self.home.inbox, self.home.deferred])
         return ready

@@ -1,0 +1,107 @@
+"""From a ready tick to a claimed one: read and taken under one lock, or turned away."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import rfc3339
+from cadencebus.model.tick import BadTick, Tick
+from cadencebus.store import files, journal, keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.model.cadence import Cadence
+
+
+class Rejected(Exception):
+    """The tick in the file can't be one: it is to be buried."""
+
+    def __init__(self, fault: BadTick) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
+    """Claim one ready tick, or finish it where it needs no run; None where there is nothing to start."""
+    now = gear.clock.wall()
+
+    def fit(found: Tick) -> bool:
+        tick = _anew(found)
+        return not (_cancelled(gear, found) or _stale(tick, cadence, now) or _early(tick, now))
+
+    read = _claimed(gear, file, fit)
+    if read is None:
+        return None
+    found, taken = read
+    if not taken:
+        _turn_away(gear, file, found, cadence, now)
+        return None
+    tick = _anew(found)
+    holder = keys.claim(gear.home, tick, cadence.dedupe_window, now)
+    if holder is not None:
+        gear.closing.finish_claimed(tick, "duplicate", f"the key {tick.key!r} was used by {holder}", now)
+        return None
+    return tick
+
+
+def _claimed(gear: Gear, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, bool] | None:
+    """The tick in a file of inbox/ and whether it is ours; None where it is gone, Rejected where none."""
+    try:
+        return gear.spool.claim_if(file, fit)
+    except FileNotFoundError:
+        return None
+    except BadTick as fault:
+        raise Rejected(fault) from None
+    except PermissionError:
+        raise Rejected(BadTick("unreadable", "no permission to read it")) from None
+    except OSError as error:
+        # A symbolic link, which is never followed.
+        if error.errno == errno.ELOOP:
+            raise Rejected(BadTick("not_a_file", "not a regular file but a symbolic link")) from None
+        raise
+
+
+def _turn_away(gear: Gear, file: str, found: Tick, cadence: Cadence, now: float) -> None:
+    """Do with a tick that is not to run what its content asks for."""
+    tick = _anew(found)
+    if _cancelled(gear, found):
+        if gear.spool.claim([file]):
+            gear.closing.deliver(found, now)
+    elif stale := _stale(tick, cadence, now):
+        gear.closing.finish_unrun([(tick, "expired", stale)], now)
+    elif tick.not_before is not None and _early(tick, now):
+        gear.spool.defer(file, tick.not_before)
+    elif files.exists(f"{gear.home.claimed}/{file}") and files.exists(f"{gear.home.inbox}/{file}"):
+        raise Rejected(BadTick("id_in_use", f"the id {tick.id} is being run under the same name"))
+
+
+def _anew(found: Tick) -> Tick:
+    """The tick without what an earlier life of it left in the file."""
+    return replace(found.again(), settling=None)
+
+
+def _cancelled(gear: Gear, tick: Tick) -> bool:
+    """Whether `rm` wrote this outcome and was killed before it could move the tick to done/.
+
+    One whose end was told has been in done/: whoever moved it back from there wants it to run.
+    """
+    outcome = tick.outcome or {}
+    if outcome.get("status") != "cancelled":
+        return False
+    return ("tick.done", tick.id) not in journal.facts(gear.home, str(outcome.get("finished_at", ""))[:10])
+
+
+def _early(tick: Tick, now: float) -> bool:
+    return tick.not_before is not None and tick.not_before > now and not tick.attempts
+
+
+def _stale(tick: Tick, cadence: Cadence, now: float) -> str | None:
+    if tick.expires_at is not None and tick.expires_at <= now:
+        return f"expired at {rfc3339(tick.expires_at)}"
+    if cadence.ttl is not None and tick.created_at + cadence.ttl <= now and not tick.attempts:
+        return f"older than its ttl of {cadence.ttl:g} s"
+    return None
