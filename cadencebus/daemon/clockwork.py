@@ -42,6 +42,7 @@ _REST = 20
 # Sleep and clock steps ring nobody: so late a firing may come after them.
 OFTEN = 5.0
 _BEHIND_ENOUGH = 60.0
+_AFTER_A_FAULT = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -195,7 +196,7 @@ class Clockwork:
     # --- what is due -----------------------------------------------------------------------------
 
     def _fire(self, dials: Sequence[Dial], now: float) -> None:
-        turns = [self._turn_of(dial, now) for dial in dials]
+        turns = [turn for dial in dials if (turn := self._asked(dial, now)) is not None]
         for turn in turns:
             turn.dial.doubtful = turn.dial.doubtful or bool(turn.ticks)
         self._firings.put([tick for turn in turns for tick in turn.ticks], now)
@@ -207,6 +208,20 @@ class Clockwork:
             if turn.standing != dial.standing:
                 self._firings.save(dial.rule.name, turn.standing, now)
             dial.standing, dial.wake_at, dial.doubtful = turn.standing, turn.wake_at, False
+
+    def _asked(self, dial: Dial, now: float) -> _Turn | None:
+        """What a schedule wants; None where asking it is a fault of ours, which must not stop the others."""
+        try:
+            return self._turn_of(dial, now)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this schedule's alone
+            self._gear.say(f"{dial.rule.name}: a fault of cadencebus itself in its schedule: {error!r}")
+            self._gear.tell(
+                {"event": "consumer.fault", "cadence": dial.rule.name, "reason": repr(error)[:500]}
+            )
+            dial.wake_at = now + _AFTER_A_FAULT
+            return None
 
     def _turn_of(self, dial: Dial, now: float) -> _Turn:
         """Ask a schedule what it wants, and make the ticks."""

@@ -19,6 +19,7 @@ from cadencebus.model.naming import Name, name_of, parse_deferred
 from cadencebus.model.rule import Rule, kept_rule
 from cadencebus.model.tick import BadTick
 from cadencebus.policy.due import Cursor, cursor_of
+from cadencebus.policy.timetable import timetable_of
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ def standing_of(name: str, members: Any) -> Standing:  # noqa: ANN401 - what lie
     """Read a standing back; ValueError for what is none."""
     if not isinstance(members, dict) or not isinstance(members.get("rule", {}), dict):
         raise ValueError("not a schedule's standing")  # noqa: TRY004 - bad content like any other
-    tick = members.get("tick")
+    tick, rule = members.get("tick"), kept_rule(name, members.get("rule", {}))
+    # A rule that makes no timetable is none.
+    timetable_of(rule)
     return Standing(
-        rule=kept_rule(name, members.get("rule", {})),
+        rule=rule,
         cursor=cursor_of(members),
         tick=tick if isinstance(tick, str) else None,
     )

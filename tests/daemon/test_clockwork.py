@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import pytest
 
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.clockwork import OFTEN, Clockwork
+from cadencebus.policy.due import due
 from cadencebus.store import producers
 from cadencebus.store.paths import Home
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from cadencebus.policy.due import Cursor, Due
+    from cadencebus.policy.timetable import Timetable
     from tests.conftest import FakeClock
 
 HOUR, DAY = 3600.0, 86400.0
@@ -300,7 +304,14 @@ def test_a_single_moment_and_an_end_by_count_or_date(bus: Bus) -> None:
     assert sum(told["event"] == "schedule.fired" for told in bus.journal()) == 5
 
 
-@pytest.mark.parametrize("damage", ['{"schedule": 7}', '{"schedule": {"slot": "soon"}}', "{", "[]"])
+SENSELESS_RULE = (
+    """{"schedule": {"slot": "2026-05-04T00:00:00Z", "fingerprint": "x", "rule": {"schedule": "soon"}}}"""
+)
+
+
+@pytest.mark.parametrize(
+    "damage", ['{"schedule": 7}', '{"schedule": {"slot": "soon"}}', SENSELESS_RULE, "{", "[]"]
+)
 def test_a_memory_that_makes_no_sense_is_kept_aside_and_rebuilt(bus: Bus, damage: str) -> None:
     """Never taken for empty, never overwritten, reported; the schedule begins at that moment."""
     bus.define(schedule="0 * * * *")
@@ -335,8 +346,11 @@ class Killed(BaseException):
 STEPS = ("open", "write", "fsync", "link", "rename", "unlink")
 
 
-def dying_at(monkeypatch: pytest.MonkeyPatch, nth: int) -> Callable[[], int]:
-    """Die before the n-th system call that touches the disk; how many there were is the answer."""
+FULL = OSError(28, "No space left on device")
+
+
+def failing_at(monkeypatch: pytest.MonkeyPatch, nth: int, error: BaseException) -> Callable[[], int]:
+    """Die or fail before the n-th system call that touches the disk; how many there were is the answer."""
     count = 0
 
     def counted(name: str) -> Callable[..., Any]:
@@ -346,7 +360,7 @@ def dying_at(monkeypatch: pytest.MonkeyPatch, nth: int) -> Callable[[], int]:
             nonlocal count
             count += 1
             if count == nth:
-                raise Killed
+                raise error
             return real(*words, **more)
 
         return call
@@ -368,7 +382,7 @@ def test_a_kill_between_any_two_steps_of_firing_loses_and_doubles_nothing(
     while nth < calls:
         nth, hour = nth + 1, hour + 1
         with monkeypatch.context() as patch:
-            counted = dying_at(patch, nth)
+            counted = failing_at(patch, nth, Killed())
             died = False
             try:
                 bus.at(hour * HOUR, fold=True)
@@ -389,6 +403,43 @@ def test_a_kill_between_any_two_steps_of_firing_loses_and_doubles_nothing(
     assert stamps == [f"{moment:%Y%m%dT%H%M%S}" for moment in expected]
     fired = {told["slot"] for told in bus.journal() if told["event"] == "schedule.fired"}
     assert len(fired) == hour
+
+
+def test_a_disk_that_refuses_anywhere_costs_no_firing(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is done again as soon as the disk takes files, in the same process; the tick is there once."""
+    bus.define(schedule="0 * * * *", overlap="queue")
+    bus.at(0)
+    calls, hour = 99, 0
+    while hour < calls:
+        hour += 1
+        with monkeypatch.context() as patch:
+            counted = failing_at(patch, hour, FULL)
+            with contextlib.suppress(OSError):
+                bus.at(hour * HOUR, fold=True)
+                calls = counted()
+        assert bus.clockwork.due_in() <= 0 or len(bus.ticks()) == hour
+        bus.at(hour * HOUR + 1, fold=True)
+        assert len(bus.ticks()) == hour
+    assert calls > 15
+    assert not list((bus.home / "state" / "dead").iterdir())
+
+
+def test_a_fault_in_one_schedule_stops_no_other(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told of, and tried again a minute later."""
+    bus.define("bad", schedule="0 * * * *")
+    bus.define("good", schedule="0 * * * *")
+    bus.at(0)
+
+    def faulty(timetable: Timetable, cursor: Cursor | None, now: float) -> Due:
+        assert timetable.name == "good"
+        return due(timetable, cursor, now)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cadencebus.daemon.clockwork.due", faulty)
+        assert bus.at(HOUR) == ["05-04T01:00"]
+    assert "bad: a fault of cadencebus itself" in bus.said[0]
+    assert bus.at(HOUR + 59) == []
+    assert bus.at(HOUR + 60) == ["05-04T01:00"]
 
 
 @pytest.fixture(params=["none", "one", "all"])

@@ -1,0 +1,52 @@
+"""What the clock keeps of a cadence: no more than it needs, and read back only if it makes sense."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cadencebus.model.cadence import Cadence
+from cadencebus.model.rule import Rule, kept_rule, rule_of
+
+FULL = Cadence(
+    name="work",
+    schedule="0 9 * * *",
+    max_firings=3,
+    expires_at=2e9,
+    timezone="Europe/Berlin",
+    catch_up="all",
+    jitter=60.0,
+    enabled=False,
+    overlap="queue",
+    ttl=3600.0,
+    priority=1,
+)
+
+
+@pytest.mark.parametrize("cadence", [FULL, Cadence(name="work", every=60.0), Cadence(name="work")])
+def test_a_rule_comes_back_from_disk_as_it_was(cadence: Cadence) -> None:
+    """Defaults are not written: what a later version adds is missing, and means its default."""
+    rule = rule_of(cadence)
+    assert kept_rule("work", json.loads(json.dumps(rule.dump()))) == rule
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"every": "5m"}, {"schedule": 5}, {"enabled": "no"}, {"max_firings": 1.5}, {"cron": "0 9 * * *"}],
+)
+def test_what_makes_no_sense_is_refused(members: dict[str, Any]) -> None:
+    """Somebody edited it by hand."""
+    with pytest.raises(ValueError, match="not a rule"):
+        kept_rule("work", members)
+
+
+def test_only_a_schedule_that_is_on_is_one() -> None:
+    """And only where ticks may stand for each other does one that waits."""
+    assert rule_of(Cadence(name="work", every=60.0)).scheduled
+    assert not rule_of(FULL).scheduled
+    assert not Rule(name="work").scheduled
+    assert Rule(name="work").folds
+    assert not Rule(name="work", ttl=60.0).folds
+    assert not Rule(name="work", overlap="skip").folds
