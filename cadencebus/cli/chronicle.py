@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.cli import clockface
 from cadencebus.clock import day
-from cadencebus.model.foreign import amount
+from cadencebus.model.foreign import amount, mapping
 from cadencebus.store import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cadencebus.store.paths import Home
+
+# Read backwards, in pieces of so much, and no further back than so much in all.
+_PIECE = 1 << 16
+_FAR_ENOUGH = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +69,48 @@ def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[Told]
             continue
         seen.add(run)
         yield Told(at, line, waited.pop(tick, None))
+
+
+def failures(home: Home, since: float, most: int) -> list[dict[str, Any]]:
+    """The last runs that did not end well, oldest first; read from the journal's end, however long it is."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in _backwards(home, day(max(0.0, since))):
+        if b"run.ended" not in line:
+            continue
+        try:
+            told = mapping(json.loads(line))
+        except ValueError:
+            continue
+        if told.get("event") != "run.ended" or told.get("class") in {"ok", "skipped"}:
+            continue
+        at = clockface.instant(told.get("at"))
+        if at is not None and at < since:
+            break
+        if at is not None:
+            found.setdefault(str(told.get("run")), told)
+        if len(found) == most:
+            break
+    return list(found.values())[::-1]
+
+
+def _backwards(home: Home, since_day: str) -> Iterator[bytes]:
+    """The journal's lines from the newest on."""
+    left = _FAR_ENOUGH
+    for today in reversed(journal.days(home)):
+        if today < since_day or left <= 0:
+            return
+        try:
+            fd = os.open(f"{home.events}/{today}.jsonl", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            end, rest = os.lseek(fd, 0, os.SEEK_END), b""
+            while end > 0 and left > 0:
+                begin = max(0, end - _PIECE)
+                first, *lines = (os.pread(fd, end - begin, begin) + rest).split(b"\n")
+                left -= end - begin
+                end, rest = begin, first
+                yield from reversed(lines)
+            yield rest
+        finally:
+            os.close(fd)

@@ -58,11 +58,14 @@ Cell = str | Painted
 
 
 class Column(NamedTuple):
-    """A column of a table; a wide one is cut where a terminal has no more room."""
+    """A column of a table; where a terminal has no more room a wide one is cut, a folding one wrapped."""
 
     title: str
     wide: bool = False
     right: bool = False
+    folds: bool = False
+    # So much of it is always shown; the rest is cut where it must be.
+    least: int | None = None
 
 
 def painted(word: str) -> Cell:
@@ -113,6 +116,26 @@ class Output:
         self.line("")
         self.line(Painted(text, "bold"))
 
+    def point(self, sign: Painted, text: Cell) -> None:
+        """Print a sign and a text beside it; on a terminal the text is wrapped in its own column."""
+        if not self.terminal:
+            self.line(sign, text)
+            return
+        from rich.padding import Padding  # noqa: PLC0415 - dear, and only a terminal needs it
+        from rich.table import Table  # noqa: PLC0415 - likewise
+        from rich.text import Text  # noqa: PLC0415 - likewise
+
+        pair = Table.grid(padding=0)
+        pair.add_column(no_wrap=True)
+        pair.add_column(overflow="fold")
+        pair.add_row(Text(*_parts(sign)), Text(*_parts(text)))
+        self._console.print(Padding(pair, 0, expand=False))
+
+    @property
+    def width(self) -> int:
+        """How many columns the terminal has; as many as anybody wants where there is none."""
+        return self._console.width if self.terminal else 1000
+
     def facts(self, rows: Iterable[tuple[str, Cell]]) -> None:
         """Print names and values under each other; a value of several lines stays in its column."""
         known = [(name, cell) for name, cell in rows if _parts(cell)[0]]
@@ -158,15 +181,22 @@ class Output:
             longest = max((row[at].cell_len for row in cells), default=0)
             table.add_column(
                 column.title,
-                no_wrap=True,
-                overflow="ellipsis",
+                no_wrap=not column.folds,
+                overflow="fold" if column.folds else "ellipsis",
                 justify="right" if column.right else "left",
-                # What is not wide is never cut: half an id is none.
-                min_width=None if column.wide else max(longest, len(column.title)),
+                min_width=_least(column, longest),
             )
         for row in cells:
             table.add_row(*row)
         self._console.print(table)
+
+
+def _least(column: Column, longest: int) -> int | None:
+    """How narrow a column may become: what is not wide is never cut, half an id is none."""
+    if column.wide or column.folds:
+        return None
+    longest = max(longest, len(column.title))
+    return longest if column.least is None else min(longest, column.least)
 
 
 def _parts(cell: Cell) -> tuple[str, str]:

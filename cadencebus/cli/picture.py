@@ -2,52 +2,96 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cadencebus.cli import chronicle, clockface, holding
+from cadencebus.cli import chronicle, clockface, forecast, holding
 from cadencebus.cli.circuit import circuits
 from cadencebus.cli.finding import Found, listing, name_in, names
 from cadencebus.cli.health import judge
 from cadencebus.cli.letters import letter_of
 from cadencebus.cli.reasons import Reasons
-from cadencebus.clock import parse_stamp, rfc3339
+from cadencebus.clock import day, parse_stamp, rfc3339
+from cadencebus.errors import CadenceError
+from cadencebus.model.foreign import amount
 from cadencebus.model.naming import parse_deferred
 from cadencebus.session import launch, reap
 from cadencebus.store import runs
 from cadencebus.store.corrupt import load_object
+from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cadencebus.store.paths import Home
+
+T = TypeVar("T")
 
 # So many letters are read to say what they died of, the newest; the rest is counted.
 _LETTERS_READ = 1000
 _FAILURES_SHOWN = 5
 _FAILURES_SINCE = 86400.0
+_DUE_SHOWN = 5
+_SAID_MOST = 160
 
 
 def picture(home: Home, now: float | None = None) -> dict[str, Any]:
     """Look once at everything."""
-    now = time.time() if now is None else now
-    scene = Reasons(home, now)
-    facts: dict[str, Any] = {
-        "home": home.root,
-        "at": rfc3339(now),
-        "stop": scene.stopped,
-        "consumer": _consumer(home, alive=scene.consumed),
-        "slots": scene.settings.max_sessions,
-        "running": [_running(home, found, now) for found in listing(home, ("claimed",))],
-        "queue": _queue(scene),
-        "holds": [one.dump(now) for one in holding.held(home, now) if not one.hold.over(now)],
-        "circuits": circuits(home, now),
-        "dead": _dead(home),
-        "failures": _failures(home, now),
-        "next_due": _next_due(home),
-        "problems": [scene.problem] if scene.problem else [],
-    }
-    health, why = judge(facts, home, now)
-    return {"health": health, "why": why, **facts}
+    return Camera(home).shoot(now)
+
+
+class Camera:
+    """Looks again and again; what did not change since is not read again."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._scene: Reasons | None = None
+
+    def shoot(self, now: float | None = None) -> dict[str, Any]:
+        """Everything as it is now. What can't be read is a problem that is told, not the end of the rest."""
+        now = time.time() if now is None else now
+        home, problems = self._home, list[str]()
+        self._scene = scene = Reasons(home, now, before=self._scene)
+        keep = scene.shelf.keep
+        today = f"{home.events}/{day(now)}.jsonl"
+
+        def part(what: str, look: Callable[[], T], otherwise: T) -> T:
+            try:
+                return look()
+            except (OSError, CadenceError) as error:
+                problems.append(f"{what}: {getattr(error, 'strerror', None) or error}")
+                return otherwise
+
+        facts: dict[str, Any] = {
+            "home": home.root,
+            "at": rfc3339(now),
+            "stop": scene.stopped,
+            "consumer": _consumer(home, alive=scene.consumed),
+            "slots": scene.settings.max_sessions,
+            "running": part("claimed/", lambda: _all_running(scene), _NONE),
+            "queue": part("inbox/", lambda: _queue(scene), _NONE),
+            "holds": part("holds/", lambda: _holds(home, now), _NONE),
+            "circuits": part("cadences/", lambda: circuits(home, now), _NONE),
+            "dead": part("dead/", lambda: keep("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
+            "failures": part(
+                "events/", lambda: keep("failures", (home.events, today), lambda: _failures(home, now)), _NONE
+            ),
+            "next_due": part("prompts/", lambda: _next_due(scene), _NONE),
+        }
+        facts["problems"] = [scene.problem, *problems] if scene.problem else problems
+        health, complaints = judge(facts, home, now)
+        return {
+            "health": health,
+            "why": [str(one) for one in complaints],
+            "cures": [{"what": one.what, "do": one.do} for one in complaints],
+            **facts,
+        }
+
+
+_NONE: list[dict[str, Any]] = []
+_NONE_DEAD: dict[str, Any] = {"count": 0, "classes": {}, "newest_at": None}
 
 
 def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:
@@ -56,35 +100,46 @@ def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:
         note = load_object(home.consumer)
     except (OSError, ValueError):
         return {"alive": True} if alive else None
-    keys = ("pid", "started_at", "version", "heartbeat_at", "slots")
+    keys = ("pid", "started_at", "version", "heartbeat_at", "slots", "starving")
     return {"alive": alive, **{key: note.get(key) for key in keys}}
 
 
-def _running(home: Home, found: Found, now: float) -> dict[str, Any]:
-    run = runs.latest(home, found.name.id)
+def _all_running(scene: Reasons) -> list[dict[str, Any]]:
+    return [_running(scene, found) for found in listing(scene.home, ("claimed",))]
+
+
+def _running(scene: Reasons, found: Found) -> dict[str, Any]:
+    run = runs.latest(scene.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
-    began = clockface.instant(record.get("started_at"))
+    began, limit = clockface.instant(record.get("started_at")), amount(record.get("deadline_s"))
     return {
         "tick": found.name.id,
         "cadence": found.name.cadence,
         "run": run.id if run else None,
         "alive": run is not None and launch.is_alive(run.path),
         "started_at": record.get("started_at"),
-        "seconds": None if began is None else round(now - began, 1),
+        "seconds": None if began is None else round(scene.now - began, 1),
+        "deadline_at": None if began is None or limit is None else rfc3339(began + limit),
         "runner": record.get("runner"),
         "unkillable": reap.survivors(run.path) if run is not None else [],
+        "says": _says(scene, run, record) if run is not None else "",
     }
+
+
+def _says(scene: Reasons, run: runs.RunFolder, record: dict[str, Any]) -> str:
+    """The last thing that a run printed, as people read it."""
+    runner = scene.settings.runners.get(str(record.get("runner")))
+    stream = runner.stream if runner else "plain"
+    for line in reversed(runs.tail(run.file("stdout.log")).splitlines()):
+        if shown := [text for text in render(stream, line) if text.strip()]:
+            return shown[-1].strip()[:_SAID_MOST]
+    return ""
 
 
 def _queue(scene: Reasons) -> list[dict[str, Any]]:
     """What waits, by cadence, the longest wait first."""
-    late = Counter(name.cadence for file in names(scene.home, "deferred") if (name := name_in(file)))
-    oldest: dict[str, str] = {}
-    for file in names(scene.home, "inbox"):
-        name = name_in(file)
-        if name is not None:
-            oldest[name.cadence] = min(oldest.get(name.cadence, name.stamp), name.stamp)
-    rows = []
+    late, first = scene.shelf.keep("deferred", (scene.home.deferred,), lambda: _deferred(scene.home))
+    oldest, rows = scene.oldest, []
     for cadence in sorted({*scene.counts, *late}, key=lambda c: (oldest.get(c, "9"), c)):
         wait = scene.of_cadence(cadence) if scene.counts[cadence] else None
         rows.append(
@@ -93,6 +148,7 @@ def _queue(scene: Reasons) -> list[dict[str, Any]]:
                 "ready": scene.counts[cadence],
                 "deferred": late[cadence],
                 "oldest_at": rfc3339(parse_stamp(oldest[cadence])) if cadence in oldest else None,
+                "due_at": rfc3339(parse_stamp(first[cadence])) if cadence in first else None,
                 "wait": wait
                 and {"reason": wait.reason, "detail": wait.detail, "until": _spelled(wait.until)},
             }
@@ -100,8 +156,27 @@ def _queue(scene: Reasons) -> list[dict[str, Any]]:
     return rows
 
 
+def _deferred(home: Home) -> tuple[Counter[str], dict[str, str]]:
+    """Of each cadence: how many ticks are not due yet, and when the first of them is."""
+    late: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for file in names(home, "deferred"):
+        parsed = parse_deferred(file)
+        if parsed is not None:
+            due, name = parsed
+            late[name.cadence] += 1
+            first[name.cadence] = min(first.get(name.cadence, due), due)
+        elif (stranger := name_in(file)) is not None:
+            late[stranger.cadence] += 1
+    return late, first
+
+
 def _spelled(at: float | None) -> str | None:
     return None if at is None else rfc3339(at)
+
+
+def _holds(home: Home, now: float) -> list[dict[str, Any]]:
+    return [one.dump(now) for one in holding.held(home, now) if not one.hold.over(now)]
 
 
 def _dead(home: Home) -> dict[str, Any]:
@@ -117,16 +192,34 @@ def _dead(home: Home) -> dict[str, Any]:
 
 
 def _failures(home: Home, now: float) -> list[dict[str, Any]]:
-    told = [
-        run.line for run in chronicle.runs(home, now - _FAILURES_SINCE) if run.klass not in {"ok", "skipped"}
-    ]
-    return told[-_FAILURES_SHOWN:]
+    return chronicle.failures(home, now - _FAILURES_SINCE, _FAILURES_SHOWN)
 
 
-def _next_due(home: Home) -> dict[str, Any] | None:
-    first = min((file for file in names(home, "deferred") if parse_deferred(file)), default=None)
-    parsed = parse_deferred(first) if first else None
-    if parsed is None:
-        return None
-    due, name = parsed
-    return {"tick": name.id, "cadence": name.cadence, "at": rfc3339(parse_stamp(due))}
+def _next_due(scene: Reasons) -> list[dict[str, Any]]:
+    """What comes next: put-off ticks, and the schedules."""
+    found: list[tuple[float, dict[str, Any]]] = []
+    for file in sorted(file for file in names(scene.home, "deferred") if parse_deferred(file))[:_DUE_SHOWN]:
+        if (parsed := parse_deferred(file)) is not None:
+            due, name = parsed
+            at = parse_stamp(due)
+            found.append((at, {"cadence": name.cadence, "tick": name.id, "by": "deferred"}))
+    for schedule in _schedules(scene):
+        at_next = schedule.next_at(scene.now)
+        if at_next is not None:
+            found.append((at_next, {"cadence": schedule.cadence, "tick": None, "by": schedule.by}))
+    found.sort(key=lambda one: one[0])
+    return [{"at": rfc3339(at), **about} for at, about in found[:_DUE_SHOWN]]
+
+
+def _schedules(scene: Reasons) -> list[forecast.Schedule]:
+    home = scene.home
+    heartbeat = os.path.join(home.root, "HEARTBEAT.md")
+    paths = (home.prompts, home.cadences, home.settings, heartbeat, *_prompt_files(home))
+    return scene.shelf.keep("schedules", paths, lambda: forecast.schedules(scene))
+
+
+def _prompt_files(home: Home) -> list[str]:
+    try:
+        return sorted(entry.path for entry in os.scandir(home.prompts))
+    except OSError:
+        return []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.cli import clockface
 from cadencebus.cli.finding import Found, name_in, names
+from cadencebus.cli.shelf import Shelf
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence
 from cadencebus.model.naming import parse_name
@@ -28,22 +30,32 @@ if TYPE_CHECKING:
     from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
+_NAME = re.compile(r"[0-9]-(?P<stamp>[0-9T.]{22}Z)-(?P<cadence>[a-z0-9._-]+)-[0-9a-z]{8}\.json")
 NO_CONSUMER = Wait("no consumer", "nothing consumes this home: cadence run")
 
 
 class Reasons:
     """One look at a home; then, for each cadence and each tick, why it does not start."""
 
-    def __init__(self, home: Home, now: float) -> None:
+    def __init__(self, home: Home, now: float, *, before: Reasons | None = None) -> None:
+        """Look; `before` is a former look, of which all is kept that did not change since."""
         self.home = home
         self.now = now
-        self.settings, self.problem = settings_of(home)
-        self.prompts = Prompts(home, lambda: self.settings.defaults)
-        self.memory = Memory(home)
+        self.shelf: Shelf = before.shelf if before else Shelf()
+        settings: tuple[Settings, str | None] = self.shelf.keep(
+            "settings", (home.settings,), lambda: settings_of(home)
+        )
+        self.settings, self.problem = settings
+        kept = before is not None and before.settings is self.settings
+        self.prompts: Prompts = (
+            before.prompts if before and kept else Prompts(home, lambda: settings[0].defaults)
+        )
+        self.memory: Memory = before.memory if before else Memory(home)
         self.holds = _holds(home, now)
-        self.stopped = files.exists(home.stop)
-        self.consumed = lock.is_held(home)
-        self.heads, self.counts = _queues(home)
+        self.stopped = _is_there(home.stop)
+        self.consumed = _consumed(home)
+        queues: _Queues = self.shelf.keep("inbox", (home.inbox,), lambda: _queues(home))
+        self.heads, self.counts, self.oldest = queues
         self.running = Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
         self._spool = Spool(home)
         self._own: dict[str, Wait] = {}
@@ -174,10 +186,13 @@ class Reasons:
 
 
 def spell(wait: Wait | None, now: float) -> str:
-    """A wait in one line: `held by circuit_open until 14:02: 3 failed runs in a row`."""
+    """A wait in one line: `held by circuit_open until 14:02:10 (in 9m): 3 failed runs in a row`."""
     if wait is None:
         return "starts at any moment"
-    until = "" if wait.until is None else f" until {clockface.clock(wait.until, now)}"
+    until = ""
+    if wait.until is not None:
+        left = f"in {clockface.ago(wait.until - now)}" if wait.until > now else "now"
+        until = f" until {clockface.clock(wait.until, now)} ({left})"
     said = _SPOKEN.get(wait.reason, f"held by {wait.reason}")
     return f"{said}{until}" + (f": {wait.detail}" if wait.detail else "")
 
@@ -212,19 +227,45 @@ def settings_of(home: Home) -> tuple[Settings, str | None]:
 def _holds(home: Home, now: float) -> list[Hold]:
     try:
         return [hold for hold in Holds(home).all(now) if not hold.over(now)]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
 
 
-def _queues(home: Home) -> tuple[dict[str, str], Counter[str]]:
-    """Of each cadence with ready ticks: the next file, and how many there are."""
+def _is_there(path: str) -> bool:
+    try:
+        return files.exists(path)
+    except OSError:
+        return False
+
+
+def _consumed(home: Home) -> bool:
+    """Whether somebody holds the lock; where not even that can be asked, nobody works there either."""
+    try:
+        return lock.is_held(home)
+    except OSError:
+        return False
+
+
+# Of each cadence with ready ticks: the next file, how many there are, the oldest stamp.
+_Queues = tuple[dict[str, str], Counter[str], dict[str, str]]
+
+
+def _queues(home: Home) -> _Queues:
+    """Of each cadence with ready ticks: the next file, how many there are, the oldest stamp."""
     heads: dict[str, str] = {}
     counts: Counter[str] = Counter()
+    oldest: dict[str, str] = {}
     for file in names(home, "inbox"):
-        name = parse_name(file)
-        if name is None:
+        # There may be a million of them; only what looks right is worth a second look.
+        looks = _NAME.fullmatch(file)
+        if looks is None:
             continue
-        counts[name.cadence] += 1
-        if name.cadence not in heads or file < heads[name.cadence]:
-            heads[name.cadence] = file
-    return heads, counts
+        cadence, stamp = looks["cadence"], looks["stamp"]
+        if file < heads.get(cadence, "~"):
+            if parse_name(file) is None:
+                continue
+            heads[cadence] = file
+        if stamp < oldest.get(cadence, "~"):
+            oldest[cadence] = stamp
+        counts[cadence] += 1
+    return heads, counts, oldest

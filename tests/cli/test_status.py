@@ -30,7 +30,7 @@ def why(home: Path, at: float | None = None) -> tuple[str, list[str]]:
 def test_an_empty_home_is_well(cadence: Cadence, home: Path) -> None:
     """Nobody has to work where nothing is to be done; monitoring hears nothing."""
     ended = cadence("status")
-    assert ended.stdout.splitlines() == [f"well  {home}", "no consumer"]
+    assert ended.stdout.splitlines() == [f"well  {home}", "consumer  no consumer"]
     check = cadence("status", "--check")
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
 
@@ -71,9 +71,9 @@ def test_a_working_bus_is_well_and_shows_what_it_does(
     (queue,) = facts["queue"]
     assert (queue["cadence"], queue["ready"], queue["deferred"]) == ("work", 1, 1)
     assert queue["wait"]["reason"] == "full"
-    assert facts["next_due"]["tick"] == late
+    assert facts["next_due"][0]["tick"] == late
     shown = cadence("status").stdout
-    assert f"consumer pid {process.pid} since " in shown
+    assert f"consumer  pid {process.pid} since " in shown
     assert "1 of 1 slots taken" in shown
 
 
@@ -135,7 +135,7 @@ def test_silence_can_not_be_told_from_health(
     consumer()
     health, reasons = why(home, time.time() + 600)
     assert health == "can't tell"
-    assert reasons == ["the consumer lives, but was silent for 10m"]
+    assert reasons == ["the consumer lives, but was silent for 10m: `cadence restart`, sessions go on"]
 
 
 def test_a_consumer_that_starts_nothing_is_ill(
@@ -155,13 +155,88 @@ def test_a_consumer_that_starts_nothing_is_ill(
         facts: dict[str, Any] = json.loads(note.read_text())
         facts["heartbeat_at"] = "2099-01-01T00:00:00Z"
         note.write_text(json.dumps(facts))
-        assert why(home, later) == ("well", [])
+        frozen = f"the consumer (pid {process.pid}) was stopped by a signal: `kill -CONT {process.pid}`"
+        assert why(home, later) == ("ill", [frozen])
         assert why(home, later + 10) == (
             "ill",
-            ["1 ready, 2 slots free, no hold, nothing started for 2m"],
+            [
+                frozen,
+                "1 ready, 2 slots free, no hold, nothing started for 2m: `cadence restart`, sessions go on",
+            ],
         )
     finally:
         os.kill(process.pid, 18)
+
+
+def test_a_frozen_consumer_is_known_at_once(
+    home: Path, cadence: Cadence, consumer: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """Nobody has to wait for the third missed heartbeat; the cure is on the screen."""
+    process = consumer()
+    os.kill(process.pid, 19)
+    try:
+        shown = cadence("status").stdout
+        assert f"was stopped by a signal: `kill -CONT {process.pid}`" in shown
+        assert cadence("status", "--check").returncode == 1
+    finally:
+        os.kill(process.pid, 18)
+
+
+def test_a_consumer_of_another_version_is_shown_and_is_no_illness(
+    home: Path, cadence: Cadence, consumer: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """An upgrade interrupts nobody; what to type is said."""
+    consumer()
+    note = home / "state" / "consumer.json"
+    note.write_text(note.read_text().replace('"version": "', '"version": "9.'))
+    assert "of another version than this command: `cadence restart`" in cadence("status").stdout
+    assert cadence("status", "--check").returncode == 0
+
+
+def test_each_illness_says_what_to_type(home: Path, cadence: Cadence, define: Define) -> None:
+    """The first command typed is enough to know the second."""
+    define("work", every="10m")
+    holds = home / "state" / "holds"
+    for hold in ("credentials-claude.auth", "cadence-work.circuit_open", "cadence-work.turn_budget", "bus.x"):
+        (holds / f"{hold}.json").write_text('{"since": "2026-11-21T02:30:00Z", "until": null}')
+    (holds / "bus.disk_full.json").write_text("{torn")
+    (home / "state" / "STOP").touch()
+    facts = json.loads(cadence("status", "--json").stdout)
+    assert all(cure["do"] for cure in facts["cures"])
+    told = "\n".join(facts["why"])
+    for cure in (
+        "`cadence start`",
+        "`cadence resume --credentials claude`",
+        "`cadence circuit reset work`",
+        "`cadence resume work`",
+    ):
+        assert cure in told
+    assert [(row["cadence"], row["by"]) for row in facts["next_due"]] == [("work", "clock")]
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_busy_screen_fits(home: Path, define: Define, screen: Screen, columns: int) -> None:
+    """No line is longer than the terminal is wide, however long names and reasons are."""
+    long = "a-rather-long-name-of-a-cadence-that-somebody-once-thought-of"
+    for name in ("work", long):
+        define(name, schedule="*/7 3-5 * * mon", description="x" * 300)
+        stamp = "20261121T023000.000001Z"
+        (home / "state" / "inbox" / f"5-{stamp}-{name}-7f3k9q2m.json").write_text("{}")
+        hold = {"since": "2026-11-21T02:30:00Z", "until": None, "detail": "so it was " * 40, "by": "consumer"}
+        (home / "state" / "holds" / f"cadence-{name}.auth.json").write_text(json.dumps(hold))
+    lines = screen("status", columns=columns).splitlines()
+    assert max(map(len, lines[1:])) <= columns
+    assert "so it was so it was" in " ".join(lines)
+
+
+def test_a_home_without_folders_is_still_looked_at(home: Path, cadence: Cadence) -> None:
+    """What is gone is gone; the rest is told."""
+    for folder in (home / "state").iterdir():
+        if folder.is_dir():
+            folder.rmdir()
+    for words in (["status"], ["ls"], ["history"], ["stats"]):
+        ended = cadence(*words)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), words
 
 
 @pytest.mark.slow

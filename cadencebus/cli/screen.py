@@ -1,0 +1,174 @@
+"""The screen of `cadence status`: what is wrong and what to type first, then who works, waits and failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.cli import clockface, health, reasons
+from cadencebus.cli.output import Cell, Column, Painted, safe
+from cadencebus.model.duration import spell_duration
+from cadencebus.policy.admit import Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cadencebus.cli.output import Output
+
+COLOURS = {health.WELL: "bold green", health.ILL: "bold red", health.CANT_TELL: "bold yellow"}
+_SIGNS = {health.ILL: "✗", health.CANT_TELL: "?", health.WELL: "!"}
+_CADENCE = Column("CADENCE", least=18)
+RUNNING = (_CADENCE, Column("TICK"), Column("FOR", right=True), Column("LEFT", right=True))
+SAYS = (Column("RUNNER"), Column("SAYS", wide=True))
+QUEUE = (
+    _CADENCE,
+    Column("READY", right=True),
+    Column("LATER", right=True),
+    Column("OLDEST", right=True),
+    Column("WHY", folds=True),
+)
+HOLDS = (Column("SCOPE", least=24), Column("REASON"), Column("UNTIL"), Column("DETAIL", folds=True))
+CIRCUITS = (
+    _CADENCE,
+    Column("STATE"),
+    Column("UNTIL"),
+    Column("FAILURES", right=True),
+    Column("REASON", folds=True),
+)
+FAILURES = (Column("ENDED"), _CADENCE, Column("TICK"), Column("CLASS"), Column("REASON", wide=True))
+DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Column("BY"))
+# Above so many the rest is counted: one screen is one screen.
+_MOST = 20
+
+
+def draw(out: Output, facts: dict[str, Any], now: float) -> None:
+    """Draw it all."""
+    out.line(Painted(facts["health"], COLOURS[facts["health"]]), f"  {facts['home']}")
+    _complaints(out, facts)
+    if out.terminal:
+        out.line("")
+    out.facts(consumer(facts, now))
+    _section(out, "running", RUNNING + SAYS, [running(row, now) for row in facts["running"]])
+    _section(out, "queue", QUEUE, [waiting(row, now) for row in facts["queue"]])
+    _section(out, "held", HOLDS, [_hold(row, now) for row in facts["holds"]])
+    _section(out, "circuits", CIRCUITS, [_circuit(row, now) for row in facts["circuits"]])
+    dead = facts["dead"]
+    if dead["count"]:
+        classes = ", ".join(f"{safe(klass)} {count}" for klass, count in dead["classes"].items())
+        out.heading("dead letters")
+        out.line(Painted(f"{dead['count']}", "red"), f": {classes}   (cadence dead)")
+    _section(out, "last failures", FAILURES, [_failure(row, now) for row in facts["failures"]])
+    _section(out, "next due", DUE, [_due(row, now) for row in facts["next_due"]])
+
+
+def _complaints(out: Output, facts: dict[str, Any]) -> None:
+    colour, sign = COLOURS[facts["health"]].split()[1], _SIGNS[facts["health"]]
+    for one in facts["cures"]:
+        what, do = safe(one["what"]), one["do"].replace("`", "")
+        if not out.terminal:
+            out.line(f"  {safe(what)}" + (f": {safe(one['do'])}" if one["do"] else ""))
+        else:
+            out.point(Painted(f"  {sign} ", colour), Painted(what, colour))
+            if do:
+                out.point(Painted("    → ", "dim"), Painted(do, "bold"))
+
+
+def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
+    """Who consumes since when, and how much of the room is taken."""
+    said = facts["consumer"]
+    if said is None or not said["alive"]:
+        return [("consumer", Painted("no consumer", "yellow"))]
+    since, beat = clockface.instant(said.get("started_at")), clockface.instant(said.get("heartbeat_at"))
+    words = f"pid {said.get('pid') or '?'}"
+    if since is not None:
+        words += f" since {clockface.clock(since, now)} ({clockface.ago(now - since)})"
+    if beat is not None:
+        words += f", heard of {clockface.ago(now - beat)} ago"
+    rows: list[tuple[str, Cell]] = [("consumer", words)]
+    other = health.other_version(facts)
+    if other is not None:
+        mine = f"{safe(other)}, of another version than this command: `cadence restart`, sessions go on"
+        rows.append(("version", Painted(mine, "yellow")))
+    elif said.get("version"):
+        rows.append(("version", safe(said["version"])))
+    taken, slots = sum(1 for run in facts["running"] if run["alive"]), facts["slots"]
+    drains = "" if slots else ": draining, nothing starts"
+    rows.append(("slots", f"{taken} of {slots} slots taken{drains}"))
+    return rows
+
+
+def _section(out: Output, title: str, columns: Sequence[Column], rows: list[list[Cell]]) -> None:
+    if not rows:
+        return
+    out.heading(title)
+    most = _MOST if out.terminal else len(rows)
+    out.table(columns, rows[:most])
+    if len(rows) > most:
+        out.line(Painted(f"and {len(rows) - most} more", "dim"))
+
+
+def running(row: dict[str, Any], now: float) -> list[Cell]:
+    """A run: whose, for how long, how long it may, what it said last."""
+    took = "?" if row["seconds"] is None else spell_duration(max(0.0, row["seconds"]))
+    until = clockface.instant(row["deadline_at"])
+    state: Cell = took
+    if row["unkillable"]:
+        state = Painted(f"{took}, unkillable: {', '.join(map(str, row['unkillable']))}", "red")
+    elif not row["alive"]:
+        state = Painted(f"{took}, not alive", "yellow")
+    return [
+        row["cadence"],
+        row["tick"].rpartition("-")[2],
+        state,
+        "" if until is None else spell_duration(max(0.0, round(until - now))),
+        safe(row["runner"]),
+        Painted(safe(row["says"]), "dim"),
+    ]
+
+
+def waiting(row: dict[str, Any], now: float) -> list[Cell]:
+    """A cadence's queue: how much, since when, and why it waits until when."""
+    oldest, due = clockface.instant(row["oldest_at"]), clockface.instant(row["due_at"])
+    wait = row["wait"] and Wait(
+        row["wait"]["reason"], row["wait"]["detail"], clockface.instant(row["wait"]["until"])
+    )
+    why = reasons.spell(wait if row["ready"] else Wait("not due", until=due), now)
+    return [
+        row["cadence"],
+        str(row["ready"]),
+        str(row["deferred"]),
+        "" if oldest is None else clockface.ago(now - oldest),
+        Painted(safe(why), "yellow") if wait else safe(why),
+    ]
+
+
+def _hold(row: dict[str, Any], now: float) -> list[Cell]:
+    return [row["scope"], Painted(row["reason"], "yellow"), _until(row, now, "released"), safe(row["detail"])]
+
+
+def _circuit(row: dict[str, Any], now: float) -> list[Cell]:
+    end = _until(row, now, "?") if row["state"] == "open" else "one probe succeeds"
+    return [row["cadence"], Painted(row["state"], "red"), end, safe(row["failures"]), safe(row["reason"])]
+
+
+def _until(row: dict[str, Any], now: float, otherwise: str) -> str:
+    until = clockface.instant(row["until"])
+    if until is None:
+        return otherwise
+    return f"{clockface.clock(until, now)} (in {clockface.ago(until - now)})" if until > now else "now"
+
+
+def _failure(row: dict[str, Any], now: float) -> list[Cell]:
+    at = clockface.instant(row.get("at"))
+    return [
+        "?" if at is None else clockface.clock(at, now),
+        safe(row.get("cadence")),
+        safe(row.get("tick")).rpartition("-")[2],
+        Painted(safe(row.get("class")), "yellow"),
+        safe(row.get("reason")),
+    ]
+
+
+def _due(row: dict[str, Any], now: float) -> list[Cell]:
+    at = clockface.instant(row["at"]) or now
+    left = "now" if at <= now else clockface.ago(at - now)
+    return [clockface.clock(at, now), left, row["cadence"], row["by"]]
