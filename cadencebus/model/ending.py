@@ -141,6 +141,7 @@ class Stop:
 class Ending:
     """Everything known of how a run ended; tails and head are text without control bytes.
 
+    `spawn_what` is what could not be had at the start, `spawn_name` how that is called;
     `agent` is false for plain streams; `interrupted` means that no exit record was found;
     `contract_unmet` says why `expect` is not met (None: it is, or nothing was asked);
     `result_required` is false where the cadence said `expect: {result: any}`; `slash` is true where its
@@ -151,6 +152,7 @@ class Ending:
     signal: int | None = None
     spawn_error: str | None = None
     spawn_what: str | None = None
+    spawn_name: str = ""
     stop: Stop | None = None
     interrupted: bool = False
     ran_s: float = 0.0

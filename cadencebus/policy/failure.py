@@ -10,6 +10,7 @@ from cadencebus.policy.classes import CLASSES, Class, Verdict, verdict_on
 from cadencebus.policy.evidence import SIGNALLED_EXITS, Evidence
 from cadencebus.policy.reason import explain
 from cadencebus.policy.resets import reset_time
+from cadencebus.policy.starting import HOPELESS, problem
 from cadencebus.policy.wording import PHRASES, http_status, last_words
 
 if TYPE_CHECKING:
@@ -22,15 +23,6 @@ __all__ = ["Rule", "Verdict", "classify", "rules"]
 
 # A run that was aborted this soon after its start tells nothing of the cadence: a logout, a reboot.
 ABORTED_EARLY_S = 45.0
-# Errors of the start that waiting doesn't mend; all others are a lack of something.
-HOPELESS_ERRNOS = {
-    "ENOENT": "not found",
-    "EACCES": "permission denied",
-    "ENOTDIR": "not a folder",
-    "ENOEXEC": "not a program",
-    "E2BIG": "arguments too long",
-    "NUL": "a NUL byte in an argument",
-}
 # Gemini's exit codes from here on are HTTP statuses modulo 256.
 GEMINI_HTTP = 400 - 256
 _WORDS = {
@@ -97,7 +89,7 @@ _BUS = (
     *(Rule(f"the bus ended it: {klass}", _stopped(klass), klass) for klass in Class),
     Rule("the bus ended it, for a reason unknown here", lambda e: e.stopped_as, Class.INTERRUPTED),
     Rule("the prompt can't be given", lambda e: e.ending.spawn_what == "prompt", Class.BAD_PROMPT),
-    Rule("the start failed for good", lambda e: e.ending.spawn_error in HOPELESS_ERRNOS, Class.NEVER_RAN),
+    Rule("the start failed for good", lambda e: e.ending.spawn_error in HOPELESS, Class.NEVER_RAN),
     Rule("the start lacked something", lambda e: e.ending.spawn_error is not None, Class.NO_RESOURCES),
     Rule("no record of its end", lambda e: e.ending.interrupted and e.exit_code is None, Class.INTERRUPTED),
 )
@@ -238,8 +230,7 @@ def _reason(rule: Rule, e: Evidence, words: str) -> str:
     if e.stopped_as and ending.stop:
         detail = f"{ending.stop.detail} (by {ending.stop.by})".strip()
     elif ending.spawn_error is not None:
-        problem = HOPELESS_ERRNOS.get(ending.spawn_error, "the system refused it")
-        detail = f"{ending.spawn_what or 'program'}: {problem} ({ending.spawn_error})"
+        detail = problem(ending.spawn_what or "program", ending.spawn_error, ending.spawn_name)
     elif klass is Class.CONTRACT_MISSING:
         detail = ending.contract_unmet or f"no turn of a model ({e.result.text if e.result else ''})"
     elif klass in {Class.OK, Class.TRUNCATED, Class.INTERRUPTED}:

@@ -50,6 +50,7 @@ def gather(
         signal=end.signal if end else None,
         spawn_error=end.spawn_error if end else None,
         spawn_what=end.spawn_what if end else None,
+        spawn_name=_named(run, cadence, end.spawn_what) if end and end.spawn_error else "",
         stop=_stop(note),
         interrupted=end is None,
         ran_s=ran_s,
@@ -63,6 +64,14 @@ def gather(
         slash=cadence.slash,
         result_required=cadence.expect.result == "success",
     )
+
+
+def _named(run: RunFolder, cadence: Cadence, what: str | None) -> str:
+    """How the thing is called that could not be had: the program or the folder, as they were asked for."""
+    if what == "cwd":
+        return cadence.cwd or "."
+    argv = (runs.record(run) or {}).get("argv")
+    return str(argv[0]) if isinstance(argv, list) and argv else ""
 
 
 def _stop(note: dict[str, Any] | None) -> Stop | None:

@@ -49,14 +49,14 @@ def script(folder: Path, text: str, mode: int = 0o755) -> str:
 @pytest.mark.parametrize(
     ("argv", "record", "reason"),
     [
-        (lambda _: ("no-such-program",), "exit.spawn-ENOENT", "binary: not found (ENOENT)"),
-        (lambda _: ("/no/such/program",), "exit.spawn-ENOENT", "binary: not found (ENOENT)"),
-        (lambda d: (f"{d}",), "exit.spawn-EACCES", "binary: permission denied (EACCES)"),
+        (lambda _: ("no-such-program",), "exit.spawn-ENOENT", "binary: not found (ENOENT); install it"),
+        (lambda _: ("/no/such/program",), "exit.spawn-ENOENT", "binary: not found (ENOENT); install it"),
+        (lambda d: (f"{d}",), "exit.spawn-EACCES", "binary: permission denied (EACCES); it must be a file"),
         (lambda d: (script(d, "#!/bin/sh\n", 0o644),), "exit.spawn-EACCES", "permission denied"),
         (lambda d: (script(d, "\x7fELF rubbish"),), "exit.spawn-ENOEXEC", "not a program (ENOEXEC)"),
-        (lambda d: (script(d, "#!/no/python\n"),), "exit.interpreter-ENOENT", "interpreter: not found"),
-        (lambda _: ("true", "x" * 200_000), "exit.spawn-E2BIG", "arguments too long (E2BIG)"),
-        (lambda _: ("true", "a\0b"), "exit.spawn-NUL", "a NUL byte in an argument (NUL)"),
+        (lambda d: (script(d, "#!/no/python\n"),), "exit.interpreter-ENOENT", "the script's first line"),
+        (lambda _: ("true", "x" * 200_000), "exit.spawn-E2BIG", "too long (E2BIG); hand long text over"),
+        (lambda _: ("true", "a\0b"), "exit.spawn-NUL", "in the environment (NUL); take it out"),
         (lambda _: (), "exit.spawn-ENOENT", "not found"),
     ],
 )

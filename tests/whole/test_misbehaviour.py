@@ -295,6 +295,36 @@ def test_an_unknown_session_that_nobody_resumed_is_a_fault_of_the_command_line(
     assert [p.name for p in (home / "state" / "holds").iterdir()] == ["cadence-x.config.json"]
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            {"command": ["no-such-program"]},
+            "no-such-program: not found (ENOENT); install it",
+        ),
+        (
+            {"command": ["true"], "cwd": "nowhere"},
+            "cwd nowhere: not found (ENOENT); make the folder",
+        ),
+    ],
+)
+def test_a_start_that_fails_names_the_fix_and_goes_on_once_that_is_made(
+    home: Path, cadence: Cadence, keys: dict[str, object], said: str
+) -> None:
+    """In the hold, where an operator looks; nothing is counted, and nothing says where the home lies."""
+    defined(home, "x", "command", "", {"args": [], **keys})
+    cadence("enqueue", "x")
+    assert cadence("run", "--drain", "--quiet").returncode == 75
+    hold = home / "state" / "holds" / "cadence-x.config.json"
+    assert said in json.loads(hold.read_text())["detail"]
+    assert str(home) not in hold.read_text()
+    assert lived(home)["x"].classes == ["never_ran"]
+    defined(home, "x", "command", "", {"args": [], "command": ["true"]})
+    cadence("resume", "x")
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    assert lived(home)["x"].classes == ["never_ran", "ok"]
+
+
 def flooded(home: Path, environment: dict[str, str], size: int) -> tuple[Lived, int]:
     """Let an agent print that much; its tick, and the most memory that the consumer ever had."""
     (home / "cadence.yaml").write_text(SETTINGS.replace("1000000", "4 GiB"))
