@@ -144,7 +144,7 @@ def test_a_killed_consumer_is_replaced_and_its_session_lives_on(
 def test_a_consumer_that_hangs_is_ended_and_one_that_beats_is_not(
     home: Path, cadence: Cadence, ps: Callable[[], dict[str, Any]], eventually: Eventually
 ) -> None:
-    """A stopped one obeys no TERM; it is killed, and replaced."""
+    """A stopped one obeys no TERM; it is killed, and replaced: but not while the disk refuses everybody."""
     first = json.loads(cadence(*HURRY, "--silent", "1s", "--json").stdout)
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
@@ -152,7 +152,12 @@ def test_a_consumer_that_hangs_is_ended_and_one_that_beats_is_not(
         os.utime(home / "state" / "consumer.json")
         assert lineage.started(first["pid"]) is not None
         time.sleep(0.1)
+    # Where not even the supervisor can write, silence says nothing of the consumer.
+    (home / "state" / "tmp").rename(home / "state" / "tmp.away")
     os.kill(first["pid"], signal.SIGSTOP)
+    time.sleep(1.6)
+    assert lineage.started(first["pid"]) is not None
+    (home / "state" / "tmp.away").rename(home / "state" / "tmp")
     eventually(lambda: lineage.started(first["pid"]) is None, message="the hanging one is ended")
     eventually(other(ps, first["pid"]), message="another consumer")
     assert "makes no progress: ending it" in (home / "state" / "consumer.log").read_text()
