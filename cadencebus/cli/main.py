@@ -52,6 +52,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("import_", "take such a file in"),
     "history": ("history", "runs that ended"),
     "stats": ("stats", "how each cadence fares, in numbers"),
+    "metrics": ("metrics", "the same for Prometheus"),
     "doctor": ("doctor", "what is wrong, and what to type"),
     "gc": ("gc", "archive and remove what is old"),
     "proof": ("proof", "from inside a run: the work is done"),
@@ -70,9 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CadenceError as error:
         if context.debug:
             raise
-        sys.stderr.write(f"cadence: {error.message}\n")
+        _complain(error.message)
         if error.next_step:
-            sys.stderr.write(f"  try: {error.next_step}\n")
+            _complain(error.next_step, "  try")
         return error.exit_code
     except BrokenPipeError:
         # The reader has seen enough (`cadence ls | head`): say nothing, and close quietly.
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if context.debug:
             raise
         what = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"cadence: {what}{error.strerror or error}\n")
+        _complain(f"{what}{error.strerror or error}")
         return 77 if isinstance(error, PermissionError) else 74
     return code
 
@@ -103,6 +104,13 @@ def _run(words: list[str], context: Context) -> int:
         raise Usage(f"no verb {words[0]!r}{_nearest(words[0])}", next_step="cadence --help")
     module = __import__(f"cadencebus.cli.{found[0]}", fromlist=["main"])
     return int(module.main(words[1:], context))
+
+
+def _complain(text: str, who: str = "cadence") -> None:
+    """Say what is wrong; a name in it may be a stranger's, and gives no orders to the terminal."""
+    from cadencebus.model.legible import clean  # noqa: PLC0415 - only for a mistake
+
+    sys.stderr.write(f"{who}: {clean(text)}\n")
 
 
 def overview() -> str:
