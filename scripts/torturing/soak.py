@@ -80,6 +80,9 @@ class Soak:
             return self.faults + audit.settled(self.ground) + deserts.judged(self.ground, self.killed)
         finally:
             self._leave()
+            for pid in audit.alive(self.ground):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             if os.environ.get("TORTURE_KEEP"):
                 print(f"kept: {self.ground.root}")
             else:
