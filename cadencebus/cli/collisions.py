@@ -30,7 +30,14 @@ COLUMNS = (
     Column("AT ONCE", right=True),
     Column("CADENCES", wide=True),
 )
+ADVICE = (
+    Column("CADENCE"),
+    Column("WRITE"),
+    Column("LATER", right=True),
+    Column("SESSION-MINUTES A WEEK OVER THE LIMIT"),
+)
 _SHOWN = 12
+_NAMED = 6
 
 
 def main(words: list[str], context: Context) -> int:
@@ -59,7 +66,9 @@ def main(words: list[str], context: Context) -> int:
         out.line(Painted("no pile-ups", "green"), f": never more than {week.limit:g} at once")
     _advise(out, week)
     if unmeasured:
-        out.hint(f"not measured yet, taken for five minutes a run: {', '.join(unmeasured)}")
+        more = f" and {len(unmeasured) - _NAMED} more" if len(unmeasured) > _NAMED else ""
+        named = ", ".join(unmeasured[:_NAMED])
+        out.hint(f"not measured yet, taken for five minutes a run: {named}{more}")
     return 0
 
 
@@ -115,12 +124,16 @@ def _advise(out: Output, week: Week) -> None:
     if not week.suggestions:
         return
     out.heading("would spread it, in this order")
-    for one in week.suggestions:
-        out.line(
-            Painted(one.name, "bold"),
-            f'  schedule: "{one.line}"   {one.minutes} minutes later; what is over the limit goes from '
-            f"{one.excess_before:.0f} to {one.excess_after:.0f} session-minutes a week",
-        )
+    rows = [
+        [
+            one.name,
+            f'schedule: "{one.line}"',
+            f"{one.minutes}m",
+            f"{one.excess_before:.0f} -> {one.excess_after:.0f}",
+        ]
+        for one in week.suggestions
+    ]
+    out.table(ADVICE, rows)
 
 
 def _document(week: Week, crowds: list[crowding.Crowd], unmeasured: list[str], weigh: str) -> dict[str, Any]:

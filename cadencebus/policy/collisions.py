@@ -183,7 +183,9 @@ def _suggestions(loads: Sequence[Load], columns: Mapping[str, list[float]], limi
         before = _excess(total, limit)
         if before <= 0:
             break
-        choices = [choice for load in movable for choice in _tries(load, columns[load.name], total, limit)]
+        choices = [
+            choice for load in movable for choice in _tries(load, columns[load.name], total, limit, before)
+        ]
         after, minutes, name = min(choices)
         if before - after < _WORTH_IT:
             break
@@ -202,12 +204,23 @@ def _suggestions(loads: Sequence[Load], columns: Mapping[str, list[float]], limi
     return found
 
 
-def _tries(load: Load, column: list[float], total: list[float], limit: float) -> list[tuple[float, int, str]]:
-    rest = [everybody - own for everybody, own in zip(total, column, strict=True)]
+def _tries(
+    load: Load, column: list[float], total: list[float], limit: float, before: float
+) -> list[tuple[float, int, str]]:
+    """The excess after each move that a cadence could make, from the buckets that it touches."""
+    own = [(n, share) for n, share in enumerate(column) if share]
     found = []
     for minutes in _shifts(load.timetable):
-        moved = [other + own for other, own in zip(rest, _rolled(column, minutes), strict=True)]
-        found.append((round(_excess(moved, limit), 6), minutes, load.name))
+        steps = int(minutes * 60 // BUCKET)
+        change = dict.fromkeys((n for n, _ in own), 0.0)
+        for n, share in own:
+            there = (n + steps) % len(column)
+            change[n] -= share
+            change[there] = change.get(there, 0.0) + share
+        more = sum(
+            max(0.0, total[n] + by - limit) - max(0.0, total[n] - limit) for n, by in change.items() if by
+        )
+        found.append((round(before + more * BUCKET / 60, 6), minutes, load.name))
     return found
 
 
