@@ -11,6 +11,7 @@ from cadencebus.cli.output import Cell, Column, Output, Painted, safe
 from cadencebus.cli.telling import tell
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model.foreign import sequence
+from cadencebus.model.hold import OPERATOR
 from cadencebus.store.tomb import TWINS
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _purge(asked: Namespace, context: Context) -> int:
     found = letters.chosen(home, asked, now)
     letters.take_out(home, [(one, {}) for one in found], "purged", now)
     events = (
-        {"event": "dead.purged", "cadence": one.found.name.cadence, "tick": one.found.name.id}
+        {"event": "dead.purged", "cadence": one.found.name.cadence, "tick": one.found.name.id, "by": OPERATOR}
         for one in found
     )
     tell(home, *events, at=now)

@@ -16,6 +16,7 @@ from cadencebus.cli.telling import tell
 from cadencebus.clock import stamp
 from cadencebus.errors import BadData
 from cadencebus.model.foreign import sequence
+from cadencebus.model.hold import OPERATOR
 from cadencebus.model.naming import crockford, is_id
 from cadencebus.model.tick import BadTick, Tick, check_members, tick_of
 from cadencebus.store import files, inlet, tomb
@@ -56,6 +57,7 @@ def revive(home: Home, letters: Iterable[Letter], now: float) -> list[Revived]:
             "cadence": one.letter.found.name.cadence,
             "tick": one.letter.found.name.id,
             "retry": one.ticks[0].id,
+            "by": OPERATOR,
         }
         for one in revived
     )

@@ -83,9 +83,11 @@ class Closing:
         for hold in settlement.holds:
             if self._holds.spared(hold.file, settlement.at):
                 continue
+            news = self._holds.worth_telling(hold, settlement.at)
             self._holds.set(hold)
             until = None if hold.until is None else rfc3339(hold.until)
-            told.append({**_hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
+            if news:
+                told.append({**_hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
             told += _circuit_event("circuit.opened", hold.file, until=until)
         return told
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LIMIT = 1 << 16
 SPARED_FOR = 300.0
+TOLD_AGAIN = 60.0
 
 
 class Holds:
@@ -27,6 +28,7 @@ class Holds:
         self._unwritten: dict[str, Hold] = {}
         self._mine: set[str] = set()
         self._spared: dict[str, float] = {}
+        self._told: dict[str, float] = {}
 
     def all(self, now: float) -> list[Hold]:
         """Every hold there is, over or not, oldest file name first."""
@@ -80,6 +82,15 @@ class Holds:
             os.unlink(f"{self._home.holds}/{file}")
         except FileNotFoundError:
             return kept is not None
+        return True
+
+    def worth_telling(self, hold: Hold, now: float) -> bool:
+        """Whether setting it is news: one that stands already is told of again once a minute at most."""
+        last = self._told.get(hold.file, 0.0)
+        if any(known.file == hold.file and known.detail == hold.detail for known in self.known):
+            # A clock that stepped back must not silence it for longer.
+            return not last <= now < last + TOLD_AGAIN
+        self._told[hold.file] = now
         return True
 
     @property

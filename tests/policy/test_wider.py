@@ -46,7 +46,7 @@ class World:
 def test_half_an_hour_without_network_holds_the_bus_and_probes_one_at_a_time() -> None:
     """Not earlier, not after one or two tries; its probes grow rarer; the first answer releases it."""
     world = World()
-    for at in (0, 60, 1799):
+    for at in (0.0, 60.0, 1799.0):
         assert world.ends(Class.NETWORK, NOW + at).attempt["counted"]
         assert NETWORK not in world.holds
     world.ends(Class.NETWORK, NOW + 1800)

@@ -1,0 +1,96 @@
+"""The brakes that a cadence puts on itself: its hours, its runs an hour."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cadencebus.clock import rfc3339
+from cadencebus.model.cadence import Cadence, Hours
+from cadencebus.policy import brakes
+
+if TYPE_CHECKING:
+    from cadencebus.model.hold import Hold
+
+ZONE = "Europe/Berlin"
+
+
+def at(text: str) -> float:
+    """Read a local time."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE)).timestamp()
+
+
+def brake(now: float, memory: dict[str, Any] | None = None, running: int = 0, **keys: Any) -> Hold | None:
+    """Ask a cadence's own rules."""
+    return brakes.brake(Cadence(name="x", timezone=ZONE, **keys), memory or {}, running=running, now=now)
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "opens"),
+    [
+        ((480, 1140), "2026-11-21T08:00", None),
+        ((480, 1140), "2026-11-21T18:59:59", None),
+        ((480, 1140), "2026-11-21T19:00", "2026-11-22T08:00"),
+        ((480, 1140), "2026-11-21T07:59:59", "2026-11-21T08:00"),
+        ((1320, 360), "2026-11-21T23:00", None),
+        ((1320, 360), "2026-11-21T05:59", None),
+        ((1320, 360), "2026-11-21T06:00", "2026-11-21T22:00"),
+        ((1320, 360), "2026-11-21T21:59", "2026-11-21T22:00"),
+        # The night of the change to winter time has an hour more.
+        ((480, 1140), "2026-10-24T20:00", "2026-10-25T08:00"),
+        ((600, 600), "2026-11-21T03:00", None),
+    ],
+)
+def test_active_hours_open_when_the_clock_on_the_wall_says_so(
+    hours: tuple[int, int], now: str, opens: str | None
+) -> None:
+    """Over midnight, and over a change of the clocks."""
+    hold = brake(at(now), active_hours=Hours(start=hours[0], end=hours[1]))
+    assert (hold.until if hold else None) == (at(opens) if opens else None)
+
+
+NOW = at("2026-11-21T12:00")
+
+
+def recent(*ages: float) -> dict[str, Any]:
+    """Remember runs that started so long ago."""
+    return {"recent": [rfc3339(NOW - age) for age in sorted(ages, reverse=True)]}
+
+
+@pytest.mark.parametrize(
+    ("ages", "running", "until"),
+    [
+        ((10, 20), 0, None),
+        ((10, 20, 30), 0, 3570),
+        ((10, 20), 1, 3580),
+        ((10, 3599), 1, 1),
+        ((10, 3600), 1, None),
+        ((10, 20, 30, 40), 0, 3570),
+        # A clock that was set back: what lies ahead says nothing.
+        ((-100, -200, -300), 0, None),
+        ((), 3, None),
+    ],
+)
+def test_so_many_runs_an_hour(ages: tuple[float, ...], running: int, until: float | None) -> None:
+    """What runs counts too; it opens when enough of them are an hour old."""
+    hold = brake(NOW, recent(*ages), running, max_runs_per_hour=3)
+    assert (hold.until - NOW if hold and hold.until else None) == until
+
+
+@given(st.lists(st.floats(0, 7200), max_size=12), st.integers(1, 5))
+def test_when_the_brake_lets_go_there_is_room(ages: list[float], most: int) -> None:
+    """At its end, and not before: never more in an hour than were allowed."""
+    memory = recent(*ages)
+    hold = brake(NOW, memory, max_runs_per_hour=most)
+    within = sum(age < 3600 - 1e-6 for age in ages)
+    if hold is None:
+        assert within <= most
+    else:
+        assert hold.until is not None
+        assert brake(hold.until + 1e-3, memory, max_runs_per_hour=most) is None
+        assert brake(hold.until - 1e-2, memory, max_runs_per_hour=most) is not None
