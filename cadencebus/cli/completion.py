@@ -10,10 +10,10 @@ import sys
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
+from cadencebus.cli import help as help_
 from cadencebus.cli.finding import STATES, WAITING, listing
 from cadencebus.cli.options import Parser
 from cadencebus.errors import CadenceError
-from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
     from cadencebus.cli.context import Context
@@ -64,6 +64,15 @@ TICKS = {
     "dead": ("dead",),
     **dict.fromkeys(("show", "wait", "logs"), STATES),
 }
+# Which words of its own.
+OWN = {
+    "circuit": ("ls", "reset"),
+    "completion": ("bash", "zsh", "fish"),
+    "dead": ("ls", "show", "retry", "purge"),
+    "install": ("systemd", "launchd", "cron"),
+    "ls": STATES,
+    "uninstall": ("systemd", "launchd", "cron"),
+}
 CADENCES = ("enqueue", "fire", "pause", "resume", "logs", "check", "circuit")
 # The newest so many of each state: nobody picks from more.
 _MOST = 100
@@ -86,10 +95,15 @@ def main(words: list[str], context: Context) -> int:
 def following(typed: list[str], context: Context) -> list[str]:
     """What may come after these words."""
     verb = next((word for word in typed if not word.startswith("-")), "")
-    found: list[str] = []
+    # Of a verb's own words one is typed, first.
+    found = list(OWN.get(verb, ())) if typed[-1:] == [verb] else []
+    if verb == "help":
+        found += help_.topics()
     # Without a home there is nothing to name, but options still are what they are.
     with contextlib.suppress(CadenceError, OSError):
         if verb in CADENCES or typed[-1:] == ["--cadence"]:
+            from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - dear, and a key was pressed
+
             found += Prompts(context.home).names()
         if verb in TICKS:
             for state in TICKS[verb]:

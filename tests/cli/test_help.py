@@ -68,6 +68,55 @@ def test_bash_completes_verbs_cadences_ids_and_options(
     assert complete(environment, home.parent, "show", "--h") == ["--help", "--home"]
 
 
+def in_zsh(words: tuple[str, ...]) -> str:
+    """Press the key in zsh: `compadd` tells what it is given."""
+    typed = " ".join(f"'{word}'" for word in words)
+    return (
+        "compdef() { }; compadd() { shift; print -rl -- $@ }; source <(cadence completion zsh); "
+        f"words=(cadence {typed}); CURRENT={len(words) + 1}; _cadence"
+    )
+
+
+def in_fish(words: tuple[str, ...]) -> str:
+    """Press the key in fish, which can be asked what it would offer."""
+    return f"cadence completion fish | source; complete -C 'cadence {' '.join(words)}'"
+
+
+@pytest.mark.parametrize(("shell", "press"), [("zsh -f", in_zsh), ("fish --no-config", in_fish)])
+def test_other_shells_complete_as_well(
+    home: Path,
+    environment: dict[str, str],
+    define: Define,
+    enqueue: Callable[..., str],
+    shell: str,
+    press: Callable[[tuple[str, ...]], str],
+) -> None:
+    """Where zsh or fish is installed: verbs, ids, cadences, documents."""
+    program, option = shell.split()
+    if not shutil.which(program):
+        pytest.skip(f"no {program}")
+
+    def offered(*words: str) -> set[str]:
+        ended = subprocess.run(
+            [program, option, "-c", press(words)],
+            env=environment,
+            cwd=home,
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        assert ended.stderr == ""
+        return {line.split("\t")[0] for line in ended.stdout.splitlines()}
+
+    define("brief")
+    tick = enqueue("brief")
+    assert {"status", "stop", "doctor"} <= offered("")
+    assert tick[-8:] in offered("show", "")
+    assert "brief" in offered("fire", "")
+    assert {"doctor", "security"} <= offered("help", "")
+    assert {"retry", "purge"} <= offered("dead", "")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shells_script_is_one_of_that_shell(cadence: Cadence, shell: str) -> None:
     """Where the shell is installed, it reads its script without complaint."""
