@@ -128,7 +128,9 @@ class Soak:
         (act,) = self.rng.choices(list(acts), weights=list(acts.values()))
         act()
         self._count(act.__name__.strip("_").replace("_", " "))
-        self.faults += [f"meanwhile: {fault}" for fault in audit.kept(self.ground)]
+        if self.consumer is None or self.consumer.poll() is not None:
+            # Only now does nobody move ticks while they are looked for.
+            self.faults += [f"meanwhile: {fault}" for fault in audit.kept(self.ground)]
 
     def _kill_consumer(self) -> None:
         if self.consumer is not None:
