@@ -39,8 +39,9 @@ class NeverRan(Exception):
 class StillAlive(Exception):
     """A former run of this tick lives: it is to be adopted, not doubled."""
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, tick: Tick, run: RunFolder) -> None:
         super().__init__(run.id)
+        self.tick = tick
         self.run = run
 
 
@@ -59,6 +60,8 @@ class Boarded:
     resumed: bool = False
     probe: bool = False
     guard: bool = False
+    # The process that leads it, where this consumer started it.
+    shim: int | None = None
     argv: tuple[str, ...] = ()
     prompt: bytes = b""
     record: dict[str, Any] = field(default_factory=dict)
@@ -68,7 +71,7 @@ def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool)
     """Make the run's folder with all that the run and its judgement need."""
     former = runs.latest(gear.home, tick.id)
     if former is not None and launch.is_alive(former.path):
-        raise StillAlive(former)
+        raise StillAlive(tick, former)
     settings = gear.settings.current
     runner = _guard_runner(cadence) if guard else settings.runners.get(cadence.runner)
     if runner is None:
@@ -164,7 +167,7 @@ def _environment(gear: Gear, boarded: Boarded) -> dict[str, str]:
         "CADENCE_ATTEMPT": str(len(tick.attempts) + 1),
         "CADENCE_HOPS": str(tick.hops),
     }
-    env = environment.environment(os.environ, ours, dict(boarded.runner.env), dict(cadence.env))
+    env = environment.environment(gear.environ, ours, dict(boarded.runner.env), dict(cadence.env))
     try:
         return environment.credentialed(
             env, boarded.runner.credentials, cadence.auth or gear.settings.current.auth

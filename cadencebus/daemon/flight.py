@@ -49,36 +49,40 @@ class Flight:
         self, *, stopped: Callable[[], bool], probe: bool, guard: bool, absorb: Callable[[Boarded], None]
     ) -> None:
         """Claim, start, watch, settle; raises OSError where the state folder refuses, the tick being safe."""
-        tick = await asyncio.to_thread(checkin.take, self._gear, self.file, self.cadence)
-        if tick is None:
-            return
-        if stopped():
-            self._return(tick)
-            return
         try:
-            self.boarded = await asyncio.to_thread(self._start, tick, probe=probe, guard=guard)
-        except Doomed as doom:
-            await asyncio.to_thread(
-                self._gear.closing.entomb, tick, doom.klass, doom.reason, self._gear.clock.wall()
-            )
-            return
-        except NeverRan as error:
-            await asyncio.to_thread(self._ground, tick, str(error))
-            return
+            # In one go: each hop between the loop and a thread is paid for with two changes of hands.
+            self.boarded = await asyncio.to_thread(self._depart, stopped, probe=probe, guard=guard)
         except StillAlive as former:
-            await self.adopt(tick, former.run)
+            await self.adopt(former.tick, former.run)
             return
-        except OSError:
-            self._return(tick)
-            raise
         if self.boarded is None:
             return
         absorb(self.boarded)
         self._gear.wake()
         await self._watch(self.boarded)
 
+    def _depart(self, stopped: Callable[[], bool], *, probe: bool, guard: bool) -> Boarded | None:
+        """In a worker thread: claim the tick and start its run; None where there is none to watch."""
+        gear = self._gear
+        tick = checkin.take(gear, self.file, self.cadence)
+        if tick is None:
+            return None
+        if stopped():
+            self._return(tick)
+            return None
+        try:
+            return self._start(tick, probe=probe, guard=guard)
+        except Doomed as doom:
+            gear.closing.entomb(tick, doom.klass, doom.reason, gear.clock.wall())
+        except NeverRan as error:
+            self._ground(tick, str(error))
+        except OSError:
+            self._return(tick)
+            raise
+        return None
+
     def _start(self, tick: Tick, *, probe: bool, guard: bool) -> Boarded | None:
-        """In a worker thread: everything durable, then the process."""
+        """Everything durable, then the process."""
         gear = self._gear
         boarded = boarding.board(gear, tick, self.cadence, probe=probe, guard=guard)
         try:
@@ -110,7 +114,7 @@ class Flight:
                 _undo(boarded)
                 self._return(tick)
                 return None
-            gear.launcher.start(request, alive)
+            return replace(boarded, shim=gear.launcher.start(request, alive) or None)
         except OSError as error:
             # The fork itself failed: recorded like any other failed start.
             os.rename(boarded.run.file(runs.PENDING), boarded.run.file(f"exit.fork-{_errno_name(error)}"))

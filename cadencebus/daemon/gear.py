@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Gear:
     say: Callable[[str], None]
     rng: random.Random = field(default_factory=random.Random)
     verbose: bool = False
+    # What a session may inherit, taken once: reading os.environ decodes every variable anew.
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     # Whether it is to live on: `run --once` and `--drain` bring to an end what is there, and fire nothing.
     lasting: bool = True
     # How often cadences, settings or the home's own files were touched.

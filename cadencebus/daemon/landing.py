@@ -40,7 +40,7 @@ def land(
 ) -> Settlement:
     """Judge how the run ended and settle its tick: one commit, then all that follows."""
     now = gear.clock.wall()
-    ending = None
+    end = ending = None
     if boarded is not None:
         end = launch.exit_record(boarded.run.path)
         ending = evidence.gather(
@@ -62,7 +62,7 @@ def land(
     facts = replace(
         _facts(gear, tick, boarded, ending, report, now),
         fingerprints=marks(gear, cadence, str(verdict.klass)),
-        metrics=_metrics(boarded, report),
+        metrics=_metrics(boarded, report, end),
     )
     settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
     if boarded is not None:
@@ -118,19 +118,18 @@ def _facts(
         usd=report.usd if report else None,
         turns=report.turns if report else None,
         agent=boarded.runner.agent,
-        absorbed=tuple(runs.absorbed(gear.home, tick.id)),
+        absorbed=tuple(runs.absorbed(gear.home, boarded.run)),
         logs=os.path.relpath(boarded.run.path, gear.home.state),
     )
 
 
-def _metrics(boarded: Boarded | None, report: Report | None) -> dict[str, Any]:
+def _metrics(boarded: Boarded | None, report: Report | None, end: launch.ExitRecord | None) -> dict[str, Any]:
     """What the journal tells of a firing beside its end."""
     if boarded is None:
         return {}
     tick = boarded.tick
     tried = [str(a["ended_at"]) for a in tick.attempts if a.get("ended_at")]
     ready = max(tick.created_at, tick.not_before or 0.0, parse_rfc3339(tried[-1]) if tried else 0.0)
-    end = launch.exit_record(boarded.run.path)
     return {
         "waited": round(max(0.0, boarded.started_at - ready), 3),
         "running": boarded.record.get("running"),

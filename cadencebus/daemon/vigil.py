@@ -64,8 +64,7 @@ class Vigil:
 
         `stuck` is called where something of it outlives even SIGKILL.
         """
-        note = launch.read_alive(self._run.path)
-        bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, note.shim if note else None))
+        bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, self._boarded.shim))
         try:
             while not bell.done():
                 watched = [bell, *self._probe.asking]

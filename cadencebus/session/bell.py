@@ -28,8 +28,9 @@ class Bell:
         pause = 0.0
         while launch.is_alive(run_dir):
             await asyncio.sleep(pause)
-            note = launch.read_alive(run_dir)
-            pid = note.shim if note else shim
+            pid = shim
+            if pid is None and (note := launch.read_alive(run_dir)) is not None:
+                pid = note.shim
             # No note yet; or its writer is gone, and the lock, of which somebody holds a copy, is not.
             waited = bool(pid and tells and await tells(pid))
             pause = 0.0 if waited else min(max(pause * 2, _SOON), _SELDOM)

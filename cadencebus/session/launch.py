@@ -13,14 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.session import lineage
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Where this package lies: without `site` the launcher would not find it.
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -42,7 +39,7 @@ class LaunchRequest:
 
     run_dir: str
     argv: tuple[str, ...]
-    env: Mapping[str, str]
+    env: dict[str, str]
     cwd: str
     stdin: str | None
     timeout_s: float
@@ -93,7 +90,9 @@ class Launcher:
 
         OSError where no process could be had.
         """
-        body = json.dumps(asdict(request)).encode("utf-8", "surrogateescape")
+        body = json.dumps({name: getattr(request, name) for name in request.__slots__}).encode(
+            "utf-8", "surrogateescape"
+        )
         with self._lock:
             try:
                 self._send(body, alive)

@@ -95,7 +95,8 @@ def furnish(run: RunFolder, tick: bytes, prompt: bytes, record: Mapping[str, Any
     at = data.index(room) + len(b'"pid": ')
     data = data.replace(room, room + b" " * (_PID_WIDTH - len(b"null")), 1)
     files.write_new(run.file("tick.json"), tick)
-    files.write_new(run.file("prompt.md"), prompt)
+    # An empty file has no data to lose: its folder's sync is enough.
+    files.write_new(run.file("prompt.md"), prompt, durable=bool(prompt))
     files.write_new(run.file("run.json"), data)
     files.write_new(run.file(PENDING), b"", durable=False)
     files.sync_folder(run.path)
@@ -164,10 +165,11 @@ def absorb(run: RunFolder, tick_ids: list[str]) -> None:
     files.sync_folder(run.path)
 
 
-def absorbed(home: Home, tick_id: str) -> list[str]:
-    """Every tick that any run of this one stood for."""
+def absorbed(home: Home, last: RunFolder) -> list[str]:
+    """Every tick that any run of this one's tick stood for, up to this one."""
     ids: dict[str, None] = {}
-    for run in every(home, tick_id):
+    for number in range(1, last.number + 1):
+        run = folder(home, last.tick_id, number)
         with contextlib.suppress(FileNotFoundError), open(run.file("absorbed"), encoding="ascii") as lines:
             ids.update(dict.fromkeys(line.strip() for line in lines if line.endswith("\n")))
     return list(ids)
