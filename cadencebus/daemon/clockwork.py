@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,7 @@ class Clockwork:
         self._wake_at = math.inf
         self._now = -math.inf
         self._stopped = False
+        self._zone = local_zone()
 
     def due_in(self) -> float:
         """Seconds until the next firing, or the next look at the files."""
@@ -136,6 +138,10 @@ class Clockwork:
 
     def _look(self, now: float) -> None:
         zone, outside = local_zone(), producers.load(self._gear.home).cadences
+        if zone != self._zone:
+            # The C library takes no notice of a journey by itself: `active_hours` would stay behind.
+            time.tzset()
+            self._zone = zone
         names = self._prompts.names()
         # A file that is away fires nothing, and comes back as after downtime.
         for gone in self._dials.keys() - set(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import os
@@ -47,7 +48,7 @@ def _in_file(path: str) -> tzinfo:
         with open(path, "rb") as file:
             data = file.read(_LIMIT)
         # A copy without a name: what is in it must serve as one, or each restart would look like a journey.
-        return ZoneInfo.from_file(io.BytesIO(data), key=f"local-{hashlib.sha256(data).hexdigest()[:12]}")
+        return _made(data, f"local-{hashlib.sha256(data).hexdigest()[:12]}")
     except (OSError, ValueError, struct.error):
         return UTC
 
@@ -59,6 +60,12 @@ def _ruled(rule: str) -> ZoneInfo | None:
     # Two headers, each with one type of local time and its one-byte name: UTC, until the rule begins.
     header = b"TZif2" + bytes(15) + struct.pack(">6l", 0, 0, 0, 0, 1, 1) + bytes(6) + b"\0"
     try:
-        return ZoneInfo.from_file(io.BytesIO(header * 2 + b"\n" + rule.encode() + b"\n"), key=rule)
+        return _made(header * 2 + b"\n" + rule.encode() + b"\n", rule)
     except (ValueError, struct.error):
         return None
+
+
+@functools.lru_cache(maxsize=8)
+def _made(data: bytes, key: str) -> ZoneInfo:
+    """A zone without a place in the database; the same bytes are the same zone, as names are."""
+    return ZoneInfo.from_file(io.BytesIO(data), key=key)

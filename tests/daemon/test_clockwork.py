@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from cadencebus.store import producers
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cadencebus.policy.due import Cursor, Due
@@ -93,10 +94,12 @@ class Bus:
 
 
 @pytest.fixture
-def bus(home: Path, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Bus:
+def bus(home: Path, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
     """Make a bus in UTC, at Monday's midnight."""
-    monkeypatch.setenv("TZ", "UTC")
-    return Bus(home, fake_clock)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        yield Bus(home, fake_clock)
+    time.tzset()
 
 
 def test_a_new_schedule_begins_now_and_fires_at_its_time(bus: Bus) -> None:
@@ -235,6 +238,7 @@ def test_a_journey_moves_the_slots_to_the_new_clocks(bus: Bus, monkeypatch: pyte
     bus.gear.edits += 1
     assert bus.at(8 * HOUR) == bus.at(9 * HOUR) == []
     assert bus.at(13 * HOUR) == ["05-04T13:00"]
+    assert time.localtime(MONDAY).tm_hour == 20
 
 
 def test_a_tick_that_waits_stands_for_the_next_firings(bus: Bus) -> None:
