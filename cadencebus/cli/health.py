@@ -50,7 +50,7 @@ class Complaint(NamedTuple):
 
 def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[Complaint]]:
     """The health, and what speaks for it, the worst first."""
-    why = [*_nobody_works(facts, home), *_held(facts), *_broken(facts), *_starving(facts), *_died(facts, now)]
+    why = [*_nobody_works(facts, home), *_held(facts), *_broken(facts), *_asking(facts), *_died(facts, now)]
     frozen, silent = [*_frozen(facts)], _silent(facts, now)
     if not silent:
         why = [*_stalled(facts, home, now), *why]
@@ -182,6 +182,16 @@ def _broken(facts: dict[str, Any]) -> Iterator[Complaint]:
             what = f"{row['cadence']}: its run can't be killed: {left}"
             yield Complaint(what, f"`ps -o stat,wchan -p {left}`")
     yield from (Complaint(problem, "`cadence doctor`") for problem in facts["problems"])
+
+
+def _asking(facts: dict[str, Any]) -> Iterator[Complaint]:
+    """What the consumer tells of its gates and its crowd."""
+    for name, gate in mapping(facts["consumer"].get("gates") if _alive(facts) else None).items():
+        if mapping(gate).get("failing"):
+            yield Complaint(
+                f"the gate {name} fails: {mapping(gate).get('detail')}", "try its command by hand"
+            )
+    yield from _starving(facts)
 
 
 def _starving(facts: dict[str, Any]) -> Iterator[Complaint]:

@@ -100,7 +100,7 @@ def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:
         note = load_object(home.consumer)
     except (OSError, ValueError):
         return {"alive": True} if alive else None
-    keys = ("pid", "started_at", "version", "heartbeat_at", "slots", "starving")
+    keys = ("pid", "started_at", "version", "heartbeat_at", "slots", "gates", "starving")
     return {"alive": alive, **{key: note.get(key) for key in keys}}
 
 

@@ -87,9 +87,10 @@ class Holds:
     def worth_telling(self, hold: Hold, now: float) -> bool:
         """Whether setting it is news: one that stands already is told of again once a minute at most."""
         last = self._told.get(hold.file, 0.0)
-        if any(known.file == hold.file and known.detail == hold.detail for known in self.known):
-            # A clock that stepped back must not silence it for longer.
-            return not last <= now < last + TOLD_AGAIN
+        stands = any(known.file == hold.file and known.detail == hold.detail for known in self.known)
+        # A clock that stepped back must not silence it for longer.
+        if stands and last <= now < last + TOLD_AGAIN:
+            return False
         self._told[hold.file] = now
         return True
 
