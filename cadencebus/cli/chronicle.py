@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.cli import clockface
 from cadencebus.clock import day
 from cadencebus.model.foreign import amount, mapping
+from cadencebus.policy.figures import WELL
 from cadencebus.store import journal
 
 if TYPE_CHECKING:
@@ -53,35 +55,43 @@ class Told:
 
 def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[Told]:
     """Every run that ended since then, oldest first; a fact that stands twice counts once."""
-    waited: dict[str, float] = {}
     seen: set[str] = set()
-    for line in journal.read(home, day(max(0.0, since))):
-        if cadence is not None and line.get("cadence") != cadence:
+    for line in _lines(home, day(max(0.0, since))):
+        told = _ended(line)
+        if told is None or (cadence is not None and told.get("cadence") != cadence):
             continue
-        tick, event = str(line.get("tick")), line.get("event")
-        if event == "tick.claimed":
-            waited[tick] = amount(line.get("waited")) or 0.0
-        if event != "run.ended":
-            continue
-        at = clockface.instant(line.get("at"))
-        run = str(line.get("run"))
+        at, run = clockface.instant(told.get("at")), str(told.get("run"))
         if at is None or at < since or run in seen:
             continue
         seen.add(run)
-        yield Told(at, line, waited.pop(tick, None))
+        yield Told(at, told, amount(told.get("waited")))
+
+
+def _lines(home: Home, since_day: str) -> Iterator[bytes]:
+    for today in journal.days(home):
+        if today >= since_day:
+            with contextlib.suppress(OSError), open(f"{home.events}/{today}.jsonl", "rb") as lines:
+                yield from lines
+
+
+def _ended(line: bytes) -> dict[str, Any] | None:
+    """What a line says of a run's end; None where it tells of something else, or is torn."""
+    # Most lines do, and are not worth parsing.
+    if b"run.ended" not in line:
+        return None
+    try:
+        told = mapping(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    return told if told.get("event") == "run.ended" else None
 
 
 def failures(home: Home, since: float, most: int) -> list[dict[str, Any]]:
     """The last runs that did not end well, oldest first; read from the journal's end, however long it is."""
     found: dict[str, dict[str, Any]] = {}
     for line in _backwards(home, day(max(0.0, since))):
-        if b"run.ended" not in line:
-            continue
-        try:
-            told = mapping(json.loads(line))
-        except ValueError:
-            continue
-        if told.get("event") != "run.ended" or told.get("class") in {"ok", "skipped"}:
+        told = _ended(line)
+        if told is None or told.get("class") in WELL:
             continue
         at = clockface.instant(told.get("at"))
         if at is not None and at < since:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import math
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import chronicle
+from cadencebus.cli import chronicle, plot
 from cadencebus.cli.options import Parser, a_duration
 from cadencebus.cli.output import Cell, Column, Output, Painted
+from cadencebus.clock import day, parse_rfc3339
 from cadencebus.model.duration import spell_duration
-from cadencebus.model.foreign import whole
+from cadencebus.policy.figures import Figures, Spread, sparkline, summed
+from cadencebus.store import rollups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence stats
+  cadence stats --plot --since 30d
   cadence stats --since 30d --json | jq '.[] | {cadence, p95: .seconds.p95}'"""
 COLUMNS = (
-    Column("CADENCE"),
+    Column("CADENCE", least=14),
     Column("RUNS", right=True),
     Column("OK", right=True),
     Column("P50", right=True),
@@ -28,78 +32,138 @@ COLUMNS = (
     Column("MAX", right=True),
     Column("WAIT P95", right=True),
     Column("TURNS", right=True),
+    Column("TOKENS", right=True),
     Column("USD", right=True),
-    Column("FAILED AS", wide=True),
+    Column("STREAK", right=True),
 )
-_SINCE = 7 * 86400.0
+# What a narrow terminal has no room for, and --json always has.
+_ROOMY = 110
+_LESS = {"MAX", "TURNS", "TOKENS"}
+_DAY = 86400.0
+_SINCE = 7 * _DAY
 # Below this share of good ends a cadence is shown in red.
 _POOR = 0.8
+Days = dict[str, Figures]
 
 
 def main(words: list[str], context: Context) -> int:
     """Sum up the journal by cadence."""
-    parser = Parser("stats", "Success rate, durations, waits, turns, money, by cadence.", EXAMPLES)
+    what = "Success rate, durations, waits, turns, tokens, money, streaks, by cadence."
+    parser = Parser("stats", what, EXAMPLES)
     parser.add_argument("--cadence", metavar="C", help="only this cadence")
-    parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help="so long ago (7d)")
+    since = "so long ago (7d); from a day on: whole days, UTC"
+    parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help=since)
+    parser.add_argument("--plot", action="store_true", help="draw it, day by day")
     asked = parser.parse_args(words)
-    out = Output(context)
-    by_cadence: dict[str, list[chronicle.Told]] = {}
-    for told in chronicle.runs(context.home, time.time() - asked.since, asked.cadence):
-        by_cadence.setdefault(told.cadence, []).append(told)
-    rows = [_summed(name, runs) for name, runs in sorted(by_cadence.items())]
+    out, now = Output(context), time.time()
+    found = by_cadence(context.home, now - asked.since, now, os.environ)
+    known = {name: days for name, days in sorted(found.items()) if asked.cadence in {None, name}}
+    calendar = _calendar(now - asked.since, now)
     if out.json:
-        out.document(rows)
-    elif rows:
-        out.table(COLUMNS, [_row(row) for row in rows])
-    else:
+        out.document([about(name, days) for name, days in known.items()])
+    elif not known:
         out.hint("no runs")
+    elif asked.plot:
+        plot.draw(out, known, calendar)
+    else:
+        _table(out, known, calendar)
     return 0
 
 
-def _summed(cadence: str, runs: Sequence[chronicle.Told]) -> dict[str, Any]:
-    well = sum(1 for told in runs if told.klass == "ok")
-    classes: dict[str, int] = {}
-    for told in runs:
-        if told.klass != "ok":
-            classes[told.klass] = classes.get(told.klass, 0) + 1
-    money = [told.usd for told in runs if told.usd is not None]
-    turns = [count for told in runs if (count := whole(told.line.get("turns"))) is not None]
+def by_cadence(home: Home, since: float, now: float, environ: Mapping[str, str]) -> dict[str, Days]:
+    """Of each cadence the figures of each UTC day; less than a day is counted run by run."""
+    found: dict[str, Days] = {}
+    if now - since < _DAY:
+        for told in chronicle.runs(home, since):
+            figures = found.setdefault(told.cadence, {}).setdefault(day(told.at), Figures())
+            rollups.count(figures, told.line)
+        return found
+    for rollup in rollups.daily(home, day(max(0.0, since)), environ):
+        for name, figures in rollup.cadences.items():
+            found.setdefault(name, {})[rollup.day] = figures
+    return found
+
+
+def about(name: str, days: Days) -> dict[str, Any]:
+    """The object that --json prints of a cadence."""
+    whole = summed(days.values())
     return {
-        "cadence": cadence,
-        "runs": len(runs),
-        "ok": well,
-        "success_rate": round(well / len(runs), 4),
-        "seconds": _percentiles([told.seconds for told in runs]),
-        "waited": _percentiles([told.waited for told in runs if told.waited is not None]),
-        "turns": sum(turns) if turns else None,
-        "usd": round(sum(money), 6) if money else None,
-        "classes": classes,
+        "cadence": name,
+        **_figures(whole),
+        "streak": {"now": whole.streaks.last, "best": whole.streaks.best, "worst": whole.streaks.worst},
+        "days": [{"day": today, **_figures(figures)} for today, figures in sorted(days.items())],
     }
 
 
-def _percentiles(values: list[float]) -> dict[str, float] | None:
-    """The middle, the bad end and the worst, by nearest rank."""
-    if not values:
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {
+        "runs": figures.runs,
+        "ok": figures.well,
+        "success_rate": round(figures.well / figures.runs, 4) if figures.runs else None,
+        "seconds": _percentiles(figures.seconds),
+        "waited": _percentiles(figures.waited),
+        "turns": figures.turns or None,
+        "tokens": dict(figures.tokens) or None,
+        "usd": round(figures.usd, 6) or None,
+        "classes": {klass: number for klass, number in sorted(figures.classes.items()) if klass != "ok"},
+    }
+
+
+def _percentiles(spread: Spread) -> dict[str, float] | None:
+    """The middle, the bad end and the worst; true within 1 %."""
+    if not spread.count:
         return None
-    values = sorted(values)
+    return {
+        "p50": round(spread.rank(0.5), 3),
+        "p95": round(spread.rank(0.95), 3),
+        "max": spread.most,
+        "mean": round(spread.total / spread.count, 3),
+    }
 
-    def rank(share: float) -> float:
-        return values[max(0, math.ceil(share * len(values)) - 1)]
 
-    return {"p50": rank(0.5), "p95": rank(0.95), "max": values[-1]}
+def _calendar(since: float, now: float) -> list[str]:
+    """Every UTC day from then to now."""
+    first = parse_rfc3339(f"{day(max(0.0, since))}T00:00:00Z")
+    return [day(first + n * _DAY) for n in range(int((now - first) // _DAY) + 1)]
 
 
-def _row(row: dict[str, Any]) -> list[Cell]:
-    seconds, waited = row["seconds"] or {}, row["waited"] or {}
-    rate = f"{100 * row['success_rate']:.0f}%"
-    failed = ", ".join(f"{klass} {count}" for klass, count in sorted(row["classes"].items()))
+def _table(out: Output, known: dict[str, Days], calendar: list[str]) -> None:
+    """A line each; by day how many there were, and what they failed as."""
+    columns = [*COLUMNS, Column("BY DAY"), Column("FAILED AS", wide=True)]
+    rows = [_row(name, days, calendar[-_DAYS_SHOWN:]) for name, days in known.items()]
+    if out.terminal and out.width < _ROOMY:
+        kept = [at for at, column in enumerate(columns) if column.title not in _LESS]
+        columns, rows = [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
+    out.table(columns, rows)
+
+
+_DAYS_SHOWN = 14
+
+
+def _row(name: str, days: Days, calendar: list[str]) -> list[Cell]:
+    whole = summed(days.values())
+    seconds, waited = whole.seconds, whole.waited
+    rate = whole.well / whole.runs if whole.runs else 0.0
+    failed = ", ".join(f"{klass} {count}" for klass, count in whole.classes.most_common() if klass != "ok")
+    streak = whole.streaks.last
     return [
-        row["cadence"],
-        str(row["runs"]),
-        Painted(rate, "green" if row["success_rate"] >= _POOR else "red"),
-        *(spell_duration(seconds.get(key, 0.0)) for key in ("p50", "p95", "max")),
-        spell_duration(waited["p95"]) if waited else "",
-        "" if row["turns"] is None else str(row["turns"]),
-        "" if row["usd"] is None else f"{row['usd']:.2f}",
+        name,
+        str(whole.runs),
+        Painted(f"{100 * rate:.0f}%", "green" if rate >= _POOR else "red"),
+        *(spell_duration(seconds.rank(share)) for share in (0.5, 0.95)),
+        spell_duration(seconds.most),
+        spell_duration(waited.rank(0.95)) if waited.count else "",
+        str(whole.turns or ""),
+        _thousands(whole.tokens.total()),
+        f"{whole.usd:.2f}" if whole.usd else "",
+        Painted(f"{abs(streak)} {'ok' if streak > 0 else 'bad'}", "green" if streak > 0 else "red"),
+        sparkline([days[today].runs if today in days else None for today in calendar]),
         failed,
     ]
+
+
+def _thousands(number: int) -> str:
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return str(number or "")
