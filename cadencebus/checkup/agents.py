@@ -57,7 +57,9 @@ def versions(patient: Patient) -> Iterator[Finding]:
         program = programs.resolve(cadence, runner, patient.home)
         if program.path and program.path not in asked:
             asked.add(program.path)
-            if programs.version(program) is None:
+            said = programs.version(program)
+            patient.programs[program.path] = said or "?"
+            if said is None:
                 yield found(
                     "program.silent",
                     f"{program.path} --version says nothing within 8 s",

@@ -31,6 +31,8 @@ class Patient:
         self.home = home
         self.now = now
         self.online = online
+        # What the agents' programs say of themselves.
+        self.programs: dict[str, str] = {}
 
     @functools.cached_property
     def settings(self) -> Settings:

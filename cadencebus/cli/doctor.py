@@ -44,18 +44,20 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="say why each finding matters")
     asked = parser.parse_args(words)
     out, home = Output(context), _home(context)
-    findings = _look(home, online=asked.online)
+    patient, findings = _look(home, online=asked.online)
     mended: list[Finding] = []
     failed: list[str] = []
     if asked.fix:
         mended, failed = examine.mend(findings)
         if mended:
-            findings = _look(home, online=asked.online)
+            patient, findings = _look(home, online=asked.online)
     ill = any(one.level == "ill" for one in findings)
     if out.json:
-        out.document(_document(home, findings, mended, failed))
+        out.document(_document(home, findings, mended, failed) | {"programs": patient.programs})
     else:
         _say(out, home, findings, mended, failed, verbose=asked.verbose)
+        if asked.verbose:
+            _versions(out, patient)
     return 1 if ill else 0
 
 
@@ -85,10 +87,12 @@ def _checks(home: Home | None) -> Sequence[Check]:
     return (*examine.MACHINE, *examine.HOME, *doctor_waits.CHECKS)
 
 
-def _look(home: Home | None, *, online: bool) -> list[Finding]:
+def _look(home: Home | None, *, online: bool) -> tuple[Patient, list[Finding]]:
     patient = Patient(home or Home(os.devnull), time.time(), online=online)
     findings = examine.examine(patient, _checks(home))
-    return findings if home else [*findings, found("home.none", "there is no bus home here or above")]
+    if home is None:
+        findings.append(found("home.none", "there is no bus home here or above"))
+    return patient, findings
 
 
 def _document(
@@ -127,7 +131,7 @@ def _say(
     for kind, number in told.items():
         if number > _OF_A_KIND and not verbose:
             out.line(f"      … and {number - _OF_A_KIND} more of {kind}: cadence doctor -v")
-    _sum_up(out, home, findings, verbose=verbose)
+    _sum_up(out, home, findings)
 
 
 def _line(out: Output, one: Finding, *, verbose: bool) -> None:
@@ -137,7 +141,7 @@ def _line(out: Output, one: Finding, *, verbose: bool) -> None:
         out.line(Painted(f"      {one.why} [{one.kind}]", "dim"))
 
 
-def _sum_up(out: Output, home: Home | None, findings: list[Finding], *, verbose: bool) -> None:
+def _sum_up(out: Output, home: Home | None, findings: list[Finding]) -> None:
     levels = [one.level for one in findings]
     looked = f"{len(_checks(home))} checks of {home.root if home else 'this machine'}"
     if "ill" in levels:
@@ -148,5 +152,9 @@ def _sum_up(out: Output, home: Home | None, findings: list[Finding], *, verbose:
         out.line(Painted("well", "bold green"), f"{extra} ({safe(looked)})")
     if any(one.mend for one in findings):
         out.hint("some of it can be mended by itself: cadence doctor --fix")
-    if verbose:
-        out.line(f"cadencebus {__version__}, Python {platform.python_version()}, {sys.platform}")
+
+
+def _versions(out: Output, patient: Patient) -> None:
+    out.line(f"cadencebus {__version__}, Python {platform.python_version()}, {sys.platform}")
+    for path, said in patient.programs.items():
+        out.line(f"{safe(path)}: {safe(said)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -212,13 +213,16 @@ class Tidying:
 
     def _done_on(self, day: str) -> Iterator[None]:
         # What is no tick was put there by somebody, and stays.
-        names = sorted(name for name in _names(f"{self.home.done}/{day}") if parse_name(name))
-        yield
-        while names:
-            taken = archive.put_away(self.home, day, names[:_A_STEP])
-            self.tally.done += taken
-            del names[:taken]
+        ticks = (name for name in _names(f"{self.home.done}/{day}") if parse_name(name))
+        while names := sorted(islice(ticks, _A_BATCH)):
             yield
+            while names:
+                taken = archive.put_away(self.home, day, names[:_A_STEP])
+                self.tally.done += taken
+                del names[:taken]
+                yield
+            # What is removed while a folder is walked through may hide others: begin anew.
+            ticks = (name for name in _names(f"{self.home.done}/{day}") if parse_name(name))
 
     def _do(self, what: Callable[P, None], *args: P.args, **named: P.kwargs) -> None:
         if not self.dry_run:

@@ -302,3 +302,18 @@ def test_a_thousand_of_a_kind_are_four_lines(home: Path, call: Doctor) -> None:
     told = call()
     assert told["screen"].count("inbox/5-") == 4
     assert "and 96 more of tick.unreadable" in told["screen"]
+
+
+def test_agents_programs_tell_their_versions(
+    home: Path, call: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that answers is listed; one that says nothing is a finding."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name, script in (("claude", "echo 2.1.0"), ("codex", "exit 1")):
+        write(tmp_path / name, f"#!/bin/sh\n{script}\n").chmod(0o700)
+        prompt(home, f"runner: {name}", name)
+    told = call("-v")
+    assert told["programs"] == {f"{tmp_path}/claude": "2.1.0", f"{tmp_path}/codex": "?"}
+    assert f"{tmp_path}/claude: 2.1.0" in told["screen"]
+    silent = [one["what"] for one in told["findings"] if one["kind"] == "program.silent"]
+    assert silent == [f"{tmp_path}/codex --version says nothing within 8 s"]
