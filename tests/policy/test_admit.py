@@ -200,6 +200,20 @@ def test_a_hold_may_let_a_few_sessions_through() -> None:
     assert names(decide([head("a", force=True)], at_work, [few("bus", 1)], sessions=9)) == ["a"]
 
 
+def test_a_run_that_is_being_settled_counts_for_no_hold_that_lets_a_few_through() -> None:
+    """Its session is over; one beside the slots never was one."""
+    at_work = [Running(cadence="x", landing=True), Running(cadence="y", inline=True)]
+    assert names(decide([head("a")], at_work, [few("bus", 1)], sessions=9)) == ["a"]
+
+
+def test_inline_places_are_taken_one_by_one() -> None:
+    """As many as there are, no more."""
+    crowd = [head(name, inline=True) for name in "abc"]
+    answer = admit(crowd, [], [], Caps(sessions=0, inline=2), now=NOW)
+    assert names(answer) == ["a", "b"]
+    assert answer.waits["c"].reason == "full"
+
+
 def test_of_two_holds_the_stricter_one_holds() -> None:
     """A pause beside a probing hold is a pause."""
     assert names(decide([head("a")], holds=[few("bus", 3), hold("cadence-a")], sessions=9)) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cadencebus.policy.classes import CLASSES, Class, Fate, verdict_on
@@ -93,3 +95,16 @@ def test_a_verdict_may_spare_the_circuit_but_never_burden_it() -> None:
     assert verdict_on(Class.CRASH, "why").counts_circuit
     assert not verdict_on(Class.CRASH, "why", counts_circuit=False).counts_circuit
     assert not verdict_on(Class.AUTH, "why", counts_circuit=True).counts_circuit
+
+
+def test_the_document_says_what_the_table_says() -> None:
+    """docs/failures.md has a row for each class, with what it counts."""
+    document = (Path(__file__).parents[2] / "docs" / "failures.md").read_text(encoding="utf-8")
+    rows = {
+        cells[1].strip(" `"): [cell.strip() for cell in cells[2:5]]
+        for line in document.splitlines()
+        if len(cells := line.split("|")) == 7
+    }
+    circuit = {"fails": "yes", "closes": "closes", "leaves": "–"}
+    for klass, row in CLASSES.items():
+        assert rows[str(klass)] == [row.saying, "yes" if row.counted else "–", circuit[row.circuit]]

@@ -14,6 +14,7 @@ from cadencebus.clock import parse_rfc3339
 from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settlement_of
 from cadencebus.model.tick import Tick
+from cadencebus.policy.backoff import wait_after
 from cadencebus.policy.classes import Class, verdict_on
 from cadencebus.policy.settle import settle
 
@@ -119,6 +120,18 @@ def test_a_resumed_session_that_grew_too_long_is_tried_once_more_afresh() -> Non
     assert settlement.target == "inbox"
     assert settlement.memory["x"]["session_id"] is None
     assert decide(Class.PROMPT_TOO_LONG).target == "dead"
+
+
+def test_back_off_is_a_list_whose_last_repeats_or_grows_up_to_its_most() -> None:
+    """Nothing before the first failure; jitter stays within its share."""
+    flat = Backoff(delays=(30.0, 120.0), jitter=0.0)
+    assert [wait_after(n, flat, random.Random(1)) for n in range(4)] == [0.0, 30.0, 120.0, 120.0]
+    grows = Backoff(delays=(), initial=10.0, multiplier=3.0, max=100.0, jitter=0.0)
+    assert [wait_after(n, grows, random.Random(1)) for n in range(1, 5)] == [10.0, 30.0, 90.0, 100.0]
+    rng = random.Random(1)
+    waits = [wait_after(1, Backoff(delays=(100.0,), jitter=0.1), rng) for _ in range(99)]
+    assert 90 <= min(waits) < 92
+    assert 108 < max(waits) <= 110
 
 
 def test_the_circuit_opens_doubles_and_closes() -> None:
