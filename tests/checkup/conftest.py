@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from cadencebus.checkup.finding import Finding
+from cadencebus.checkup.patient import Patient
 from cadencebus.cli import doctor
 from cadencebus.cli.context import Context
 
@@ -37,7 +39,15 @@ def call(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         told: dict[str, Any] = json.loads(capsys.readouterr().out)
         context.json = False
         if "--fix" not in words:
-            assert doctor.main(list(words), context) == code
+            # The same findings, as a person sees them.
+            seen = [
+                Finding(**one, mend=None) for one in told["findings"] if one.pop("fixable") in {True, False}
+            ]
+            with monkeypatch.context() as patched:
+                patient = Patient(context.home, 0.0)
+                patient.programs = told["programs"]
+                patched.setattr(doctor, "_look", lambda *_, **__: (patient, seen))
+                assert doctor.main(list(words), context) == code
         return told | {"code": code, "screen": capsys.readouterr().out}
 
     return look

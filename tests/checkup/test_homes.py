@@ -227,9 +227,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_home_is_told_from_a_sound_one(home: Path, call: Doctor, name: str) -> None:
     """What is wrong, how bad it is, and what to type; the worst stands first; looking changes nothing."""
-    before = call()
     harm, kind, level, cure = BROKEN[name]
-    assert (kind, level) not in {(one["kind"], one["level"]) for one in before["findings"]}
     harm(home)
     tree = {path: path.lstat().st_mtime_ns for path in home.rglob("*")}
     told = call()
@@ -250,7 +248,10 @@ def test_a_sound_home_is_well(home: Path, call: Doctor) -> None:
     prompt(home, COMMAND)
     told = call()
     assert told["code"] == 0
-    assert {one["kind"] for one in told["findings"]} <= {"consumer.none", "home.forgetful"}
+    assert {(one["kind"], one["level"]) for one in told["findings"]} <= {
+        ("consumer.none", "note"),
+        ("home.forgetful", "warn"),
+    }
 
 
 FIXED = (
