@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _READ_AT_MOST = 1 << 16
+_REAPED_WITHIN = 1.0
 
 
 class Answered(NamedTuple):
@@ -45,11 +46,17 @@ async def ask(
             said = await _talk(process, stdin)
             code = await process.wait()
     except TimeoutError:
+        _kill(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REAPED_WITHIN):
+                await process.wait()
         return Answered(None, "", f"{argv[0]} gave no answer within {within:g} s")
     else:
         return Answered(code, said.decode("utf-8", "replace"))
     finally:
-        _end(process)
+        _kill(process)
+        # A grandchild may keep its pipes open for ever: let go of them.
+        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
 
 async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> bytes:
@@ -65,10 +72,8 @@ async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> bytes:
     return said
 
 
-def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of its group, and let go of its pipes, which a grandchild may keep open for ever."""
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of its group; as long as somebody holds the pipe, its number is nobody else's."""
     if process.returncode is None or (process.stdout is not None and not process.stdout.at_eof()):
-        # Whoever still holds the pipe is of the group, so its number can't be anybody else's yet.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way

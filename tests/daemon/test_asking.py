@@ -1,0 +1,81 @@
+"""A person's own command on the side: whatever it does, it is over in time, and nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from cadencebus.daemon.asking import Answered, ask
+from cadencebus.policy import gates
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Eventually
+
+
+def asked(*argv: str, within: float = 5.0, stdin: bytes = b"", cwd: str = "/") -> Answered:
+    """Ask and wait."""
+    return asyncio.run(ask(argv, within=within, cwd=cwd, env=dict(os.environ), stdin=stdin))
+
+
+def test_it_reads_what_it_is_given_and_says_how_it_ended() -> None:
+    """Standard error is heard as well."""
+    assert asked("sh", "-c", "cat; echo no >&2; exit 3", stdin=b"hello ") == Answered(3, "hello no\n")
+
+
+def test_one_that_does_not_listen_is_no_fault() -> None:
+    """Even if much was to be said."""
+    assert asked("true", stdin=b"x" * 3_000_000).code == 0
+
+
+@pytest.mark.parametrize("argv", [("/no/such/program",), ("/etc",), ("nul\0",)])
+def test_one_that_cant_be_started_says_so(argv: tuple[str, ...]) -> None:
+    """And raises nothing."""
+    answered = asked(*argv)
+    assert answered.code is None
+    assert "could not be started" in answered.fault
+
+
+def test_one_that_hangs_is_ended_with_all_it_started(tmp_path: Path, eventually: Eventually) -> None:
+    """Also where its leader has gone and a child keeps the line open."""
+    began = time.monotonic()
+    for line in ("sleep 987654 & echo $! > child; wait", "sleep 987654 & echo $! > child"):
+        answered = asked("sh", "-c", line, within=0.3, cwd=str(tmp_path))
+        assert "gave no answer within 0.3 s" in answered.fault
+        child = int((tmp_path / "child").read_text())
+        eventually(lambda child=child: not _alive(child))  # type: ignore[misc]
+    assert time.monotonic() - began < 5
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_one_that_talks_without_end_is_bounded() -> None:
+    """What it said last is kept, and no more than that."""
+    answered = asked("sh", "-c", "yes | head -c 5000000; echo 42")
+    assert answered.code == 0
+    assert len(answered.said) <= 1 << 16
+    assert gates.utilisation(answered.said) == 42
+
+
+def test_many_at_once_take_no_longer_than_one(tmp_path: Path) -> None:
+    """They wait beside each other, in no thread."""
+
+    async def all_of_them() -> list[Any]:
+        return await asyncio.gather(
+            *(ask(["sleep", "9"], within=0.3, cwd=str(tmp_path), env=dict(os.environ)) for _ in range(20))
+        )
+
+    began = time.monotonic()
+    assert all(answered.fault for answered in asyncio.run(all_of_them()))
+    assert time.monotonic() - began < 5
