@@ -105,7 +105,6 @@ class Reasons:
         return admit(heads, self._room(), self.holds, self._caps(), now=self.now)
 
     def _head(self, cadence: Cadence, file: str, *, force: bool) -> Waiting:
-        runner = self.settings.runners.get(cadence.runner)
         memory = self.memory.load(cadence.name, self.now, mend=False)
         scope = on_cadence(cadence.name)
         held = any(hold.scope == scope and hold.reason == "circuit_open" for hold in self.holds)
@@ -118,7 +117,7 @@ class Reasons:
             inline=cadence.mode == "inline" or cadence.guard is not None,
             exclusive=cadence.exclusive,
             concurrency=cadence.concurrency,
-            credentials=runner.credentials if runner else cadence.runner,
+            credentials=self._credentials(cadence),
             half_open=half_open(memory, held=held),
         )
 
@@ -164,12 +163,17 @@ class Reasons:
                 room += [
                     Running(
                         cadence=name,
+                        credentials=self._credentials(cadence),
                         group=cadence.group,
                         inline=cadence.mode == "inline",
                         exclusive=cadence.exclusive,
                     )
                 ] * count
         return room
+
+    def _credentials(self, cadence: Cadence) -> str:
+        runner = self.settings.runners.get(cadence.runner)
+        return runner.credentials if runner else cadence.runner
 
     def _caps(self) -> Caps:
         return Caps(sessions=self.settings.max_sessions, inline=self.settings.max_inline)
