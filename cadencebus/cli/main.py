@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "bump": ("bump", "move waiting ticks to the front"),
     "check": ("check", "validate every cadence and cadence.yaml"),
     "status": ("status", "the whole bus on one screen"),
+    "top": ("top", "the same, live"),
     "cadences": ("cadences", "what exists, and how it fares"),
     "next": ("next", "what is due"),
     "collisions": ("collisions", "schedules that pile up"),

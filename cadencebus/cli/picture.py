@@ -91,7 +91,7 @@ class Camera:
 
 
 _NONE: list[dict[str, Any]] = []
-_NONE_DEAD: dict[str, Any] = {"count": 0, "classes": {}, "newest_at": None}
+_NONE_DEAD: dict[str, Any] = {"count": 0, "classes": {}, "cadences": {}, "newest_at": None}
 
 
 def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:
@@ -187,6 +187,7 @@ def _dead(home: Home) -> dict[str, Any]:
     return {
         "count": len(letters),
         "classes": dict(Counter(letter.klass for letter in read).most_common()),
+        "cadences": dict(Counter(found.name.cadence for found in letters).most_common()),
         "newest_at": _spelled(max(died, default=None)),
     }
 

@@ -26,6 +26,7 @@ QUEUE = (
     Column("OLDEST", right=True),
     Column("WHY", folds=True),
 )
+DEAD = (_CADENCE, Column("DEAD", right=True), Column("READ THEM WITH", wide=True))
 HOLDS = (Column("SCOPE", least=24), Column("REASON"), Column("UNTIL"), Column("DETAIL", folds=True))
 CIRCUITS = (
     _CADENCE,

@@ -1,0 +1,82 @@
+"""What a hand on the live screen can do: the same as the verbs, told in one line."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from cadencebus.cli import ending, holding, letters, revival
+from cadencebus.cli.finding import find
+from cadencebus.cli.reasons import settings_of
+from cadencebus.model.foreign import mapping
+from cadencebus.model.hold import OPERATOR, Hold, on_cadence
+from cadencebus.store import runs
+from cadencebus.store.memory import Memory
+from cadencebus.streams.render import render
+
+if TYPE_CHECKING:
+    from cadencebus.store.paths import Home
+    from cadencebus.store.runs import RunFolder
+
+_LOG_READ = 1 << 16
+
+
+class Grips:
+    """Pauses, resumes, kills, retries, reads logs."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._settings, _ = settings_of(home)
+
+    def pause_or_resume(self, cadence: str) -> str:
+        """Release whatever holds this cadence alone; where nothing does, hold it."""
+        now, scope = time.time(), on_cadence(cadence)
+        mine = [
+            one for one in holding.held(self._home, now) if one.hold.scope == scope and not one.hold.over(now)
+        ]
+        if mine:
+            released = holding.release(self._home, mine)
+            return f"{cadence}: released {', '.join(one.hold.reason for one in released)}"
+        hold = Hold(scope=scope, reason="paused", since=now, detail="from cadence top", by=OPERATOR)
+        holding.put(self._home, hold)
+        return f"{cadence} is paused until p is pressed again, or `cadence resume {cadence}`"
+
+    def kill(self, tick: str) -> str:
+        """Ask for the end of a run; the ladder is climbed by its shim and the consumer."""
+        found = find(self._home, tick)
+        run = ending.live_run(self._home, found) if found.state == "claimed" else None
+        if run is None:
+            return f"{found.name.cadence}: nothing of it is alive any more"
+        first = ending.end(run, requeue=False, detail="cadence top")
+        return f"{run.id} is being ended" + ("" if first else ", as somebody wished before")
+
+    def retry(self, cadence: str) -> str:
+        """Make new ticks of a cadence's dead letters."""
+        with letters.alone(self._home):
+            now = time.time()
+            asked = Namespace(id=[], cadence=cadence, klass=None, since=None)
+            revived = revival.revive(self._home, letters.chosen(self._home, asked, now), now)
+        return f"{cadence}: {len(revived)} retried"
+
+    def last_run(self, cadence: str) -> str | None:
+        """The id of the run that a cadence had last."""
+        last = mapping(Memory(self._home).load(cadence, time.time(), mend=False).get("last_run")).get("run")
+        return last if isinstance(last, str) else None
+
+    def log(self, run_id: str) -> list[str]:
+        """The end of a run's log, as people read it."""
+        run = self._folder(run_id)
+        if run is None:
+            return []
+        runner = self._settings.runners.get(str((runs.record(run) or {}).get("runner")))
+        stream = runner.stream if runner else "plain"
+        said = runs.tail(run.file("stdout.log"), _LOG_READ).splitlines()
+        wrong = runs.tail(run.file("stderr.log"), _LOG_READ).splitlines()
+        shown = [text for line in said for text in render(stream, line)]
+        shown += [f"! {text}" for line in wrong for text in render("plain", line)]
+        return [text.replace("\t", "    ") for text in shown] or ["it has printed nothing yet"]
+
+    def _folder(self, run_id: str) -> RunFolder | None:
+        tick, _, number = run_id.rpartition(".")
+        return runs.folder(self._home, tick, int(number)) if number.isdigit() else None

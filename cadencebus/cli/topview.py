@@ -1,0 +1,223 @@
+"""What `cadence top` shows: rows that can be chosen, and a frame drawn of them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from cadencebus.cli import clockface, screen
+from cadencebus.cli.output import Cell, Painted, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cadencebus.cli.output import Column
+
+SORTS = ("oldest", "name", "ready")
+HELP = """
+  ↑ ↓  j k      choose a row                 q  Ctrl-C     quit
+  /             show only what has this text  escape       show everything again
+  s             sort the queue: oldest wait, name, most ready
+  p             pause the chosen cadence, or resume what is held of it
+  x             kill the chosen run (asks)
+  R             retry the dead letters of the chosen cadence (asks)
+  l  enter      the log of the chosen run, or of the cadence's last one
+  space         look again now                ?            this
+
+  any key goes back
+"""
+_KEYS = "↑↓ choose  / filter  s sort  p pause  x kill  R retry  l log  ? help  q quit"
+_COMPLAINTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line that can be chosen."""
+
+    kind: str
+    cadence: str
+    tick: str | None = None
+    run: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """By what it is known again in the next look."""
+        return self.kind, self.tick or self.cadence
+
+
+@dataclass(slots=True)
+class View:
+    """How a person looks at it."""
+
+    sort: str = "oldest"
+    filter: str = ""
+    typing: bool = False
+    question: str = ""
+    message: str = ""
+    mode: str = "bus"
+    chosen: tuple[str, str] | None = None
+    log: list[str] = field(default_factory=list)
+    title: str = ""
+
+    def rows(self, facts: dict[str, Any]) -> list[tuple[Row, dict[str, Any]]]:
+        """All that is shown of a picture, in its order, each with what it is made of."""
+        runs = [(Row("running", row["cadence"], row["tick"], row["run"]), row) for row in facts["running"]]
+        queue = [(Row("queue", row["cadence"]), row) for row in sorted(facts["queue"], key=self._order)]
+        dead = [
+            (Row("dead", name), {"cadence": name, "count": count})
+            for name, count in facts["dead"]["cadences"].items()
+        ]
+        return [(row, about) for row, about in (*runs, *queue, *dead) if self.filter in row.cadence]
+
+    def _order(self, row: dict[str, Any]) -> tuple[Any, ...]:
+        if self.sort == "name":
+            return (row["cadence"],)
+        if self.sort == "ready":
+            return (-row["ready"], row["cadence"])
+        return (row["oldest_at"] or "9", row["cadence"])
+
+    def selected(self, rows: Sequence[Row]) -> Row | None:
+        """The chosen row, if it is there still; else the first one."""
+        return next((row for row in rows if row.key == self.chosen), rows[0] if rows else None)
+
+    def move(self, rows: Sequence[Row], by: int) -> None:
+        """Choose another row."""
+        now = self.selected(rows)
+        if now is not None:
+            at = min(max(0, rows.index(now) + by), len(rows) - 1)
+            self.chosen = rows[at].key
+
+
+class Drawing:
+    """Turns a picture and a view into the text of a frame."""
+
+    def __init__(self, *, colour: bool) -> None:
+        self._colour = colour
+
+    def frame(self, facts: dict[str, Any], view: View, size: tuple[int, int], now: float) -> str:
+        """As many lines as the terminal has."""
+        width, height = size
+        console = Console(
+            file=io.StringIO(),
+            width=width,
+            height=height,
+            force_terminal=True,
+            color_system="standard" if self._colour else None,
+            markup=False,
+            highlight=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+        if view.mode == "help":
+            body: list[Any] = [Text("cadence top", style="bold"), Text(HELP)]
+        elif view.mode == "log":
+            shown = view.log[-max(1, height - 3) :]
+            body = [Text(view.title, style="bold"), Text(""), *(_short(line) for line in shown)]
+        else:
+            body = self._bus(facts, view, height, now)
+        with console.capture() as said:
+            console.print(Group(*body))
+        lines = said.get().split("\n")[: height - 1]
+        lines += [""] * (height - 1 - len(lines))
+        with console.capture() as said:
+            console.print(_footer(view), end="")
+        return "\n".join([*lines, said.get().split("\n")[0]])
+
+    def _bus(self, facts: dict[str, Any], view: View, height: int, now: float) -> list[Any]:
+        body = _head(facts, now)
+        rows = view.rows(facts)
+        chosen = view.selected([row for row, _ in rows])
+        # Each section has a head and an empty line; what has no room below the chosen row is cut at the end.
+        room = max(3, height - len(body) - 8)
+        rows = _window(rows, chosen, room)
+        for kind, columns in _SECTIONS.items():
+            mine = [(row, about) for row, about in rows if row.kind == kind]
+            if mine:
+                cells = [(row, _CELLS[kind](about, now)) for row, about in mine]
+                body += [Text(""), _table(columns, cells, chosen)]
+        if not rows:
+            body += [
+                Text(""),
+                Text("nothing runs, waits or is dead" + (" under this name" if view.filter else "")),
+            ]
+        if view.sort != SORTS[0] or view.filter:
+            said = f"sorted by {view.sort}" + (f", only {view.filter!r}" if view.filter else "")
+            body += [Text(""), Text(said, style="dim")]
+        return body
+
+
+def _head(facts: dict[str, Any], now: float) -> list[Any]:
+    state = facts["health"]
+    first = Text(no_wrap=True, overflow="ellipsis")
+    first.append(state, screen.COLOURS[state])
+    first.append(f"  {clockface.clock(now, now)}  {facts['home']}")
+    lines = [first]
+    for name, cell in screen.consumer(facts, now):
+        text, style = cell if isinstance(cell, Painted) else (cell, "")
+        line = Text(f"{name:9} ", style="bold", no_wrap=True, overflow="ellipsis")
+        lines.append(line.append(text, style or "not bold"))
+    colour = screen.COLOURS[state].split()[1]
+    for one in facts["cures"][:_COMPLAINTS]:
+        line = Text(f"✗ {safe(one['what'])}", style=colour, no_wrap=True, overflow="ellipsis")
+        lines.append(line)
+        if one["do"]:
+            lines.append(_short(f"  → {safe(one['do']).replace('`', '')}", "bold"))
+    if len(facts["cures"]) > _COMPLAINTS:
+        lines.append(_short(f"  and {len(facts['cures']) - _COMPLAINTS} more: cadence status", "dim"))
+    return lines
+
+
+def _window(
+    rows: list[tuple[Row, dict[str, Any]]], chosen: Row | None, room: int
+) -> list[tuple[Row, dict[str, Any]]]:
+    """So many rows, the chosen one among them."""
+    at = next((n for n, (row, _) in enumerate(rows) if row == chosen), 0)
+    first = min(max(0, at - room // 2), max(0, len(rows) - room))
+    return rows[first : first + room]
+
+
+def _table(columns: Sequence[Column], rows: Sequence[tuple[Row, list[Cell]]], chosen: Row | None) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+    for column in columns:
+        table.add_column(
+            column.title,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if column.right else "left",
+            ratio=1 if column.wide or column.folds else None,
+        )
+    for row, cells in rows:
+        texts = [Text(*cell) if isinstance(cell, Painted) else Text(cell) for cell in cells]
+        table.add_row(*texts, style="reverse" if row == chosen else "")
+    return table
+
+
+def _short(text: str, style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _footer(view: View) -> Text:
+    if view.typing:
+        return _short(f"show only: {view.filter}_", "bold")
+    if view.question:
+        return _short(f"{view.question} (y/n)", "bold red")
+    if view.message:
+        return _short(view.message, "bold")
+    return _short("any key goes back" if view.mode != "bus" else _KEYS, "dim")
+
+
+def _dead(row: dict[str, Any], _now: float) -> list[Cell]:
+    return [row["cadence"], Painted(str(row["count"]), "red"), f"cadence dead --cadence {row['cadence']}"]
+
+
+_SECTIONS: dict[str, Sequence[Column]] = {
+    "running": screen.RUNNING + screen.SAYS,
+    "queue": screen.QUEUE,
+    "dead": screen.DEAD,
+}
+_CELLS = {"running": screen.running, "queue": screen.waiting, "dead": _dead}
