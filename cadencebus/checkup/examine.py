@@ -61,9 +61,13 @@ def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
         try:
             findings.extend(check.look(patient))
         except (CadenceError, OSError) as error:
+            if patient.debug:
+                raise
             said = error.message if isinstance(error, CadenceError) else f"{error.strerror}: {error.filename}"
             findings.append(found("check.cant_tell", f"can't tell about {check.name}: {said}"))
-        except Exception as error:  # noqa: BLE001 - a home can be ill in ways that nobody thought of
+        except Exception as error:
+            if patient.debug:
+                raise
             said = one_line(f"{type(error).__name__}: {error}")
             findings.append(found("check.cant_tell", f"can't tell about {check.name}: {said}"))
     return sorted(dict.fromkeys(findings), key=lambda one: ORDER.index(one.level))

@@ -29,29 +29,36 @@ def layout(patient: Patient) -> Iterator[Finding]:
     if not os.path.isdir(home.root):
         yield found("home.missing", f"{home.root} is no folder", f"cadence init {home.root}")
         return
-    missing, device = [], None
+    missing: list[str] = []
+    device = _seen(home.state)
     for folder in (home.prompts, home.state, *(f"{home.state}/{name}" for name in FOLDERS)):
-        short = os.path.relpath(folder, home.root)
-        try:
-            at = os.lstat(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            missing.append(folder)
-            continue
-        if stat.S_ISLNK(at.st_mode) and folder != home.prompts:
-            yield found("home.link", f"{short} is a symbolic link, where a folder belongs")
-        elif not os.path.isdir(folder):
-            yield found("home.not_folder", f"{short} is not a folder")
-        elif folder == home.state:
-            device = at.st_dev
-        elif device is not None and at.st_dev != device:
-            yield found("home.other_file_system", f"{short} lies on another file system than state/")
+        yield from _folder(folder, os.path.relpath(folder, home.root), device, missing)
     if missing:
         short = some([f"{os.path.relpath(folder, home.root)}/" for folder in missing], 4)
         yield found("home.folder_missing", f"{short}: not there", mend=functools.partial(_make, missing))
     try:
         fitness.check_format(home)
     except Misconfigured as error:
-        yield found("home.format", error.message, error.next_step)
+        if os.path.isdir(home.state):
+            cure = error.next_step or f"mv {home.format} away, then: cadence init"
+            yield found("home.format", error.message, cure)
+
+
+def _folder(path: str, short: str, state: os.stat_result | None, missing: list[str]) -> Iterator[Finding]:
+    try:
+        at = os.lstat(path)
+    except FileNotFoundError:
+        missing.append(path)
+        return
+    except NotADirectoryError:
+        # What stands in the way is told of already.
+        return
+    if stat.S_ISLNK(at.st_mode) and short.startswith("state"):
+        yield found("home.link", f"{short} is a symbolic link, where a folder belongs")
+    elif not os.path.isdir(path):
+        yield found("home.not_folder", f"{short} is not a folder")
+    elif state is not None and short.startswith("state/") and at.st_dev != state.st_dev:
+        yield found("home.other_file_system", f"{short} lies on another file system than state/")
 
 
 def _make(missing: list[str]) -> None:

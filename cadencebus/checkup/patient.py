@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 class Patient:
     """What is looked at, and when."""
 
-    def __init__(self, home: Home, now: float, *, online: bool = False) -> None:
+    def __init__(self, home: Home, now: float, *, online: bool = False, debug: bool = False) -> None:
         self.home = home
         self.now = now
         self.online = online
+        # Whoever debugs wants to see what falls over.
+        self.debug = debug
         # What the agents' programs say of themselves.
         self.programs: dict[str, str] = {}
 

@@ -24,7 +24,7 @@ def settings(patient: Patient) -> Iterator[Finding]:
     try:
         load_settings(patient.home, flags={}, environ=os.environ)
     except CadenceError as error:
-        yield found("settings.broken", error.message)
+        yield found("settings.broken", error.message, error.next_step)
     except OSError as error:
         yield found("settings.broken", f"cadence.yaml: {error.strerror}")
 
@@ -36,7 +36,7 @@ def prompts(patient: Patient) -> Iterator[Finding]:
         try:
             patient.prompts.load(name)
         except CadenceError as error:
-            yield found("cadence.broken", error.message)
+            yield found("cadence.broken", error.message, error.next_step)
         except OSError as error:
             yield found(
                 "cadence.broken", f"prompts/{name}.md: {error.strerror}", f"ls -l {patient.home.prompt(name)}"

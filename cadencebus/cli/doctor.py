@@ -44,13 +44,13 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="say why each finding matters")
     asked = parser.parse_args(words)
     out, home = Output(context), _home(context)
-    patient, findings = _look(home, online=asked.online)
+    patient, findings = _look(home, online=asked.online, debug=context.debug)
     mended: list[Finding] = []
     failed: list[str] = []
     if asked.fix:
         mended, failed = examine.mend(findings)
         if mended:
-            patient, findings = _look(home, online=asked.online)
+            patient, findings = _look(home, online=asked.online, debug=context.debug)
     ill = any(one.level == "ill" for one in findings)
     if out.json:
         out.document(_document(home, findings, mended, failed) | {"programs": patient.programs})
@@ -87,8 +87,8 @@ def _checks(home: Home | None) -> Sequence[Check]:
     return (*examine.MACHINE, *examine.HOME, *doctor_waits.CHECKS)
 
 
-def _look(home: Home | None, *, online: bool) -> tuple[Patient, list[Finding]]:
-    patient = Patient(home or Home(os.devnull), time.time(), online=online)
+def _look(home: Home | None, *, online: bool, debug: bool) -> tuple[Patient, list[Finding]]:
+    patient = Patient(home or Home(os.devnull), time.time(), online=online, debug=debug)
     findings = examine.examine(patient, _checks(home))
     if home is None:
         findings.append(found("home.none", "there is no bus home here or above"))
