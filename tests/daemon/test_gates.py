@@ -1,0 +1,151 @@
+"""Gates and hunger on a clock moved by hand: what they set, what they let go, what they tell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cadencebus.daemon.assembly import assemble
+from cadencebus.daemon.gates import Gate, gates_of, prime
+from cadencebus.daemon.hunger import Hunger
+from cadencebus.daemon.warden import Warden
+from cadencebus.policy.admit import Wait
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from cadencebus.daemon.gear import Gear
+    from tests.conftest import FakeClock
+
+
+@pytest.fixture
+def gear_with(home: Path, fake_clock: FakeClock) -> Iterator[Callable[..., Gear]]:
+    """Put a consumer's gear together, on the fake clock, with these gates."""
+    made: list[Gear] = []
+
+    def make(**gates: Any) -> Gear:
+        gear = assemble(Home(str(home)), flags={"gates": gates}, say=lambda _: None)
+        gear.clock = fake_clock
+        made.append(gear)
+        return gear
+
+    yield make
+    for gear in made:
+        gear.journal.close()
+
+
+def gate(gear: Gear, name: str) -> Gate[Any]:
+    """Find one of the gates."""
+    gear.holds.all(gear.clock.wall())
+    return next(one for one in gates_of(gear) if one.name == name)
+
+
+def ask(gear: Gear, one: Gate[Any]) -> dict[str, dict[str, Any]]:
+    """Ask it when it is due; read the holds afterwards."""
+    if one.due_in() <= 0:
+        asyncio.run(one.do())
+    return {hold.file: hold.dump() for hold in gear.holds.all(gear.clock.wall())}
+
+
+def told(home: Path) -> list[str]:
+    """Read the events of the journal."""
+    lines = [line for path in (home / "state" / "events").iterdir() for line in path.read_text().splitlines()]
+    return [json.loads(line)["event"] for line in lines]
+
+
+def test_starts_wait_ten_minutes_for_a_person_then_some_go_then_it_begins_anew(
+    home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """One hold, told once each time; its beginning survives a restart."""
+    gear = gear_with(pressure={"command": ["true"], "delay": 30, "at_most": "10m"})
+    one = gate(gear, "pressure")
+    began = fake_clock.wall()
+    for _ in range(10):
+        assert "bus.pressure.json" in ask(gear, one)
+        fake_clock.advance(30)
+    # Another consumer comes: whoever restarts it does not make anybody wait longer.
+    gear = gear_with(pressure={"command": ["true"], "delay": 30, "at_most": "10m"})
+    one = gate(gear, "pressure")
+    while "bus.pressure.json" in ask(gear, one):
+        fake_clock.advance(30)
+    assert fake_clock.wall() - began == 600
+    assert "longest" in (one.answer.detail if one.answer else "")
+    fake_clock.advance(30)
+    assert "bus.pressure.json" in ask(gear, one)
+    assert told(home) == ["hold.set", "hold.released", "hold.set"]
+
+
+def test_a_gate_that_is_taken_out_of_the_settings_lets_go(
+    gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """Also what a former consumer's gate left; a person's own hold of that name stands."""
+    gear = gear_with(memory={"min_free_mb": 1e9})
+    assert "bus.memory.json" in ask(gear, gate(gear, "memory"))
+    fake_clock.advance(5)
+    gear = gear_with()
+    assert ask(gear, gate(gear, "memory")) == {}
+    assert gate(gear, "load").due_in() <= 0, "looked at once"
+
+
+def test_a_hold_that_a_person_released_stays_away_for_five_minutes(
+    home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """The gate goes on asking, and sets it again afterwards."""
+    gear = gear_with(memory={"min_free_mb": 1e9})
+    one = gate(gear, "memory")
+    ask(gear, one)
+    (home / "state" / "holds" / "bus.memory.json").unlink()
+    # The folder is watched: a turn looks at once.
+    gear.holds.all(fake_clock.wall())
+    for _ in range(29):
+        fake_clock.advance(10)
+        assert ask(gear, one) == {}
+    fake_clock.advance(30)
+    assert "bus.memory.json" in ask(gear, one)
+
+
+def test_before_the_first_start_what_is_not_known_is_not_zero(
+    gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """One at a time until the command has spoken; but what it said to a former consumer stands."""
+    gear = gear_with(usage={"command": ["echo", "95"]}, memory={"min_free_mb": 1e9})
+    asyncio.run(prime(gear, gates_of(gear)))
+    holds = {hold.file: hold for hold in gear.holds.all(fake_clock.wall())}
+    assert holds["bus.usage.json"].lets(fake_clock.wall()) == 1
+    assert holds["bus.memory.json"].lets(fake_clock.wall()) == 0
+    assert ask(gear, gate(gear, "usage"))["bus.usage.json"].get("at_most") is None
+    asyncio.run(prime(gear, gates_of(gear)))
+    (usage,) = (hold for hold in gear.holds.all(fake_clock.wall()) if hold.reason == "usage")
+    assert usage.lets(fake_clock.wall()) == 0
+
+
+def test_a_hold_of_a_gate_that_nobody_asks_any_more_ends_by_itself(
+    gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """A consumer that died must not leave a bus that is shut for ever."""
+    gear = gear_with(memory={"min_free_mb": 1e9})
+    ask(gear, gate(gear, "memory"))
+    fake_clock.advance(120)
+    warden = Warden(gear, lambda _: None, lambda: None)
+    assert warden.in_force(fake_clock.wall()) == []
+
+
+def test_hunger_is_told_once_and_shown_until_it_ends(
+    home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """An hour of full slots."""
+    gear = gear_with()
+    hunger = Hunger(gear)
+    waits = {"x": Wait("full", "all 2 session slots are taken"), "y": Wait("auth")}
+    for _ in range(8):
+        hunger.look(waits)
+        fake_clock.advance(600)
+    assert [row["cadence"] for row in hunger.starving] == ["x"]
+    assert told(home) == ["cadence.starving"]
+    hunger.look({"y": Wait("auth")})
+    assert hunger.starving == []
