@@ -7,6 +7,7 @@ mended by doing it again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,13 @@ from cadencebus.clock import rfc3339, stamp
 from cadencebus.errors import CantCreate
 from cadencebus.model.naming import crockford
 from cadencebus.model.settlement import Settlement, settlement_of
-from cadencebus.model.tick import MAX_HOPS, Tick
+from cadencebus.model.tick import MAX_HOPS, BadTick, Tick
 from cadencebus.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cadencebus.model.naming import Name
     from cadencebus.model.settlement import FollowUp
     from cadencebus.store.holds import Holds
     from cadencebus.store.journal import Journal
@@ -50,6 +52,15 @@ class Closing:
         settlement = settlement_of(tick.settling or {})
         self._replay(tick, settlement, again=True)
         return settlement
+
+    def delivered(self, name: Name, run: str) -> Settlement | None:
+        """Replay what a tick that has left claimed/ already says of this run; None where it is nowhere."""
+        for place in ("inbox", "dead", *(f"done/{day}" for day in reversed(self._spool.done_days()))):
+            with contextlib.suppress(FileNotFoundError, BadTick):
+                tick = self._spool.read(place, name.file)
+                if (tick.settling or {}).get("run") == run:
+                    return self.replay(tick)
+        return None
 
     def _replay(self, tick: Tick, settlement: Settlement, *, again: bool) -> None:
         now = settlement.at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.notifier import Notifier
 from cadencebus.daemon.presence import Presence
-from cadencebus.daemon.recovery import Recovery, retell
+from cadencebus.daemon.recovery import Adoptee, Recovery, retell_beside
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.warden import Warden
 from cadencebus.model.naming import parse_deferred
@@ -77,12 +78,22 @@ class Consumer:
 
     async def begin(self) -> None:
         """Mend what a former consumer left, adopt what still runs, then be ready for the first turn."""
+        self._disk.forget_former()
         recovery = Recovery(self.gear, self.index, self.calendar)
         adoptees = await asyncio.to_thread(recovery.run)
         self.intake.settle = self.gear.settings.current.settle
         self.intake.arrived(recovery.strangers)
         self.intake.settle_priorities()
         self._flush()
+        self._adopt(adoptees)
+        self._rescan_at = self.gear.clock.monotonic() + RESCAN
+        await prime(self.gear, self.gates)
+        self.presence.snapshot_circuits()
+        running = [tick.name.file for tick, _, _ in adoptees]
+        unfinished = [*self.index.names(), *self.calendar.names(), *running]
+        self.crew.take_on(retell_beside(self.gear, unfinished))
+
+    def _adopt(self, adoptees: list[Adoptee]) -> None:
         for tick, cadence, run in adoptees:
             if run is not None:
                 flight = Flight(self.gear, tick.name.file, cadence, self.lineup.running(cadence))
@@ -90,17 +101,6 @@ class Consumer:
                     # What waits already did not come during this run.
                     self.index.take_fresh(cadence.name)
                 self._launch(flight, flight.adopt(tick, run))
-        self._rescan_at = self.gear.clock.monotonic() + RESCAN
-        await prime(self.gear, self.gates)
-        self.presence.snapshot_circuits()
-        running = [tick.name.file for tick, _, _ in adoptees]
-        self.crew.take_on(self._retell([*self.index.names(), *self.calendar.names(), *running]))
-
-    async def _retell(self, unfinished: list[str]) -> None:
-        try:
-            await asyncio.to_thread(retell, self.gear, unfinished)
-        except OSError as error:
-            self.gear.say(f"the journal could not be completed: {error}")
 
     def ring(self, folder: str, path: str) -> None:
         """Something happened in a folder: remember the name if it is a tick's, and wake."""
@@ -158,6 +158,8 @@ class Consumer:
             self.bell.set()
         for file in self.gear.spool.names("deferred"):
             self._defer(file)
+        if not self.stopping and not self.sideline.busy:
+            self._adopt(Recovery(self.gear, self.index, self.calendar).strays(self.flights))
         took = self.gear.clock.monotonic() - started
         self._rescan_at = self.gear.clock.monotonic() + max(RESCAN, 100 * took)
 
@@ -242,8 +244,9 @@ class Consumer:
             self.intake.bury(flight.file, rejected.fault)
         except OSError as error:
             self.crew.take_on(self._disk.trouble(error))
-            if files.exists(f"{self.gear.home.inbox}/{flight.file}"):
-                flight.returned = True
+            # Where not even that can be seen, the rescan after the trouble finds it.
+            with contextlib.suppress(OSError):
+                flight.returned |= files.exists(f"{self.gear.home.inbox}/{flight.file}")
         finally:
             del self.flights[flight.file]
             self._landed(flight)

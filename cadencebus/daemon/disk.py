@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
 
 PROBE_EVERY = 1.0
+_HOLD = "bus.disk_full.json"
 
 
 class Disk:
@@ -31,6 +32,11 @@ class Disk:
     def well(self) -> bool:
         """Whether nothing is known against it."""
         return self._well.is_set()
+
+    def forget_former(self) -> None:
+        """Release what a consumer left that died in trouble: whether it lasts is for this one to see."""
+        if self._well.is_set():
+            self._gear.holds.release(_HOLD)
 
     async def trouble(self, error: OSError) -> None:
         """Hold everything until the state folder takes a file again, then let whoever waits try again."""
@@ -49,13 +55,12 @@ class Disk:
         await self._well.wait()
 
     async def _probe(self) -> None:
-        hold = "bus.disk_full.json"
         while not self._well.is_set():
             await asyncio.sleep(PROBE_EVERY)
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(_try_writing, self._gear.home.tmp)
-                self._gear.holds.release(hold)
-                self._gear.holds.forget(hold)
+                self._gear.holds.release(_HOLD)
+                self._gear.holds.forget(_HOLD)
                 self._gear.say("the state folder takes files again")
                 self._well.set()
                 self._back()

@@ -163,7 +163,12 @@ class Flight:
             self.guard_passed = True
             self._return(boarded.tick)
             return
-        committed = self._gear.spool.read("claimed", boarded.tick.name.file)
+        try:
+            committed = self._gear.spool.read("claimed", boarded.tick.name.file)
+        except FileNotFoundError:
+            # An earlier try moved it, and only the sync of its new folder failed.
+            self.settlement = self._gear.closing.delivered(boarded.tick.name, boarded.run.id)
+            return
         if committed.settling is not None and committed.settling.get("run") == boarded.run.id:
             # An earlier try got as far as the commit: what it decided stands.
             self.settlement = self._gear.closing.replay(committed)

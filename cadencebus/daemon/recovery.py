@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import time
@@ -17,7 +18,7 @@ from cadencebus.session import launch
 from cadencebus.store import files, journal, runs, tomb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Calendar, Index
@@ -39,6 +40,7 @@ class Recovery:
 
     def run(self) -> list[Adoptee]:
         """Mend the folders; back come the ticks of claimed/ whose run lives or ended unsettled."""
+        self._sync()
         self._clear_tmp()
         self._letters()
         strangers = self._index.fill(self._gear.spool.names("inbox"))
@@ -50,6 +52,23 @@ class Recovery:
         self._twins()
         self.strangers = strangers
         return adoptees
+
+    def strays(self, aloft: Container[str]) -> list[Adoptee]:
+        """Mend the claimed ticks that nobody flies: an error came between their claim and their end."""
+        left = [file for file in sorted(self._gear.spool.names("claimed")) if file not in aloft]
+        if left:
+            self._sync()
+        return [adoptee for file in left if (adoptee := self._claimed(file))]
+
+    def _sync(self) -> None:
+        """Make safe what is seen: a kill may have come between a rename and its sync.
+
+        Else a plan would be told and followed that a power cut could still take back (docs/model found this).
+        Where a tick went comes before where it was, as in each of its moves.
+        """
+        days = [f"{self._home.done}/{day}" for day in self._gear.spool.done_days()[-2:]]
+        home = self._home
+        files.sync_folders([home.inbox, home.deferred, home.dead, home.done, *days, home.claimed])
 
     def _clear_tmp(self) -> None:
         """Remove what killed writers left behind: accepted is only what has its name in a folder."""
@@ -168,6 +187,14 @@ class Recovery:
                     "reason": fault.message,
                 }
             )
+
+
+async def retell_beside(gear: Gear, unfinished: list[str]) -> None:
+    """Do it beside the turns; a disk that refuses delays it until the next start."""
+    try:
+        await asyncio.to_thread(retell, gear, unfinished)
+    except OSError as error:
+        gear.say(f"the journal could not be completed: {error}")
 
 
 def retell(gear: Gear, unfinished: Iterable[str]) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTANT = Path(__file__).with_name("mutant.py")
+REFUSING = Path(__file__).with_name("refusing.py")
 TICKS_LIE_IN = ("inbox", "deferred", "claimed", "done", "dead")
 FOLDERS = (*TICKS_LIE_IN, "tmp", "runs", "keys", "holds", "cadences", "events")
 LOG = "ran.log"
@@ -84,6 +85,7 @@ class Ground:
 
     root: Path
     mutant: str | None = None
+    refused: str | None = None
     acknowledged: list[str] = field(default_factory=list)
 
     @property
@@ -93,7 +95,9 @@ class Ground:
 
     @property
     def program(self) -> list[str]:
-        """The program's command line: as it is, or with a fault that was put in on purpose."""
+        """The program's command line: as it is, with a fault put in on purpose, or with a call refused."""
+        if self.refused:
+            return [python(), str(REFUSING), self.refused, self.mutant or "-"]
         if self.mutant:
             return [python(), str(MUTANT), self.mutant]
         return [python(), "-P", "-m", "cadencebus"]
