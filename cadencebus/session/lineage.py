@@ -56,7 +56,7 @@ def started(pid: int) -> float | None:
 
 def census() -> Census:
     """Every living process."""
-    return {pid: seen for pid in _pids() if (seen := look(pid)) is not None}
+    return {pid: seen for pid in pids() if (seen := look(pid)) is not None}
 
 
 def below(roots: Collection[int], seen: Census) -> list[int]:
@@ -145,12 +145,24 @@ def _named(pid: int) -> tuple[str, str]:
     return "", ""
 
 
-def _pids() -> list[int]:
+def pids() -> list[int]:
+    """Every process, the newest first: who forks and exits, again and again, is found there or nowhere."""
     if LINUX:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        found = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        newest = _newest()
+        # Numbers are given out in a circle; what stands above the newest is older than all below.
+        return sorted(found, key=lambda pid: (pid > newest, -pid))
     import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
 
     return list(psutil.pids())
+
+
+def _newest() -> int:
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return int(file.read().split()[-1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _look_portably(pid: int) -> Seen | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -43,7 +45,7 @@ class SweepResult:
 def marked(home: str | None = None) -> dict[int, str]:
     """Every process that bears a run's mark (any bus's, or that of this home): pid to run id."""
     found = {}
-    for pid in lineage.census():
+    for pid in lineage.pids():
         told = identity.variables(pid)
         if identity.MARK in told and home in {None, told.get(identity.HOME)}:
             found[pid] = told[identity.MARK]
@@ -71,15 +73,40 @@ def _found(run_id: str, seen: lineage.Census) -> list[Leftover]:
     ]
 
 
+def _groups(run_id: str) -> set[int]:
+    """The groups of those who bear the mark: who forks and exits is soon gone, the group is not.
+
+    A group never reaches beyond its session, and the run's sessions are its own.
+    """
+    found = set()
+    for pid in lineage.pids():
+        with contextlib.suppress(OSError):
+            group = os.getpgid(pid)
+            if identity.mark_of(pid) == run_id:
+                found.add(group)
+    return found - _own_groups() if found else found
+
+
+def _own_groups() -> set[int]:
+    """Of the caller and its ancestors."""
+    groups = set()
+    for pid in lineage.ancestry():
+        with contextlib.suppress(OSError):
+            groups.add(os.getpgid(pid))
+    return groups
+
+
 def sweep(run_id: str, within: float = 10.0) -> SweepResult:
     """Kill every process of a run, in rounds, until none is found or the time is up."""
     deadline = time.monotonic() + within
     killed: dict[int, Leftover] = {}
     looks = 0
     # Who is between two programs shows no environment for a moment: one empty look is not enough.
-    while (left := _found(run_id, seen := lineage.census())) or looks < _EMPTY_LOOKS:
-        looks = 0 if left else looks + 1
-        for group in lineage.whole_groups({leftover.pid for leftover in left}, seen):
+    while looks <= _EMPTY_LOOKS:
+        left = _found(run_id, seen := lineage.census())
+        groups = _groups(run_id) | lineage.whole_groups({leftover.pid for leftover in left}, seen)
+        looks = 0 if left or groups else looks + 1
+        for group in groups:
             lineage.kill_group(group)
         for leftover in left:
             lineage.send(leftover.pid, signal.SIGKILL, functools.partial(identity.same, leftover.identity))

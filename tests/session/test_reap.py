@@ -99,3 +99,13 @@ def test_a_shim_killed_in_mid_sweep_has_not_swept(start: Start) -> None:
     assert note is not None
     assert not note.swept
     assert left in [one.pid for one in reap.sweep(run.id).killed]
+
+
+def test_who_forks_and_exits_is_caught_by_its_group(start: Start) -> None:
+    """Gone at every second look: the newest are looked at first, and their group is hit at one blow."""
+    run = start("hop", "20", "hang")
+    run.hears("hop")
+    os.kill(run.shim, signal.SIGKILL)
+    run.over()
+    assert not reap.sweep(run.id).survivors
+    assert run.id not in [mark for _ in range(20) for mark in reap.marked().values()]
