@@ -39,11 +39,9 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
             t for text in memory.get("recent", ()) if now - _HOUR < (t := parse_rfc3339(text)) <= now
         )
         if len(recent) + running >= most and recent:
-            until = (
-                recent[max(0, len(recent) + running - most)] + _HOUR
-                if len(recent) >= most
-                else recent[0] + _HOUR
-            )
+            # So many must be an hour old before there is room for one more beside those that run.
+            too_many = min(len(recent) - 1, max(0, len(recent) + running - most))
+            until = recent[too_many] + _HOUR
             detail = f"{len(recent)} runs in the last hour (max_runs_per_hour: {most}): a loop?"
             return Hold(scope=scope, reason="runs_per_hour", since=now, until=until, detail=detail)
     return None

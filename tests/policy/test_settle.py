@@ -15,6 +15,7 @@ from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settlement_of
 from cadencebus.model.tick import Tick
 from cadencebus.policy.backoff import wait_after
+from cadencebus.policy.circuit import snapshot
 from cadencebus.policy.classes import Class, verdict_on
 from cadencebus.policy.settle import settle
 
@@ -150,6 +151,18 @@ def test_the_circuit_opens_doubles_and_closes() -> None:
     well = decide(Class.OK, cadence=rules, memory=memory, probe=True)
     assert set(well.releases) == {"cadence-x.backoff.json", "cadence-x.circuit_open.json"}
     assert (well.memory["x"]["failures"], well.memory["x"]["circuit"]) == (0, None)
+
+
+def test_a_circuit_of_no_failures_never_opens_and_the_snapshot_lists_what_is_open_now() -> None:
+    """A window that has passed is not listed, and nothing open is no file."""
+    never = replace(CADENCE, circuit=CircuitRules(failures=0), retries=99)
+    assert decide(Class.CRASH, cadence=never, memory={"failures": 50}).memory["x"]["circuit"] is None
+    opened = decide(Class.CRASH, cadence=replace(CADENCE, circuit=CircuitRules(failures=1, open=100)))
+    circuits = {"x": opened.memory["x"]["circuit"]}
+    shown = snapshot(circuits, NOW + 99.9)
+    assert shown is not None
+    assert [row["cadence"] for row in shown["open"]] == ["x"]
+    assert snapshot(circuits, NOW + 100) is None
 
 
 def test_a_probe_that_proves_nothing_gives_its_permit_back_for_the_same_length() -> None:
