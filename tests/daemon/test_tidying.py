@@ -1,0 +1,92 @@
+"""Invariant 11 on real folders: whatever a home looks like, nothing that runs, waits or is spoken of goes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cadencebus.clock import day, stamp
+from cadencebus.daemon.tidying import Tidying
+from cadencebus.policy.retention import DAY, Keep
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = time.time()
+KEEP = Keep(done=5 * DAY, runs=5 * DAY, events=5 * DAY, dead=5 * DAY, keys=5 * DAY)
+STATES = ("inbox", "deferred", "claimed", "done", "dead")
+
+
+def populate(state: Path, chance: random.Random) -> tuple[set[Path], list[int]]:
+    """Fill a home by chance; what must survive any tidying, and the locks that keep runs alive."""
+    needed: set[Path] = set()
+    locks = []
+    for number in range(60):
+        born, folder = NOW - chance.random() * 20 * DAY, chance.choice(STATES)
+        name = f"5-{stamp(born)}-brief-{number:08d}.json"
+        tick = f"{stamp(born)}-{number:08d}"
+        died = NOW - chance.random() * 10 * DAY
+        where = state / {"done": f"done/{day(died)}"}.get(folder, folder)
+        where.mkdir(exist_ok=True)
+        prefix = f"{stamp(NOW + DAY)}~" if folder == "deferred" else ""
+        (where / f"{prefix}{name}").write_text(json.dumps({"cadence": "brief"}))
+        os.utime(where / f"{prefix}{name}", (died, died))
+        if folder in {"inbox", "deferred", "claimed"} or NOW - died < 4 * DAY:
+            needed.add(where / f"{prefix}{name}")
+        for run in range(1, chance.randrange(4)):
+            path = state / "runs" / day(born) / f"{tick}.{run}"
+            path.mkdir(parents=True)
+            touched = NOW - chance.random() * 20 * DAY
+            os.close(os.open(path / "alive", os.O_CREAT))
+            if chance.random() < 0.1:
+                locks.append(os.open(path / "alive", os.O_RDWR))
+                fcntl.flock(locks[-1], fcntl.LOCK_EX)
+                needed.add(path)
+            os.utime(path, (touched, touched))
+            if folder in {"inbox", "deferred", "claimed"} or NOW - touched < 4 * DAY:
+                needed.add(path)
+    return needed, locks
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nothing_that_is_needed_is_ever_removed(home: Path, seed: int) -> None:
+    """Sixty ticks, their runs, some of them alive; and what was old enough is gone by the second time."""
+    needed, locks = populate(home / "state", random.Random(seed))
+    try:
+        for _ in range(2):
+            tidying = Tidying(Home(str(home)), KEEP, NOW)
+            for _ in tidying.steps():
+                pass
+            assert tidying.tally.problems == []
+            assert [path for path in needed if not path.exists()] == []
+        again = Tidying(Home(str(home)), KEEP, NOW, dry_run=True)
+        for _ in again.steps():
+            pass
+        assert not again.tally.any
+    finally:
+        for fd in locks:
+            os.close(fd)
+
+
+def test_a_part_that_fails_stops_no_other(home: Path) -> None:
+    """Where a folder can't be read the rest is tidied, and the trouble is told."""
+    at = NOW - 20 * DAY
+    old = home / "state" / "done" / day(at)
+    old.mkdir()
+    (old / f"5-{stamp(at)}-brief-00000001.json").write_text("{}")
+    (home / "state" / "archive").write_text("in the way")
+    (home / "state" / "tmp" / "old").write_text("")
+    os.utime(home / "state" / "tmp" / "old", (at, at))
+    tidying = Tidying(Home(str(home)), KEEP, NOW)
+    for _ in tidying.steps():
+        pass
+    assert tidying.tally.tmp == 1
+    assert tidying.tally.problems
+    assert list(old.iterdir()), "what could not be archived stays"
