@@ -12,6 +12,7 @@ from cadencebus.cli.finding import WAITING, Found, find
 from cadencebus.cli.ls import members_of
 from cadencebus.cli.options import Parser
 from cadencebus.cli.output import Cell, Output, Painted, painted, safe
+from cadencebus.cli.story import Story
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.legible import clean
 from cadencebus.store import files, runs
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence show 7f3k9q2m
   cadence show 7f3k --json | jq .attempts"""
 # What a tick says of itself that a person may want to know, beside what is always shown.
-_MORE = (
-    *("key", "not_before", "expires_at", "force", "hops", "parent", "retry_of", "on_dead_of"),
-    *("origin_id", "file"),
-)
+_MORE = (*("key", "not_before", "expires_at", "force", "hops", "origin_id", "file"),)
 _TAIL_LINES = 8
 
 
@@ -49,9 +47,11 @@ def tell(home: Home, found: Found, out: Output) -> None:
     members = members_of(home, found)
     folders = [os.path.relpath(run.path, home.state) for run in runs.every(home, found.name.id)]
     wait = reasons.Reasons(home, now).of_tick(found) if found.state in WAITING else None
+    story = Story(home, found.name.id)
     if out.json:
         waits = wait and {"reason": wait.reason, "detail": wait.detail, "until": wait.until}
-        about = {"state": found.state, "file": found.place, "waits": waits, "runs": folders}
+        about: dict[str, Any] = {"state": found.state, "file": found.place, "waits": waits, "runs": folders}
+        about |= {"story": story.lines, "follow_ups": story.follow_ups}
         out.document(about | members)
         return
     rows = list(_head(found, members))
@@ -60,8 +60,10 @@ def tell(home: Home, found: Found, out: Output) -> None:
     for at, attempt in enumerate(sequence(members.get("attempts")), 1):
         rows += _attempt(at, mapping(attempt))
     rows += _outcome(mapping(members.get("outcome")))
+    rows += story.relatives(members)
     rows += _files(home, found, folders)
     out.facts(rows)
+    story.tell(out, now)
 
 
 def _head(found: Found, members: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
@@ -116,7 +118,11 @@ def _files(home: Home, found: Found, folders: list[str]) -> Iterator[tuple[str, 
     if files.exists(f"{home.state}/{found.place}.raw"):
         yield "as it came", f"{home.state}/{found.place}.raw"
     for folder in folders:
-        yield "run", f"{home.state}/{folder}/"
+        try:
+            inside = sorted(entry.name for entry in os.scandir(f"{home.state}/{folder}"))
+        except OSError:
+            inside = []
+        yield "run", "\n".join([f"{home.state}/{folder}/", *([f"  {'  '.join(inside)}"] if inside else [])])
 
 
 def _local(text: object) -> str:

@@ -139,3 +139,27 @@ def test_part_of_several_ids_is_refused_with_the_candidates(
     assert first in cadence("show", f"state/{file}").stdout
     assert cadence("show", first[20:28]).returncode == 0, "a part may span both halves of an id"
     assert cadence("rm", "").returncode == 64
+
+
+def test_the_story_is_told_in_order_with_what_came_of_it(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """From its acceptance to its death, each attempt, its files, and whom it left behind."""
+    define("bad", "echo why >&2; exit 3", retries=1, backoff=["10ms"], on_dead="mourner")
+    define("mourner")
+    tick = enqueue("bad")
+    cadence("run", "--drain", "--quiet")
+    told = json.loads(cadence("show", tick, "--json").stdout)
+    events = [line["event"] for line in told["story"]]
+    assert events[0] == "tick.accepted"
+    assert events[-1] == "tick.dead"
+    assert events.count("run.ended") == 2
+    shown = cadence("show", tick).stdout
+    story = shown.split("\nstory\n")[1]
+    assert [
+        word for word in ("accepted", "claimed", "run starts", "crash (exit 3)", "dead") if word not in story
+    ] == []
+    assert "stderr.log" in shown
+    (mourner,) = (home / "state").rglob("*-mourner-*.json")
+    mourners = json.loads(mourner.read_text())
+    assert f"because of the death of  {tick}  bad, dead" in cadence("show", mourners["id"]).stdout
