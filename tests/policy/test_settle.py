@@ -153,6 +153,22 @@ def test_the_circuit_opens_doubles_and_closes() -> None:
     assert (well.memory["x"]["failures"], well.memory["x"]["circuit"]) == (0, None)
 
 
+def test_a_session_is_remembered_until_another_one_or_a_useless_one() -> None:
+    """A run that tells of none leaves the known one alone."""
+    assert decide(Class.OK, session_id="s").memory["x"]["session_id"] == "s"
+    assert "session_id" not in decide(Class.OK, memory={"session_id": "s"}).memory["x"]
+    assert decide(Class.RESUME_UNKNOWN, resumed=True).memory["x"]["session_id"] is None
+
+
+def test_averages_lean_to_the_newest_run() -> None:
+    """Counted run by run, a fifth of the way each; what was not measured is not made up."""
+    memory: dict[str, Any] = {}
+    for turns in (10, 20, None):
+        memory |= decide(Class.OK, memory=memory, turns=turns, usd=1.0).memory["x"]
+    assert memory["averages"] == {"runs": 3, "seconds": 5.0, "turns": 12.0, "usd": 1.0}
+    assert memory["last_run"]["seconds"] == 5.0
+
+
 def test_a_circuit_of_no_failures_never_opens_and_the_snapshot_lists_what_is_open_now() -> None:
     """A window that has passed is not listed, and nothing open is no file."""
     never = replace(CADENCE, circuit=CircuitRules(failures=0), retries=99)
