@@ -57,7 +57,7 @@ def sweep(folder: int, group: int) -> bool:
         left = lineage.below([os.getpid()], seen)
         fresh = {pid: {"pid": pid, **lineage.describe(pid)} for pid in left if pid not in told}
         # Who forks and exits is gone before it can be asked for its name; the last of its line is not.
-        fresh = {pid: one for pid, one in fresh.items() if one["name"]}
+        fresh = {pid: one for pid, one in fresh.items() if one["cmdline"] or lineage.look(pid)}
         if fresh:
             told |= fresh
             _tell(folder, told, [])

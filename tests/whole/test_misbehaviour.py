@@ -83,7 +83,7 @@ SESSIONS: dict[str, tuple[str, str, dict[str, object], str]] = {
     "any": ("claude", "claude-silent", {"expect": {"result": "any"}}, "ok"),
     # the streams
     "claude": ("claude", "claude-ok", {}, "ok"),
-    "claude-long": ("claude", "claude-long-line 900000", {}, "ok"),
+    "claude-long": ("claude", "claude-long-line 400000", {}, "ok"),
     "claude-cut": ("claude", "claude-cut", {}, "truncated"),
     "claude-mute": ("claude", "claude-silent", {}, "aborted"),
     "claude-rubbish": ("claude", "rubbish claude-ok", {}, "ok"),
