@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.cli.finding import names
+from cadencebus.cli.reasons import settings_of
 from cadencebus.cli.telling import tell
 from cadencebus.clock import rfc3339
 from cadencebus.errors import IOTrouble
@@ -48,6 +49,14 @@ def held(home: Home, now: float) -> list[Held]:
         if hold is not None:
             found.append(Held(file, hold))
     return found
+
+
+def shared(home: Home, word: str) -> str | None:
+    """The credentials that a word means: by their own name, or by a runner that uses them; None: nobody's."""
+    runners = settings_of(home)[0].runners
+    if any(runner.credentials == word for runner in runners.values()):
+        return word
+    return runners[word].credentials if word in runners else None
 
 
 def put(home: Home, hold: Hold) -> None:

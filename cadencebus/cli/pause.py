@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.cli import clockface, doorman, holding
 from cadencebus.cli.options import Parser, a_duration
 from cadencebus.cli.output import Output
-from cadencebus.errors import Usage
+from cadencebus.errors import NoSuch, Usage
 from cadencebus.model.hold import BUS, OPERATOR, Hold, on_cadence, on_credentials
 
 if TYPE_CHECKING:
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  cadence pause                              the whole bus, until `cadence resume`
   cadence pause brief --for 2h --reason "reviewing its prompt"
-  cadence pause --credentials claude         whatever uses these credentials"""
+  cadence pause --credentials claude         whatever uses the credentials of this runner"""
 
 
 def main(words: list[str], context: Context) -> int:
     """Set a hold: ticks stay in inbox/, what runs goes on."""
     parser = Parser("pause", "Start nothing new; ticks wait, what runs goes on to its end.", EXAMPLES)
     parser.add_argument("name", nargs="?", help="a cadence (default: the whole bus)")
-    parser.add_argument("--credentials", metavar="C", help="all runners that share these credentials")
+    parser.add_argument(
+        "--credentials",
+        metavar="C",
+        help="all that share these credentials, named by themselves or by a runner",
+    )
     parser.add_argument("--for", dest="length", type=a_duration, metavar="D", help="resume by itself then")
     parser.add_argument("--reason", default="", metavar="T", help="why, for whoever wonders later")
     asked = parser.parse_args(words)
@@ -34,7 +38,10 @@ def main(words: list[str], context: Context) -> int:
         doorman.known(context.home, asked.name)
         scope = on_cadence(asked.name)
     elif asked.credentials:
-        scope = on_credentials(asked.credentials)
+        credentials = holding.shared(context.home, asked.credentials)
+        if credentials is None:
+            raise NoSuch(f"no runner uses credentials {asked.credentials!r}", next_step="cadence cadences")
+        scope = on_credentials(credentials)
     now, out = time.time(), Output(context)
     until = None if asked.length is None else now + asked.length
     hold = Hold(scope=scope, reason="paused", since=now, until=until, detail=asked.reason, by=OPERATOR)
@@ -43,5 +50,6 @@ def main(words: list[str], context: Context) -> int:
         out.document(holding.Held(hold.file, hold).dump(now))
         return 0
     end = "`cadence resume`" if until is None else clockface.clock(until, now)
-    out.line(f"{asked.name or asked.credentials or 'the bus'} is paused until {end}")
+    what = asked.name or ("the bus" if scope == BUS else scope.removeprefix("credentials-"))
+    out.line(f"{what} is paused until {end}")
     return 0

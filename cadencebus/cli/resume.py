@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.cli.context import Context
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence resume                     the whole bus
   cadence resume brief               whatever holds this cadence alone: a pause, a back-off, a broken setup
@@ -26,13 +27,17 @@ def main(words: list[str], context: Context) -> int:
     """Release holds; a hold that the bus set itself is not set again for five minutes."""
     parser = Parser("resume", "Release what is held.", EXAMPLES)
     parser.add_argument("name", nargs="?", help="a cadence (default: the whole bus)")
-    parser.add_argument("--credentials", metavar="C", help="all runners that share these credentials")
+    parser.add_argument(
+        "--credentials",
+        metavar="C",
+        help="all that share these credentials, named by themselves or by a runner",
+    )
     parser.add_argument("--all", action="store_true", help="every hold there is")
     asked = parser.parse_args(words)
     if sum(bool(given) for given in (asked.name, asked.credentials, asked.all)) > 1:
         raise Usage("resume: one of NAME, --credentials, --all")
     home, out, now = context.home, Output(context), time.time()
-    wanted = [one for one in holding.held(home, now) if asked.all or one.hold.scope == _scope(asked)]
+    wanted = [one for one in holding.held(home, now) if asked.all or one.hold.scope in _scopes(home, asked)]
     if asked.name and not wanted:
         doorman.known(home, asked.name)
     released = holding.release(home, wanted)
@@ -48,10 +53,13 @@ def main(words: list[str], context: Context) -> int:
     return 0
 
 
-def _scope(asked: Namespace) -> str:
+def _scopes(home: Home, asked: Namespace) -> set[str]:
     if asked.name:
-        return on_cadence(asked.name)
-    return on_credentials(asked.credentials) if asked.credentials else BUS
+        return {on_cadence(asked.name)}
+    if not asked.credentials:
+        return {BUS}
+    # As it stands, too: what is held may be of a runner that is no more.
+    return {on_credentials(asked.credentials), on_credentials(str(holding.shared(home, asked.credentials)))}
 
 
 def _still_held(context: Context, name: str, out: Output) -> None:

@@ -32,7 +32,8 @@ def journal(home: Path) -> list[dict[str, Any]]:
     [
         ([], "bus.paused.json"),
         (["work"], "cadence-work.paused.json"),
-        (["--credentials", "claude"], "credentials-claude.paused.json"),
+        (["--credentials", "anthropic"], "credentials-anthropic.paused.json"),
+        (["--credentials", "claude"], "credentials-anthropic.paused.json"),
     ],
 )
 def test_a_pause_is_one_file_and_resume_removes_it(
