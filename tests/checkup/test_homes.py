@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -217,6 +218,38 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         ),
         "run.leaks", "warn", "wait for its children",
     ),
+    "disabled": (
+        lambda home: (
+            prompt(home, f"{COMMAND}\nenabled: false"),
+            write(home / "state" / "inbox" / NAME, '{"cadence": "brief"}'),
+        ),
+        "cadence.disabled", "note", "enabled: true",
+    ),
+    "an empty prompt": (
+        lambda home: write(home / "prompts" / "brief.md", "---\nmodel: x\n---\n"),
+        "prompt.empty", "warn", "what is to be done",
+    ),
+    "backing off": (
+        lambda home: hold(home, "cadence-brief.backoff", until=rfc3339(time.time() + 60)),
+        "hold.passing", "note", "cadence holds",
+    ),
+    "a unit of a program that is gone": (
+        lambda home: write(
+            home / "state" / "installed.json",
+            json.dumps({"by": "systemd", "program": ["/no/such/cadence"], "path": "/usr/bin"}),
+        ),
+        "unit.stale", "warn", "cadence install systemd",
+    ),
+    "a clock in doubt": (
+        lambda home: write(
+            home / "state" / "gc.json",
+            json.dumps({
+                "at": rfc3339(time.time()), "steady": 1e9, "boot_id": "another",
+                "doubted_at": rfc3339(time.time()), "doubt": "the clock jumped 9 days ahead",
+            }),
+        ),
+        "clock.jumped", "warn", "cadence gc --trust-clock",
+    ),
     "never tidied": (
         lambda home: (home / "state" / "done" / day(time.time() - 40 * DAY)).mkdir(),
         "retention.late", "warn", "cadence gc",
@@ -318,3 +351,23 @@ def test_agents_programs_tell_their_versions(
     assert f"{tmp_path}/claude: 2.1.0" in told["screen"]
     silent = [one["what"] for one in told["findings"] if one["kind"] == "program.silent"]
     assert silent == [f"{tmp_path}/codex --version says nothing within 8 s"]
+
+
+@pytest.mark.parametrize(
+    ("free", "inodes", "told"),
+    [
+        (1 << 20, 10**6, ("disk.full", "ill")),
+        (100 << 20, 10**6, ("disk.low", "warn")),
+        (1 << 40, 5, ("inodes.few", "warn")),
+        (1 << 40, 0, ("inodes.few", "ill")),
+    ],
+)
+def test_a_disk_without_room_is_told(
+    home: Path, call: Doctor, monkeypatch: pytest.MonkeyPatch, free: int, inodes: int, told: tuple[str, str]
+) -> None:
+    """Bytes and inodes, before the bus has to hold for want of them."""
+    room = SimpleNamespace(
+        f_flag=0, f_bavail=free, f_frsize=1, f_blocks=1 << 42, f_files=10**7, f_favail=inodes
+    )
+    monkeypatch.setattr("cadencebus.checkup.house.os.statvfs", lambda _: room)
+    assert told in {(one["kind"], one["level"]) for one in call()["findings"]}

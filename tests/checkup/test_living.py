@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pytest
+
     from tests.checkup.conftest import Doctor
     from tests.conftest import Cadence, Eventually
 
@@ -55,6 +57,30 @@ def test_somebody_elses_lock_is_seen(home: Path, call: Doctor) -> None:
         told = call()
     assert "consumer.stranger" in kinds(told)
     assert f"ps {os.getpid()}" in told["screen"]
+
+
+def test_a_consumer_that_starts_nothing_is_ill(
+    home: Path, call: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something could start, a claim has no run, and both for a quarter of an hour."""
+    (home / "prompts" / "brief.md").write_text("---\nrunner: command\ncommand: ['true']\n---\n")
+    name = "5-20261121T023000.123456Z-{}-7f3k9q2{}.json"
+    (home / "prompts" / "other.md").write_text("---\nrunner: command\ncommand: ['true']\n---\n")
+    (home / "state" / "inbox" / name.format("brief", 1)).write_text('{"cadence": "brief"}')
+    (home / "state" / "claimed" / name.format("other", 2)).write_text('{"cadence": "other"}')
+    later = time.time() + 900
+    monkeypatch.setattr("cadencebus.cli.doctor.time.time", lambda: later)
+    with consumer(home, pid=os.getpid(), heartbeat_at=rfc3339(later)):
+        told = call()
+    assert {"claim.stuck", "queue.stalled"} <= kinds(told)
+    assert told["code"] == 1
+
+
+def test_a_lock_without_a_word_is_told(home: Path, call: Doctor) -> None:
+    """Somebody has it, and has not said who he is."""
+    with consumer(home):
+        (home / "state" / "consumer.json").unlink()
+        assert "consumer.unknown" in kinds(call())
 
 
 def test_a_process_of_no_tick_is_found_and_ended_only_by_fix(
