@@ -18,6 +18,9 @@ if TYPE_CHECKING:
             """Seconds that never jump."""
 
 
+_FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
+
+
 class SystemClock:
     """The machine's own clocks."""
 
@@ -78,4 +81,8 @@ def parse_rfc3339(text: str) -> float:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"a time without a zone: {text!r}")
-    return moment.timestamp()
+    seconds = moment.timestamp()
+    # A zone may carry an instant out of the years that have four digits: it could never be read again.
+    if not _FIRST <= seconds <= _LAST:
+        raise ValueError(f"a time before the year 1 or after the year 9999: {text!r}")
+    return seconds

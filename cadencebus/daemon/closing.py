@@ -12,7 +12,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339, stamp
-from cadencebus.errors import CantCreate
+from cadencebus.errors import CantCreate, IOTrouble
 from cadencebus.model.naming import crockford
 from cadencebus.model.settlement import Settlement, settlement_of
 from cadencebus.model.tick import MAX_HOPS, BadTick, Tick
@@ -112,16 +112,19 @@ class Closing:
                 )
                 continue
             if again and self._anywhere(child):
+                # It may have its name since a sync that failed: the parent must not be safe before it is.
+                files.sync_folder(self._spool.home.inbox)
                 continue
             if again:
                 # Half of it may lie there since a kill: left in the way, it would pass for the whole.
                 files.discard(f"{self._spool.home.tmp}/{child.name.file}")
             try:
                 self._spool.put([child], settlement.at)
-            except CantCreate as error:
+            except (CantCreate, IOTrouble) as error:
                 # It lies there already: a crash came between putting it and telling of it.
                 if not isinstance(error.__cause__, FileExistsError):
-                    raise
+                    # An answer to a producer; to the consumer it is a disk that refuses, and passes.
+                    raise (error.__cause__ or error) from None
             told.append(
                 {
                     "event": "tick.accepted",

@@ -44,7 +44,14 @@ def main(options: Options) -> Report:
     for target, most in SHORT.items():
         points = _points(target)
         chosen = points if options.long else evenly(_firsts(points), most)
-        try_all(report, chosen, lambda point: _at(point, options, report), options.jobs)
+        try_all(
+            report,
+            chosen,
+            lambda point: _at(point, options, report),
+            options.jobs,
+            within=options.within,
+            seed=options.seed,
+        )
         report.notes.append(f"{target}: {len(chosen)} of {len(points)} points")
     for point in ("disk:full", "disk:inodes"):
         if _can_mount():

@@ -39,7 +39,14 @@ def main(options: Options) -> Report:
     for target, most in SHORT.items():
         points = _points(target, options)
         chosen = evenly(points, None if options.long else most)
-        try_all(report, chosen, lambda point: _at(point, options), options.jobs)
+        try_all(
+            report,
+            chosen,
+            lambda point: _at(point, options),
+            options.jobs,
+            within=options.within,
+            seed=options.seed,
+        )
         report.notes.append(f"{target}: {len(chosen)} of {len(points)} points")
     return report
 

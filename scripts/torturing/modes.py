@@ -28,3 +28,5 @@ class Options:
     mutant: str | None = None
     seconds: float = 10.0
     seed: int = 1
+    # With `long`: as many points as fit into so many seconds, in an order that the seed gives.
+    within: float | None = None

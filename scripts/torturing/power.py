@@ -94,7 +94,14 @@ def main(options: Options) -> Report:
         else:
             # The last state of a producer is the one that it has acknowledged.
             chosen = evenly(points, None if options.long else most)[:-1] + points[-SEEDS:]
-        try_all(report, chosen, lambda point, g=ground, t=trace: _cut(point, g, t), options.jobs)
+        try_all(
+            report,
+            chosen,
+            lambda point, g=ground, t=trace: _cut(point, g, t),
+            options.jobs,
+            within=options.within,
+            seed=options.seed,
+        )
         report.notes.append(f"{target}: {len(chosen)} of {len(points)} states")
         ground.remove()
     return report

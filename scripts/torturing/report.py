@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -62,11 +64,26 @@ def evenly(points: list[str], most: int | None) -> list[str]:
     return [points[(i * len(points)) // most] for i in range(most)]
 
 
-def try_all(report: Report, points: list[str], trial: Trial, jobs: int) -> Report:
-    """Try every point, some at a time, in the order given."""
+def try_all(
+    report: Report, points: list[str], trial: Trial, jobs: int, *, within: float | None = None, seed: int = 1
+) -> Report:
+    """Try every point, some at a time, in the order given; or, drawn by a seed, what fits into a time."""
+    if within is not None:
+        points = random.Random(seed).sample(points, len(points))  # noqa: S311 - to choose, not to hide
+    until = math.inf if within is None else time.monotonic() + within
+    caught = _caught(trial)
+
+    def in_time(point: str) -> list[str] | None:
+        return caught(point) if time.monotonic() < until else None
+
     with ThreadPoolExecutor(jobs) as pool:
-        for point, faults in zip(points, pool.map(_caught(trial), points), strict=True):
-            report.add(point, faults)
+        tried = 0
+        for point, faults in zip(points, pool.map(in_time, points), strict=True):
+            if faults is not None:
+                tried += 1
+                report.add(point, faults)
+    if tried < len(points):
+        report.notes.append(f"in {within:g} s: {tried} of {len(points)} points")
     return report
 
 

@@ -20,6 +20,8 @@ ONCE = (
     "consumer:fsync:dead:1:EIO:once",
     # What is only derived (circuit-open.json) can't be read: the consumer gave up.
     "consumer:list:cadences:3:EIO:once",
+    # A follow-up that can't be put: what a producer would be told ended the consumer.
+    "consumer:link:tmp-inbox:1:EIO:once",
     # Claimed, and then neither begun nor ended: it lay there until the next start.
     "consumer:fsync:claimed:2:EIO:once",
 )
