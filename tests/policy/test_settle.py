@@ -169,6 +169,12 @@ def test_averages_lean_to_the_newest_run() -> None:
     assert memory["last_run"]["seconds"] == 5.0
 
 
+@pytest.mark.parametrize("klass", [Class.CRASH, Class.EX_TEMPFAIL, Class.TURN_LIMIT])
+def test_a_back_off_of_nothing_is_no_hold(klass: Class) -> None:
+    """`backoff: [0s]`: at once again, without a file that says so."""
+    assert held(decide(klass, cadence=replace(CADENCE, backoff=Backoff(delays=(0.0,))))) == {}
+
+
 def test_a_circuit_of_no_failures_never_opens_and_the_snapshot_lists_what_is_open_now() -> None:
     """A window that has passed is not listed, and nothing open is no file."""
     never = replace(CADENCE, circuit=CircuitRules(failures=0), retries=99)
