@@ -11,13 +11,14 @@ from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon import supervision
 from cadencebus.session import lineage
-from cadencebus.store import files
+from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cadencebus.checkup.finding import Finding
     from cadencebus.checkup.patient import Patient
+    from cadencebus.store.paths import Home
 
 # Three heartbeats.
 _SILENT = 90.0
@@ -49,7 +50,7 @@ def consumer(patient: Patient) -> Iterator[Finding]:
 
 def _absent(patient: Patient) -> Iterator[Finding]:
     if os.path.lexists(patient.home.consumer):
-        mend = functools.partial(files.discard, patient.home.consumer)
+        mend = functools.partial(_forget_consumer, patient.home)
         pid = (patient.consumer or {}).get("pid", "?")
         yield found("consumer.crashed", f"the consumer (pid {pid}) is gone without a farewell", mend=mend)
         return
@@ -62,6 +63,17 @@ def _absent(patient: Patient) -> Iterator[Finding]:
         yield found("consumer.none", "no consumer is up")
 
 
+def _forget_consumer(home: Home) -> None:
+    # One may have come up since we looked: what lies there now is its own.
+    if not lock.is_held(home):
+        files.discard(home.consumer)
+
+
+def _forget_supervisor(home: Home) -> None:
+    if supervision.alive(home) is None:
+        supervision.forget(home)
+
+
 def keeper(patient: Patient) -> Iterator[Finding]:
     """The supervisor: parked, stale, or busy with a consumer that dies again and again."""
     said = supervision.load(patient.home)
@@ -71,7 +83,7 @@ def keeper(patient: Patient) -> Iterator[Finding]:
         if said.parked:
             yield found("consumer.parked", f"the consumer is parked: {said.reason}")
         else:
-            mend = functools.partial(supervision.forget, patient.home)
+            mend = functools.partial(_forget_supervisor, patient.home)
             yield found("supervisor.stale", "the supervisor that kept the consumer up is gone", mend=mend)
         return
     deaths = [death for death in said.deaths if patient.now - _instant(death.at, 0.0) < _RECENT]

@@ -77,7 +77,8 @@ def ticks(patient: Patient) -> Iterator[Finding]:
                 continue
             places[name.id] += 1
             read += 1
-            if read <= _READ_AT_MOST:
+            # A living consumer buries what it finds in inbox/ by itself.
+            if read <= _READ_AT_MOST and not (patient.consumed and folder == "inbox"):
                 yield from _readable(spool, folder, file)
     twice = [tick for tick, number in places.items() if number > 1]
     if twice:
@@ -95,7 +96,8 @@ def _readable(spool: Spool, folder: str, file: str) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except BadTick as error:
-        yield found("tick.unreadable", f"{folder}/{file}: {error}")
+        cure = f"less {spool.home.state}/{folder}/{file}" if folder == "dead" else None
+        yield found("tick.unreadable", f"{folder}/{file}: {error}", cure)
     except OSError as error:
         yield found(
             "tick.unreadable", f"{folder}/{file}: {error.strerror}", f"ls -l {spool.home.state}/{folder}/"
