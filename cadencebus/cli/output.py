@@ -43,6 +43,9 @@ COLOURS = {
     "ill": "red",
     "open": "red",
 }
+# Between columns, and how narrow even the most patient column becomes.
+_GAP = 2
+_NARROWEST = 3
 # JSON leaves these as they are; a terminal obeys some of them.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -175,28 +178,42 @@ class Output:
         from rich.table import Table  # noqa: PLC0415 - dear, and only a terminal needs it
         from rich.text import Text  # noqa: PLC0415 - likewise
 
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         cells = [[Text(*_parts(cell)) for cell in row] for row in rows]
-        for at, column in enumerate(columns):
-            longest = max((row[at].cell_len for row in cells), default=0)
+        needs = [
+            max([len(column.title), *(row[at].cell_len for row in cells)])
+            for at, column in enumerate(columns)
+        ]
+        widths = _widths(columns, needs, self._console.width)
+        for column, width in zip(columns, widths, strict=True):
             table.add_column(
                 column.title,
                 no_wrap=not column.folds,
                 overflow="fold" if column.folds else "ellipsis",
                 justify="right" if column.right else "left",
-                min_width=_least(column, longest),
+                width=width,
             )
         for row in cells:
             table.add_row(*row)
         self._console.print(table)
 
 
-def _least(column: Column, longest: int) -> int | None:
-    """How narrow a column may become: what is not wide is never cut, half an id is none."""
-    if column.wide or column.folds:
-        return None
-    longest = max(longest, len(column.title))
-    return longest if column.least is None else min(longest, column.least)
+def _widths(columns: Sequence[Column], needs: Sequence[int], room: int) -> list[int]:
+    """How wide each column is: what is neither wide nor folding is never cut, half an id is none."""
+    widths = list(needs)
+    left = room - _GAP * (len(widths) - 1)
+    for at, column in enumerate(columns):
+        if column.least is not None and sum(widths) > left:
+            widths[at] = max(min(needs[at], column.least), needs[at] - (sum(widths) - left))
+    elastic = sorted(
+        (at for at, column in enumerate(columns) if column.wide or column.folds), key=widths.__getitem__
+    )
+    left -= sum(width for at, width in enumerate(widths) if at not in elastic)
+    # Who needs little gets what he needs, and leaves the more to the others.
+    for count, at in enumerate(elastic):
+        widths[at] = max(min(widths[at], left // (len(elastic) - count)), min(_NARROWEST, widths[at]))
+        left -= widths[at]
+    return widths
 
 
 def _parts(cell: Cell) -> tuple[str, str]:

@@ -77,7 +77,7 @@ def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
     """Who consumes since when, and how much of the room is taken."""
     said = facts["consumer"]
     if said is None or not said["alive"]:
-        return [("consumer", Painted("no consumer", "yellow"))]
+        return [("consumer", Painted("none", "yellow"))]
     since, beat = clockface.instant(said.get("started_at")), clockface.instant(said.get("heartbeat_at"))
     words = f"pid {said.get('pid') or '?'}"
     if since is not None:
@@ -93,7 +93,7 @@ def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
         rows.append(("version", safe(said["version"])))
     taken, slots = sum(1 for run in facts["running"] if run["alive"]), facts["slots"]
     drains = "" if slots else ": draining, nothing starts"
-    rows.append(("slots", f"{taken} of {slots} slots taken{drains}"))
+    rows.append(("slots", f"{taken} of {slots} taken{drains}"))
     return rows
 
 
@@ -143,7 +143,7 @@ def waiting(row: dict[str, Any], now: float) -> list[Cell]:
 
 
 def _hold(row: dict[str, Any], now: float) -> list[Cell]:
-    return [row["scope"], Painted(row["reason"], "yellow"), _until(row, now, "released"), safe(row["detail"])]
+    return [row["scope"], Painted(row["reason"], "yellow"), _until(row, now, "until released"), safe(row["detail"])]
 
 
 def _circuit(row: dict[str, Any], now: float) -> list[Cell]:

@@ -30,7 +30,7 @@ def why(home: Path, at: float | None = None) -> tuple[str, list[str]]:
 def test_an_empty_home_is_well(cadence: Cadence, home: Path) -> None:
     """Nobody has to work where nothing is to be done; monitoring hears nothing."""
     ended = cadence("status")
-    assert ended.stdout.splitlines() == [f"well  {home}", "consumer  no consumer"]
+    assert ended.stdout.splitlines() == [f"well  {home}", "consumer  none"]
     check = cadence("status", "--check")
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "")
 
@@ -74,7 +74,7 @@ def test_a_working_bus_is_well_and_shows_what_it_does(
     assert facts["next_due"][0]["tick"] == late
     shown = cadence("status").stdout
     assert f"consumer  pid {process.pid} since " in shown
-    assert "1 of 1 slots taken" in shown
+    assert "slots     1 of 1 taken" in shown
 
 
 def test_a_bad_key_tells_its_story_in_one_look(
@@ -125,7 +125,7 @@ def test_a_consumer_that_died_without_a_farewell_is_told(home: Path, cadence: Ca
     """Its file is there, its lock is not."""
     (home / "state" / "consumer.json").write_text('{"pid": 4711, "heartbeat_at": "2026-11-21T02:30:00Z"}')
     assert why(home) == ("ill", ["the consumer (pid 4711) ended without a farewell: `cadence up`"])
-    assert "no consumer" in cadence("status").stdout
+    assert "consumer  none" in cadence("status").stdout
 
 
 def test_silence_can_not_be_told_from_health(
