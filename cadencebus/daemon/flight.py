@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cadencebus.model.tick import Tick
     from cadencebus.policy.admit import Running
 
+_SHOWN_AFTER = 0.05
+
 
 class Flight:
     """A tick on its way: claimed, running, or waiting for a disk that takes its end."""
@@ -58,8 +60,15 @@ class Flight:
         if self.boarded is None:
             return
         absorb(self.boarded)
-        self._gear.wake()
-        await self._watch(self.boarded)
+        if self.cadence.overlap == "skip":
+            # What came between claim and start is not to run.
+            self._gear.wake()
+        # A run that is over at once needs no turn for its beginning.
+        shown = asyncio.get_running_loop().call_later(_SHOWN_AFTER, self._gear.wake)
+        try:
+            await self._watch(self.boarded)
+        finally:
+            shown.cancel()
 
     def _depart(self, stopped: Callable[[], bool], *, probe: bool, guard: bool) -> Boarded | None:
         """In a worker thread: claim the tick and start its run; None where there is none to watch."""

@@ -17,7 +17,7 @@ _SETTLED_AFTER = 0.5
 
 def idle(*, short: bool) -> list[Figure]:
     """A consumer that has nothing to do, and one with ten sessions that say nothing."""
-    seconds = 1.5 if short else 60.0
+    seconds = 1.5 if short else 30.0
     with new_home() as home, consumer(home) as process:
         until(lambda: os.path.exists(home.consumer))
         alone = _spent(process.pid, seconds)
