@@ -116,6 +116,10 @@ def test_ten_sessions_that_meet_one_limit_are_one_limit() -> None:
     assert hold.until - (NOW + 9) == 300
     world.ends(Class.RATE_LIMITED, NOW + 400)
     assert (world.holds["credentials-anthropic.rate_limited.json"].until or 0) - (NOW + 400) == 600
+    # A good run ends the streak.
+    world.ends(Class.OK, NOW + 1100)
+    world.ends(Class.RATE_LIMITED, NOW + 1200)
+    assert (world.holds["credentials-anthropic.rate_limited.json"].until or 0) - (NOW + 1200) == 300
 
 
 def test_a_machine_without_room_is_asked_ever_more_seldom() -> None:
