@@ -116,7 +116,9 @@ STEP = Kind(
 
 KEYS: dict[str, Key] = {
     "description": Key(kind=TEXT, default="", help="shown in lists"),
-    "enabled": Key(kind=FLAG, default=True, help="false: its ticks wait in inbox/, and its schedule makes none"),
+    "enabled": Key(
+        kind=FLAG, default=True, help="false: its ticks wait in inbox/, and its schedule makes none"
+    ),
     "mode": Key(
         kind=one_of(*get_args(Mode)),
         default="session",
