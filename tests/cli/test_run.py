@@ -33,5 +33,4 @@ def test_a_foreground_consumer_says_at_once_that_it_consumes(
 
 def test_quiet_is_known_by_its_first_letter(home: Path, cadence: Cadence) -> None:
     """As everywhere."""
-    assert home
     assert cadence("-q", "ls").stdout == cadence("ls", "--quiet").stdout
