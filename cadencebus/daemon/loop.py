@@ -16,6 +16,7 @@ from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.model.hold import UNTIL_RELEASED
+from cadencebus.model.naming import parse_name
 
 if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
@@ -123,7 +124,8 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
             consumer.last_orders = True
             if consumer.idle():
                 return {}
-        if mode == "drain" and consumer.idle() and (stuck := _drained(consumer)) is not None:
+        drained = mode == "drain" and consumer.idle()
+        if drained and (stuck := _drained(consumer)) is not None and not _news(consumer):
             return stuck
         await _pause(consumer, until)
     return {}
@@ -149,6 +151,17 @@ def _drained(consumer: Consumer) -> dict[str, str] | None:
             return None
         stuck[cadence] = f"{wait.reason}: {wait.detail}"
     return None if set(consumer.index.cadences()) - set(stuck) else stuck
+
+
+def _news(consumer: Consumer) -> bool:
+    """Take up ready ticks that no event has told of yet: on a busy machine a follow-up's comes late."""
+    inbox = consumer.gear.home.inbox
+    with contextlib.suppress(OSError):
+        fresh = [file for file in os.listdir(inbox) if file not in consumer.index and parse_name(file)]
+        for file in fresh:
+            consumer.ring(inbox, file)
+        return bool(fresh)
+    return False
 
 
 async def _end_all(consumer: Consumer) -> None:
