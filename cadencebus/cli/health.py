@@ -143,7 +143,9 @@ def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complain
 def _held(facts: dict[str, Any]) -> Iterator[Complaint]:
     for hold in facts["holds"]:
         if hold["reason"] in _ALARMING:
-            detail = f": {hold['detail']}" if hold["detail"] else ""
+            unread = f"holds/{hold['file']} is no hold that anybody knows"
+            said = hold["detail"] or (unread if hold["reason"] == "unreadable" else "")
+            detail = f": {said}" if said else ""
             yield Complaint(f"{hold['scope']} is held by {hold['reason']}{detail}", _release(hold))
     held = {hold["scope"] for hold in facts["holds"] if hold["reason"] == "circuit_open"}
     for circuit in facts["circuits"]:
@@ -169,7 +171,7 @@ def _release(hold: dict[str, Any]) -> str:
 
 def _broken(facts: dict[str, Any]) -> Iterator[Complaint]:
     for row in facts["queue"]:
-        if row["wait"] and row["wait"]["reason"] in {"broken", "unknown", "unreadable"}:
+        if row["wait"] and (row["wait"]["reason"] in {"broken", "unknown"} or _no_prompt(row["wait"])):
             yield Complaint(
                 f"{row['cadence']}: {row['ready']} wait: {row['wait']['detail']}",
                 f"`cadence ls inbox --cadence {row['cadence']}`"
@@ -192,6 +194,11 @@ def _asking(facts: dict[str, Any]) -> Iterator[Complaint]:
                 f"the gate {name} fails: {mapping(gate).get('detail')}", "try its command by hand"
             )
     yield from _starving(facts)
+
+
+def _no_prompt(wait: dict[str, Any]) -> bool:
+    """Whether it waits for a file that can't be read, not for a hold that can't."""
+    return wait["reason"] == "unreadable" and str(wait["detail"]).startswith("prompts/")
 
 
 def _starving(facts: dict[str, Any]) -> Iterator[Complaint]:

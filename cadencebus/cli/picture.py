@@ -20,6 +20,8 @@ from cadencebus.model.naming import parse_deferred
 from cadencebus.session import launch, reap
 from cadencebus.store import runs
 from cadencebus.store.corrupt import load_object
+from cadencebus.store.memory import Memory
+from cadencebus.store.paths import FOLDERS
 from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
@@ -80,7 +82,9 @@ class Camera:
             ),
             "next_due": part("prompts/", lambda: _next_due(scene), _NONE),
         }
-        facts["problems"] = [scene.problem, *problems] if scene.problem else problems
+        torn = part("cadences/", lambda: keep("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
+        settings = [scene.problem] if scene.problem else []
+        facts["problems"] = [*settings, *_no_folders(home), *problems, *torn]
         health, complaints = judge(facts, home, now)
         return {
             "health": health,
@@ -91,7 +95,31 @@ class Camera:
 
 
 _NONE: list[dict[str, Any]] = []
+_NOTHING: list[str] = []
 _NONE_DEAD: dict[str, Any] = {"count": 0, "classes": {}, "cadences": {}, "newest_at": None}
+
+
+def _no_folders(home: Home) -> list[str]:
+    """What must be a folder of state/ and is none: nothing can be queued, claimed or buried there."""
+    wrong = []
+    for folder in FOLDERS:
+        path = f"{home.state}/{folder}"
+        if os.path.islink(path) or not os.path.isdir(path):
+            wrong.append(f"state/{folder} is {'no folder' if os.path.lexists(path) else 'missing'}")
+    return wrong
+
+
+def _torn(home: Home) -> list[str]:
+    """Memories that can't be read: the consumer sets them aside when it needs them."""
+    wrong = []
+    for name in Memory(home).names():
+        try:
+            load_object(home.memory(name))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            wrong.append(f"state/cadences/{name}.json can't be read: {error}")
+    return wrong
 
 
 def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:

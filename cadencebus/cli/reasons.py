@@ -197,7 +197,10 @@ def spell(wait: Wait | None, now: float) -> str:
     if wait.until is not None:
         left = f"in {clockface.ago(wait.until - now)}" if wait.until > now else "now"
         until = f" until {clockface.clock(wait.until, now)} ({left})"
-    said = _SPOKEN.get(wait.reason, f"held by {wait.reason}")
+    held = f"held by {wait.reason}"
+    # Two things may be unreadable: the file of a cadence, and one in holds/.
+    prompt = wait.reason != "unreadable" or wait.detail.startswith("prompts/")
+    said = _SPOKEN.get(wait.reason, held) if prompt else held
     return f"{said}{until}" + (f": {wait.detail}" if wait.detail else "")
 
 

@@ -143,7 +143,8 @@ def waiting(row: dict[str, Any], now: float) -> list[Cell]:
 
 
 def _hold(row: dict[str, Any], now: float) -> list[Cell]:
-    return [row["scope"], Painted(row["reason"], "yellow"), _until(row, now, "until released"), safe(row["detail"])]
+    until = _until(row, now, "until released")
+    return [row["scope"], Painted(row["reason"], "yellow"), until, safe(row["detail"])]
 
 
 def _circuit(row: dict[str, Any], now: float) -> list[Cell]:

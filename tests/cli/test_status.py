@@ -234,6 +234,7 @@ def test_a_home_without_folders_is_still_looked_at(home: Path, cadence: Cadence)
     for folder in (home / "state").iterdir():
         if folder.is_dir():
             folder.rmdir()
+    assert "state/inbox is missing: `cadence doctor" in cadence("status").stdout
     for words in (["status"], ["ls"], ["history"], ["stats"]):
         ended = cadence(*words)
         assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), words
