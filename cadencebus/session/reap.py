@@ -9,11 +9,14 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cadencebus.session import identity, lineage
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 _PAUSE = 0.01
 _EMPTY_LOOKS = 2
@@ -57,34 +60,30 @@ def find(run_id: str) -> list[Leftover]:
 
     Never the caller or its ancestors: who sweeps from inside a run must live to see the end of it.
     """
-    return _found(run_id, lineage.census())
+    return _found(run_id, _marked(run_id), lineage.census())
 
 
-def _found(run_id: str, seen: lineage.Census) -> list[Leftover]:
-    # The start times are older than the marks: a pid that changes hands between is told by its start.
-    roots = [pid for pid in seen if identity.mark_of(pid) == run_id]
-    if not roots:
-        return []
+def _marked(run_id: str) -> dict[int, int]:
+    """Who bears the mark, and in which group: who forks and exits is soon gone, the group is not."""
+    found = {}
+    for pid in lineage.pids():
+        with contextlib.suppress(OSError):
+            group = os.getpgid(pid)
+            if identity.mark_of(pid) == run_id:
+                found[pid] = group
+    spared = lineage.ancestry() if found else ()
+    return {pid: group for pid, group in found.items() if pid not in spared}
+
+
+def _found(run_id: str, marked: Collection[int], seen: lineage.Census) -> list[Leftover]:
+    # Asked again: a pid that changed hands before the census must not make a stranger one of ours.
+    roots = [pid for pid in marked if pid in seen and identity.mark_of(pid) == run_id]
     spared = lineage.ancestry()
     return [
         Leftover(identity.Identity(pid, seen[pid].started, identity.mark_of(pid)), **lineage.describe(pid))
         for pid in (*roots, *lineage.below(roots, seen))
         if pid not in spared
     ]
-
-
-def _groups(run_id: str) -> set[int]:
-    """The groups of those who bear the mark: who forks and exits is soon gone, the group is not.
-
-    A group never reaches beyond its session, and the run's sessions are its own.
-    """
-    found = set()
-    for pid in lineage.pids():
-        with contextlib.suppress(OSError):
-            group = os.getpgid(pid)
-            if identity.mark_of(pid) == run_id:
-                found.add(group)
-    return found - _own_groups() if found else found
 
 
 def _own_groups() -> set[int]:
@@ -102,20 +101,28 @@ def sweep(run_id: str, within: float = 10.0) -> SweepResult:
     killed: dict[int, Leftover] = {}
     looks = 0
     # Who is between two programs shows no environment for a moment: one empty look is not enough.
-    while looks <= _EMPTY_LOOKS:
-        left = _found(run_id, seen := lineage.census())
-        groups = _groups(run_id) | lineage.whole_groups({leftover.pid for leftover in left}, seen)
-        looks = 0 if left or groups else looks + 1
-        for group in groups:
-            lineage.kill_group(group)
-        for leftover in left:
-            lineage.send(leftover.pid, signal.SIGKILL, functools.partial(identity.same, leftover.identity))
+    while looks < _EMPTY_LOOKS:
+        marked = _marked(run_id)
+        looks = 0 if marked else looks + 1
+        left = _strike(run_id, marked) if marked else []
         time.sleep(_PAUSE)
         survivors = tuple(leftover for leftover in left if identity.same(leftover.identity))
         killed |= {leftover.pid: leftover for leftover in left if leftover not in survivors}
         if time.monotonic() >= deadline:
             return SweepResult(tuple(killed.values()), survivors)
     return SweepResult(tuple(killed.values()), ())
+
+
+def _strike(run_id: str, marked: Mapping[int, int]) -> list[Leftover]:
+    """Kill them, their groups and their descendants; a group never reaches beyond its session."""
+    seen = lineage.census()
+    left = _found(run_id, marked, seen)
+    whole = lineage.whole_groups({leftover.pid for leftover in left}, seen)
+    for group in (set(marked.values()) | whole) - _own_groups():
+        lineage.kill_group(group)
+    for leftover in left:
+        lineage.send(leftover.pid, signal.SIGKILL, functools.partial(identity.same, leftover.identity))
+    return left
 
 
 def leaks(run_dir: str) -> list[dict[str, Any]]:

@@ -122,7 +122,8 @@ def _in_turn(ground: Ground, tick_id: str, tick: dict[str, Any]) -> Iterator[str
     ended = 0.0
     for attempt in tick.get("attempts", []):
         (folder,) = (ground.state / "runs").glob(f"*/{attempt['run']}")
-        started = json.loads((folder / "run.json").read_bytes())["monotonic"]
+        # A consumer that was killed before it had furnished the folder started nothing in it.
+        started = json.loads((folder / "run.json").read_bytes()).get("monotonic", ended)
         if started < ended:
             early = f"{ended - started:.3f} s too early"
             yield f"run twice while alive: {tick_id}: {attempt['run']} began {early}"
