@@ -115,7 +115,10 @@ def _strange(path: str, file: str, now: float) -> bool:
 
 
 def _no_memory(file: str) -> bool:
-    return ".corrupt-" not in file and not (file.endswith(SUFFIX) and is_cadence(file.removesuffix(SUFFIX)))
+    # The bus remembers of itself, too, and of credentials: no cadence's name begins so.
+    if ".corrupt-" in file or file.startswith(("_bus.", "_credentials-")):
+        return False
+    return not (file.endswith(SUFFIX) and is_cadence(file.removesuffix(SUFFIX)))
 
 
 def remains(patient: Patient) -> Iterator[Finding]:
