@@ -83,8 +83,7 @@ class Camera:
             "next_due": part("prompts/", lambda: _next_due(scene), _NONE),
         }
         torn = part("cadences/", lambda: keep("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
-        settings = [scene.problem] if scene.problem else []
-        facts["problems"] = [*settings, *_no_folders(home), *problems, *torn]
+        facts["problems"] = [*filter(None, [scene.problem]), *_no_folders(home), *problems, *torn]
         health, complaints = judge(facts, home, now)
         return {
             "health": health,
