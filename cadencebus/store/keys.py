@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -44,5 +45,8 @@ def claim(home: Home, tick: Tick, window: float, now: float) -> str | None:
 def _holder(path: str) -> tuple[str | None, float]:
     try:
         return os.readlink(path), os.lstat(path).st_mtime
-    except OSError:
+    except OSError as error:
+        # Gone, or no link at all. A disk that refuses frees no key: it is waited out.
+        if error.errno not in {errno.ENOENT, errno.EINVAL}:
+            raise
         return None, 0.0

@@ -60,6 +60,7 @@ def settled(ground: Ground, *, strict_runs: bool = True) -> list[str]:
     faults += _left_alive(ground)
     faults += _journal(ground)
     faults += _follow_ups(ground)
+    faults += _keys(ground)
     if strict_runs:
         faults += runs(ground)
     return faults
@@ -185,6 +186,16 @@ def _follow_ups(ground: Ground) -> list[str]:
             wanted.add(tick_id)
     faults = [f"follow-up lost: of {tick}" for tick in wanted - set(parents)]
     return faults + [f"follow-up doubled: {n} of {tick}" for tick, n in parents.items() if n > 1]
+
+
+def _keys(ground: Ground) -> list[str]:
+    """Of the ticks of one cadence and key one runs, the others are its duplicates."""
+    ran: Counter[tuple[str, str]] = Counter()
+    for folder, _, path in tick_files(ground):
+        tick = _read(path)
+        if folder == "done" and tick.get("key") and tick["outcome"]["status"] == "ok":
+            ran[tick["cadence"], tick["key"]] += 1
+    return [f"key used twice: {cadence} {key!r}: {n} ran" for (cadence, key), n in ran.items() if n > 1]
 
 
 def _read(path: Path) -> dict[str, Any]:

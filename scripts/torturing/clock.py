@@ -25,7 +25,7 @@ def main(options: Options) -> Report:
     report = Report("clock")
     points = {"forward": [DAY], "back": [-DAY], "to-and-fro": [DAY, -DAY, 0.0]}
     for point in options.points or points:
-        report.add(point, _jumped(points[point], replace(options, mutant="clock")))
+        report.add(point, _jumped(points[point], replace(options, mutant=options.mutant or "clock")))
     return report
 
 

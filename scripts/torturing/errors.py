@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torturing.modes import Options
 
-SHORT = {"enqueue": 8, "consumer": 20}
+SHORT = {"enqueue": 6, "consumer": 14}
 HELD_S = 1.2
 PATIENCE = 30.0
 _TRUE_ANSWERS = {0, 66, 73, 74, 75, 77, 78}

@@ -6,6 +6,7 @@ mode can't catch here it would not catch there.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cadencebus import clock
-from cadencebus.daemon import recovery
+from cadencebus.daemon import closing, recovery
 from cadencebus.session import launch
-from cadencebus.store import files, inlet, tomb
+from cadencebus.store import files, inlet, keys, lock, spool, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,53 @@ def no_reason() -> None:
     tomb.bury = lambda home, folder, file, _fault, _now: os.unlink(f"{home.state}/{folder}/{file}")  # type: ignore[assignment]
 
 
+def no_lock() -> None:
+    """A second consumer does not mind the first."""
+    lock._taken = lambda _fd: True  # noqa: SLF001
+
+
+def no_keys() -> None:
+    """A key is never remembered: the same work is done twice."""
+    keys.claim = lambda *_: None  # type: ignore[assignment]
+
+
+def swallowed_commit() -> None:
+    """A disk that takes no commit is not noticed: the tick is moved on without its outcome."""
+    whole = spool.Spool.commit
+
+    def commit(self: Any, ticks: Any) -> None:  # noqa: ANN401
+        with contextlib.suppress(OSError):
+            whole(self, ticks)
+
+    spool.Spool.commit = commit  # type: ignore[method-assign]
+
+
+def forgotten_strays() -> None:
+    """What met an error between its claim and its start lies there until somebody restarts the bus."""
+    recovery.Recovery.strays = lambda _self, _aloft: []  # type: ignore[method-assign]
+
+
+def looks_in_claimed() -> None:
+    """A tick that has been moved is looked for where it was, for ever."""
+
+    def delivered(_self: Any, name: Any, _run: str) -> None:  # noqa: ANN401
+        raise FileNotFoundError(errno.ENOENT, "not there", name.file)
+
+    closing.Closing.delivered = delivered  # type: ignore[assignment, method-assign]
+
+
+def freed_keys() -> None:
+    """A key that can't be read for a moment counts as free."""
+    keys._holder = lambda _path: (None, 0.0)  # noqa: SLF001
+
+
+def follows_links() -> None:
+    """A symbolic link in inbox/ is opened."""
+    real = os.open
+    # What follows is read as if it lay in the home.
+    os.open = lambda path, flags, *more, **named: real(path, flags & ~os.O_NOFOLLOW, *more, **named)  # type: ignore[assignment]
+
+
 def clock_jumps() -> None:
     """The wall clock shows what `jump` in the home adds to it: no fault, the mode `clock` wants it."""
     real = clock.SystemClock.wall
@@ -101,6 +149,13 @@ FAULTS: dict[str, Callable[[], None]] = {
     "swallowed-errors": swallowed_errors,
     "forgotten-plan": forgotten_plan,
     "no-reason": no_reason,
+    "no-lock": no_lock,
+    "no-keys": no_keys,
+    "freed-keys": freed_keys,
+    "swallowed-commit": swallowed_commit,
+    "forgotten-strays": forgotten_strays,
+    "looks-in-claimed": looks_in_claimed,
+    "follows-links": follows_links,
     "clock": clock_jumps,
 }
 

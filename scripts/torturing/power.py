@@ -94,6 +94,7 @@ def main(options: Options) -> Report:
         else:
             # The last state of a producer is the one that it has acknowledged.
             chosen = evenly(points, None if options.long else most)[:-1] + points[-SEEDS:]
+            chosen = list(dict.fromkeys(chosen))
         try_all(
             report,
             chosen,

@@ -11,20 +11,29 @@ from torturing.report import Report
 if TYPE_CHECKING:
     from torturing.modes import Options
 
-# fault: (the mode that must catch it, the points that show it)
+# fault: (the mode that must catch it, the points that show it; none: those of the mode's short form)
 CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
-    "copy-then-remove": ("kill", [f"consumer:unlink:{nth}" for nth in range(3, 12, 2)]),
+    "swallowed-errors": ("errors", ["enqueue:fsync:tmp:1:EIO:once"]),
+    "swallowed-commit": ("errors", [f"consumer:rename:tmp-claimed:{nth}:EIO:once" for nth in (1, 3, 5)]),
+    "forgotten-strays": ("errors", ["consumer:fsync:claimed:2:EIO:once"]),
+    "no-keys": ("errors", ["consumer:stat:keys:1:EIO:once"]),
+    "no-lock": ("stop", ["consumer"]),
     "always-dead": ("adopt", ["killed"]),
-    "swallowed-errors": ("errors", ["enqueue:fsync:1:EIO:once"]),
-    "no-folder-sync": ("power", []),
     "no-reason": ("hostile", ["names"]),
+    "copy-then-remove": ("kill", [f"consumer:unlink:{nth}" for nth in range(3, 12, 2)]),
+    "looks-in-claimed": ("errors", ["consumer:fsync:dead:2:EIO:once"]),
+    "freed-keys": ("errors", ["consumer:stat:keys:1:EIO:once"]),
+    "follows-links": ("hostile", ["rubbish"]),
+    "no-folder-sync": ("power", []),
+    "no-file-sync": ("power", []),
 }
+SHORT = ("swallowed-errors", "forgotten-strays", "no-keys", "no-lock", "always-dead")
 
 
 def main(options: Options) -> Report:
     """Run each mode against its faults; a fault that is not noticed is a failure."""
     report = Report("mutants")
-    for fault in options.points or CAUGHT_BY:
+    for fault in options.points or (CAUGHT_BY if options.long else SHORT):
         mode, points = CAUGHT_BY[fault]
         module = importlib.import_module(f"torturing.{mode}")
         told = replace(options, mutant=fault, points=points, long=False)

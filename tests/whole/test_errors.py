@@ -17,7 +17,7 @@ ONCE = (
     "enqueue:link:tmp-inbox:1:ENOSPC:once",
     "consumer:rename:inbox-claimed:1:EIO:once",
     # Moved, and only the sync of the new folder fails: it was looked for in claimed/ for ever.
-    "consumer:fsync:dead:1:EIO:once",
+    "consumer:fsync:dead:2:EIO:once",
     # What is only derived (circuit-open.json) can't be read: the consumer gave up.
     "consumer:list:cadences:3:EIO:once",
     # A follow-up that can't be put: what a producer would be told ended the consumer.

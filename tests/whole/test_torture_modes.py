@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("strace")
-@pytest.mark.parametrize("fault", ["always-dead", "swallowed-errors", "no-reason", "no-folder-sync"])
+@pytest.mark.parametrize(
+    "fault", ["always-dead", "swallowed-errors", "no-reason", "no-folder-sync", "no-lock", "no-keys"]
+)
 def test_a_seeded_fault_is_caught(torture: Torture, fault: str) -> None:
     """Its mode reports broken promises."""
     done = torture("mutants", "--point", fault)
