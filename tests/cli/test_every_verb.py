@@ -29,6 +29,7 @@ LOOKING = [
     ["dead"],
     ["history"],
     ["stats"],
+    ["metrics"],
     ["doctor"],
 ]
 STREAMS = {"ls", "dead", "history"}
