@@ -184,7 +184,7 @@ def test_the_pid_is_written_where_run_json_has_room_for_it(start: Start) -> None
 
 def test_a_shell_that_waits_for_its_command_is_ended_at_once(start: Start) -> None:
     """The signal goes to the group, as a Ctrl-C does: a shell hears nothing while its command runs."""
-    shell = "trap 'echo cleaned up; exit 3' TERM; echo ready; sleep 60"
+    shell = "trap 'echo cleaned up; exit 3' TERM; (echo ready; exec sleep 60)"
     run = start(argv=("sh", "-c", shell), ladder=(("SIGTERM", 20.0), ("SIGKILL", 5.0)))
     run.hears("ready")
     (run.folder / "ending.json").write_text("{}")
