@@ -31,7 +31,7 @@ _FIRST = {
     "config": "`cadence check`, then ",
     "turn_budget": "raise its turn_budget, or ",
 }
-_BY_ITSELF = {
+BY_ITSELF = {
     "disk_full": "`df -h .`; it goes on by itself when there is room",
     "network": "it goes on by itself when the network is back",
 }
@@ -159,8 +159,8 @@ def _held(facts: dict[str, Any]) -> Iterator[Complaint]:
 def _release(hold: dict[str, Any]) -> str:
     """What ends a hold."""
     reason, (kind, _, name) = hold["reason"], hold["scope"].partition("-")
-    if reason in _BY_ITSELF:
-        return _BY_ITSELF[reason]
+    if reason in BY_ITSELF:
+        return BY_ITSELF[reason]
     if reason == "circuit_open":
         return f"`cadence logs {name}`, then `cadence circuit reset {name}`"
     if reason == "unreadable" or str(hold["detail"]).startswith("holds/"):

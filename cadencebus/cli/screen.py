@@ -143,7 +143,7 @@ def waiting(row: dict[str, Any], now: float) -> list[Cell]:
 
 
 def _hold(row: dict[str, Any], now: float) -> list[Cell]:
-    until = _until(row, now, "until released")
+    until = _until(row, now, "by itself" if row["reason"] in health.BY_ITSELF else "until released")
     return [row["scope"], Painted(row["reason"], "yellow"), until, safe(row["detail"])]
 
 

@@ -183,6 +183,7 @@ def _window(
 
 def _table(columns: Sequence[Column], rows: Sequence[tuple[Row, list[Cell]]], chosen: Row | None) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+    table.add_column("", width=1)
     for column in columns:
         table.add_column(
             column.title,
@@ -193,7 +194,8 @@ def _table(columns: Sequence[Column], rows: Sequence[tuple[Row, list[Cell]]], ch
         )
     for row, cells in rows:
         texts = [Text(*cell) if isinstance(cell, Painted) else Text(cell) for cell in cells]
-        table.add_row(*texts, style="reverse" if row == chosen else "")
+        # A sign as well: where there are no colours, nothing else shows it.
+        table.add_row("▸" if row == chosen else "", *texts, style="reverse" if row == chosen else "")
     return table
 
 

@@ -157,6 +157,7 @@ def test_dead_letters_are_retried_by_a_key(
     cadence("run", "--drain", "--quiet")
     screen = top()
     eventually(lambda: "cadence dead --cadence bad" in screen.read())
+    assert "▸" in screen.read(), "the chosen row is seen without colours, too"
     screen.press("R")
     eventually(lambda: "retry 1 dead letter of bad? (y/n)" in screen.read())
     screen.press("y")
