@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +14,10 @@ import pytest
 from cadencebus.session.launch import Launcher
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Cadence
     from tests.whole.conftest import Torture
 
+ROOT = Path(__file__).parents[2]
 QUICK = "settle: 200ms\ndefaults: {runner: command, backoff: [20ms], circuit: {failures: 0}}\n"
 # One of each kind: before a folder's sync, a claim, the start, the record, the commit, the final move.
 POINTS = ("enqueue:linkat:1", "consumer:fsync:9", "consumer:rename:6", "consumer:sendmsg:2")
@@ -70,6 +73,24 @@ def test_what_a_kill_left_of_a_follow_up_does_not_pass_for_it(home: Path, cadenc
     (home / "state" / "tmp" / child.name).write_text("")
     assert cadence("run", "--drain").returncode == 0
     assert child.exists()
+
+
+def test_a_drain_waits_for_a_follow_up_that_no_event_told_of(home: Path, cadence: Cadence) -> None:
+    """On a loaded machine the event came after the consumer had found that nothing was left."""
+    (home / "cadence.yaml").write_text(QUICK)
+    (home / "prompts" / "works.md").write_text('---\ncommand: ["true"]\nthen: after\n---\nHello\n')
+    (home / "prompts" / "after.md").write_text('---\ncommand: ["true"]\n---\nHello\n')
+    cadence("enqueue", "works")
+    deaf = (
+        "from cadencebus.cli.main import main; from cadencebus.daemon.wakeups import Wakeups; "
+        "Wakeups.start = Wakeups.stop = lambda self: None; raise SystemExit(main(['run', '--drain']))"
+    )
+    environment = {**os.environ, "CADENCE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", deaf], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(home.glob("state/done/*/*-after-*.json")), list(home.glob("state/inbox/*"))
 
 
 def test_a_tick_that_waited_for_its_time_is_told_of_as_accepted(home: Path, cadence: Cadence) -> None:
