@@ -40,6 +40,9 @@ def write(sections: Mapping[str, Sequence[Figure]]) -> None:
     """Put the newest tables into docs/performance.md, and draw the plot."""
     text = PAGE.read_text(encoding="utf-8")
     before, after = text[: text.index(_BEGIN)], text[text.index(_END) :]
+    # A mode that was not measured keeps its table.
+    _, *kept = text[text.index(_BEGIN) : text.index(_END)].split("### ")
+    tables = {part.split("\n", 1)[0]: f"### {part.strip()}" for part in kept}
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     parts = [_BEGIN, f"Measured on {machine}, Python {platform.python_version()}."]
     for name, figures in sections.items():
@@ -47,10 +50,10 @@ def write(sections: Mapping[str, Sequence[Figure]]) -> None:
             f"| {one.says} | {_short(one.value)} {one.unit} | {one.promise} |".replace("  |", " |")
             for one in figures
         ]
-        parts.append(
-            "\n".join([f"### {name}", "", "| what | measured | promised |", "| --- | --- | --- |", *rows])
+        tables[name] = "\n".join(
+            [f"### {name}", "", "| what | measured | promised |", "| - | - | - |", *rows]
         )
-    PAGE.write_text(before + "\n\n".join(parts) + "\n\n" + after, encoding="utf-8")
+    PAGE.write_text(before + "\n\n".join([*parts, *tables.values()]) + "\n\n" + after, encoding="utf-8")
     points = [
         (int(one.name.removeprefix("tick_ms_")), one.value)
         for one in sections.get("flat", ())

@@ -61,7 +61,7 @@ def _per_tick(waiting: int, measured: int) -> float:
 
 def runs(*, short: bool) -> list[Figure]:
     """`true` as often as it goes, two at a time: the bus, a hand-written durable loop, xargs; in turn."""
-    count, rounds = (120, 2) if short else (600, 5)
+    count, rounds = (120, 2) if short else (600, 3)
     ours, hand, xargs = [], [], []
     for _ in range(rounds):
         ours.append(_by_the_bus(count))
