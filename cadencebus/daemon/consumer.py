@@ -89,7 +89,7 @@ class Consumer:
         self._rescan_at = self.gear.clock.monotonic() + RESCAN
         await prime(self.gear, self.gates)
         self.presence.snapshot_circuits()
-        running = [tick.name.file for tick, _, _ in adoptees]
+        running = (tick.name.file for tick, _, _ in adoptees)
         unfinished = [*self.index.names(), *self.calendar.names(), *running]
         self.crew.take_on(retell_beside(self.gear, unfinished))
 
@@ -214,10 +214,10 @@ class Consumer:
             ),
         )
 
-    def _absorb(self, boarded: Boarded) -> None:
+    def _absorb(self, boarded: Boarded) -> asyncio.Task[None]:
         """Let a run that has just started stand for the equal ticks that wait now."""
-        if boarded.cadence.overlap == "coalesce" and not boarded.guard:
-            self.crew.take_on(self.sideline.absorb(boarded, self.index.take_fresh(boarded.cadence.name)))
+        fresh = self.index.take_fresh(boarded.cadence.name)
+        return self.crew.take_on(self.sideline.absorb(boarded, fresh))
 
     def _skip_what_came(self) -> None:
         """`overlap: skip`: what came during a run is finished without one."""

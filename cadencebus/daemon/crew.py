@@ -16,11 +16,12 @@ class Crew:
         self._failed = failed
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take_on(self, work: Coroutine[object, object, None]) -> None:
-        """Begin a piece of work."""
+    def take_on(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Begin a piece of work; whoever has to may wait for its end."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._reaped)
+        return task
 
     def _reaped(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -21,7 +21,7 @@ _HOLD = "bus.disk_full.json"
 class Disk:
     """Knows whether the state folder takes files, and lets everybody wait until it does."""
 
-    def __init__(self, gear: Gear, spawn: Callable[[Any], None], back: Callable[[], None]) -> None:
+    def __init__(self, gear: Gear, spawn: Callable[[Any], object], back: Callable[[], None]) -> None:
         self._gear = gear
         self._spawn = spawn
         self._back = back

@@ -39,6 +39,8 @@ class Flight:
         # What became of the tick where no run was settled: the index wants to know.
         self.returned = False
         self.guard_passed = False
+        # Its end must name all that it stood for: setting many aside may take longer than the run.
+        self._absorbing: asyncio.Task[None] | None = None
         # Whether a worker thread is between two of its renames: leaving waits for that.
         self.critical = True
 
@@ -48,7 +50,12 @@ class Flight:
         return self.boarded is not None and self.settlement is None
 
     async def fly(
-        self, *, stopped: Callable[[], bool], probe: bool, guard: bool, absorb: Callable[[Boarded], None]
+        self,
+        *,
+        stopped: Callable[[], bool],
+        probe: bool,
+        guard: bool,
+        absorb: Callable[[Boarded], asyncio.Task[None]],
     ) -> None:
         """Claim, start, watch, settle; raises OSError where the state folder refuses, the tick being safe."""
         try:
@@ -59,7 +66,8 @@ class Flight:
             return
         if self.boarded is None:
             return
-        absorb(self.boarded)
+        if self.cadence.overlap == "coalesce" and not guard:
+            self._absorbing = absorb(self.boarded)
         if self.cadence.overlap == "skip":
             # What came between claim and start is not to run.
             self._gear.wake()
@@ -150,8 +158,10 @@ class Flight:
         vigil = Vigil(self._gear, boarded, adopted=adopted)
         self.critical = False
         report = await vigil.until_it_ends(self._make_room)
-        self.critical = True
         self._make_room()
+        if self._absorbing is not None:
+            await asyncio.wait([self._absorbing])
+        self.critical = True
         while True:
             try:
                 await asyncio.to_thread(self._settle, boarded, report)

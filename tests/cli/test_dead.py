@@ -93,6 +93,21 @@ def test_what_a_dead_run_had_absorbed_comes_back_too(
     assert set(json.loads(ended.stdout)["retried_as"]) == set(back)
 
 
+def test_a_letter_names_all_that_its_run_had_absorbed_however_soon_it_died(
+    cadence: Cadence, define: Define, ticks: Ticks
+) -> None:
+    """Setting many aside takes longer than a command that fails at once: its end must wait for that."""
+    define("bad", "exit 3", retries=0)
+    lines = '{"cadence": "bad", "payload": {"n": 1}}\n' * 900
+    ids = cadence("enqueue", "--batch", "-", "--json", stdin=lines).stdout
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    (letter,) = ticks("dead").values()
+    assert len(letter["outcome"]["absorbed"]) == 899
+    assert {letter["id"], *letter["outcome"]["absorbed"]} == {
+        json.loads(line)["id"] for line in ids.splitlines()
+    }
+
+
 def test_a_retry_that_a_crash_cut_in_two_makes_no_second_tick(
     home: Path, cadence: Cadence, die: Callable[..., str], define: Define, ticks: Ticks
 ) -> None:
