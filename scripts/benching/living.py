@@ -75,5 +75,10 @@ def restart(*, short: bool) -> list[Figure]:
         Figure("restart_s", seconds, "s", f"from start to the first tick done {says}", most=6.0),
         Figure("restart_mib", peak, "MiB", f"memory at its highest {says}", most=350),
         Figure("waiting_mib", mib, "MiB", f"memory, stopped, {says}"),
-        Figure("waiting_cpu_percent", resting, "%", f"CPU of one core, stopped, {says}"),
+        Figure(
+            "waiting_cpu_percent",
+            resting,
+            "%",
+            f"CPU of one core just after such a start (the journal is made up), {says}",
+        ),
     ]
