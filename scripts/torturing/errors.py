@@ -162,7 +162,11 @@ def _consumer(ground: Ground, plan: str) -> list[str]:
     faults = audit.kept(ground)
     if "Traceback" in ground.said:
         faults.append(f"traceback: {ground.said[-600:]}")
-    elif process.returncode == os.EX_TEMPFAIL and ":prompts:" in plan and plan.endswith(":held"):
+    elif (
+        process.returncode == os.EX_TEMPFAIL
+        and plan.endswith(":held")
+        and "unreadable: prompts/" in ground.said
+    ):
         # A drain says which prompts it can't read and ends: waiting for a person is not its business.
         pass
     elif process.returncode and (_had_begun(ground) or process.returncode not in _TRUE_ANSWERS):
