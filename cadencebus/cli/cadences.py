@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, reasons
-from cadencebus.cli.forecast import schedule_of
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Cell, Column, Output, Painted, painted, safe
 from cadencebus.clock import rfc3339
+from cadencebus.desk import clockface, reasons
+from cadencebus.desk.forecast import schedule_of
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Cell, Column, Output, Painted, painted, safe
 from cadencebus.errors import CadenceError
 from cadencebus.model.foreign import mapping
 from cadencebus.policy import spoken
 from cadencebus.policy.admit import Wait
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence cadences
   cadence cadences --json | jq -r '.[] | select(.state != "well") | .name'"""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup import programs
-from cadencebus.cli import crowding, reasons
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Column, Output, Painted
+from cadencebus.desk import crowding, reasons
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Column, Output, Painted
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.settings import Settings
@@ -20,7 +20,7 @@ from cadencebus.store.heartbeat import FILE as HEARTBEAT
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.model.cadence import Cadence
     from cadencebus.store.paths import Home
 

@@ -6,20 +6,19 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, doorman, holding
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Cell, Column, Output, painted
-from cadencebus.cli.telling import tell
+from cadencebus.desk import clockface, doorman, holding
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Cell, Column, Output, painted
+from cadencebus.desk.telling import tell
 from cadencebus.errors import Usage
 from cadencebus.model import strictjson
-from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, on_cadence
 from cadencebus.policy import circuit as breaker
 from cadencebus.store import files
 from cadencebus.store.memory import Memory
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence circuit
@@ -49,24 +48,9 @@ def main(words: list[str], context: Context) -> int:
     return _reset(context, asked.name)
 
 
-def circuits(home: Home, now: float) -> list[dict[str, Any]]:
-    """Every circuit that is not closed: open while its hold stands, then half-open."""
-    memory, rows = Memory(home), []
-    holds = {one.file: one.hold for one in holding.held(home, now)}
-    for name in memory.names():
-        circuit = mapping(memory.load(name, now, mend=False).get("circuit"))
-        if not circuit:
-            continue
-        hold = holds.get(f"{on_cadence(name)}.circuit_open.json")
-        is_open = hold is not None and not hold.over(now)
-        facts = {key: circuit.get(key) for key in ("since", "until", "failures", "reason")}
-        rows.append({"cadence": name, "state": "open" if is_open else "half-open", **facts})
-    return rows
-
-
 def _list(context: Context, name: str | None) -> int:
     out, now = Output(context), time.time()
-    found = [row for row in circuits(context.home, now) if name in {None, row["cadence"]}]
+    found = [row for row in holding.circuits(context.home, now) if name in {None, row["cadence"]}]
     if out.json:
         out.document(found)
     elif found:
@@ -126,7 +110,7 @@ def _snapshot(home: Home, now: float) -> None:
     memory = Memory(home)
     open_now = {
         row["cadence"]: memory.load(row["cadence"], now, mend=False)["circuit"]
-        for row in circuits(home, now)
+        for row in holding.circuits(home, now)
         if row["state"] == "open"
     }
     picture = breaker.snapshot(open_now, now)

@@ -7,17 +7,17 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import crowding, reasons
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Column, Output, Painted
 from cadencebus.clock import rfc3339
+from cadencebus.desk import crowding, reasons
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Column, Output, Painted
 from cadencebus.errors import Usage
 from cadencebus.policy.collisions import Suggestion, Week, picture
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence collisions
   cadence collisions --limit 1               as if there were one slot

@@ -11,12 +11,12 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from cadencebus.cli import help as help_
-from cadencebus.cli.finding import STATES, WAITING, listing
-from cadencebus.cli.options import Parser
+from cadencebus.desk.finding import STATES, WAITING, listing
+from cadencebus.desk.options import Parser
 from cadencebus.errors import CadenceError
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence completion bash >> ~/.bashrc
   cadence completion zsh  > ~/.zfunc/_cadence

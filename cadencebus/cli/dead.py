@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import clockface, doorman, letters, revival, show
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.output import Cell, Column, Output, Painted, safe
-from cadencebus.cli.telling import tell
+from cadencebus.cli import show
+from cadencebus.desk import clockface, doorman, letters, revival
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.output import Cell, Column, Output, Painted, safe
+from cadencebus.desk.telling import tell
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
@@ -17,8 +18,8 @@ from cadencebus.store.tomb import TWINS
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from cadencebus.cli.context import Context
-    from cadencebus.cli.letters import Letter
+    from cadencebus.desk.context import Context
+    from cadencebus.desk.letters import Letter
 
 EXAMPLES = """  cadence dead                               what died, and of what
   cadence dead show 7f3k9q2m                 one letter in full

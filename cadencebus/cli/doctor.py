@@ -12,9 +12,9 @@ from cadencebus import __version__
 from cadencebus.checkup import examine
 from cadencebus.checkup.finding import Finding, found
 from cadencebus.checkup.patient import Patient
-from cadencebus.cli import doctor_waits
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output, Painted, safe
+from cadencebus.desk import doctor_waits
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output, Painted, safe
 from cadencebus.errors import CadenceError
 from cadencebus.store.paths import Home
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cadencebus.checkup.examine import Check
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence doctor             what is wrong, the worst first, each with what to type
   cadence doctor -v          and why it matters

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import ending, keeping
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.output import Output
+from cadencebus.desk import ending, keeping
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
 from cadencebus.store import installed
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence down             what runs goes on; the next consumer takes it over
   cadence down --kill      and what runs is ended; its ticks go back to the queue

@@ -9,13 +9,13 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import handling
-from cadencebus.cli.finding import find_waiting
-from cadencebus.cli.moments import parse_moment
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
-from cadencebus.cli.payload import payload_of
 from cadencebus.clock import rfc3339
+from cadencebus.desk import handling
+from cadencebus.desk.finding import find_waiting
+from cadencebus.desk.moments import parse_moment
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
+from cadencebus.desk.payload import payload_of
 from cadencebus.errors import BadData, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
@@ -24,8 +24,8 @@ from cadencebus.store.spool import Spool
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from cadencebus.cli.context import Context
-    from cadencebus.cli.finding import Found
+    from cadencebus.desk.context import Context
+    from cadencebus.desk.finding import Found
 
 EXAMPLES = """  cadence edit 7f3k                        its JSON in $VISUAL or $EDITOR
   cadence edit 7f3k --priority 1 --set week=48

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import sys
 
-from cadencebus.cli import doorman
+from cadencebus.desk import doorman
 from cadencebus.errors import BadData, Usage
 from cadencebus.store import inlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 HELP = """usage: cadence enqueue NAME [--payload JSON|@FILE|-] [--set k=v …] [--in 10m|--at TIME]
@@ -61,7 +61,7 @@ def main(words: list[str], context: Context) -> int:
         sys.stdout.write(HELP)
         return 0
     if "batch" in options:
-        from cadencebus.cli.batch import put_batch  # noqa: PLC0415 - not on the fast path
+        from cadencebus.desk.batch import put_batch  # noqa: PLC0415 - not on the fast path
 
         if names or len(options) > 1:
             raise Usage("--batch goes alone: each line says for itself what the other options would")
@@ -136,7 +136,7 @@ def _members(options: dict[str, list[str]]) -> tuple[str, float | None]:
     if "force" in options:
         more += ', "force": true'
     if "payload" in options or "set" in options:
-        from cadencebus.cli.payload import payload_of  # noqa: PLC0415 - only where there is one
+        from cadencebus.desk.payload import payload_of  # noqa: PLC0415 - only where there is one
 
         more += f', "payload": {payload_of(options)}'
     if "key" in options:
@@ -145,7 +145,7 @@ def _members(options: dict[str, list[str]]) -> tuple[str, float | None]:
         more += f', "key": {json.dumps(options["key"][-1])}'
     not_before = None
     if "in" in options or "at" in options or "ttl" in options:
-        from cadencebus.cli.moments import expiry, moment  # noqa: PLC0415 - only where there is one
+        from cadencebus.desk.moments import expiry, moment  # noqa: PLC0415 - only where there is one
 
         not_before = moment(options)
         more += expiry(options)

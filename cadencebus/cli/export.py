@@ -10,14 +10,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus import __version__
-from cadencebus.cli.finding import names
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output, safe
+from cadencebus.desk.finding import names
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output, safe
 from cadencebus.errors import CantCreate, Usage
 from cadencebus.store import files, fitness, lock, packing
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.packing import Packed
     from cadencebus.store.paths import Home
 

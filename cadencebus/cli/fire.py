@@ -7,10 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.bus import Maker
-from cadencebus.cli import doorman, estimate, following, reasons, wait
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
-from cadencebus.cli.payload import payload_of
+from cadencebus.cli import wait
+from cadencebus.desk import doorman, estimate, following, reasons
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
+from cadencebus.desk.payload import payload_of
 from cadencebus.errors import TryLater, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.duration import parse_duration, spell_duration
@@ -20,7 +21,7 @@ from cadencebus.store import inlet
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence fire brief
   cadence fire brief --wait && less out/brief.md

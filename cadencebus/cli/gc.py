@@ -6,11 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
-from cadencebus.cli.telling import tell
 from cadencebus.daemon import housekeeping
 from cadencebus.daemon.tidying import Tidying
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
+from cadencebus.desk.telling import tell
 from cadencebus.errors import TryLater
 from cadencebus.policy.retention import Trust, trust
 from cadencebus.store import archive
@@ -18,7 +18,7 @@ from cadencebus.store.config import load_settings
 from cadencebus.store.paths import FOLDERS
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence gc --dry-run       what would go

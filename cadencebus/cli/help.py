@@ -9,12 +9,12 @@ import os
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence help               what there is to read
   cadence help producers     docs/producers.md

@@ -6,13 +6,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import chronicle, clockface
-from cadencebus.cli.options import Parser, a_count, a_duration
-from cadencebus.cli.output import Cell, Column, Output, Painted, painted, safe
+from cadencebus.desk import chronicle, clockface
+from cadencebus.desk.options import Parser, a_count, a_duration
+from cadencebus.desk.output import Cell, Column, Output, Painted, painted, safe
 from cadencebus.model.duration import spell_duration
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence history
   cadence history --cadence brief --since 30d

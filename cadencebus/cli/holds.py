@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import clockface, holding
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Cell, Column, Output, Painted
+from cadencebus.desk import clockface, holding
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Cell, Column, Output, Painted
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence holds
   cadence holds --json | jq -r '.[] | select(.until == null) | .file'"""

@@ -6,9 +6,9 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from cadencebus.cli.export import spell
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output, safe
-from cadencebus.cli.telling import tell
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output, safe
+from cadencebus.desk.telling import tell
 from cadencebus.errors import NoSuch
 from cadencebus.store import fitness
 from cadencebus.store.prompts import Prompts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence import bus.jsonl
   cadence import bus.jsonl --dry-run

@@ -6,13 +6,13 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.store import fitness, making
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence init my-bus
   cd my-bus && cadence enqueue hello && cadence run --drain"""

@@ -8,9 +8,9 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import agreement, native, orders
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
+from cadencebus.desk import agreement, native, orders
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, Misconfigured, TryLater
 from cadencebus.store import fitness, installed, producers
 from cadencebus.store.scheduled import producers_of
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
 
-    from cadencebus.cli.context import Context
-    from cadencebus.cli.orders import Obeyed
+    from cadencebus.desk.context import Context
+    from cadencebus.desk.orders import Obeyed
     from cadencebus.store.installed import Change, Record
     from cadencebus.store.paths import Home
     from cadencebus.store.scheduled import Scheduled

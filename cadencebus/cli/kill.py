@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import ending
-from cadencebus.cli.finding import WAITING, Found, find, listing
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.output import Output
+from cadencebus.desk import ending
+from cadencebus.desk.finding import WAITING, Found, find, listing
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch, TryLater, Usage
 from cadencebus.model.naming import is_cadence
 from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence kill 7f3k9q2m

@@ -7,10 +7,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.finding import WAITING, Found, find, listing
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
-from cadencebus.cli.reasons import settings_of
+from cadencebus.desk.finding import WAITING, Found, find, listing
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
+from cadencebus.desk.reasons import settings_of
 from cadencebus.errors import NoSuch
 from cadencebus.model.legible import clean
 from cadencebus.model.naming import is_cadence
@@ -23,7 +23,7 @@ from cadencebus.streams.render import render
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
     from cadencebus.store.runs import RunFolder
 

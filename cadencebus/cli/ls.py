@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface
-from cadencebus.cli.finding import STATES, Found, folders, listing, name_in, names
-from cadencebus.cli.options import Parser, a_count
-from cadencebus.cli.output import Cell, Column, Output, painted, safe
 from cadencebus.clock import parse_stamp
+from cadencebus.desk import clockface
+from cadencebus.desk.finding import STATES, Found, folders, listing, members_of, name_in, names
+from cadencebus.desk.options import Parser, a_count
+from cadencebus.desk.output import Cell, Column, Output, painted, safe
 from cadencebus.model.naming import SUFFIX
-from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence ls                      all that waits, runs or has ended
@@ -57,14 +56,6 @@ def main(words: list[str], context: Context) -> int:
         out.table(COLUMNS, rows)
     _remark(out, home, states, asked.cadence, len(rows))
     return 0
-
-
-def members_of(home: Home, found: Found) -> dict[str, Any]:
-    """What the tick's file says; its name alone where it says nothing readable."""
-    try:
-        return load_object(f"{home.state}/{found.place}")
-    except (OSError, ValueError):
-        return {"id": found.name.id, "cadence": found.name.cadence}
 
 
 def _limited(ticks: Iterator[Found], limit: int | None) -> Iterator[Found]:

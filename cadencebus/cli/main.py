@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cadencebus.cli.context import Context
+from cadencebus.desk.context import Context
 from cadencebus.errors import CadenceError, Usage
 
 TYPE_CHECKING = False

@@ -7,11 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, health
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
-from cadencebus.cli.picture import picture
 from cadencebus.clock import day
+from cadencebus.desk import clockface, health
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
+from cadencebus.desk.picture import picture
 from cadencebus.errors import CantCreate, Usage
 from cadencebus.model.foreign import amount
 from cadencebus.model.legible import clean
@@ -21,7 +21,7 @@ from cadencebus.store.memory import Memory
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence metrics

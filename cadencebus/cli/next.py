@@ -6,17 +6,17 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import clockface, reasons
-from cadencebus.cli.forecast import MANY, Upcoming, upcoming
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Cell, Column, Output, Painted
+from cadencebus.desk import clockface, reasons
+from cadencebus.desk.forecast import MANY, Upcoming, upcoming
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Cell, Column, Output, Painted
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
 from cadencebus.store import files, lock
 from cadencebus.store.zone import local_zone
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence next
   cadence next --hours 168                   a week

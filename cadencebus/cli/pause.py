@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import clockface, doorman, holding
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.output import Output
+from cadencebus.desk import clockface, doorman, holding
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch, Usage
 from cadencebus.model.hold import BUS, OPERATOR, Hold, on_cadence, on_credentials
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence pause                              the whole bus, until `cadence resume`
   cadence pause brief --for 2h --reason "reviewing its prompt"

@@ -6,15 +6,15 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
 from cadencebus.clock import rfc3339
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.errors import BadData, Misconfigured
 from cadencebus.model import strictjson
 from cadencebus.store import files
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence proof "wrote out/triage.md: 12 messages, 3 need an answer"
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, ending, keeping
-from cadencebus.cli.finding import listing
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Column, Output, Painted, safe
 from cadencebus.daemon import supervision
+from cadencebus.desk import clockface, ending, keeping
+from cadencebus.desk.finding import listing
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Column, Output, Painted, safe
 from cadencebus.session import usage
 from cadencebus.store import lock
 from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
-    from cadencebus.cli.output import Cell
+    from cadencebus.desk.context import Context
+    from cadencebus.desk.output import Cell
     from cadencebus.session.usage import Usage
     from cadencebus.store.paths import Home
     from cadencebus.store.runs import RunFolder

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import keeping, native, up
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
+from cadencebus.cli import up
+from cadencebus.desk import keeping, native
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
 from cadencebus.store import fitness, installed
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence restart                            after an upgrade, or a change of the environment
   pip install -U cadencebus && cadence restart"""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import doorman, holding, reasons
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
+from cadencebus.desk import doorman, holding, reasons
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.errors import CadenceError, Usage
 from cadencebus.model.hold import BUS, on_cadence, on_credentials
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence resume                     the whole bus

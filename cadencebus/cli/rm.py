@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import handling
-from cadencebus.cli.finding import find_waiting
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
+from cadencebus.desk import handling
+from cadencebus.desk.finding import find_waiting
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence rm 7f3k9q2m
   cadence rm 7f3k --reason "superseded by the evening run"

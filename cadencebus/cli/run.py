@@ -8,11 +8,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli.options import Parser, a_count, a_duration
-from cadencebus.cli.output import safe
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.loop import Mode, run
+from cadencebus.desk.options import Parser, a_count, a_duration
+from cadencebus.desk.output import safe
 from cadencebus.errors import TryLater, Usage
 from cadencebus.store import fitness
 from cadencebus.store.lock import ConsumerLock
@@ -21,7 +21,7 @@ from cadencebus.store.yamltext import BadYAML, load
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence run                     until SIGTERM; sessions go on, the next consumer adopts them

@@ -7,12 +7,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, reasons
-from cadencebus.cli.finding import WAITING, Found, find
-from cadencebus.cli.ls import members_of
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Cell, Output, Painted, painted, safe
-from cadencebus.cli.story import Story
+from cadencebus.desk import clockface, reasons
+from cadencebus.desk.finding import WAITING, Found, find, members_of
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Cell, Output, Painted, painted, safe
+from cadencebus.desk.story import Story
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.legible import clean
 from cadencebus.store import files, runs
@@ -20,7 +19,7 @@ from cadencebus.store import files, runs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence show 7f3k9q2m

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
-from cadencebus.cli.telling import tell
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
+from cadencebus.desk.telling import tell
 from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence stop
   cadence start"""

@@ -6,10 +6,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import chronicle, plot
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.output import Cell, Column, Output, Painted
 from cadencebus.clock import day, parse_rfc3339
+from cadencebus.desk import chronicle, plot
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.output import Cell, Column, Output, Painted
 from cadencebus.model.duration import spell_duration
 from cadencebus.policy.figures import Figures, Spread, sparkline, summed
 from cadencebus.store import rollups
@@ -17,7 +17,7 @@ from cadencebus.store import rollups
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence stats

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import health, screen
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output, safe
-from cadencebus.cli.picture import picture
+from cadencebus.desk import health, screen
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output, safe
+from cadencebus.desk.picture import picture
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence status
   cadence status --check             for monitoring: silent and 0 when well, else 1 and the reasons

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import ending
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.output import Output
-from cadencebus.cli.telling import tell
 from cadencebus.clock import rfc3339
+from cadencebus.desk import ending
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.output import Output
+from cadencebus.desk.telling import tell
 from cadencebus.errors import TryLater
 from cadencebus.store import files
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence stop           nothing new is claimed or started, not even forced; what runs goes on

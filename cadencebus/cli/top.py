@@ -8,17 +8,17 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli.fullscreen import Ended, Fullscreen
-from cadencebus.cli.grips import Grips
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.picture import Camera
-from cadencebus.cli.topview import SORTS, Drawing, Row, View
+from cadencebus.desk.fullscreen import Ended, Fullscreen
+from cadencebus.desk.grips import Grips
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.picture import Camera
+from cadencebus.desk.topview import SORTS, Drawing, Row, View
 from cadencebus.errors import CadenceError, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence top                    then ? for the keys

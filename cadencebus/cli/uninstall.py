@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import agreement, native, orders
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
+from cadencebus.desk import agreement, native, orders
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, TryLater
 from cadencebus.store import installed, producers
 from cadencebus.units.plan import MANAGERS, Plan
@@ -14,7 +14,7 @@ from cadencebus.units.plan import MANAGERS, Plan
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.installed import Change, Record
     from cadencebus.store.paths import Home
     from cadencebus.units.activation import Order

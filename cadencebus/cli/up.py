@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, keeping, native
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output
 from cadencebus.daemon import supervision
+from cadencebus.desk import clockface, keeping, native
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output
 from cadencebus.store import fitness, installed
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
-    from cadencebus.cli.keeping import Up
+    from cadencebus.desk.context import Context
+    from cadencebus.desk.keeping import Up
     from cadencebus.store.installed import Record
     from cadencebus.store.paths import Home
 

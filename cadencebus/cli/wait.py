@@ -8,16 +8,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli.finding import Found, find, listing
-from cadencebus.cli.options import Parser
-from cadencebus.cli.output import Output, painted, safe
+from cadencebus.desk.finding import Found, find, listing
+from cadencebus.desk.options import Parser
+from cadencebus.desk.output import Output, painted, safe
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
 WELL = frozenset({"ok", "skipped", "absorbed", "duplicate"})

@@ -27,9 +27,10 @@ FLOORS = {
     "cadencebus.session": 5,
     "cadencebus.daemon": 6,
     "cadencebus.checkup": 7,
-    "cadencebus.cli": 8,
-    "cadencebus.cli.main": 9,
-    "cadencebus.__main__": 10,
+    "cadencebus.desk": 8,
+    "cadencebus.cli": 9,
+    "cadencebus.cli.main": 10,
+    "cadencebus.__main__": 11,
 }
 
 # The package's front door opens upwards, and only when somebody knocks.
@@ -39,7 +40,7 @@ FRONT_DOOR = ("cadencebus", "cadencebus.bus")
 LIBRARIES = {
     "cronsim": ("cadencebus.policy.timetable",),
     "psutil": ("cadencebus.session", "cadencebus.store.fitness"),
-    "rich": ("cadencebus.cli",),
+    "rich": ("cadencebus.cli", "cadencebus.desk"),
     "tenacity": ("cadencebus.policy.backoff",),
     "watchdog": ("cadencebus.daemon.wakeups",),
     "yaml": ("cadencebus.store.yamltext",),

@@ -10,7 +10,7 @@ import pytest
 from cadencebus.checkup.finding import Finding
 from cadencebus.checkup.patient import Patient
 from cadencebus.cli import doctor
-from cadencebus.cli.context import Context
+from cadencebus.desk.context import Context
 
 if TYPE_CHECKING:
     from pathlib import Path

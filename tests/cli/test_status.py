@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.cli.picture import picture
+from cadencebus.desk.picture import picture
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:

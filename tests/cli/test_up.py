@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.cli import keeping
 from cadencebus.cli import ps as verb
 from cadencebus.daemon import supervision
+from cadencebus.desk import keeping
 from cadencebus.session import lineage, reap
 from cadencebus.store import lock
 from cadencebus.store.paths import Home

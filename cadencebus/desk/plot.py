@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.output import Cell, Painted
+from cadencebus.desk.output import Cell, Painted
 from cadencebus.model.duration import spell_duration
 from cadencebus.policy.figures import Figures, sparkline, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cadencebus.cli.output import Output
+    from cadencebus.desk.output import Output
 
 _HEIGHT = 8
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_stamp
 from cadencebus.errors import NoSuch, Usage
 from cadencebus.model.naming import Name, is_id, parse_deferred, parse_name
+from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -121,3 +122,11 @@ def find_waiting(home: Home, part: str) -> Found:
     raise NoSuch(
         f"{found.name.id} does not wait any more: {said}", next_step=f"cadence {verb} {found.name.random}"
     )
+
+
+def members_of(home: Home, found: Found) -> dict[str, Any]:
+    """What the tick's file says; its name alone where it says nothing readable."""
+    try:
+        return load_object(f"{home.state}/{found.place}")
+    except (OSError, ValueError):
+        return {"id": found.name.id, "cadence": found.name.cadence}

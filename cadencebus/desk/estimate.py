@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import clockface
-from cadencebus.cli.finding import listing
+from cadencebus.desk import clockface
+from cadencebus.desk.finding import listing
 from cadencebus.model.foreign import mapping
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
-    from cadencebus.cli.finding import Found
-    from cadencebus.cli.reasons import Reasons
+    from cadencebus.desk.finding import Found
+    from cadencebus.desk.reasons import Reasons
     from cadencebus.policy.admit import Wait
 
 # Waits that end when some run does: of the same cadence, or of any.

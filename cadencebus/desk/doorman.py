@@ -20,7 +20,7 @@ def known(home: Home, name: str) -> None:
     try:
         os.stat(home.prompt(name))
     except FileNotFoundError:
-        from cadencebus.cli.nearest import no_such_cadence  # noqa: PLC0415 - only for a mistake
+        from cadencebus.desk.nearest import no_such_cadence  # noqa: PLC0415 - only for a mistake
 
         error = no_such_cadence(home, name)
         if error is not None:

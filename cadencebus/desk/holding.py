@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cadencebus.cli.finding import names
-from cadencebus.cli.reasons import settings_of
-from cadencebus.cli.telling import tell
 from cadencebus.clock import rfc3339
+from cadencebus.desk.finding import names
+from cadencebus.desk.reasons import settings_of
+from cadencebus.desk.telling import tell
 from cadencebus.errors import IOTrouble
-from cadencebus.model.hold import OPERATOR, Hold, hold_of
+from cadencebus.model.foreign import mapping
+from cadencebus.model.hold import OPERATOR, Hold, hold_of, on_cadence
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.holds import Holds
+from cadencebus.store.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +51,21 @@ def held(home: Home, now: float) -> list[Held]:
         if hold is not None:
             found.append(Held(file, hold))
     return found
+
+
+def circuits(home: Home, now: float) -> list[dict[str, Any]]:
+    """Every circuit that is not closed: open while its hold stands, then half-open."""
+    memory, rows = Memory(home), []
+    holds = {one.file: one.hold for one in held(home, now)}
+    for name in memory.names():
+        circuit = mapping(memory.load(name, now, mend=False).get("circuit"))
+        if not circuit:
+            continue
+        hold = holds.get(f"{on_cadence(name)}.circuit_open.json")
+        is_open = hold is not None and not hold.over(now)
+        facts = {key: circuit.get(key) for key in ("since", "until", "failures", "reason")}
+        rows.append({"cadence": name, "state": "open" if is_open else "half-open", **facts})
+    return rows
 
 
 def shared(home: Home, word: str) -> str | None:

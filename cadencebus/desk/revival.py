@@ -10,10 +10,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli.finding import folders, name_in, names
-from cadencebus.cli.letters import Letter, take_out
-from cadencebus.cli.telling import tell
 from cadencebus.clock import stamp
+from cadencebus.desk.finding import folders, name_in, names
+from cadencebus.desk.letters import Letter, take_out
+from cadencebus.desk.telling import tell
 from cadencebus.errors import BadData
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR

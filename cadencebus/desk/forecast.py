@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli.finding import listing
-from cadencebus.cli.reasons import Reasons
 from cadencebus.clock import rfc3339
+from cadencebus.desk.finding import listing
+from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError
 from cadencebus.model.rule import Rule, rule_of
 from cadencebus.policy import spoken

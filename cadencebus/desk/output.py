@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 # What a word means, as a colour; words that mean nothing special have none.
 COLOURS = {

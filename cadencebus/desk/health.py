@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cadencebus
-from cadencebus.cli import clockface
 from cadencebus.daemon import supervision
+from cadencebus.desk import clockface
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.hold import UNTIL_RELEASED
 

@@ -6,9 +6,9 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import ending, holding, letters, revival
-from cadencebus.cli.finding import find
-from cadencebus.cli.reasons import settings_of
+from cadencebus.desk import ending, holding, letters, revival
+from cadencebus.desk.finding import find
+from cadencebus.desk.reasons import settings_of
 from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, on_cadence
 from cadencebus.store import runs

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface
-from cadencebus.cli.finding import Found, find, listing
-from cadencebus.cli.ls import members_of
+from cadencebus.desk import clockface
+from cadencebus.desk.finding import Found, find, listing, members_of
 from cadencebus.errors import NoSuch
 from cadencebus.model.foreign import mapping
 from cadencebus.model.naming import RAW

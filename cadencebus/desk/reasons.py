@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import clockface
-from cadencebus.cli.finding import Found, name_in, names
-from cadencebus.cli.shelf import Shelf
+from cadencebus.desk import clockface
+from cadencebus.desk.finding import Found, name_in, names
+from cadencebus.desk.shelf import Shelf
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence
 from cadencebus.model.naming import parse_name

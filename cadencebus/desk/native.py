@@ -11,8 +11,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import keeping, orders
 from cadencebus.daemon import supervision
+from cadencebus.desk import keeping, orders
 from cadencebus.errors import IOTrouble, Misconfigured
 from cadencebus.session import lineage
 from cadencebus.store import lock, producers
@@ -24,7 +24,7 @@ from cadencebus.units.plan import consumer_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from cadencebus.cli.keeping import Up
+    from cadencebus.desk.keeping import Up
     from cadencebus.store.installed import Change
     from cadencebus.store.paths import Home
     from cadencebus.units.plan import Manager, Plan

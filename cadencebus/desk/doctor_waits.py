@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from cadencebus.checkup.examine import Check
 from cadencebus.checkup.finding import count, found
-from cadencebus.cli import clockface, holding
-from cadencebus.cli.finding import listing, name_in, names
-from cadencebus.cli.letters import letter_of
-from cadencebus.cli.reasons import Reasons
 from cadencebus.clock import parse_stamp
+from cadencebus.desk import clockface, holding
+from cadencebus.desk.finding import listing, name_in, names
+from cadencebus.desk.letters import letter_of
+from cadencebus.desk.reasons import Reasons
 from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.policy.starvation import FOR_ROOM, STARVING
 

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.bus import Made, Maker
-from cadencebus.cli import doorman
-from cadencebus.cli.output import Output
 from cadencebus.clock import parse_rfc3339
+from cadencebus.desk import doorman
+from cadencebus.desk.output import Output
 from cadencebus.errors import BadData, CadenceError, NoSuch
 from cadencebus.model import strictjson
 from cadencebus.store import inlet
@@ -20,7 +20,7 @@ from cadencebus.store.prompts import Prompts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.cli.context import Context
+    from cadencebus.desk.context import Context
 
 # So many lines are named one by one in a warning; the rest is counted.
 _NAMED = 5

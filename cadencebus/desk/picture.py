@@ -7,13 +7,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cadencebus.cli import chronicle, clockface, forecast, holding
-from cadencebus.cli.circuit import circuits
-from cadencebus.cli.finding import Found, listing, name_in, names
-from cadencebus.cli.health import judge
-from cadencebus.cli.letters import letter_of
-from cadencebus.cli.reasons import Reasons
 from cadencebus.clock import day, parse_stamp, rfc3339
+from cadencebus.desk import chronicle, clockface, forecast, holding
+from cadencebus.desk.finding import Found, listing, name_in, names
+from cadencebus.desk.health import judge
+from cadencebus.desk.letters import letter_of
+from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError
 from cadencebus.model.foreign import amount
 from cadencebus.model.naming import parse_deferred
@@ -75,7 +74,7 @@ class Camera:
             "running": part("claimed/", lambda: _all_running(scene), _NONE),
             "queue": part("inbox/", lambda: _queue(scene), _NONE),
             "holds": part("holds/", lambda: _holds(home, now), _NONE),
-            "circuits": part("cadences/", lambda: circuits(home, now), _NONE),
+            "circuits": part("cadences/", lambda: holding.circuits(home, now), _NONE),
             "dead": part("dead/", lambda: keep("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
             "failures": part(
                 "events/", lambda: keep("failures", (home.events, today), lambda: _failures(home, now)), _NONE

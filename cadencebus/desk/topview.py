@@ -10,13 +10,13 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from cadencebus.cli import clockface, screen
-from cadencebus.cli.output import Cell, Painted, safe
+from cadencebus.desk import clockface, screen
+from cadencebus.desk.output import Cell, Painted, safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cadencebus.cli.output import Column
+    from cadencebus.desk.output import Column
 
 SORTS = ("oldest", "name", "ready")
 HELP = """

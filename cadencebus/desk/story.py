@@ -6,9 +6,9 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface
-from cadencebus.cli.finding import find
-from cadencebus.cli.output import Cell, Column, Painted, safe
+from cadencebus.desk import clockface
+from cadencebus.desk.finding import find
+from cadencebus.desk.output import Cell, Column, Painted, safe
 from cadencebus.errors import CadenceError
 from cadencebus.model.duration import spell_duration
 from cadencebus.model.foreign import amount, mapping
@@ -17,7 +17,7 @@ from cadencebus.store import journal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cadencebus.cli.output import Output
+    from cadencebus.desk.output import Output
     from cadencebus.store.paths import Home
 
 COLUMNS = (Column("AT"), Column("AFTER", right=True), Column("WHAT"), Column("MORE", folds=True))

@@ -6,7 +6,7 @@ import difflib
 import sys
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.output import Painted
+from cadencebus.desk.output import Painted
 from cadencebus.errors import CantCreate, Usage
 from cadencebus.units.plan import CRONTAB
 from cadencebus.units.seal import Condition
@@ -14,7 +14,7 @@ from cadencebus.units.seal import Condition
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cadencebus.cli.output import Cell, Output
+    from cadencebus.desk.output import Cell, Output
     from cadencebus.store.installed import Change
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}

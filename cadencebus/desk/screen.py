@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface, health, reasons
-from cadencebus.cli.output import Cell, Column, Painted, safe
+from cadencebus.desk import clockface, health, reasons
+from cadencebus.desk.output import Cell, Column, Painted, safe
 from cadencebus.model.duration import spell_duration
 from cadencebus.policy.admit import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cadencebus.cli.output import Output
+    from cadencebus.desk.output import Output
 
 COLOURS = {health.WELL: "bold green", health.ILL: "bold red", health.CANT_TELL: "bold yellow"}
 _SIGNS = {health.ILL: "✗", health.CANT_TELL: "?", health.WELL: "!"}

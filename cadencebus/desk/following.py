@@ -8,14 +8,14 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.reasons import settings_of
+from cadencebus.desk.reasons import settings_of
 from cadencebus.store import runs
 from cadencebus.store.spool import Spool
 from cadencebus.streams.feed import Feed
 from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
-    from cadencebus.cli.output import Output
+    from cadencebus.desk.output import Output
     from cadencebus.model.naming import Name
     from cadencebus.store.paths import Home
     from cadencebus.store.runs import RunFolder

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.finding import listing
 from cadencebus.daemon.vigil import end_run
+from cadencebus.desk.finding import listing
 from cadencebus.session import launch
 from cadencebus.store import files, lock, runs
 
 if TYPE_CHECKING:
-    from cadencebus.cli.finding import Found
+    from cadencebus.desk.finding import Found
     from cadencebus.store.paths import Home
     from cadencebus.store.runs import RunFolder
 

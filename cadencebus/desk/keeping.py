@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from cadencebus.cli.options import Parser, a_duration
-from cadencebus.cli.output import safe
 from cadencebus.clock import rfc3339
 from cadencebus.daemon import supervision
+from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.output import safe
 from cadencebus.errors import CadenceError, NotPermitted, TryLater
 from cadencebus.policy import upkeep
 from cadencebus.session import identity, lineage

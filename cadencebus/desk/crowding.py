@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli.forecast import schedules
+from cadencebus.desk.forecast import schedules
 from cadencebus.errors import CadenceError
 from cadencebus.model.foreign import mapping
 from cadencebus.policy.collisions import DAYS, UNMEASURED, Load, Pileup, Week, week_of
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from cadencebus.cli.forecast import Schedule
-    from cadencebus.cli.reasons import Reasons
+    from cadencebus.desk.forecast import Schedule
+    from cadencebus.desk.reasons import Reasons
 
 # What a run may be weighed by: the key of the cadence's measured averages.
 WEIGHTS = {"duration": None, "turns": "turns", "money": "usd"}

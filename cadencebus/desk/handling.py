@@ -11,8 +11,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.cli.telling import tell
 from cadencebus.clock import day, rfc3339
+from cadencebus.desk.telling import tell
 from cadencebus.errors import BadData, NoSuch, TryLater
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import files, inlet
@@ -20,7 +20,7 @@ from cadencebus.store import files, inlet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cadencebus.cli.finding import Found
+    from cadencebus.desk.finding import Found
     from cadencebus.store.spool import Spool
 
 CANCELLED = "cancelled"

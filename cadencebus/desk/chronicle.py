@@ -8,8 +8,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.cli import clockface
 from cadencebus.clock import day
+from cadencebus.desk import clockface
 from cadencebus.model.foreign import amount, mapping
 from cadencebus.policy.figures import WELL
 from cadencebus.store import journal

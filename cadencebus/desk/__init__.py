@@ -1,0 +1,1 @@
+"""What the verbs share: finding a tick, changing it, telling why it waits."""
