@@ -32,19 +32,36 @@ def main(words: list[str], context: Context) -> int:
     )
     asked = parser.parse_args(words)
     home, out = context.home, Output(context)
-    pid = keeping.bring_down(home)
+    was = keeping.bring_down(home)
     killed, left = (
         ending.end_all(home, asked.timeout, detail="cadence down --kill") if asked.kill else ([], [])
     )
     if out.json:
-        out.document({"was_up": pid is not None, "pid": pid, "killed": killed, "alive": left})
+        was_up = was != keeping.Down(None, None)
+        out.document(
+            {
+                "was_up": was_up,
+                "pid": was.consumer,
+                "supervisor": was.supervisor,
+                "killed": killed,
+                "alive": left,
+            }
+        )
     else:
-        out.line("it was not up" if pid is None else f"down: consumer pid {pid} has ended")
+        out.line(_said(was))
         for run in killed:
             out.line(f"ended {run}: its tick goes back to the queue")
         record = installed.load_record(home)
-        if record is not None and pid is not None:
+        if record is not None and was.consumer is not None:
             out.hint(f"{record.by} starts it again at the next login or boot, and so does `cadence up`")
     if left:
         raise TryLater(f"not over yet: {', '.join(left)}", next_step="cadence ps")
     return 0
+
+
+def _said(was: keeping.Down) -> str:
+    if was.consumer is not None:
+        return f"down: consumer pid {was.consumer} has ended"
+    if was.supervisor is not None:
+        return f"down: supervisor pid {was.supervisor} has ended; it had no consumer up just now"
+    return "it was not up"

@@ -113,4 +113,5 @@ def _remark(out: Output, home: Home, states: tuple[str, ...], cadence: str | Non
     elif total > shown:
         out.hint(f"{shown} of {total} shown: --limit N shows more")
     if strangers:
-        out.hint(f"{strangers} files in inbox/ wait for a consumer to make ticks of them")
+        them = "1 file in inbox/ waits" if strangers == 1 else f"{strangers} files in inbox/ wait"
+        out.hint(f"{them} for a consumer, which makes ticks of what is one: cadence up")

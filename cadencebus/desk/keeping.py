@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cadencebus.clock import rfc3339
 from cadencebus.daemon import supervision
@@ -169,8 +169,15 @@ def _tail(home: Home) -> str:
     return "".join(f"\n    {safe(line)}" for line in last_lines(home))
 
 
-def bring_down(home: Home) -> int | None:
-    """End the supervisor and the consumer, sessions left at work; the consumer's pid, None where none was."""
+class Down(NamedTuple):
+    """What was up and is not any more: pids, None where there was none."""
+
+    consumer: int | None
+    supervisor: int | None
+
+
+def bring_down(home: Home) -> Down:
+    """End the supervisor and the consumer, sessions left at work."""
     there, keeper = at_work(home), supervision.alive(home)
     if keeper is not None:
         keeper.supervisor.send(signal.SIGTERM)
@@ -185,7 +192,7 @@ def bring_down(home: Home) -> int | None:
         raise TryLater("it has not ended yet", next_step="cadence ps, then cadence down again")
     supervision.forget(home)
     files.sync_folder(home.state)
-    return there.pid if there else None
+    return Down(there.pid if there else None, keeper.supervisor.pid if keeper else None)
 
 
 def _until(asked: Callable[[], T], within: float) -> T | None:

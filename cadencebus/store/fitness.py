@@ -108,7 +108,7 @@ def _check_folder(path: str, device: int | None) -> int:
         at = os.lstat(path)
     except FileNotFoundError:
         raise Misconfigured(
-            f"{path} does not exist", next_step="cadence init, which makes what is missing"
+            f"{path} does not exist", next_step="cadence doctor --fix, which makes what is missing"
         ) from None
     if stat.S_ISLNK(at.st_mode):
         raise Misconfigured(

@@ -260,6 +260,19 @@ def test_restart_is_a_new_consumer(cadence: Cadence) -> None:
     assert second["fresh"]
 
 
+def test_down_names_the_supervisor_that_was_about_to_begin_anew(
+    cadence: Cadence, ps: Callable[[], dict[str, Any]], eventually: Eventually
+) -> None:
+    """To say that it was not up would sound as if it came back, or as if this were another home."""
+    first = json.loads(cadence("up", "--first-wait", "60s", "--json").stdout)
+    os.kill(first["pid"], signal.SIGKILL)
+    eventually(lambda: not (ps()["consumer"] or {}).get("pid"))
+    down = cadence("down")
+    assert down.returncode == 0
+    assert f"supervisor pid {first['supervisor']} has ended" in down.stdout
+    assert cadence("down").stdout == "it was not up\n"
+
+
 def test_down_kill_ends_the_sessions_too(
     home: Path, cadence: Cadence, session: Callable[[], Path], ps: Callable[[], dict[str, Any]]
 ) -> None:
