@@ -155,3 +155,35 @@ class FakeClock:
 def fake_clock() -> FakeClock:
     """Give a clock that stands still until told."""
     return FakeClock()
+
+
+# A program's peak begins with the memory of whoever forked it: so somebody small has to.
+_MEASURED = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+sys.stderr.write(f"{usage.ru_maxrss}\\n")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.fixture
+def peak_kb(home: Path, environment: dict[str, str]) -> Callable[..., int]:
+    """Run `cadence` with these words to a good end, and say how much memory it took at most."""
+    program = Path(sys.executable).with_name("cadence")
+
+    def measure(*words: str) -> int:
+        command = [sys.executable, "-c", _MEASURED, str(program), *words]
+        ended = subprocess.run(
+            command,
+            env=environment,
+            cwd=home,
+            check=True,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        peak = int(ended.stderr.split()[-1])
+        return peak if sys.platform.startswith("linux") else peak // 1024
+
+    return measure

@@ -96,7 +96,7 @@ def test_rubbish_in_the_folders_is_no_tick(home: Path, cadence: Cadence) -> None
     (home / "state" / "done" / "not-a-day").mkdir()
     ended = cadence("ls")
     assert [line.split()[3] for line in ended.stdout.splitlines()[1:]] == ["20261121T023000.123456Z-7f3k9q2m"]
-    assert "1 files in inbox/ wait for a consumer" in ended.stderr
+    assert "1 file in inbox/ waits for a consumer" in ended.stderr
     (line,) = cadence("ls", "--json").stdout.splitlines()
     assert json.loads(line)["id"] == "20261121T023000.123456Z-7f3k9q2m"
 

@@ -325,33 +325,24 @@ def test_a_start_that_fails_names_the_fix_and_goes_on_once_that_is_made(
     assert lived(home)["x"].classes == ["never_ran", "ok"]
 
 
-# A program begins with the memory of whoever forked it, as far as its peak goes: so somebody small has to.
-MEASURED = """
-import os, sys
-pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(pid, 0)
-print(usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
-def flooded(home: Path, environment: dict[str, str], size: int) -> tuple[Lived, int]:
+def flooded(
+    home: Path, environment: dict[str, str], peak_kb: Callable[..., int], size: int
+) -> tuple[Lived, int]:
     """Let an agent print that much; its tick, and the most memory that the consumer ever had."""
     (home / "cadence.yaml").write_text(SETTINGS.replace("1000000", "4 GiB"))
     defined(home, "x", "claude", f"claude-flood {size}", {})
     program = Path(sys.executable).with_name("cadence")
     subprocess.run([program, "enqueue", "x"], env=environment, check=True, capture_output=True)
-    words = [sys.executable, "-c", MEASURED, str(program), "run", "--drain", "--quiet"]
-    measured = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
-    return lived(home)["x"], int(measured.stdout)
+    peak = peak_kb("run", "--drain", "--quiet")
+    return lived(home)["x"], peak
 
 
 @pytest.mark.parametrize("size", [8 << 20, pytest.param(200 << 20, marks=pytest.mark.slow)])
 def test_a_run_that_prints_without_end_costs_the_consumer_little(
-    home: Path, environment: dict[str, str], size: int
+    home: Path, environment: dict[str, str], peak_kb: Callable[..., int], size: int
 ) -> None:
     """Less than 100 MB, however long its log is; the result at the end of it is found."""
-    run, peak_kb = flooded(home, environment, size)
+    run, peak = flooded(home, environment, peak_kb, size)
     assert run.classes == ["ok"]
     assert (run.folder / "stdout.log").stat().st_size > size
-    assert peak_kb < 100_000
+    assert peak < 100_000
