@@ -83,6 +83,13 @@ def _nobody_works(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
         yield Complaint(f"the consumer (pid {consumer.get('pid')}) ended without a farewell", "`cadence up`")
     elif ready or facts["running"]:
         yield Complaint(f"no consumer, and {ready} ready, {len(facts['running'])} claimed", "`cadence up`")
+    elif idle := [row["cadence"] for row in facts["next_due"] if _wants_a_consumer(row, facts["at"])]:
+        yield Complaint(f"no consumer, so nothing fires {idle[0]} when it is due", "`cadence up`")
+
+
+def _wants_a_consumer(row: dict[str, Any], now: str) -> bool:
+    """Whether it comes to nothing where nobody consumes: a schedule does, and a tick whose time has come."""
+    return row["by"] == "clock" or (row["by"] == "deferred" and str(row["at"]) <= now)
 
 
 def _frozen(facts: dict[str, Any]) -> Iterator[Complaint]:

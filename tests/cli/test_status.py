@@ -49,6 +49,21 @@ def test_ticks_without_a_consumer_are_an_illness(
     assert "no consumer: nothing consumes this home" in cadence("status").stdout
 
 
+def test_a_schedule_that_nobody_fires_is_an_illness(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """The home looks idle, and the brief never comes; a tick put off until tomorrow needs nobody yet."""
+    define("work")
+    enqueue("work", "--in", "1d")
+    assert cadence("status", "--check").returncode == 0
+    define("brief", schedule="0 7 * * *")
+    check = cadence("status", "--check")
+    assert (check.returncode, check.stdout) == (
+        1,
+        "ill: no consumer, so nothing fires brief when it is due: `cadence up`\n",
+    )
+
+
 def test_a_working_bus_is_well_and_shows_what_it_does(
     home: Path,
     cadence: Cadence,
