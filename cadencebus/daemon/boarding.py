@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
+from cadencebus.model.naming import is_session
 from cadencebus.model.runner import Runner, argv_for
 from cadencebus.session import environment, launch, prompt
 from cadencebus.session.identity import boot_id
@@ -109,7 +110,7 @@ def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> s
     """The session to go on with; one of another runner or folder would not be found there."""
     memory = gear.memory.load(cadence.name, gear.clock.wall())
     session = memory.get("session_id")
-    if not (cadence.resume and runner.agent and session):
+    if not (cadence.resume and runner.agent and is_session(session)):
         return None
     tick_id, _, number = str((memory.get("last_run") or {}).get("run", "")).rpartition(".")
     last = (runs.record(runs.folder(gear.home, tick_id, int(number))) if number.isdigit() else None) or {}

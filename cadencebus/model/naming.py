@@ -16,6 +16,7 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _CADENCE_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _CADENCE_REST = _CADENCE_FIRST | frozenset("._-")
 _CADENCE_MAX = 64
+_SESSION_MAX = 200
 _DAYS_IN = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -114,3 +115,14 @@ def parse_deferred(file: str) -> tuple[str, Name] | None:
         return None
     name = parse_name(file[_STAMP + 1 :])
     return (file[:_STAMP], name) if name else None
+
+
+def is_session(text: object) -> bool:
+    """Whether this may be the id of an agent's session: a word of a command line, never an option."""
+    return (
+        isinstance(text, str)
+        and 0 < len(text) <= _SESSION_MAX
+        and text.isascii()
+        and text[0].isalnum()
+        and all(char.isalnum() or char in "._:-" for char in text)
+    )

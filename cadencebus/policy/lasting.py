@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import Hold, on_cadence
+from cadencebus.model.naming import is_session
 from cadencebus.policy import budgets
 from cadencebus.policy import circuit as breaker
 from cadencebus.policy.backoff import wait_after
@@ -64,7 +65,7 @@ def _always(verdict: Verdict, facts: RunFacts, now: float) -> dict[str, Any]:
             "seconds": round(seconds, 3),
         }
     }
-    if facts.session_id:
+    if is_session(facts.session_id):
         patch["session_id"] = facts.session_id
     if verdict.klass is Class.RESUME_UNKNOWN or (facts.resumed and CLASSES[verdict.klass].fresh_helps):
         patch["session_id"] = None

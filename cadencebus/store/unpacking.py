@@ -18,7 +18,7 @@ from cadencebus.clock import parse_rfc3339
 from cadencebus.errors import BadData, CantCreate, IOTrouble, Misconfigured
 from cadencebus.model import strictjson
 from cadencebus.model.hold import hold_of, parse_hold_name
-from cadencebus.model.naming import RAW, is_cadence, is_id, parse_deferred, parse_name
+from cadencebus.model.naming import RAW, is_cadence, is_id, is_session, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, check_members
 from cadencebus.store import files
 from cadencebus.store.packing import FORMAT
@@ -166,8 +166,8 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
     if kind == "cadences":
         if not is_cadence(line["cadence"]) or not isinstance(line["memory"], dict):
             raise BadData(f"{line['cadence']!r} can't name a cadence, or its memory is no object")
-        if str(line["memory"].get("session_id", "")).startswith("-"):
-            # It becomes a word of an agent's command line, where it would pass for an option.
+        session = line["memory"].get("session_id")
+        if session is not None and not is_session(session):
             raise BadData(f"session_id: {line['memory']['session_id']!r} is none")
         data = strictjson.dumps(line["memory"])
         return kind, None, Item(place=f"cadences/{line['cadence']}.json", data=data)
