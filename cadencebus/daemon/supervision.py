@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
-import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from cadencebus.model import strictjson
 from cadencebus.session import identity, lineage
-from cadencebus.store import files
+from cadencebus.store import files, lock
 from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
 
     from cadencebus.store.paths import Home
 
-# Who asks whether somebody holds the lock holds it himself for a moment.
-_ATTEMPTS, _PAUSE = 20, 0.01
 LOG_MOST = 10 << 20
 
 
@@ -138,22 +133,9 @@ def sole(home: Home) -> Iterator[bool]:
     """Be the only supervisor of a home, by an flock on its root; False where there is one already."""
     fd = os.open(home.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield _locked(fd)
+        yield lock.taken(fd)
     finally:
         os.close(fd)
-
-
-def _locked(fd: int) -> bool:
-    for _ in range(_ATTEMPTS):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in {errno.EAGAIN, errno.EACCES}:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return True
-    return False
 
 
 @contextlib.contextmanager

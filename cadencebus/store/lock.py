@@ -14,7 +14,8 @@ from cadencebus.store.corrupt import load_object
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
-_ATTEMPTS, _PAUSE = 10, 0.01
+# Who asks whether somebody holds a lock holds it himself for a moment.
+_ATTEMPTS, _PAUSE = 20, 0.01
 
 
 class ConsumerLock:
@@ -27,11 +28,11 @@ class ConsumerLock:
     def __enter__(self) -> Self:
         fd = os.open(self._home.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            taken = _taken(fd)
+            ours = taken(fd)
         except OSError:
             os.close(fd)
             raise
-        if not taken:
+        if not ours:
             os.close(fd)
             raise TryLater(
                 f"a consumer already runs on this home{_who(self._home)}",
@@ -46,8 +47,8 @@ class ConsumerLock:
             self._fd = None
 
 
-def _taken(fd: int) -> bool:
-    """Take the lock; False where another consumer has it, which whoever only asks has but for a moment."""
+def taken(fd: int) -> bool:
+    """Take the lock; False where another has it for good: whoever only asks has it but for a moment."""
     for _ in range(_ATTEMPTS):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
