@@ -24,15 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def put(fault: object, owner: Any, name: str) -> Any:  # noqa: ANN401
+    """Put a fault in place of a function, and give that; AttributeError where the product has it no more."""
+    whole = getattr(owner, name)
+    setattr(owner, name, fault)
+    return whole
+
+
 def no_folder_sync() -> None:
     """Folders are never synced: a power cut takes names that were spoken of."""
-    files.sync_folder = lambda _path: None  # type: ignore[assignment]
+    put(lambda _path: None, files, "sync_folder")
 
 
 def no_file_sync() -> None:
     """Files are never synced: a power cut leaves them empty."""
-    whole = files.write_new
-    files.write_new = lambda path, data, *, durable=True: whole(path, data, durable=False)  # noqa: ARG005
+    whole = put(lambda path, data, *, durable=True: whole(path, data, durable=False), files, "write_new")  # noqa: ARG005
 
 
 def copy_then_remove() -> None:
@@ -44,13 +50,13 @@ def copy_then_remove() -> None:
         os.link(source, target, follow_symlinks=False)
         os.unlink(source)
 
-    files.move = move  # type: ignore[assignment]
+    put(move, files, "move")
 
 
 def always_dead() -> None:
     """No run is believed to live: a restart runs them all again."""
-    launch.is_alive = lambda _run_dir: False  # type: ignore[assignment]
-    recovery.Recovery._unsettled = _back_to_inbox  # type: ignore[method-assign]  # noqa: SLF001
+    put(lambda _run_dir: False, launch, "is_alive")
+    put(_back_to_inbox, recovery.Recovery, "_unsettled")
 
 
 def _back_to_inbox(self: Any, file: str, tick: Any) -> None:  # noqa: ANN401, ARG001
@@ -67,44 +73,42 @@ def swallowed_errors() -> None:
         except Exception:  # noqa: BLE001 - this is the fault
             return
 
-    whole = inlet.put_all
-    inlet.put_all = put_all  # type: ignore[assignment]
+    whole = put(put_all, inlet, "put_all")
 
 
 def forgotten_plan() -> None:
     """A settled tick is replayed by its old plan though a new run has begun."""
-    recovery.Recovery._begun_since = lambda _self, _tick: False  # type: ignore[method-assign]  # noqa: SLF001
+    put(lambda _self, _tick: False, recovery.Recovery, "_begun_since")
 
 
 def no_reason() -> None:
     """Rubbish is thrown away instead of buried."""
-    tomb.bury = lambda home, folder, file, _fault, _now: os.unlink(f"{home.state}/{folder}/{file}")  # type: ignore[assignment]
+    put(lambda home, folder, file, _fault, _now: os.unlink(f"{home.state}/{folder}/{file}"), tomb, "bury")
 
 
 def no_lock() -> None:
     """A second consumer does not mind the first."""
-    lock._taken = lambda _fd: True  # noqa: SLF001
+    put(lambda _fd: True, lock, "taken")
 
 
 def no_keys() -> None:
     """A key is never remembered: the same work is done twice."""
-    keys.claim = lambda *_: None  # type: ignore[assignment]
+    put(lambda *_: None, keys, "claim")
 
 
 def swallowed_commit() -> None:
     """A disk that takes no commit is not noticed: the tick is moved on without its outcome."""
-    whole = spool.Spool.commit
 
     def commit(self: Any, ticks: Any) -> None:  # noqa: ANN401
         with contextlib.suppress(OSError):
             whole(self, ticks)
 
-    spool.Spool.commit = commit  # type: ignore[method-assign]
+    whole = put(commit, spool.Spool, "commit")
 
 
 def forgotten_strays() -> None:
     """What met an error between its claim and its start lies there until somebody restarts the bus."""
-    recovery.Recovery.strays = lambda _self, _aloft: []  # type: ignore[method-assign]
+    put(lambda _self, _aloft: [], recovery.Recovery, "strays")
 
 
 def looks_in_claimed() -> None:
@@ -113,32 +117,53 @@ def looks_in_claimed() -> None:
     def delivered(_self: Any, name: Any, _run: str) -> None:  # noqa: ANN401
         raise FileNotFoundError(errno.ENOENT, "not there", name.file)
 
-    closing.Closing.delivered = delivered  # type: ignore[assignment, method-assign]
+    put(delivered, closing.Closing, "delivered")
 
 
 def freed_keys() -> None:
     """A key that can't be read for a moment counts as free."""
-    keys._holder = lambda _path: (None, 0.0)  # noqa: SLF001
+    put(lambda _path: (None, 0.0), keys, "_holder")
 
 
 def follows_links() -> None:
     """A symbolic link in inbox/ is opened."""
-    real = os.open
     # What follows is read as if it lay in the home.
-    os.open = lambda path, flags, *more, **named: real(path, flags & ~os.O_NOFOLLOW, *more, **named)  # type: ignore[assignment]
+    whole = put(
+        lambda path, flags, *more, **named: whole(path, flags & ~os.O_NOFOLLOW, *more, **named), os, "open"
+    )
+
+
+# What the launcher, which knows no module of this folder, is to do before it serves.
+_JUMPING = """\
+import os, time
+real = time.time
+def wall():
+    try:
+        with open(os.environ["CADENCE_HOME"] + "/jump") as jump:
+            return real() + float(jump.read())
+    except (OSError, ValueError):
+        return real()
+time.time = wall
+"""
 
 
 def clock_jumps() -> None:
     """The wall clock shows what `jump` in the home adds to it: no fault, the mode `clock` wants it."""
-    real = clock.SystemClock.wall
+    exec(_JUMPING, {})  # noqa: S102 - the very text that the launcher is given
+    put(_JUMPING + launch._LAUNCH, launch, "_LAUNCH")  # noqa: SLF001
 
-    def wall(self: clock.SystemClock) -> float:
-        try:
-            return real(self) + float(Path(os.environ["CADENCE_HOME"], "jump").read_text())
-        except (OSError, ValueError):
-            return real(self)
 
-    clock.SystemClock.wall = wall  # type: ignore[method-assign]
+def wall_watch() -> None:
+    """The consumer's watches and waits go by the wall clock."""
+    clock_jumps()
+    put(clock.SystemClock.wall, clock.SystemClock, "monotonic")
+
+
+def wall_timeout() -> None:
+    """The shim's time-out goes by the wall clock."""
+    clock_jumps()
+    told = launch._LAUNCH.replace("time.time = wall", "time.time = time.monotonic = wall")  # noqa: SLF001
+    put(told, launch, "_LAUNCH")
 
 
 FAULTS: dict[str, Callable[[], None]] = {
@@ -157,6 +182,8 @@ FAULTS: dict[str, Callable[[], None]] = {
     "looks-in-claimed": looks_in_claimed,
     "follows-links": follows_links,
     "clock": clock_jumps,
+    "wall-watch": wall_watch,
+    "wall-timeout": wall_timeout,
 }
 
 
