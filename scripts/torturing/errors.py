@@ -13,13 +13,11 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torturing import audit
+from torturing import audit, scratch
 from torturing.ground import Ground, fresh, mixed
 from torturing.kill import mended
 from torturing.refusing import ERRORS
@@ -27,6 +25,7 @@ from torturing.report import Report, evenly, try_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from torturing.modes import Options
 
@@ -115,13 +114,8 @@ def _at(point: str, options: Options, report: Report) -> list[str]:
             report.skipped.append(f"{point}: the program did not get there")
         return faults
     finally:
-        for pid in audit.consumers(ground):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if os.environ.get("TORTURE_KEEP"):
-            print(f"kept: {ground.root}")
-        else:
-            ground.remove()
+        scratch.put_down(ground.root.parent)
+        ground.remove()
 
 
 def _mended(ground: Ground) -> list[str]:
@@ -187,24 +181,25 @@ def _can_mount() -> bool:
 
 
 def _mounts() -> bool:
-    folder = tempfile.mkdtemp(prefix="torture-mount-")
+    folder = scratch.new("mount")
     ok = (
         subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True, check=False).returncode
         == 0
     )
     if ok:
         subprocess.run(["umount", folder], check=False)
-    os.rmdir(folder)
+    folder.rmdir()
     return ok
 
 
 def _small_disk(point: str, options: Options) -> list[str]:
     """A disk that fills up during runs and is freed again."""
-    folder = Path(tempfile.mkdtemp(prefix="torture-disk-"))
+    folder = scratch.new("disk")
     size = "size=4m" if point == "disk:full" else "size=4m,nr_inodes=400"
     subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", folder], check=True)
     consumer = None
-    said = Path(tempfile.mkstemp(prefix="torture-said-")[1])
+    said = scratch.new("said") / "said"
+    said.touch()
     try:
         ground = fresh(mutant=options.mutant, folder=folder)
         # What it says must not need the disk that is full.
@@ -240,7 +235,7 @@ def _small_disk(point: str, options: Options) -> list[str]:
             consumer.kill()
         subprocess.run(["umount", "-l", folder], check=False)
         folder.rmdir()
-        said.unlink()
+        shutil.rmtree(said.parent)
 
 
 def _fill(folder: Path, point: str) -> list[Path]:

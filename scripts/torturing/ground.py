@@ -7,9 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from torturing import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTANT = Path(__file__).with_name("mutant.py")
@@ -72,11 +73,6 @@ def python() -> str:
     if own.exists():
         return str(own)
     sys.exit("torture: no interpreter with cadencebus's dependencies; scripts/test makes one")
-
-
-def fast_folder() -> str | None:
-    """Where homes cost no disk time; what a kill leaves behind is the same everywhere."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes a name of its own
 
 
 @dataclass(kw_only=True)
@@ -167,18 +163,21 @@ class Ground:
 
     def copy(self) -> Ground:
         """The same home once more; nothing in it may depend on where it lies."""
-        target = Path(tempfile.mkdtemp(prefix="torture-", dir=fast_folder())) / "home"
+        target = scratch.new("home") / "home"
         shutil.copytree(self.root, target, symlinks=True)
         return Ground(root=target, mutant=self.mutant, acknowledged=list(self.acknowledged))
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, unless somebody wants to look at it."""
+        if scratch.KEEP:
+            print(f"kept: {self.root}")
+            return
         shutil.rmtree(self.root.parent, ignore_errors=True)
 
 
 def fresh(*, mutant: str | None = None, folder: Path | None = None, settings: str = SETTINGS) -> Ground:
     """Make a home by hand, as the contract lists it."""
-    parent = folder or Path(tempfile.mkdtemp(prefix="torture-", dir=fast_folder()))
+    parent = folder or scratch.new("home")
     root = parent / "home"
     root.mkdir(mode=0o700)
     (root / "prompts").mkdir()

@@ -56,7 +56,7 @@ def _points(target: str, options: Options) -> list[str]:
     if target == "recovery":
         return _recovery_points(options)
     ground = _prepared(target, options)
-    trace = tracing.scratch()
+    trace = tracing.new_trace()
     try:
         shims = target == "shim"
         before = tracing.watch(str(trace), SHIMS if shims else CALLS, children=shims)
@@ -75,7 +75,7 @@ def _recovery_points(options: Options) -> list[str]:
     firsts = [p for p in _points("consumer", options) if p.split(":")[1] in WORTH_A_RECOVERY]
     for first in evenly(firsts, 12 if options.long else 3):
         ground = _prepared("consumer", options)
-        trace = tracing.scratch()
+        trace = tracing.new_trace()
         try:
             _, name, nth = first.split(":")
             _run("consumer", ground, tracing.striking(name, SIGKILL, nth))
@@ -130,10 +130,7 @@ def _at(point: str, options: Options) -> list[str]:
             faults += [f"at the kill: {fault}" for fault in audit.kept(ground)]
         return faults + mended(ground, strict=target != "shim")
     finally:
-        if os.environ.get("TORTURE_KEEP"):
-            print(f"kept: {ground.root}")
-        else:
-            ground.remove()
+        ground.remove()
 
 
 def mended(ground: Ground, *, strict: bool = True) -> list[str]:

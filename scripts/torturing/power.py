@@ -113,7 +113,7 @@ def _recorded(target: str, mutant: str | None) -> tuple[Ground, list[tuple[str, 
     """A home as it was before, with what then happened to it."""
     ground = mixed(mutant=mutant) if target == "consumer" else fresh(mutant=mutant)
     before = ground.copy()
-    trace = tracing.scratch()
+    trace = tracing.new_trace()
     watch = tracing.watch(str(trace), CALLS, "-yy", "-s", "1000000", children=True)
     words = ["run", "--drain"] if target == "consumer" else ["enqueue", "plain"]
     done = ground.bus(*words, before=watch)

@@ -24,6 +24,8 @@ CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
     "looks-in-claimed": ("errors", ["consumer:fsync:dead:2:EIO:once"]),
     "freed-keys": ("errors", ["consumer:stat:keys:1:EIO:once"]),
     "follows-links": ("hostile", ["rubbish"]),
+    "wall-watch": ("clock", ["forward"]),
+    "wall-timeout": ("clock", ["forward"]),
     "no-folder-sync": ("power", []),
     "no-file-sync": ("power", []),
 }

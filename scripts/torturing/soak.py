@@ -14,7 +14,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from torturing import audit, deserts
+from torturing import audit, deserts, scratch
 from torturing.adopt import leads, shims, until
 from torturing.ground import SETTINGS, fresh
 from torturing.report import Report
@@ -80,13 +80,8 @@ class Soak:
             return self.faults + audit.settled(self.ground) + deserts.judged(self.ground, self.killed)
         finally:
             self._leave()
-            for pid in audit.alive(self.ground):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            if os.environ.get("TORTURE_KEEP"):
-                print(f"kept: {self.ground.root}")
-            else:
-                self.ground.remove()
+            scratch.put_down(self.ground.root.parent)
+            self.ground.remove()
 
     def summary(self) -> str:
         """What there was of it, in a line."""

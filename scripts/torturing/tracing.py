@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torturing import scratch
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # What changes the disk, decides about life, or starts a process. Before any other call the disk looks the
 # same as before the next of these.
@@ -50,6 +54,6 @@ def counted(trace: Path, home: Path) -> list[tuple[str, int]]:
     return list(points)
 
 
-def scratch() -> Path:
+def new_trace() -> Path:
     """A file for a trace."""
-    return Path(tempfile.mkdtemp(prefix="torture-trace-")) / "trace"
+    return scratch.new("trace") / "trace"
