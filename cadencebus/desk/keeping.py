@@ -178,14 +178,16 @@ class Down(NamedTuple):
 
 def bring_down(home: Home) -> Down:
     """End the supervisor and the consumer, sessions left at work."""
-    there, keeper = at_work(home), supervision.alive(home)
+    keeper = supervision.alive(home)
+    there = at_work(home) if keeper is not None else None
     if keeper is not None:
         keeper.supervisor.send(signal.SIGTERM)
-    elif there is not None and "cadence" in lineage.describe(there.pid)["cmdline"]:
-        # Nobody keeps it up: a foreground one, a service's, or one whose supervisor was killed.
-        os.kill(there.pid, signal.SIGTERM)
 
     def gone() -> bool:
+        nonlocal there
+        # Looked for again and again: one that is just coming up holds the lock before it says who it is.
+        if keeper is None and there is None and (there := at_work(home)) is not None:
+            _end(there)
         return (keeper is None or not keeper.supervisor.lives()) and not lock.is_held(home)
 
     if not _until(gone, _DOWN_WITHIN):
@@ -193,6 +195,12 @@ def bring_down(home: Home) -> Down:
     supervision.forget(home)
     files.sync_folder(home.state)
     return Down(there.pid if there else None, keeper.supervisor.pid if keeper else None)
+
+
+def _end(there: Up) -> None:
+    """Ask one that nobody keeps up: of a terminal, of a service, or of a supervisor that was killed."""
+    if "cadence" in lineage.describe(there.pid)["cmdline"]:
+        os.kill(there.pid, signal.SIGTERM)
 
 
 def _until(asked: Callable[[], T], within: float) -> T | None:

@@ -64,7 +64,8 @@ def session(
         define("work", f"until test -e {go}; do sleep 0.05; done")
         assert cadence("enqueue", "work").returncode == 0
         eventually(lambda: list((home / "state" / "runs").glob("*/*/run.json")))
-        eventually(lambda: ps()["sessions"])
+        # Its end may be awaited before its first process can be told from any other.
+        eventually(lambda: any(one["processes"] for one in ps()["sessions"]))
         return go
 
     return begin
@@ -320,3 +321,41 @@ def test_a_state_of_another_boot_or_of_a_number_that_was_used_again_is_stale(hom
         supervision.save(bus, supervision.State(supervisor=other))
         assert supervision.alive(bus) is None
         assert not other.send(signal.SIGKILL)
+
+
+COMING_UP = """
+import json, os, signal, sys
+from cadencebus.store.lock import ConsumerLock
+from cadencebus.store.paths import Home
+home = Home(sys.argv[1])
+with ConsumerLock(home):
+    print("held", flush=True)
+    sys.stdin.readline()
+    with open(home.consumer, "w") as file:
+        json.dump({"pid": os.getpid(), "started_at": "2026-11-21T02:30:00.000000Z"}, file)
+    signal.pause()
+"""
+
+
+def test_down_ends_a_consumer_that_was_only_just_coming_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the lock, and says who it is a moment after `down` has looked: nobody waits in vain."""
+    words = [sys.executable, "-c", COMING_UP, str(home), "cadence"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        go, said = process.stdin, process.stdout
+        assert go is not None
+        assert said is not None
+        assert said.readline() == b"held\n"
+        is_held = lock.is_held
+
+        def looked(at: Home) -> bool:
+            go.close()
+            return is_held(at)
+
+        monkeypatch.setattr(lock, "is_held", looked)
+        try:
+            assert keeping.bring_down(Home(str(home))).consumer == process.pid
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGTERM
