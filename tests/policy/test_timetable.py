@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +98,22 @@ def rule(line: str) -> Rule:
 
 def looked_up(lines: list[str], zone: str, start: float, end: float) -> dict[str, list[float]]:
     """Walk the real minutes one by one, as cron does, and note when each line fires."""
-    rules, fired = [(line, rule(line)) for line in lines], {line: list[float]() for line in lines}
+    here, fired = ZoneInfo(zone), {line: list[float]() for line in lines}
+    # Two years are a million minutes: each asks only those lines whose minute it is.
+    rules = [(line, rule(line)) for line in lines]
+    asked = [[(line, read) for line, read in rules if minute in read.sets[0]] for minute in range(60)]
     # What the wall has shown so far: clocks set back show it again, clocks set forward leave minutes out.
-    newest = datetime.fromtimestamp(start, UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    newest = datetime.fromtimestamp(start, here)
     for now in range(int(start) + 60, int(end) + 1, 60):
-        wall = datetime.fromtimestamp(now, ZoneInfo(zone)).replace(tzinfo=None)
-        passed = [
-            newest + timedelta(minutes=n) for n in range(1, int((wall - newest).total_seconds()) // 60 + 1)
-        ]
-        for line, asked in rules:
-            if asked.names(wall) if asked.wild else any(map(asked.names, passed)):
+        wall = datetime.fromtimestamp(now, here)
+        # Both are of one zone: what is subtracted is what walls show.
+        passed = (wall - newest) // MINUTE
+        for face in (wall,) if passed == 1 else (newest + n * MINUTE for n in range(1, passed + 1)):
+            for line, read in asked[face.minute]:
+                if not read.wild and read.names(face) and now not in fired[line][-1:]:
+                    fired[line].append(float(now))
+        for line, read in asked[wall.minute]:
+            if read.wild and read.names(wall):
                 fired[line].append(float(now))
         newest = max(newest, wall)
     return fired
