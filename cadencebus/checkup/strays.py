@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import count, found, some
 from cadencebus.model.naming import parse_name
-from cadencebus.session import identity, launch, lineage, reap
+from cadencebus.session import identity, life, lineage, reap
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def claims(patient: Patient) -> Iterator[Finding]:
         if name is None:
             continue
         run = runs.latest(patient.home, name.id)
-        if run is None or not launch.is_alive(run.path):
+        if run is None or not life.is_alive(run.path):
             idle.append(file)
     if not idle:
         return

@@ -14,7 +14,7 @@ from cadencebus.desk.reasons import settings_of
 from cadencebus.errors import NoSuch
 from cadencebus.model.legible import clean
 from cadencebus.model.naming import is_cadence
-from cadencebus.session import launch
+from cadencebus.session import life
 from cadencebus.store import files, lock, runs
 from cadencebus.store.memory import Memory
 from cadencebus.streams.feed import Feed
@@ -52,7 +52,7 @@ def main(words: list[str], context: Context) -> int:
     run = _awaited(home, asked.what, out) if asked.follow and asked.what else _run(home, asked.what)
     name = "stderr" if asked.stderr else "stdout"
     path = run.file(f"{name}.log")
-    if not files.exists(path) and not launch.is_alive(run.path) and not asked.follow:
+    if not files.exists(path) and not life.is_alive(run.path) and not asked.follow:
         out.hint(f"{run.id} printed nothing to {name}")
         return 0
     stream = "plain" if asked.stderr else _stream(home, run)
@@ -115,7 +115,7 @@ def _pieces(home: Home, path: str, run: RunFolder, *, follow: bool) -> Iterator[
     offset, pause = 0, _FIRST
     while True:
         # Asked before the last look: what is printed up to the end is still read.
-        alive = follow and (launch.is_alive(run.path) or _about_to_start(home, run))
+        alive = follow and (life.is_alive(run.path) or _about_to_start(home, run))
         grew = False
         while piece := _read_at(path, offset):
             offset, grew = offset + len(piece), True

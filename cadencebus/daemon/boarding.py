@@ -11,7 +11,7 @@ from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
 from cadencebus.model.naming import is_session
 from cadencebus.model.runner import Runner, argv_for
-from cadencebus.session import environment, launch, prompt
+from cadencebus.session import environment, launch, life, prompt
 from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
 
@@ -71,7 +71,7 @@ class Boarded:
 def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool) -> Boarded:
     """Make the run's folder with all that the run and its judgement need."""
     former = runs.latest(gear.home, tick.id)
-    if former is not None and launch.is_alive(former.path):
+    if former is not None and life.is_alive(former.path):
         raise StillAlive(tick, former)
     settings = gear.settings.current
     runner = _guard_runner(cadence) if guard else settings.runners.get(cadence.runner)
@@ -231,5 +231,5 @@ def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
 
 def guard_says_go(boarded: Boarded) -> bool:
     """Whether the guard ended by itself and well: the session may follow."""
-    end = launch.exit_record(boarded.run.path)
+    end = life.exit_record(boarded.run.path)
     return end is not None and end.code == 0 and runs.intention(boarded.run) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
@@ -24,7 +25,7 @@ from cadencebus.daemon.recovery import Adoptee, Recovery, retell_beside
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.warden import Warden
 from cadencebus.model.naming import parse_deferred
-from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
+from cadencebus.policy.admit import Admission, Caps, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -192,13 +193,7 @@ class Consumer:
         self.index.discard(head.file)
         cadence = self.lineup.cadence(head.cadence)
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
-        running = Running(
-            cadence=head.cadence,
-            credentials=head.credentials,
-            group=head.group,
-            inline=head.inline,
-            exclusive=head.exclusive,
-        )
+        running = replace(self.lineup.running(cadence), inline=head.inline)
         flight = Flight(self.gear, head.file, cadence, running)
         self.lineup.started(head.cadence)
         if cadence.overlap != "coalesce":
@@ -210,6 +205,7 @@ class Consumer:
                 stopped=lambda: self.stopping or files.exists(self.gear.home.stop),
                 probe=head.half_open,
                 guard=guard,
+                alone=lambda: not self.index.count(cadence.name),
                 absorb=self._absorb,
             ),
         )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import boarding, checkin
 from cadencebus.daemon.boarding import Boarded, Doomed, NeverRan, StillAlive
 from cadencebus.daemon.landing import land, verdict_of
 from cadencebus.daemon.vigil import Vigil
-from cadencebus.session import launch
+from cadencebus.session import life
 from cadencebus.store import files, runs
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from cadencebus.model.tick import Tick
     from cadencebus.policy.admit import Running
 
-_SHOWN_AFTER = 0.05
+# What is over so soon is seen to its end by the thread that began it, and troubles the loop only once.
+_BRIEF = 0.05
 
 
 class Flight:
@@ -39,6 +42,8 @@ class Flight:
         # What became of the tick where no run was settled: the index wants to know.
         self.returned = False
         self.guard_passed = False
+        # Whether nothing is left to watch.
+        self._over = False
         # Its end must name all that it stood for: setting many aside may take longer than the run.
         self._absorbing: asyncio.Task[None] | None = None
         # Whether a worker thread is between two of its renames: leaving waits for that.
@@ -55,40 +60,47 @@ class Flight:
         stopped: Callable[[], bool],
         probe: bool,
         guard: bool,
+        alone: Callable[[], bool],
         absorb: Callable[[Boarded], asyncio.Task[None]],
     ) -> None:
-        """Claim, start, watch, settle; raises OSError where the state folder refuses, the tick being safe."""
+        """Claim, start, watch, settle; raises OSError where the state folder refuses, the tick being safe.
+
+        `alone` says, from any thread, whether no other tick of the cadence waits.
+        """
+        room = partial(asyncio.get_running_loop().call_soon_threadsafe, self._make_room)
         try:
             # In one go: each hop between the loop and a thread is paid for with two changes of hands.
-            self.boarded = await asyncio.to_thread(self._depart, stopped, probe=probe, guard=guard)
+            await asyncio.to_thread(self._depart, stopped, alone, room, probe=probe, guard=guard)
         except StillAlive as former:
             await self.adopt(former.tick, former.run)
             return
-        if self.boarded is None:
+        if self.boarded is None or self._over:
             return
         if self.cadence.overlap == "coalesce" and not guard:
             self._absorbing = absorb(self.boarded)
-        if self.cadence.overlap == "skip":
-            # What came between claim and start is not to run.
-            self._gear.wake()
-        # A run that is over at once needs no turn for its beginning.
-        shown = asyncio.get_running_loop().call_later(_SHOWN_AFTER, self._gear.wake)
-        try:
-            await self._watch(self.boarded)
-        finally:
-            shown.cancel()
+        # It is to be shown; and what came between claim and start is, under `overlap: skip`, not to run.
+        self._gear.wake()
+        await self._watch(self.boarded)
 
-    def _depart(self, stopped: Callable[[], bool], *, probe: bool, guard: bool) -> Boarded | None:
-        """In a worker thread: claim the tick and start its run; None where there is none to watch."""
+    def _depart(
+        self,
+        stopped: Callable[[], bool],
+        alone: Callable[[], bool],
+        room: Callable[[], object],
+        *,
+        probe: bool,
+        guard: bool,
+    ) -> None:
+        """In a worker thread: claim the tick, start its run, and see a brief one to its end."""
         gear = self._gear
         tick = checkin.take(gear, self.file, self.cadence)
         if tick is None:
-            return None
+            return
         if stopped():
             self._return(tick)
-            return None
+            return
         try:
-            return self._start(tick, probe=probe, guard=guard)
+            self.boarded = self._start(tick, probe=probe, guard=guard)
         except Doomed as doom:
             gear.closing.entomb(tick, doom.klass, doom.reason, gear.clock.wall())
         except NeverRan as error:
@@ -96,7 +108,25 @@ class Flight:
         except OSError:
             self._return(tick)
             raise
-        return None
+        if self.boarded is not None and self._may_be_brief(alone):
+            self._see_to_its_end(self.boarded, room)
+
+    def _may_be_brief(self, alone: Callable[[], bool]) -> bool:
+        """Whether nothing but the run's own end has to be waited for."""
+        if self.boarded is None or self.boarded.runner.agent or self._gear.verbose:
+            return False
+        return self.cadence.overlap == "queue" or (self.cadence.overlap == "coalesce" and alone())
+
+    def _see_to_its_end(self, boarded: Boarded, room: Callable[[], object]) -> None:
+        """Settle a run that is over at once; whatever is not as simple as that is left to the watch."""
+        vigil = Vigil(self._gear, boarded, adopted=False)
+        if not vigil.over_at_once(_BRIEF):
+            return
+        room()
+        # A disk that refuses now is waited for beside the loop, by the watch.
+        with contextlib.suppress(OSError):
+            self._settle(boarded, vigil.told())
+            self._over = True
 
     def _start(self, tick: Tick, *, probe: bool, guard: bool) -> Boarded | None:
         """Everything durable, then the process."""
@@ -124,7 +154,7 @@ class Flight:
                 {"event": "run.started", **facts, "runner": boarded.runner.name, "force": tick.force or None},
             ],
         )
-        alive = launch.open_alive(boarded.run.path)
+        alive = life.open_alive(boarded.run.path)
         try:
             # The emergency stop is looked at once more, as late as can be.
             if files.exists(gear.home.stop):

@@ -12,7 +12,7 @@ from cadencebus.model.settlement import Remembered, RunFacts
 from cadencebus.policy.classes import Class, Verdict, verdict_on
 from cadencebus.policy.failure import classify
 from cadencebus.policy.settle import settle
-from cadencebus.session import evidence, launch, reap
+from cadencebus.session import evidence, life, reap
 from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
 
@@ -42,7 +42,7 @@ def land(
     now = gear.clock.wall()
     end = ending = None
     if boarded is not None:
-        end = launch.exit_record(boarded.run.path)
+        end = life.exit_record(boarded.run.path)
         ending = evidence.gather(
             boarded.run,
             cadence,
@@ -123,7 +123,7 @@ def _facts(
     )
 
 
-def _metrics(boarded: Boarded | None, report: Report | None, end: launch.ExitRecord | None) -> dict[str, Any]:
+def _metrics(boarded: Boarded | None, report: Report | None, end: life.ExitRecord | None) -> dict[str, Any]:
     """What the journal tells of a firing beside its end."""
     if boarded is None:
         return {}
@@ -140,7 +140,7 @@ def _metrics(boarded: Boarded | None, report: Report | None, end: launch.ExitRec
     }
 
 
-def _lasted(gear: Gear, boarded: Boarded, end: launch.ExitRecord | None) -> float:
+def _lasted(gear: Gear, boarded: Boarded, end: life.ExitRecord | None) -> float:
     """How long it ran: a consumer that was away for an hour must not make it an hour longer."""
     until = gear.clock.monotonic()
     if end is not None and end.monotonic is not None and boarded.record.get("boot_id") == boot_id():
@@ -153,7 +153,7 @@ def _record(
     ending: Ending,
     verdict: Verdict,
     report: Report | None,
-    end: launch.ExitRecord | None,
+    end: life.ExitRecord | None,
     ended_at: float,
 ) -> None:
     """Write run.json anew with how it ended."""

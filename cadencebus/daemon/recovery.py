@@ -14,7 +14,7 @@ from cadencebus.errors import CadenceError
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Tick
-from cadencebus.session import launch
+from cadencebus.session import life
 from cadencebus.store import files, journal, runs, tomb
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Recovery:
 
     def _told(self, tick: Tick, run: RunFolder) -> bool:
         """Whether this run's end already stands in the tick, so that the claim was for a next one."""
-        return any(a.get("run") == run.id for a in tick.attempts) and not launch.is_alive(run.path)
+        return any(a.get("run") == run.id for a in tick.attempts) and not life.is_alive(run.path)
 
     def _cadence(self, tick: Tick) -> Cadence:
         """The cadence as it reads now; one that is gone or broken is judged by the defaults."""

@@ -16,7 +16,7 @@ from cadencebus.clock import parse_rfc3339
 from cadencebus.model.foreign import mapping
 from cadencebus.model.naming import is_id, parse_deferred, parse_name
 from cadencebus.policy import retention
-from cadencebus.session import launch
+from cadencebus.session import life
 from cadencebus.store import archive, journal
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memory
@@ -148,7 +148,7 @@ class Tidying:
         yield from self._still_spoken_of({run.tick for run in batch} - young, spoken)
         for at, run in enumerate(retention.runs_over(batch, spoken, sessions, self.keep, self.now)):
             # Looked at once more, right before it goes: nothing that runs is ever removed.
-            if not launch.is_alive(run.path):
+            if not life.is_alive(run.path):
                 self._do(archive.send_off, self.home, run.path)
                 self.tally.runs += 1
             if at % 20 == 0:
@@ -239,7 +239,7 @@ def _run(path: str) -> Run | None:
     except FileNotFoundError:
         return None
     try:
-        alive = launch.is_alive(path)
+        alive = life.is_alive(path)
     except OSError:
         # Nobody can tell: then it lives.
         alive = True

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
 from cadencebus.policy.patience import Limits, Look, Signs, Stop, judge
-from cadencebus.session import launch, reap
+from cadencebus.session import life, reap
+from cadencebus.session.bell import ends_within
 from cadencebus.store import runs
 from cadencebus.streams.registry import PARSERS
 
@@ -37,7 +38,7 @@ def end_run(
     first = runs.intend(
         run, {"class": klass, "by": by, "requeue": requeue, "at": rfc3339(at), "detail": detail}
     )
-    launch.request_end(run.path)
+    life.request_end(run.path)
     return first
 
 
@@ -78,6 +79,20 @@ class Vigil:
                 await bell
         await self._sweep(stuck)
         await self._catch_up()
+        return self.told()
+
+    def over_at_once(self, within: float) -> bool:
+        """In a worker thread: whether the run ends within so short a time, by itself and without a rest."""
+        shim = self._boarded.shim
+        if shim is None or not ends_within(shim, within) or life.is_alive(self._run.path):
+            return False
+        note = life.read_alive(self._run.path)
+        return note is not None and note.swept
+
+    def told(self) -> Any:  # noqa: ANN401 - a Report, or None
+        """What the stream of a run that is over has told."""
+        while self._read_on():
+            pass
         if self._parser is None:
             return None
         self._parser.finish()
@@ -166,7 +181,7 @@ class Vigil:
 
     async def _sweep(self, stuck: Callable[[], None]) -> None:
         """Leave nothing of the run: its shim has swept, unless it was killed or this is no Linux."""
-        note = launch.read_alive(self._run.path)
+        note = life.read_alive(self._run.path)
         if note is not None and note.swept:
             return
         result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
@@ -181,7 +196,7 @@ class Vigil:
 
     def _name(self, result: reap.SweepResult) -> None:
         """Note who was found after the session's own end; of a run without an end it was the session."""
-        leaked = result.killed and launch.exit_record(self._run.path) is not None
+        leaked = result.killed and life.exit_record(self._run.path) is not None
         if not (leaked or result.survivors or reap.survivors(self._run.path)):
             return
         with contextlib.suppress(OSError, ValueError):

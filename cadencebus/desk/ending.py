@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.daemon.vigil import end_run
 from cadencebus.desk.finding import listing
-from cadencebus.session import launch
+from cadencebus.session import life
 from cadencebus.store import files, lock, runs
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SETTLE_WITHIN = 5.0
 def live_run(home: Home, found: Found) -> RunFolder | None:
     """The run of a claimed tick that is alive; None where there is none."""
     run = runs.latest(home, found.name.id)
-    return run if run is not None and launch.is_alive(run.path) else None
+    return run if run is not None and life.is_alive(run.path) else None
 
 
 def end(run: RunFolder, *, requeue: bool, detail: str) -> bool:
@@ -49,7 +49,7 @@ def end_all(home: Home, within: float, *, detail: str) -> tuple[list[str], list[
 def until_over(home: Home, found: Found, run: RunFolder, within: float) -> bool:
     """Wait until nothing of the run is left and its tick is settled; False at the time-out."""
     deadline = time.monotonic() + within
-    while launch.is_alive(run.path):
+    while life.is_alive(run.path):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_PAUSE)

@@ -16,7 +16,7 @@ from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError
 from cadencebus.model.foreign import amount
 from cadencebus.model.naming import parse_deferred
-from cadencebus.session import launch, reap
+from cadencebus.session import life, reap
 from cadencebus.store import runs
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memory
@@ -142,7 +142,7 @@ def _running(scene: Reasons, found: Found) -> dict[str, Any]:
         "tick": found.name.id,
         "cadence": found.name.cadence,
         "run": run.id if run else None,
-        "alive": run is not None and launch.is_alive(run.path),
+        "alive": run is not None and life.is_alive(run.path),
         "started_at": record.get("started_at"),
         "seconds": None if began is None else round(scene.now - began, 1),
         "deadline_at": None if began is None or limit is None else rfc3339(began + limit),

@@ -8,7 +8,7 @@ import os
 import select
 from typing import TYPE_CHECKING
 
-from cadencebus.session import launch
+from cadencebus.session import life
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,14 +26,35 @@ class Bell:
         """Return when the run's shim is gone."""
         tells = way_to_wait()
         pause = 0.0
-        while launch.is_alive(run_dir):
+        while life.is_alive(run_dir):
             await asyncio.sleep(pause)
             pid = shim
-            if pid is None and (note := launch.read_alive(run_dir)) is not None:
+            if pid is None and (note := life.read_alive(run_dir)) is not None:
                 pid = note.shim
             # No note yet; or its writer is gone, and the lock, of which somebody holds a copy, is not.
             waited = bool(pid and tells and await tells(pid))
             pause = 0.0 if waited else min(max(pause * 2, _SOON), _SELDOM)
+
+
+def ends_within(shim: int, seconds: float) -> bool:
+    """Wait in a worker thread for the end of a shim that may be gone in a moment; False where it lives on.
+
+    Where that can't be told at once, nobody waits: the loop will see.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        fd = os.pidfd_open(shim)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
+    finally:
+        os.close(fd)
 
 
 def way_to_wait() -> Callable[[int], Awaitable[bool]] | None:

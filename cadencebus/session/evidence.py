@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.model import legible
 from cadencebus.model.ending import Ending, Stop
 from cadencebus.policy import contract
-from cadencebus.session import launch
+from cadencebus.session import life
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def gather(
     resumed: bool,
 ) -> Ending:
     """Everything known about how the run ended."""
-    end = launch.exit_record(run.path)
+    end = life.exit_record(run.path)
     note = runs.intention(run)
     stdout_tail = clean(runs.tail(run.file("stdout.log"), TAIL))
     stderr_tail = clean(runs.tail(run.file("stderr.log"), TAIL))

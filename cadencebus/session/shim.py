@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import resource
@@ -23,13 +24,32 @@ if TYPE_CHECKING:
     from typing import Any
 
 # A session manager's broadcast, or a closed terminal, must not take the recorder with it.
-SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
+_SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
 _MINDED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1)
 _NOTE_SIZE = 200  # inside the room that the consumer has made in `alive`
 _RECORD_S = 2.0
 # setitimer takes 0 for "never"; and what rounds to 0 would be just that.
 _SHORTEST, _LONGEST = 0.001, 86400.0 * 3650
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+
+
+def brace() -> None:
+    """In the launcher, for all its shims: what they shrug off, and what they take when they are ready."""
+    for number in _SHRUGGED_OFF:
+        signal.signal(number, signal.SIG_IGN)
+    for number in _MINDED:
+        # macOS throws away what nobody handles, even while it is blocked.
+        signal.signal(number, _nothing)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _MINDED)
+    _as_at_birth()
+
+
+def stand_by() -> None:
+    """In a shim that has no run yet: lead a process session, and hear of the ends of its children."""
+    os.setsid()
+    orphans.come_to_me()
+    # The launcher, to be rid of its shims, ignores it.
+    signal.signal(signal.SIGCHLD, _nothing)
 
 
 class Shim:
@@ -46,14 +66,6 @@ class Shim:
 
     def run(self) -> None:
         """The whole life of a run."""
-        os.setsid()
-        orphans.come_to_me()
-        for number in SHRUGGED_OFF:
-            signal.signal(number, signal.SIG_IGN)
-        for number in _MINDED:
-            # macOS throws away what nobody handles, even while it is blocked.
-            signal.signal(number, _nothing)
-        signal.pthread_sigmask(signal.SIG_BLOCK, _MINDED)
         self.folder = os.open(self.request["run_dir"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._note()
         failed = self._start()
@@ -220,6 +232,12 @@ class Shim:
                 return
 
 
+@functools.cache
+def _as_at_birth() -> frozenset[int]:
+    """Every signal that can be set to its default, asked for once: the answer is 64 objects."""
+    return frozenset(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
 def _nothing(*_: object) -> None:
     """A handler, so that the signal is not discarded; it is taken by sigwait."""
 
@@ -241,7 +259,7 @@ def _spawn(program: str, argv: list[str], env: dict[str, str], files: list[int])
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(files)],
         setpgroup=0,
         setsigmask=[],
-        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        setsigdef=_as_at_birth(),
     )
 
 

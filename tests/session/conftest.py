@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from cadencebus.session import launch, reap
+from cadencebus.session import life, reap
 from cadencebus.session.launch import Launcher, LaunchRequest
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Session:
     @property
     def alive(self) -> bool:
         """Whether its shim lives."""
-        return launch.is_alive(str(self.folder))
+        return life.is_alive(str(self.folder))
 
     def hears(self, line: str) -> str:
         """Wait until it has printed a line that begins so, and give that line."""
@@ -65,7 +65,7 @@ class Session:
     @property
     def pid(self) -> int:
         """The session itself, by its shim's word."""
-        note = launch.read_alive(str(self.folder))
+        note = life.read_alive(str(self.folder))
         assert note is not None
         assert note.pid is not None
         return note.pid
@@ -153,14 +153,14 @@ def start(tmp_path: Path, launcher: Launcher, eventually: Eventually) -> Iterato
             timeout_s=timeout,
             ladder=ladder,
         )
-        alive = launch.open_alive(str(folder))
+        alive = life.open_alive(str(folder))
         try:
             session = Session(folder, launcher.start(request, alive), eventually)
         finally:
             os.close(alive)
         started.append(session)
         if wait:
-            eventually(lambda: not session.alive or ((read := launch.read_alive(str(folder))) and read.pid))
+            eventually(lambda: not session.alive or ((read := life.read_alive(str(folder))) and read.pid))
         return session
 
     yield run

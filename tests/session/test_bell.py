@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.session import launch
+from cadencebus.session import life
 from cadencebus.session.bell import Bell
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def test_it_rings_as_soon_as_the_shim_is_gone(start: Start) -> None:
     """Within milliseconds: nobody polls."""
     run = start("sleep", "0.3")
     rang = asyncio.run(_rings(run))
-    end = launch.exit_record(str(run.folder))
+    end = life.exit_record(str(run.folder))
     assert end is not None
     assert end.monotonic is not None
     assert 0 <= rang - end.monotonic < 0.25
@@ -50,7 +50,7 @@ def test_it_rings_for_a_run_that_is_long_over(tmp_path: Path) -> None:
 
 def test_a_lock_that_somebody_else_holds_is_waited_for_gently(tmp_path: Path) -> None:
     """The note names a process that is gone, the lock is held: asked again, less and less often."""
-    held = launch.open_alive(str(tmp_path))
+    held = life.open_alive(str(tmp_path))
 
     async def release_later() -> float:
         began, cpu = time.monotonic(), time.process_time()

@@ -18,7 +18,7 @@ import pytest
 from cadencebus.model.ending import Ending
 from cadencebus.policy.classes import CLASSES, Class
 from cadencebus.policy.failure import classify
-from cadencebus.session import launch
+from cadencebus.session import launch, life, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ PACKAGE = Path(launch.__file__).parents[2]
 
 def judged(run: Session) -> tuple[Class, str]:
     """The class of a failed start, and its reason in one line."""
-    end = launch.exit_record(str(run.folder))
+    end = life.exit_record(str(run.folder))
     assert end is not None
     verdict = classify(Ending(spawn_error=end.spawn_error, spawn_what=end.spawn_what), now=0.0)
     return verdict.klass, verdict.reason
@@ -161,11 +161,39 @@ def test_a_launcher_killed_unnoticed_is_replaced_in_mid_request(start: Start, la
     assert start("ok").over() == "exit.0"
 
 
+def waiting_shim(launcher: Launcher, eventually: Eventually) -> int:
+    """The pid of the shim that a launcher has forked in advance, once it is there."""
+    assert launcher._process is not None
+    pid = launcher._process.pid
+    eventually(lambda: lineage.below([pid], lineage.census()))
+    (shim,) = lineage.below([pid], lineage.census())
+    return shim
+
+
+def test_a_shim_that_is_killed_while_it_waits_is_replaced(
+    start: Start, launcher: Launcher, eventually: Eventually
+) -> None:
+    """The run that would have been its own has another, and nobody has to be told."""
+    launcher.warm()
+    shim = waiting_shim(launcher, eventually)
+    os.kill(shim, signal.SIGKILL)
+    eventually(lambda: lineage.look(shim) is None)
+    assert start("say", "done").over() == "exit.0"
+
+
+def test_a_shim_without_a_run_goes_with_the_consumer(launcher: Launcher, eventually: Eventually) -> None:
+    """Nothing is left of a bus that was stopped while nothing ran."""
+    launcher.warm()
+    shim = waiting_shim(launcher, eventually)
+    launcher.close()
+    eventually(lambda: lineage.look(shim) is None)
+
+
 A_CONSUMER = """
 import os, sys
-from cadencebus.session import launch
+from cadencebus.session import launch, life
 folder = sys.argv[1]
-alive = launch.open_alive(folder)
+alive = life.open_alive(folder)
 env = {"PATH": os.environ["PATH"], "CADENCE_RUN_ID": "holds.1"}
 request = launch.LaunchRequest(
     run_dir=folder, argv=("sleep", "30"), env=env, cwd="/", stdin=None, timeout_s=30, ladder=()
@@ -190,22 +218,22 @@ def test_the_launcher_holds_nothing_of_the_consumers(tmp_path: Path, eventually:
     )
     assert ended.stdout == b"up\n"
     assert time.monotonic() - began < 15
-    assert launch.is_alive(str(tmp_path))
+    assert life.is_alive(str(tmp_path))
     (tmp_path / "ending.json").write_text("{}")
-    launch.request_end(str(tmp_path))
-    eventually(lambda: not launch.is_alive(str(tmp_path)))
+    life.request_end(str(tmp_path))
+    eventually(lambda: not life.is_alive(str(tmp_path)))
 
 
 def test_a_run_is_alive_from_before_the_fork(tmp_path: Path) -> None:
     """The consumer creates and locks `alive`; a second one can't."""
-    fd = launch.open_alive(str(tmp_path))
-    assert launch.is_alive(str(tmp_path))
+    fd = life.open_alive(str(tmp_path))
+    assert life.is_alive(str(tmp_path))
     with pytest.raises(FileExistsError):
-        launch.open_alive(str(tmp_path))
+        life.open_alive(str(tmp_path))
     os.close(fd)
-    assert not launch.is_alive(str(tmp_path))
-    assert launch.read_alive(str(tmp_path)) is None
-    assert not launch.is_alive(str(tmp_path / "missing"))
+    assert not life.is_alive(str(tmp_path))
+    assert life.read_alive(str(tmp_path)) is None
+    assert not life.is_alive(str(tmp_path / "missing"))
 
 
 @pytest.mark.parametrize(
@@ -228,13 +256,13 @@ def test_the_records_name_is_enough(
 ) -> None:
     """A full disk leaves no room for content."""
     (tmp_path / name).write_text(text)
-    end = launch.exit_record(str(tmp_path))
+    end = life.exit_record(str(tmp_path))
     assert end is not None
     assert {key: getattr(end, key) for key in expected} == expected
 
 
 def test_no_folder_is_no_record(tmp_path: Path) -> None:
     """Nor is one that is pending."""
-    assert launch.exit_record(str(tmp_path / "missing")) is None
+    assert life.exit_record(str(tmp_path / "missing")) is None
     (tmp_path / "exit.pending").touch()
-    assert launch.exit_record(str(tmp_path)) is None
+    assert life.exit_record(str(tmp_path)) is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import launch, lineage, reap
+from cadencebus.session import launch, life, lineage, reap
 
 if TYPE_CHECKING:
     from tests.session.conftest import Start
@@ -95,7 +95,7 @@ def test_a_shim_killed_in_mid_sweep_has_not_swept(start: Start) -> None:
     (run.folder / "exit.pending").rename(run.folder / "exit.0")
     os.kill(run.shim, signal.SIGKILL)
     run.over()
-    note = launch.read_alive(str(run.folder))
+    note = life.read_alive(str(run.folder))
     assert note is not None
     assert not note.swept
     assert left in [one.pid for one in reap.sweep(run.id).killed]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import launch, lineage
+from cadencebus.session import life, lineage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,14 +34,14 @@ def test_the_end_is_told_by_the_name_of_the_record(start: Start, words: tuple[st
     """An exit code, or the number of a signal; what it cost is a bonus inside."""
     run = start(*words, wait=False)
     assert run.over() == record
-    end = launch.exit_record(str(run.folder))
+    end = life.exit_record(str(run.folder))
     assert end is not None
     assert (end.code, end.signal) == ((None, int(record[8:])) if "sig" in record else (int(record[5:]), None))
     assert end.peak_rss is not None
     assert end.peak_rss > 1 << 20
     assert end.monotonic is not None
     assert abs(end.monotonic - time.monotonic()) < 20
-    assert (note := launch.read_alive(str(run.folder))) is not None
+    assert (note := life.read_alive(str(run.folder))) is not None
     assert note.swept
 
 
@@ -112,7 +112,7 @@ def test_the_first_reason_stands(start: Start, launcher: Launcher) -> None:
     run.hears("ready")
     launcher.close()
     (run.folder / "ending.json").write_text('{"class": "killed"}')
-    assert launch.request_end(str(run.folder))
+    assert life.request_end(str(run.folder))
     assert run.over() == "exit.sig9"
     assert run.note("ending.json") == {"class": "killed"}
 
@@ -121,14 +121,14 @@ def test_who_asks_before_the_shim_has_said_who_it_is_asks_by_file(start: Start, 
     """`ending.json` was there first: the run ends as if it had been signalled."""
     folder = tmp_path / "runs" / f"{tmp_path.name}.1"
     folder.mkdir(parents=True)
-    assert not launch.request_end(str(folder))
+    assert not life.request_end(str(folder))
     folder.rmdir()
     # The launcher is stopped between the fork of two runs: that is when nobody knows a pid.
     first = start("ok")
     first.over()
     run = start("hang", wait=False)
     (run.folder / "ending.json").write_text("{}")
-    launch.request_end(str(run.folder))
+    life.request_end(str(run.folder))
     assert run.over() == "exit.sig15"
 
 
@@ -145,7 +145,7 @@ def test_a_stopped_session_is_ended_all_the_same(start: Start) -> None:
     run = start("say", "ready", "stop", "hang", timeout=60)
     run.hears("ready")
     run.frozen(run.pid)
-    assert launch.request_end(str(run.folder))
+    assert life.request_end(str(run.folder))
     assert run.over() == "exit.sig15"
 
 
@@ -153,7 +153,7 @@ def test_a_stopped_shim_is_woken_by_who_wants_an_end(start: Start) -> None:
     """`cadence kill` must not wait for somebody who can't hear it."""
     run = start("hang", timeout=60)
     run.freeze(run.shim)
-    assert launch.request_end(str(run.folder))
+    assert life.request_end(str(run.folder))
     assert run.over() == "exit.sig15"
 
 
@@ -169,15 +169,15 @@ def test_a_killed_shim_leaves_no_record_and_no_lock(start: Start) -> None:
     run = start("hang")
     os.kill(run.shim, signal.SIGKILL)
     assert run.over() == "exit.pending"
-    assert launch.exit_record(str(run.folder)) is None
-    assert not launch.request_end(str(run.folder)), "nobody is there to hear it"
+    assert life.exit_record(str(run.folder)) is None
+    assert not life.request_end(str(run.folder)), "nobody is there to hear it"
 
 
 def test_the_pid_is_written_where_run_json_has_room_for_it(start: Start) -> None:
     """And into `alive`, for whoever wants to know."""
     run = start("print-place")
     run.over()
-    note = launch.read_alive(str(run.folder))
+    note = life.read_alive(str(run.folder))
     assert note is not None
     assert (note.shim, note.pid) == (run.shim, json.loads(run.said)["pid"])
 
@@ -188,7 +188,7 @@ def test_a_shell_that_waits_for_its_command_is_ended_at_once(start: Start) -> No
     run = start(argv=("sh", "-c", shell), ladder=(("SIGTERM", 20.0), ("SIGKILL", 5.0)))
     run.hears("ready")
     (run.folder / "ending.json").write_text("{}")
-    assert launch.request_end(str(run.folder))
+    assert life.request_end(str(run.folder))
     assert run.over(within=5.0) == "exit.3"
     assert run.said == "ready\ncleaned up\n"
 
@@ -196,5 +196,5 @@ def test_a_shell_that_waits_for_its_command_is_ended_at_once(start: Start) -> No
 def test_a_session_that_left_its_group_is_still_heard_of(start: Start) -> None:
     """An interactive shell makes a group of its own."""
     run = start(argv=("setsid", "-w", "sleep", "60"), ladder=(("SIGTERM", 5.0), ("SIGKILL", 5.0)))
-    assert launch.request_end(str(run.folder))
+    assert life.request_end(str(run.folder))
     assert run.over(within=4.0) == "exit.sig15"

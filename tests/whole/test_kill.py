@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session.launch import Launcher
-
 if TYPE_CHECKING:
     from tests.conftest import Cadence
     from tests.whole.conftest import Torture
@@ -102,22 +100,3 @@ def test_a_tick_that_waited_for_its_time_is_told_of_as_accepted(home: Path, cade
     told = "".join(path.read_text() for path in home.glob("state/events/*"))
     lines = [json.loads(line) for line in told.splitlines()]
     assert "tick.accepted" in {line["event"] for line in lines if line.get("tick") == tick}
-
-
-def test_an_answer_is_never_waited_for_on_a_line_that_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The launcher dies between question and answer: nobody knows, so 0, and no wait for another launcher."""
-    launcher = Launcher()
-    launcher.warm()
-    process = launcher._process
-    assert process is not None
-
-    def die(body: bytes, alive: int) -> None:
-        process.kill()
-        process.wait()
-
-    monkeypatch.setattr(launcher, "_send", die)
-    with launcher._lock:
-        launcher._send(b"", 0)
-        with pytest.raises((EOFError, ConnectionError)):
-            launcher._answer()
-    launcher.close()

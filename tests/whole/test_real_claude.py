@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from cadencebus.clock import parse_rfc3339
-from cadencebus.session import launch, reap
+from cadencebus.session import life, reap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -269,7 +269,7 @@ def test_a_session_that_is_killed_at_a_random_moment_leaves_nothing(
     runs = home / "state" / "runs"
 
     def session(tick: str) -> int:
-        note = launch.read_alive(next(map(str, runs.glob(f"*/{tick}.1")), ""))
+        note = life.read_alive(next(map(str, runs.glob(f"*/{tick}.1")), ""))
         return (note.pid or 0) if note else 0
 
     try:

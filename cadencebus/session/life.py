@@ -1,0 +1,150 @@
+"""The life of a run, as its folder tells it: the lock on `alive`, the note in it, the record of the end."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cadencebus.clock import parse_rfc3339
+from cadencebus.session import lineage
+
+# Room for the shim's note, taken before the start: a full disk must not make a run nameless.
+_ALIVE_SIZE = 256
+_LOCK_WITHIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AliveNote:
+    """Who leads a run, by its own word."""
+
+    shim: int
+    pid: int | None
+    monotonic: float
+    # Only once nothing of the run was left: without it somebody else has to look.
+    swept: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRecord:
+    """How a run ended: its record's name says it, the content is a bonus."""
+
+    code: int | None = None
+    signal: int | None = None
+    spawn_error: str | None = None
+    spawn_what: str | None = None
+    peak_rss: int | None = None
+    cpu_s: float | None = None
+    ended_at: float | None = None
+    monotonic: float | None = None
+
+
+def open_alive(run_dir: str) -> int:
+    """Create `alive`, give it room, and lock it: from now on the run lives."""
+    fd = os.open(f"{run_dir}/alive", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(fd, b" " * (_ALIVE_SIZE - 1) + b"\n")
+        _lock(fd)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _lock(fd: int) -> None:
+    """Lock a file that nobody else can want to lock for longer than `is_alive` takes."""
+    deadline = time.monotonic() + _LOCK_WITHIN
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
+        else:
+            return
+
+
+def is_alive(run_dir: str) -> bool:
+    """Whether the run's shim lives; only the lock says so."""
+    try:
+        fd = os.open(f"{run_dir}/alive", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        # Shared: two who ask at the same moment must not take each other for the shim.
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EAGAIN, errno.EACCES}:
+            return True
+        raise
+    finally:
+        os.close(fd)
+    return False
+
+
+def read_alive(run_dir: str) -> AliveNote | None:
+    """What the shim wrote of itself; None where it has not come to that."""
+    try:
+        with open(f"{run_dir}/alive", "rb") as file:
+            note = json.loads(file.read(_ALIVE_SIZE))
+        swept = note.get("swept") is True
+        return AliveNote(int(note["shim"]), note.get("pid"), float(note["monotonic"]), swept)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def request_end(run_dir: str) -> bool:
+    """Ask the shim for its ladder; False where no shim lives, or none has written its note yet.
+
+    Write `ending.json` first: a shim looks for it once its note is written, so no request gets lost between.
+    """
+    note = read_alive(run_dir)
+    # The note is the shim's own; locked with a handle on that process in hand, it can't be anybody else's.
+    if note is None or not lineage.send(note.shim, signal.SIGUSR1, lambda: is_alive(run_dir)):
+        return False
+    # A stopped shim would never hear it.
+    lineage.send(note.shim, signal.SIGCONT, lambda: is_alive(run_dir))
+    return True
+
+
+def exit_record(run_dir: str) -> ExitRecord | None:
+    """The record of the run's end; None where there is none (yet)."""
+    try:
+        names = [name for name in os.listdir(run_dir) if name.startswith("exit.") and name != "exit.pending"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not names:
+        return None
+    word = min(names).removeprefix("exit.")
+    facts = _facts(f"{run_dir}/{min(names)}")
+    if word.lstrip("-").isdigit():
+        return ExitRecord(code=int(word), **facts)
+    if word.startswith("sig") and word[3:].isdigit():
+        return ExitRecord(signal=int(word[3:]), **facts)
+    what, _, number = word.partition("-")
+    return ExitRecord(spawn_error=number or "EIO", spawn_what={"spawn": "binary"}.get(what, what), **facts)
+
+
+def _facts(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            facts = json.loads(file.read(4096))
+        return {
+            "peak_rss": int(facts["peak_rss"]),
+            "cpu_s": float(facts["cpu_s"]),
+            "ended_at": _moment(facts["at"]),
+            "monotonic": float(facts["monotonic"]),
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _moment(at: object) -> float:
+    """When it ended; the first shims wrote seconds since the epoch."""
+    return parse_rfc3339(at) if isinstance(at, str) else float(at)  # type: ignore[arg-type]
