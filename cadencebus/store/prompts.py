@@ -41,6 +41,7 @@ class _Read:
 
     at: Glance
     defaults: Mapping[str, Any]
+    data: bytes = b""
     cadence: Cadence | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -87,7 +88,7 @@ class Prompts:
             return beating
         known = self._known.get(name)
         if known is None or known.defaults is not defaults or not unchanged(known.at, at):
-            known = self._known[name] = self._read(name, at, defaults)
+            known = self._known[name] = self._read(name, at, defaults, known)
         # Each time a new error: one that is raised again and again grows by a traceback each time.
         if known.cadence is None:
             raise BadFile(*known.problems)
@@ -98,12 +99,17 @@ class Prompts:
         hint = f": did you mean {near[0]!r}?" if near else ""
         return UnknownCadence(f"no cadence {name!r}{hint}", next_step=f"write prompts/{name}.md")
 
-    def _read(self, name: str, at: Glance, defaults: Mapping[str, Any]) -> _Read:
+    def _read(self, name: str, at: Glance, defaults: Mapping[str, Any], known: _Read | None) -> _Read:
+        data = b""
         try:
-            cadence = read_cadence(name, self._content(name, at), defaults)
+            data = self._content(name, at)
+            if known is not None and known.defaults is defaults and known.data == data:
+                # Written so lately that its stamp says nothing: read again, but not taken apart again.
+                return replace(known, at=at)
+            cadence = read_cadence(name, data, defaults)
         except BadFile as error:
-            return _Read(at=at, defaults=defaults, problems=error.problems)
-        return _Read(at=at, defaults=defaults, cadence=cadence)
+            return _Read(at=at, defaults=defaults, data=data, problems=error.problems)
+        return _Read(at=at, defaults=defaults, data=data, cadence=cadence)
 
     def _content(self, name: str, at: Glance) -> bytes:
         try:
