@@ -50,6 +50,7 @@ _WITH_VALUE = (
     "--batch",
     "--timeout",
 )
+_BARE = ("-h", "--help", "--wait", "--force")
 MAX_HOPS = 16
 ID_LENGTH = 32
 
@@ -69,6 +70,7 @@ def main(words: list[str], context: Context) -> int:
     if len(names) != 1:
         raise Usage("enqueue wants the name of one cadence", next_step="cadence enqueue --help")
     name, home = names[0], context.home
+    within = _timeout(options)
     doorman.known(home, name)
     doorman.room(home, 1)
     tick_id = _put(home, name, options)
@@ -80,8 +82,19 @@ def main(words: list[str], context: Context) -> int:
         from cadencebus.cli.wait import until_finished  # noqa: PLC0415 - not on the fast path
 
         sys.stdout.flush()
-        return until_finished(home, [tick_id], context, timeout=options.get("timeout", [None])[0])
+        return until_finished(home, [tick_id], context, timeout=within)
     return 0
+
+
+def _timeout(options: dict[str, list[str]]) -> float | None:
+    """How long --wait may take; said before anything is put in."""
+    if "timeout" not in options:
+        return None
+    from cadencebus.desk.moments import duration  # noqa: PLC0415 - only where there is one
+
+    if "wait" not in options:
+        raise Usage("--timeout goes with --wait")
+    return duration("--timeout", options["timeout"][-1])
 
 
 def _parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -91,21 +104,30 @@ def _parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     for word in it:
         if word == "--":
             names += it
-        elif word in {"-h", "--help", "--wait", "--force"}:
+        elif word in _BARE:
             options["help" if word == "-h" else word[2:]] = []
         elif word.startswith("--"):
             flag, equals, value = word.partition("=")
             if flag not in _WITH_VALUE:
-                raise Usage(f"enqueue knows no option {flag}", next_step="cadence enqueue --help")
+                raise _unknown(flag)
             if not equals:
                 following = next(it, None)
                 if following is None:
                     raise Usage(f"{flag} wants a value")
                 value = following
             options.setdefault(flag[2:], []).append(value)
+        elif word.startswith("-") and word != "-":
+            raise _unknown(word)
         else:
             names.append(word)
     return options, names
+
+
+def _unknown(flag: str) -> Usage:
+    from cadencebus.desk.nearest import meant  # noqa: PLC0415 - only for a mistake
+
+    hint = meant(flag, (*_WITH_VALUE, *_BARE))
+    return Usage(f"enqueue: no option {flag}{hint}", next_step="cadence enqueue --help")
 
 
 def _put(home: Home, name: str, options: dict[str, list[str]]) -> str:
@@ -116,7 +138,7 @@ def _put(home: Home, name: str, options: dict[str, list[str]]) -> str:
     source = options.get("source", ["cli"])[-1]
     if not (source.isascii() and source.isprintable() and '"' not in source and "\\" not in source):
         raise Usage("--source takes plain characters")
-    if priority is not None and not (len(priority) == 1 and priority.isdigit()):
+    if priority is not None and priority not in tuple("0123456789"):
         raise Usage(f"--priority {priority}: 0 to 9 is allowed")
     return inlet.put_small(
         home,
@@ -142,7 +164,9 @@ def _members(options: dict[str, list[str]]) -> tuple[str, float | None]:
     if "key" in options:
         import json  # noqa: PLC0415 - a key may be any text
 
-        more += f', "key": {json.dumps(options["key"][-1])}'
+        from cadencebus.desk.payload import utf8  # noqa: PLC0415 - likewise
+
+        more += f', "key": {json.dumps(utf8("--key", options["key"][-1]))}'
     not_before = None
     if "in" in options or "at" in options or "ttl" in options:
         from cadencebus.desk.moments import expiry, moment  # noqa: PLC0415 - only where there is one

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.bus import Maker
 from cadencebus.cli import wait
 from cadencebus.desk import doorman, estimate, following, reasons
-from cadencebus.desk.options import Parser
+from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output
 from cadencebus.desk.payload import payload_of
 from cadencebus.errors import TryLater, Usage
 from cadencebus.model import strictjson
-from cadencebus.model.duration import parse_duration, spell_duration
+from cadencebus.model.duration import spell_duration
 from cadencebus.policy.admit import Wait
 from cadencebus.store import inlet
 
@@ -40,15 +40,19 @@ def main(words: list[str], context: Context) -> int:
         action="store_true",
         help="its log as it grows, until it is finished; exit as `cadence wait`",
     )
-    parser.add_argument("--timeout", metavar="D", help="with --wait: give up after that time")
+    parser.add_argument(
+        "--timeout", type=a_duration, metavar="D", help="with --wait: give up after that time"
+    )
     parser.add_argument("--payload", metavar="JSON|@FILE|-", help="an object, handed to the run as data")
     parser.add_argument("--set", action="append", metavar="k=v", help="one member of the payload")
     asked = parser.parse_args(words)
     home, out = context.home, Output(context)
-    deadline = None if asked.timeout is None else time.monotonic() + _seconds(asked.timeout)
+    if asked.timeout is not None and not asked.wait:
+        raise Usage("fire: --timeout goes with --wait")
+    deadline = None if asked.timeout is None else time.monotonic() + asked.timeout
     doorman.known(home, asked.name)
-    _refuse(context, asked)
     name, data, _ = Maker("fire", os.environ).make(_members(asked))
+    _refuse(context, asked)
     inlet.put(home, name, data)
     if out.json:
         out.line_of_json({"id": name.id, "cadence": asked.name})
@@ -58,7 +62,7 @@ def main(words: list[str], context: Context) -> int:
         return 0
     if not context.quiet:
         following.follow(home, name, out, deadline=deadline)
-    left = None if deadline is None else f"{max(0.0, deadline - time.monotonic()):.3f}"
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
     return wait.until_finished(home, [name.id], context, timeout=left)
 
 
@@ -82,13 +86,6 @@ def _refuse(context: Context, asked: Namespace) -> None:
 
 def _spelled(seconds: float) -> str:
     return spell_duration(max(1.0, float(round(seconds))))
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise Usage(f"--timeout {text}: {error}") from None
 
 
 def _members(asked: Namespace) -> dict[str, Any]:

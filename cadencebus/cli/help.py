@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import os
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
+from cadencebus.desk.nearest import meant
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch
@@ -46,8 +46,7 @@ def main(words: list[str], context: Context) -> int:
         for line in _text(known[asked.topic]).splitlines():
             out.line(line)
     elif not explained:
-        near = difflib.get_close_matches(asked.topic, known, 1)
-        hint = f": did you mean {near[0]!r}?" if near else ""
+        hint = meant(asked.topic, known)
         raise NoSuch(f"no help on {asked.topic[:80]!r}{hint}", next_step="cadence help")
     return 0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from cadencebus.cli.export import spell
 from cadencebus.desk.options import Parser
@@ -59,21 +60,14 @@ def main(words: list[str], context: Context) -> int:
 
 
 def _lines(asked: Namespace) -> Iterator[bytes]:
-    if asked.file == "-":
-        yield from _cut(sys.stdin.buffer)
-        return
+    path: str = asked.file
     try:
-        file = open(asked.file, "rb")  # noqa: SIM115 - closed two lines below
+        with open(path, "rb") if path != "-" else contextlib.nullcontext(sys.stdin.buffer) as file:
+            # Never more of a line than is allowed: a file of two gigabytes may be one line.
+            while line := file.readline(MOST_BYTES + 1):
+                yield line
     except OSError as error:
-        raise NoSuch(f"{asked.file}: {error.strerror}") from None
-    with file:
-        yield from _cut(file)
-
-
-def _cut(file: IO[bytes]) -> Iterator[bytes]:
-    # Never more of a line than is allowed: a file of two gigabytes may be one line.
-    while line := file.readline(MOST_BYTES + 1):
-        yield line
+        raise NoSuch(f"{path}: {error.strerror}") from None
 
 
 def _report(out: Output, taken: Taken, *, dry: bool) -> None:

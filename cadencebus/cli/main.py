@@ -6,11 +6,10 @@ even argparse.
 
 from __future__ import annotations
 
-import os
 import sys
 
-from cadencebus.desk.context import Context
-from cadencebus.errors import CadenceError, Usage
+from cadencebus.desk.context import GLOBALS, Context
+from cadencebus.errors import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,36 +64,33 @@ VERBS: dict[str, tuple[str, str]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     context = Context()
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        from cadencebus.desk.outlets import stand_in  # noqa: PLC0415 - only where one is closed
+
+        stand_in()
     try:
-        words = context.take_globals(sys.argv[1:] if argv is None else list(argv))
-        code = _run(words, context)
+        code = _run(context.take_globals(sys.argv[1:] if argv is None else list(argv)), context)
         sys.stdout.flush()
-    except CadenceError as error:
-        if context.debug:
-            raise
-        _complain(error.message)
-        if error.next_step:
-            _complain(error.next_step, "  try")
-        return error.exit_code
-    except BrokenPipeError:
-        # The reader has seen enough (`cadence ls | head`): say nothing, and close quietly.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        if context.debug:
-            raise
-        what = f"{error.filename}: " if error.filename else ""
-        _complain(f"{what}{error.strerror or error}")
-        return 77 if isinstance(error, PermissionError) else 74
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - each becomes a line and an exit code
+        from cadencebus.desk.mishap import tell  # noqa: PLC0415 - only for a mistake
+
+        code = tell(error, debug=context.debug)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        from cadencebus.desk.outlets import spent  # noqa: PLC0415 - only where it fails
+
+        spent(sys.stderr)
     return code
 
 
 def _run(words: list[str], context: Context) -> int:
-    if not words or words[0] in {"-h", "--help"}:
+    if not words:
+        sys.stderr.write(overview())
+        return Usage.exit_code
+    if words[0] in {"-h", "--help"}:
         sys.stdout.write(overview())
-        return 0 if words else Usage.exit_code
+        return 0
     if words[0] in {"-V", "--version", "version"}:
         from cadencebus import __version__  # noqa: PLC0415 - asked for
 
@@ -102,16 +98,20 @@ def _run(words: list[str], context: Context) -> int:
         return 0
     found = VERBS.get(words[0])
     if found is None:
-        raise Usage(f"no verb {words[0]!r}{_nearest(words[0])}", next_step="cadence --help")
+        raise _unknown(words[0])
     module = __import__(f"cadencebus.cli.{found[0]}", fromlist=["main"])
-    return int(module.main(words[1:], context))
+    try:
+        return int(module.main(words[1:], context))
+    except SystemExit as ended:
+        # argparse has printed the help that was asked for; its errors are our own.
+        return int(ended.code or 0)
 
 
-def _complain(text: str, who: str = "cadence") -> None:
-    """Say what is wrong; a name in it may be a stranger's, and gives no orders to the terminal."""
-    from cadencebus.model.legible import clean  # noqa: PLC0415 - only for a mistake
+def _unknown(word: str) -> Usage:
+    from cadencebus.desk.nearest import meant  # noqa: PLC0415 - only for a mistake
 
-    sys.stderr.write(f"{who}: {clean(text)}\n")
+    what = "option" if word.startswith("-") else "verb"
+    return Usage(f"no {what} {word!r}{meant(word, (*VERBS, *GLOBALS))}", next_step="cadence --help")
 
 
 def overview() -> str:
@@ -125,10 +125,3 @@ def overview() -> str:
     lines += [f"  {verb:<11} {what}" for verb, (_, what) in VERBS.items()]
     lines += ["", "Everywhere: --home DIR, --json, --quiet, --debug. `cadence VERB --help` tells more.", ""]
     return "\n".join(lines)
-
-
-def _nearest(word: str) -> str:
-    import difflib  # noqa: PLC0415 - only for a mistake
-
-    near = difflib.get_close_matches(word, VERBS, 1)
-    return f": did you mean {near[0]!r}?" if near else ""

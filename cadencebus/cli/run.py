@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.loop import Mode, run
 from cadencebus.desk.options import Parser, a_count, a_duration
+from cadencebus.desk.outlets import aside
 from cadencebus.desk.output import safe
 from cadencebus.errors import TryLater, Usage
 from cadencebus.store import fitness
@@ -37,9 +37,8 @@ def main(words: list[str], context: Context) -> int:
 
     def say(text: str) -> None:
         # Whoever read along has gone, or the log's disk is full: no reason to stop working.
-        with contextlib.suppress(OSError):
-            if not context.quiet:
-                sys.stderr.write(f"{rfc3339(time.time())[11:19]} {safe(text)}\n")
+        if not context.quiet:
+            aside(f"{rfc3339(time.time())[11:19]} {safe(text)}")
 
     fitness.check(home)
     with ConsumerLock(home):
@@ -50,7 +49,7 @@ def main(words: list[str], context: Context) -> int:
         stuck = asyncio.run(run(gear, mode, duration=asked.duration))
     if mode == "drain" and stuck:
         for name, why in sorted(stuck.items()):
-            sys.stderr.write(f"{name}: {safe(why)}\n")
+            aside(f"{name}: {safe(why)}")
         return TryLater.exit_code
     return 0
 

@@ -9,10 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk.finding import Found, find, listing
-from cadencebus.desk.options import Parser
+from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
-from cadencebus.errors import Usage
-from cadencebus.model.duration import parse_duration
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
@@ -40,15 +38,15 @@ def main(words: list[str], context: Context) -> int:
         EXAMPLES,
     )
     parser.add_argument("tick", nargs="+", help="ids, or unique parts of them")
-    parser.add_argument("--timeout", metavar="D", help="give up after that time, exit 75")
+    parser.add_argument("--timeout", type=a_duration, metavar="D", help="give up after that time, exit 75")
     asked = parser.parse_args(words)
     ids = [find(context.home, part).name.id for part in asked.tick]
     return until_finished(context.home, ids, context, timeout=asked.timeout)
 
 
-def until_finished(home: Home, ids: list[str], context: Context, timeout: str | None = None) -> int:
+def until_finished(home: Home, ids: list[str], context: Context, timeout: float | None = None) -> int:
     """Wait for all of these ticks and tell of each as it ends; the exit code."""
-    deadline = None if timeout is None else time.monotonic() + _seconds(timeout)
+    deadline = None if timeout is None else time.monotonic() + timeout
     out, watch = Output(context), _Watch(home, ids)
     worst, pause = 0, _FIRST
     while True:
@@ -151,10 +149,3 @@ def _tell(out: Output, found: Found, members: dict[str, Any]) -> int:
 
 def _some(ids: list[str]) -> str:
     return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")  # noqa: PLR2004
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise Usage(f"--timeout {text}: {error}") from None

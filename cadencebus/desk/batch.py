@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -43,15 +44,11 @@ def put_batch(path: str, context: Context) -> int:
 
 
 def _lines(path: str, most: int) -> Iterator[tuple[int, bytes]]:
-    if path == "-":
-        yield from _numbered(sys.stdin.buffer, most)
-        return
     try:
-        file = open(path, "rb")  # noqa: SIM115 - closed two lines below
+        with open(path, "rb") if path != "-" else contextlib.nullcontext(sys.stdin.buffer) as file:
+            yield from _numbered(file, most)
     except OSError as error:
         raise NoSuch(f"--batch {path}: {error.strerror}") from None
-    with file:
-        yield from _numbered(file, most)
 
 
 def _numbered(file: Any, most: int) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401 - a binary stream

@@ -7,6 +7,9 @@ import os
 from cadencebus.errors import Usage
 from cadencebus.store.paths import Home, find_home
 
+# They stand before or after the verb.
+GLOBALS = ("--home", "--json", "--debug", "--quiet")
+
 
 class Context:
     """The global options of one command line; they stand before or after the verb."""
@@ -36,11 +39,12 @@ class Context:
             elif word in flags:
                 setattr(self, flags[word], True)
             elif word == "--home":
-                self.home_flag = next(it, None)
-                if self.home_flag is None:
-                    raise Usage("--home wants a folder")
+                self.home_flag = next(it, "")
             elif word.startswith("--home="):
                 self.home_flag = word[len("--home=") :]
             else:
                 rest.append(word)
+        # `--home "$NOWHERE"` must not fall back to another home.
+        if self.home_flag == "":
+            raise Usage("--home wants a folder")
         return rest

@@ -15,7 +15,7 @@ def moment(options: dict[str, list[str]]) -> float | None:
     if "in" in options and "at" in options:
         raise Usage("--in and --at say the same thing twice")
     if "in" in options:
-        return time.time() + _duration("--in", options["in"][-1])
+        return time.time() + duration("--in", options["in"][-1])
     if "at" in options:
         return parse_moment(options["at"][-1])
     return None
@@ -25,7 +25,7 @@ def expiry(options: dict[str, list[str]]) -> str:
     """The member that makes a tick expire."""
     if "ttl" not in options:
         return ""
-    return f', "expires_at": "{rfc3339(time.time() + _duration("--ttl", options["ttl"][-1]))}"'
+    return f', "expires_at": "{rfc3339(time.time() + duration("--ttl", options["ttl"][-1]))}"'
 
 
 def parse_moment(text: str, now: float | None = None) -> float:
@@ -50,7 +50,8 @@ def parse_moment(text: str, now: float | None = None) -> float:
     raise Usage(f"{text!r} is no time: 14:30, 2026-12-01 09:00, or 2026-12-01T09:00:00Z")
 
 
-def _duration(option: str, text: str) -> float:
+def duration(option: str, text: str) -> float:
+    """What an option says, in seconds."""
     try:
         return parse_duration(text)
     except ValueError as error:

@@ -1,26 +1,33 @@
-"""What a mistyped cadence may have meant."""
+"""What a mistyped word may have meant."""
 
 from __future__ import annotations
 
-import difflib
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from cadencebus.errors import NoSuch
-from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cadencebus.store.paths import Home
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The end of an error's line: what is near to what was typed, or nothing."""
+    near = get_close_matches(word, list(known), 1)
+    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def no_such_cadence(home: Home, name: str) -> NoSuch | None:
     """The error for a cadence that has no prompt file; None where HEARTBEAT.md defines it."""
+    from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - dear, and a verb may be meant
+
     prompts = Prompts(home)
     if prompts.defined(name):
         return None
     known = prompts.names()
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f": did you mean {near[0]!r}?" if near else ""
     return NoSuch(
-        f"no cadence {name!r} in {home.prompts}{hint}",
+        f"no cadence {name!r} in {home.prompts}{meant(name, known)}",
         next_step="cadence cadences" if known else f"write {home.prompt(name)}",
     )

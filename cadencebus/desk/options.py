@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from cadencebus.desk.nearest import meant
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
 
@@ -22,9 +23,24 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as argparse says
+        """Look for unknown options first: argparse would complain of the words behind them."""
+        for word in args or ():
+            if word == "--":
+                break
+            flag = word.partition("=")[0]
+            if _is_option(flag) and not {flag, flag[:2]} & set(self._option_string_actions):
+                self.error(f"no option {flag}{meant(flag, self._option_string_actions)}")
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the whole usage."""
         raise Usage(f"{self.prog.removeprefix('cadence ')}: {message}", next_step=f"{self.prog} --help")
+
+
+def _is_option(word: str) -> bool:
+    """As argparse sees it: what has a space in it, or is a number, is a value."""
+    return len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == ".") and " " not in word
 
 
 def a_duration(text: str) -> float:

@@ -13,6 +13,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cadencebus.desk.outlets import aside
 from cadencebus.model.legible import clean
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Output:
     def warn(self, text: str) -> None:
         """Tell a person what he must know, on standard error."""
         sys.stdout.flush()
-        sys.stderr.write(clean(text).replace("\n", " ") + "\n")
+        aside(text)
 
     @functools.cached_property
     def _console(self) -> Console:

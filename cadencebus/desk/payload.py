@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cadencebus.errors import BadData, Usage
+from cadencebus.errors import BadData, NoSuch, Usage
 from cadencebus.model import strictjson
 
 _LIMIT = 1 << 20
@@ -22,7 +22,7 @@ def payload_of(options: dict[str, list[str]]) -> str:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise Usage(f"--set {pair}: wants k=v")
-        payload[key] = _value(text)
+        payload[utf8("--set", key)] = _value(utf8("--set", text))
     spelled = strictjson.dumps(payload).decode().strip()
     if len(spelled.encode()) > _LIMIT - 4096:
         raise BadData(
@@ -32,15 +32,24 @@ def payload_of(options: dict[str, list[str]]) -> str:
     return spelled
 
 
+def utf8(option: str, text: str) -> str:
+    """The text as it is; words of a command line may be bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadData(f"{option}: not UTF-8") from None
+    return text
+
+
 def _text(argument: str) -> bytes:
-    if argument == "-":
-        return sys.stdin.buffer.read(_LIMIT + 1)
-    if argument.startswith("@"):
-        try:
+    try:
+        if argument == "-":
+            return sys.stdin.buffer.read(_LIMIT + 1)
+        if argument.startswith("@"):
             with open(argument[1:], "rb") as file:
                 return file.read(_LIMIT + 1)
-        except OSError as error:
-            raise BadData(f"--payload {argument}: {error.strerror}") from None
+    except OSError as error:
+        raise NoSuch(f"--payload {argument}: {error.strerror}") from None
     return argument.encode("utf-8", "surrogateescape")
 
 
@@ -53,6 +62,6 @@ def _loads(option: str, data: bytes) -> object:
 
 def _value(text: str) -> object:
     try:
-        return strictjson.loads(text.encode("utf-8", "surrogateescape"))
+        return strictjson.loads(text.encode())
     except strictjson.BadJSON:
         return text

@@ -74,7 +74,7 @@ def test_the_commented_settings_load_when_uncommented(cadence: Cadence, tmp_path
         (["show", "nothing"], 66, "no tick"),
         (["wait", "nothing"], 66, "no tick"),
         (["rm", "nothing"], 66, "no tick"),
-        (["ls", "--nope"], 64, "unrecognized arguments"),
+        (["ls", "--nope"], 64, "no option --nope"),
         (["run", "--for", "soon"], 64, "--for"),
         (["run", "--set", "max_sessions=many"], 78, "--set max_sessions"),
     ],

@@ -1,0 +1,45 @@
+"""A command that could not do what it was told: one line that says why, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from cadencebus.desk.outlets import aside, spent
+from cadencebus.errors import CadenceError, IOTrouble, NotPermitted
+
+_INTERRUPTED = 130
+# EX_SOFTWARE: ours, not the operator's.
+_BUG = 70
+
+
+def tell(error: BaseException, *, debug: bool) -> int:
+    """Say what is wrong and what to do next, with --debug also where; the exit code."""
+    if debug:
+        for line in traceback.format_exception(error):
+            for part in line.splitlines():
+                aside(part)
+    full = spent(sys.stdout)
+    if isinstance(error, KeyboardInterrupt):
+        return _INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        # The reader has seen enough (`cadence ls | head`): say nothing, and close quietly.
+        return 0
+    if isinstance(error, CadenceError):
+        aside(f"cadence: {error.message}")
+        if error.next_step:
+            aside(f"  try: {error.next_step}")
+        return error.exit_code
+    if isinstance(error, OSError):
+        where = error.filename or ("standard output" if full else "")
+        aside(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
+        return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
+    aside(f"cadence: {type(error).__name__}: {error} ({_place(error)}): a bug; --debug shows all of it")
+    return _BUG
+
+
+def _place(error: BaseException) -> str:
+    """The file and line where it began."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "nowhere"

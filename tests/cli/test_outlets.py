@@ -1,0 +1,137 @@
+"""Standard output that is full, closed or no longer read; standard error and input likewise."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Define
+
+    Shell = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def shell(home: Path, environment: dict[str, str], define: Define) -> Shell:
+    """Run a line of shell in a home that has the cadence `work`."""
+    define("work")
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-c", line], env=environment, cwd=home, capture_output=True, encoding="utf-8", check=False
+        )
+
+    return run
+
+
+ANSWERS = ["ls --help", "enqueue work", "holds --json"]
+
+
+@pytest.mark.parametrize("words", ANSWERS)
+@pytest.mark.parametrize(("where", "why"), [("/dev/full", "No space left"), ("&-", "Bad file descriptor")])
+def test_an_answer_that_can_t_be_written_is_an_error(shell: Shell, words: str, where: str, why: str) -> None:
+    """Exit 74 and one line, not the interpreter's 120 and its last words."""
+    ended = shell(f"cadence {words} >{where}")
+    assert (ended.returncode, ended.stderr.count("\n")) == (74, 1), ended.stderr
+    assert ended.stderr.startswith(f"cadence: standard output: {why}")
+
+
+@pytest.mark.parametrize("words", ["ls --help", "help cli", "metrics"])
+def test_a_reader_who_has_seen_enough_hears_nothing(
+    home: Path, environment: dict[str, str], words: str
+) -> None:
+    """`| true`: exit 0, no last words."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as out:
+        ended = subprocess.run(
+            ["cadence", *words.split()],
+            env=environment,
+            cwd=home,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_where_nobody_can_be_told_the_work_is_done_all_the_same(shell: Shell, home: Path) -> None:
+    """A hint that finds standard error full or closed changes no exit code."""
+    for where in ("/dev/full", "&-"):
+        assert shell(f"cadence holds 2>{where}").returncode == 0
+        assert shell(f"cadence stop 2>{where}").returncode == 0
+        assert shell(f"cadence enqueue nobody 2>{where}").returncode == 66
+        assert shell(f"cadence run --drain 2>{where}").returncode == 0
+    assert (home / "state" / "STOP").read_text().endswith("cadence stop\n")
+
+
+@pytest.mark.parametrize("words", ["enqueue work --payload -", "enqueue --batch -", "import -"])
+def test_input_that_can_t_be_read_is_one_line(shell: Shell, home: Path, words: str) -> None:
+    """Exit 66, and nothing was put in."""
+    ended = shell(f"cadence {words} <&-")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (66, "", 1), ended.stderr
+    assert not list((home / "state" / "inbox").iterdir())
+
+
+def test_debug_adds_the_traceback_and_takes_nothing_away(shell: Shell) -> None:
+    """The line, the next step and the exit code stay what they are."""
+    ended = shell("cadence --debug enqueue nobody")
+    assert ended.returncode == 66
+    *trace, line, hint = ended.stderr.splitlines()
+    assert trace[0].startswith("Traceback")
+    assert line.startswith("cadence: no cadence 'nobody'")
+    assert hint == "  try: cadence cadences"
+
+
+def test_a_fault_of_our_own_is_one_line_and_no_verdict(shell: Shell, home: Path) -> None:
+    """Exit 70, never 1, which says that something is not well."""
+    line = "import sys; from cadencebus.cli import ls, main; ls.main = None; sys.argv[1:] = ['ls']"
+    ended = shell(f'python -c "{line}; sys.exit(main.main())"')
+    assert (ended.returncode, ended.stderr.count("\n")) == (70, 1), ended.stderr
+    assert "main.py:" in ended.stderr
+
+
+WRONG = {
+    "enqueue work --priority ²": (64, "0 to 9"),
+    "enqueue work --paylod 1": (64, "did you mean '--payload'?"),
+    "enqueue -x work": (64, "no option -x"),
+    "enqueue work --wait --timeout soon": (64, "--timeout soon"),
+    "enqueue work --timeout 5s": (64, "goes with --wait"),
+    "fire work --timeout 5s": (64, "goes with --wait"),
+    "enqueue work --payload @nowhere": (66, "No such file"),
+    "enqueue work --set a=$(printf '\\377')": (65, "--set: not UTF-8"),
+    "enqueue work --key $(printf '\\377')": (65, "--key: not UTF-8"),
+    "fire work --payload $(printf '\\377')": (65, "not UTF-8"),
+    "ls --cadnce work": (64, "no option --cadnce: did you mean '--cadence'?"),
+    "enqueue work --home=": (64, "--home wants a folder"),
+    "--jsn ls": (64, "no option '--jsn': did you mean '--json'?"),
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_word_puts_nothing_in(shell: Shell, home: Path, words: str) -> None:
+    """One line says which, before anything has happened."""
+    code, says = WRONG[words]
+    ended = shell(f"cadence {words}")
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert says in ended.stderr.splitlines()[0]
+    assert not list((home / "state" / "inbox").iterdir())
+
+
+def test_without_a_verb_the_verbs_are_told_as_an_error(shell: Shell) -> None:
+    """A pipe gets nothing that looks like an answer."""
+    ended = shell("cadence")
+    assert (ended.returncode, ended.stdout) == (64, "")
+    assert "enqueue" in ended.stderr
+
+
+def test_json_stays_one_document_where_a_hint_is_due(shell: Shell) -> None:
+    """What a person should know stands on standard error."""
+    assert json.loads(shell("cadence resume work --json").stdout) == []
