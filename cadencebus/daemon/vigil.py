@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
 from cadencebus.policy.patience import Limits, Look, Signs, Stop, judge
-from cadencebus.session import life, reap
+from cadencebus.session import life, lineage, reap
 from cadencebus.session.bell import ends_within
 from cadencebus.store import runs
 from cadencebus.streams.registry import PARSERS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GLANCE = 1.0
 _SHORTEST = 0.1
 _CHUNK = 1 << 20
-_UNKILLABLE_AFTER = 10.0
+_UNKILLABLE_AFTER, _BRIEFLY = 10.0, 1.0
 _TRY_AGAIN = 5.0
 
 
@@ -59,6 +59,7 @@ class Vigil:
         self._last_output = now if adopted else boarded.monotonic
         self._ended = False
         self._probe = Probe(boarded, gear.home.root)
+        self._unkillable: set[int] = set()
 
     async def until_it_ends(self, stuck: Callable[[], None]) -> Any:  # noqa: ANN401 - a Report, or None
         """Wait for the run's last process; end it where a watch says so. What its stream told.
@@ -72,6 +73,7 @@ class Vigil:
                 await asyncio.wait(watched, timeout=self._pause(), return_when=asyncio.FIRST_COMPLETED)
                 if not bell.done():
                     await self._glance()
+                    self._own_up(reap.survivors(self._run.path), stuck)
         finally:
             bell.cancel()
             await self._probe.close()
@@ -184,15 +186,26 @@ class Vigil:
         note = life.read_alive(self._run.path)
         if note is not None and note.swept:
             return
-        result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
-        self._name(result)
-        while result.survivors:
-            names = ", ".join(f"{left.pid} ({left.name})" for left in result.survivors)
-            self._gear.say(f"{self._run.id}: unkillable: {names} survived SIGKILL")
-            stuck()
-            await asyncio.sleep(_TRY_AGAIN)
-            result = await asyncio.to_thread(reap.sweep, self._run.id, _UNKILLABLE_AFTER)
+        known = reap.outlived(self._run.path)
+        # Where its shim has named some, it has tried for as long already.
+        within = _BRIEFLY if known else _UNKILLABLE_AFTER
+        while True:
+            result = await asyncio.to_thread(reap.sweep, self._run.id, within, known)
             self._name(result)
+            if not result.survivors:
+                return
+            self._own_up([left.pid for left in result.survivors], stuck)
+            within, known = _BRIEFLY, [left.identity for left in result.survivors]
+            await asyncio.sleep(_TRY_AGAIN)
+
+    def _own_up(self, survivors: list[int], stuck: Callable[[], None]) -> None:
+        """Say that it can't be ended: it has its tick for as long as it lives, but no slot."""
+        if set(survivors) <= self._unkillable:
+            return
+        self._unkillable |= set(survivors)
+        names = ", ".join(f"{pid} ({lineage.describe(pid)['name']})" for pid in survivors)
+        self._gear.say(f"{self._run.id}: unkillable: {names} survived SIGKILL")
+        stuck()
 
     def _name(self, result: reap.SweepResult) -> None:
         """Note who was found after the session's own end; of a run without an end it was the session."""

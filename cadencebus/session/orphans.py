@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _WITHIN = 10.0
+_PAUSE, _PATIENT = 0.002, 0.25
 _TOLD_AT_MOST = 100
 
 
@@ -52,15 +53,18 @@ def sweep(folder: int, group: int) -> bool:
         return False
     deadline = time.monotonic() + _WITHIN
     told: dict[int, dict[str, Any]] = {}
+    pause = _PAUSE
     while _any_left():
         seen = lineage.census()
         left = lineage.below([os.getpid()], seen)
         fresh = {pid: {"pid": pid, **lineage.describe(pid)} for pid in left if pid not in told}
         # Who forks and exits is gone before it can be asked for its name; the last of its line is not.
         fresh = {pid: one for pid, one in fresh.items() if one["cmdline"] or lineage.look(pid)}
+        # Nothing but patience helps against those who stay: to look at all processes has its price.
+        pause = _PAUSE if fresh else min(2 * pause, _PATIENT)
         if fresh:
             told |= fresh
-            _tell(folder, told, [])
+            _tell(folder, told, {})
         for whole in lineage.whole_groups(set(left), seen):
             lineage.kill_group(whole)
         # All are stopped before the first is killed, so that those who fork can't outrun the list.
@@ -68,10 +72,16 @@ def sweep(folder: int, group: int) -> bool:
             for pid in left:
                 _send(pid, number, seen[pid].started)
         if time.monotonic() >= deadline:
-            _tell(folder, told, left)
+            _tell(folder, told, {pid: seen[pid].started for pid in left})
             return False
-        time.sleep(0.002)
+        time.sleep(pause)
     return True
+
+
+def name_survivors(folder: int) -> None:
+    """Name those below the caller in `leaked.json` who did not die of SIGKILL."""
+    seen = lineage.census()
+    _tell(folder, {}, {pid: seen[pid].started for pid in lineage.below([os.getpid()], seen)})
 
 
 def _send(pid: int, number: int, started: float) -> None:
@@ -90,9 +100,14 @@ def _any_left() -> bool:
             return True
 
 
-def _tell(folder: int, told: dict[int, dict[str, Any]], survivors: list[int]) -> None:
+def _tell(folder: int, told: dict[int, dict[str, Any]], survivors: dict[int, float]) -> None:
     """Name the leaks, best effort: they die whether the disk is full or not."""
-    note = {"leaked": list(told.values())[:_TOLD_AT_MOST], "count": len(told), "survivors": survivors}
+    note = {
+        "leaked": list(told.values())[:_TOLD_AT_MOST],
+        "count": len(told),
+        "survivors": list(survivors),
+        "started": survivors,
+    }
     with contextlib.suppress(OSError):
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open("leaked.json", flags, 0o600, dir_fd=folder)

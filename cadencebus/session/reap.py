@@ -16,9 +16,9 @@ from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable, Mapping
 
-_PAUSE = 0.01
+_PAUSE, _PATIENT = 0.01, 0.5
 _EMPTY_LOOKS = 2
 _TOLD_MOST = 1 << 20
 
@@ -35,6 +35,11 @@ class Leftover:
     def pid(self) -> int:
         """Its number."""
         return self.identity.pid
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still does: its pid and its start tell, even where another program hides its mark."""
+        return lineage.started(self.pid) == self.identity.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +65,37 @@ def find(run_id: str) -> list[Leftover]:
 
     Never the caller or its ancestors: who sweeps from inside a run must live to see the end of it.
     """
-    return _found(run_id, _marked(run_id), lineage.census())
+    return _found(_roots(run_id, ()), lineage.census())
 
 
-def _marked(run_id: str) -> dict[int, int]:
-    """Who bears the mark, and in which group: who forks and exits is soon gone, the group is not."""
+def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Identity, int]:
+    """Who bears the mark, and who is known to be of the run whatever it bears; and in which groups they are.
+
+    The groups are asked for at once: who forks and exits is soon gone, its group is not.
+    """
     found = {}
     for pid in lineage.pids():
         with contextlib.suppress(OSError):
             group = os.getpgid(pid)
-            if identity.mark_of(pid) == run_id:
-                found[pid] = group
+            one = identity.identify(pid) if identity.mark_of(pid) == run_id else None
+            if one is not None and one.mark == run_id:
+                found[one] = group
+    for one in known:
+        with contextlib.suppress(OSError):
+            group = os.getpgid(one.pid)
+            if lineage.started(one.pid) == one.started:
+                found[one] = group
     spared = lineage.ancestry() if found else ()
-    return {pid: group for pid, group in found.items() if pid not in spared}
+    return {one: group for one, group in found.items() if one.pid not in spared}
 
 
-def _found(run_id: str, marked: Collection[int], seen: lineage.Census) -> list[Leftover]:
+def _found(roots: Iterable[identity.Identity], seen: lineage.Census) -> list[Leftover]:
     # Asked again: a pid that changed hands before the census must not make a stranger one of ours.
-    roots = [pid for pid in marked if pid in seen and identity.mark_of(pid) == run_id]
+    still = [one.pid for one in roots if one.pid in seen and seen[one.pid].started == one.started]
     spared = lineage.ancestry()
     return [
         Leftover(identity.Identity(pid, seen[pid].started, identity.mark_of(pid)), **lineage.describe(pid))
-        for pid in (*roots, *lineage.below(roots, seen))
+        for pid in dict.fromkeys((*still, *lineage.below(still, seen)))
         if pid not in spared
     ]
 
@@ -95,30 +109,37 @@ def _own_groups() -> set[int]:
     return groups
 
 
-def sweep(run_id: str, within: float = 10.0) -> SweepResult:
-    """Kill every process of a run, in rounds, until none is found or the time is up."""
+def sweep(run_id: str, within: float = 10.0, known: Iterable[identity.Identity] = ()) -> SweepResult:
+    """Kill every process of a run, in rounds, until none is found or the time is up.
+
+    `known` are of the run though their mark can't be read: another user's process shows no environment.
+    """
     deadline = time.monotonic() + within
     killed: dict[int, Leftover] = {}
-    looks = 0
+    survivors: tuple[Leftover, ...] = ()
+    looks, pause = 0, _PAUSE
     # Who is between two programs shows no environment for a moment: one empty look is not enough.
     while looks < _EMPTY_LOOKS:
-        marked = _marked(run_id)
-        looks = 0 if marked else looks + 1
-        left = _strike(run_id, marked) if marked else []
-        time.sleep(_PAUSE)
-        survivors = tuple(leftover for leftover in left if identity.same(leftover.identity))
+        roots = _roots(run_id, known)
+        looks = 0 if roots else looks + 1
+        left = _strike(roots) if roots else []
+        time.sleep(pause)
+        before, survivors = survivors, tuple(leftover for leftover in left if leftover.lives)
         killed |= {leftover.pid: leftover for leftover in left if leftover not in survivors}
         if time.monotonic() >= deadline:
-            return SweepResult(tuple(killed.values()), survivors)
-    return SweepResult(tuple(killed.values()), ())
+            break
+        # Nothing but patience helps against those who stay: to look at all processes has its price.
+        pause = min(2 * pause, _PATIENT) if survivors and survivors == before else _PAUSE
+        known = [leftover.identity for leftover in survivors]
+    return SweepResult(tuple(killed.values()), survivors)
 
 
-def _strike(run_id: str, marked: Mapping[int, int]) -> list[Leftover]:
+def _strike(roots: Mapping[identity.Identity, int]) -> list[Leftover]:
     """Kill them, their groups and their descendants; a group never reaches beyond its session."""
     seen = lineage.census()
-    left = _found(run_id, marked, seen)
+    left = _found(roots, seen)
     whole = lineage.whole_groups({leftover.pid for leftover in left}, seen)
-    for group in (set(marked.values()) | whole) - _own_groups():
+    for group in (set(roots.values()) | whole) - _own_groups():
         lineage.kill_group(group)
     for leftover in left:
         lineage.send(leftover.pid, signal.SIGKILL, functools.partial(identity.same, leftover.identity))
@@ -127,20 +148,32 @@ def _strike(run_id: str, marked: Mapping[int, int]) -> list[Leftover]:
 
 def leaks(run_dir: str) -> list[dict[str, Any]]:
     """What was found after the session's own end, as `leaked.json` names it."""
-    try:
-        told = load_object(f"{run_dir}/leaked.json", _TOLD_MOST).get("leaked", [])
-    except (OSError, ValueError):
-        return []
+    told = _told(run_dir).get("leaked")
     return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
 
 
 def survivors(run_dir: str) -> list[int]:
     """Who outlived even SIGKILL, when that was last tried."""
-    try:
-        told = load_object(f"{run_dir}/leaked.json", _TOLD_MOST).get("survivors", [])
-    except (OSError, ValueError):
-        return []
+    told = _told(run_dir).get("survivors")
     return [pid for pid in told if isinstance(pid, int)] if isinstance(told, list) else []
+
+
+def outlived(run_dir: str) -> list[identity.Identity]:
+    """The same, as those whom nobody can be mistaken for; without them where only their numbers were told."""
+    told = _told(run_dir).get("started")
+    since = told if isinstance(told, dict) else {}
+    return [
+        identity.Identity(pid, float(since[str(pid)]), None)
+        for pid in survivors(run_dir)
+        if isinstance(since.get(str(pid)), (int, float))
+    ]
+
+
+def _told(run_dir: str) -> dict[str, Any]:
+    try:
+        return load_object(f"{run_dir}/leaked.json", _TOLD_MOST)
+    except (OSError, ValueError):
+        return {}
 
 
 def tell(run_dir: str, result: SweepResult) -> None:
@@ -152,7 +185,12 @@ def tell(run_dir: str, result: SweepResult) -> None:
         for one in (*result.killed, *result.survivors)
     ]
     told = [*known, *(one for one in fresh if one["pid"] not in pids)]
-    note = {"leaked": told, "count": len(told), "survivors": [one.pid for one in result.survivors]}
+    note = {
+        "leaked": told,
+        "count": len(told),
+        "survivors": [one.pid for one in result.survivors],
+        "started": {one.pid: one.identity.started for one in result.survivors},
+    }
     temporary = f"{run_dir}/.leaked.json"
     files.discard(temporary)
     files.replace(temporary, f"{run_dir}/leaked.json", json.dumps(note).encode() + b"\n", durable=False)

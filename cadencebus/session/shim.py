@@ -186,6 +186,9 @@ class Shim:
             os.close(fd)
 
     def _next_step(self) -> None:
+        if self.ending and not self.ladder:
+            # The ladder ended with SIGKILL, and with the time that this may take.
+            orphans.name_survivors(self.folder)
         self.ending = True
         number, wait = self.ladder.pop(0) if self.ladder else (signal.SIGKILL, 5.0)
         # A stopped one hears nothing but SIGKILL.
