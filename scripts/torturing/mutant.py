@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cadencebus import clock
 from cadencebus.daemon import closing, recovery
-from cadencebus.session import launch
+from cadencebus.session import launch, life
 from cadencebus.store import files, inlet, keys, lock, spool, tomb
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def copy_then_remove() -> None:
 
 def always_dead() -> None:
     """No run is believed to live: a restart runs them all again."""
-    put(lambda _run_dir: False, launch, "is_alive")
+    put(lambda _run_dir: False, life, "is_alive")
     put(_back_to_inbox, recovery.Recovery, "_unsettled")
 
 
