@@ -6,9 +6,15 @@ Test modules can't import each other, but annotations may name what is defined h
 
 from __future__ import annotations
 
+import json
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -16,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 TICKS_LIE_IN = ("inbox", "deferred", "claimed", "done", "dead", "tmp")
@@ -71,7 +77,7 @@ class Cadence(Protocol):
 
 
 @pytest.fixture
-def cadence(home: Path, environment: dict[str, str]) -> Cadence:
+def installed(home: Path, environment: dict[str, str]) -> Cadence:
     """Run the installed command, as an operator or a crontab would."""
     program = Path(sys.executable).with_name("cadence")
     assert program.exists(), f"no {program}: scripts/test installs it"
@@ -95,6 +101,102 @@ def cadence(home: Path, environment: dict[str, str]) -> Cadence:
         )
 
     return run
+
+
+class Hothouse:
+    """Keeps a `cadence` that has been started already; commands are forks of it, at a tenth of the cost."""
+
+    def __init__(self) -> None:
+        self._line, theirs = socket.socketpair()
+        self._asking = threading.Lock()
+        with theirs:
+            program = str(Path(__file__).parent / "doubles" / "hothouse.py")
+            words = [sys.executable, program, str(theirs.fileno())]
+            self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+
+    def run(
+        self, words: list[str], stdin: str, env: Mapping[str, str], cwd: str, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Do what `subprocess.run` would."""
+        pipes = [os.pipe() for _ in ("stdout", "stderr", "pid and exit code")]
+        with tempfile.TemporaryFile() as file:
+            file.write(stdin.encode())
+            file.seek(0)
+            self._ask(words, env, cwd, [file.fileno(), *(theirs for _, theirs in pipes)])
+        for _, theirs in pipes:
+            os.close(theirs)
+        heard, in_time = _hear([ours for ours, _ in pipes], timeout)
+        out, err, told = (bytes(said).decode().replace("\r\n", "\n") for said in heard)
+        pid, *code = map(int, told.split())
+        if not in_time:
+            os.kill(pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(words, timeout, out, err)
+        return subprocess.CompletedProcess(words, code[0], out, err)
+
+    def _ask(self, words: list[str], env: Mapping[str, str], cwd: str, files: list[int]) -> None:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        request = {"words": words, "env": dict(env), "cwd": cwd, "umask": umask}
+        text = json.dumps(request).encode() + b"\n"
+        with self._asking:
+            sent = socket.send_fds(self._line, [text], files)
+            self._line.sendall(text[sent:])
+
+    def close(self) -> None:
+        """Let it go."""
+        self._line.close()
+        self._process.wait()
+
+
+def _hear(pipes: list[int], timeout: float) -> tuple[list[bytearray], bool]:
+    """What comes out of each until all are closed, and whether that was in time."""
+    deadline = time.monotonic() + timeout
+    heard = {pipe: bytearray() for pipe in pipes}
+    still = set(pipes)
+    while still:
+        ready, _, _ = select.select(still, [], [], max(0.0, deadline - time.monotonic()))
+        for pipe in ready:
+            chunk = os.read(pipe, 1 << 16)
+            heard[pipe] += chunk
+            still -= set() if chunk else {pipe}
+        if not ready:
+            break
+    for pipe in pipes:
+        os.close(pipe)
+    return list(heard.values()), not still
+
+
+@pytest.fixture(scope="session")
+def hothouse() -> Iterator[Hothouse]:
+    """Start a `cadence`, once for all tests, that commands can be forked from."""
+    house = Hothouse()
+    yield house
+    house.close()
+
+
+# What an interpreter reads at its start, and never again.
+READ_AT_START = ("LANG", "LC_", "PYTHON")
+
+
+@pytest.fixture
+def cadence(hothouse: Hothouse, home: Path, environment: dict[str, str], installed: Cadence) -> Cadence:
+    """Run the command, without the start of an interpreter; `installed` is for where that matters."""
+
+    def run(
+        *words: str | os.PathLike[str],
+        timeout: float = 30.0,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        if any(name.startswith(READ_AT_START) for name in env or ()):
+            return installed(*words, timeout=timeout, stdin=stdin, env=env, cwd=cwd)
+        program = Path(sys.executable).with_name("cadence")
+        line = [os.fspath(word) for word in (program, *words)]
+        return hothouse.run(line, stdin, environment | dict(env or {}), os.fspath(cwd or home), timeout)
+
+    # A system that dislikes forks of a program with libraries in it.
+    return installed if sys.platform == "darwin" else run
 
 
 class Eventually(Protocol):

@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Cadence
 
 TORTURE = Path(__file__).parents[2] / "scripts" / "torture"
 
@@ -18,6 +21,12 @@ class Torture(Protocol):
 
     def __call__(self, mode: str, *words: str, timeout: float = 55.0) -> subprocess.CompletedProcess[str]:
         """Run to the end; exit 1 is a broken promise, told on standard output."""
+
+
+@pytest.fixture
+def cadence(installed: Cadence) -> Cadence:
+    """Run the command as it is installed: nothing of the whole is spared."""
+    return installed
 
 
 @pytest.fixture
