@@ -115,14 +115,22 @@ class Hothouse:
             self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
 
     def run(
-        self, words: list[str], stdin: str, env: Mapping[str, str], cwd: str, timeout: float
+        self,
+        *words: str | os.PathLike[str],
+        env: Mapping[str, str],
+        cwd: str | os.PathLike[str],
+        stdin: str = "",
+        timeout: float = 30.0,
+        before: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Do what `subprocess.run` would."""
+        """Do what `subprocess.run` would; `before` is Python that the process runs before the command."""
+        line = [os.fspath(word) for word in (Path(sys.executable).with_name("cadence"), *words)]
         pipes = [os.pipe() for _ in ("stdout", "stderr", "pid and exit code")]
         with tempfile.TemporaryFile() as file:
             file.write(stdin.encode())
             file.seek(0)
-            self._ask(words, env, cwd, [file.fileno(), *(theirs for _, theirs in pipes)])
+            request = {"words": line, "env": dict(env), "cwd": os.fspath(cwd), "before": before}
+            self._ask(request, [file.fileno(), *(theirs for _, theirs in pipes)])
         for _, theirs in pipes:
             os.close(theirs)
         heard, in_time = _hear([ours for ours, _ in pipes], timeout)
@@ -130,14 +138,13 @@ class Hothouse:
         pid, *code = map(int, told.split())
         if not in_time:
             os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(words, timeout, out, err)
-        return subprocess.CompletedProcess(words, code[0], out, err)
+            raise subprocess.TimeoutExpired(line, timeout, out, err)
+        return subprocess.CompletedProcess(line, code[0], out, err)
 
-    def _ask(self, words: list[str], env: Mapping[str, str], cwd: str, files: list[int]) -> None:
+    def _ask(self, request: Mapping[str, object], files: list[int]) -> None:
         umask = os.umask(0o077)
         os.umask(umask)
-        request = {"words": words, "env": dict(env), "cwd": cwd, "umask": umask}
-        text = json.dumps(request).encode() + b"\n"
+        text = json.dumps({**request, "umask": umask}).encode() + b"\n"
         with self._asking:
             sent = socket.send_fds(self._line, [text], files)
             self._line.sendall(text[sent:])
@@ -191,9 +198,8 @@ def cadence(hothouse: Hothouse, home: Path, environment: dict[str, str], install
     ) -> subprocess.CompletedProcess[str]:
         if any(name.startswith(READ_AT_START) for name in env or ()):
             return installed(*words, timeout=timeout, stdin=stdin, env=env, cwd=cwd)
-        program = Path(sys.executable).with_name("cadence")
-        line = [os.fspath(word) for word in (program, *words)]
-        return hothouse.run(line, stdin, environment | dict(env or {}), os.fspath(cwd or home), timeout)
+        whole = environment | dict(env or {})
+        return hothouse.run(*words, env=whole, cwd=cwd or home, stdin=stdin, timeout=timeout)
 
     # A system that dislikes forks of a program with libraries in it.
     return installed if sys.platform == "darwin" else run

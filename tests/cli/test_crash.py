@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Define
-    from tests.conftest import Cadence
+    from tests.conftest import Cadence, Hothouse
 
     Ticks = Callable[[str], dict[str, dict[str, Any]]]
 
 # Dies before the nth call that changes the disk or makes it durable, as if by kill -9.
 DIES = """
-import os, sys
-left = int(sys.argv.pop(1))
+import os
+left = {steps}
 def deadly(name):
     real = getattr(os, name)
     def call(*args, **keys):
@@ -35,25 +33,16 @@ def deadly(name):
     setattr(os, name, call)
 for name in ("rename", "link", "unlink", "mkdir", "fsync", "write", "open"):
     deadly(name)
-from cadencebus.cli.main import main
-sys.exit(main())
 """
 FOLDERS = ("inbox", "deferred", "claimed", "done", "dead")
 
 
 @pytest.fixture
-def die(home: Path, environment: dict[str, str]) -> Callable[..., bool]:
+def die(hothouse: Hothouse, home: Path, environment: dict[str, str]) -> Callable[..., bool]:
     """Run a command that is killed before its nth step; False where it had fewer."""
 
     def run(step: int, *words: str) -> bool:
-        ended = subprocess.run(
-            [sys.executable, "-c", DIES, str(step), *words],
-            env=environment,
-            cwd=home,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+        ended = hothouse.run(*words, env=environment, cwd=home, before=DIES.replace("{steps}", str(step)))
         assert ended.returncode in {0, 137}, ended.stderr
         return ended.returncode == 137
 
