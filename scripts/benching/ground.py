@@ -28,6 +28,17 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a tmp
 _LINKS = 60_000
 
 
+# What could not be measured here, and why.
+LEFT_OUT: list[str] = []
+
+
+def leave_out(what: str) -> None:
+    """Go on without something, and say so once."""
+    if what not in LEFT_OUT:
+        LEFT_OUT.append(what)
+        print(f"bench: left out: {what}", file=sys.stderr)
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One measured value, and what was promised of it."""

@@ -37,7 +37,19 @@ def huey(folder: str) -> tuple[Callable[[dict[str, Any]], object], str]:
     return (lambda tick: storage.enqueue(json.dumps(tick).encode())), "FileHuey, no durable mode"
 
 
-PEERS = {"dirq": dirq, "persist-queue": persist_queue, "litequeue": litequeue, "huey": huey}
+def huey_sqlite(folder: str) -> tuple[Callable[[dict[str, Any]], object], str]:
+    """SqliteHuey, which syncs where it is told to."""
+    queue = importlib.import_module("huey").SqliteHuey(filename=f"{folder}/huey.db", fsync=True)
+    return (lambda tick: queue.storage.enqueue(json.dumps(tick).encode())), "SqliteHuey, fsync=True"
+
+
+PEERS = {
+    "dirq": dirq,
+    "persist-queue": persist_queue,
+    "litequeue": litequeue,
+    "huey": huey,
+    "huey_sqlite": huey_sqlite,
+}
 
 
 def main() -> None:

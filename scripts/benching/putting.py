@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benching.ground import CADENCE, MEMORY, Figure, environment, median, new_home, spent
-from cadencebus.store import files, inlet
+from benching import byhand, rivals
+from benching.ground import CADENCE, MEMORY, Figure, environment, leave_out, median, new_home, spent
+from cadencebus.store import inlet
 
-ROOT = Path(__file__).resolve().parents[2]
-_PEERS = ("dirq", "persist-queue", "litequeue", "huey")
-_INSTALL_WITHIN = 120.0
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cadencebus.model.naming import Name
+
+_PEERS = ("dirq", "persist-queue", "litequeue", "huey", "huey_sqlite")
 _TURNS = 5
 
 
@@ -27,7 +32,7 @@ def enqueue(*, short: bool) -> list[Figure]:
         "enqueue": [*CADENCE, "enqueue", "x"],
         "payload": [*CADENCE, "enqueue", "x", "--payload", '{"a": 1}'],
     }
-    commands |= {name: [name, "true"] for name in ("nq", "tsp") if shutil.which(name)}
+    commands |= {name: [name, "true"] for name in rivals.spoolers()}
     with new_home(folder=MEMORY) as home, tempfile.TemporaryDirectory() as jobs:
         env = environment(home) | {"NQDIR": jobs, "TS_SOCKET": f"{jobs}/socket", "TMPDIR": jobs}
         rounds = [
@@ -50,60 +55,62 @@ def enqueue(*, short: bool) -> list[Figure]:
         if name in commands:
             says = f"enqueue against {name}, a C program that syncs nothing"
             figures.append(Figure(f"enqueue_vs_{name}", wall["enqueue"] / wall[name], f"x {name}", says))
-        else:
-            print(f"bench: {name} is not installed: skipped", file=sys.stderr)
     return figures
 
 
 def put(*, short: bool) -> list[Figure]:
-    """A durable put and a durable batch in this process, against the same system calls by hand."""
-    each, rounds, many = (25, 8, 1000) if short else (100, 20, 10_000)
-    ours, hand, batch = [], [], []
-    with new_home() as home:
-        for number in range(rounds):
-            began = time.perf_counter()
-            for n in range(each):
-                _by_hand(home.tmp, home.keys, f"{number}-{n}")
-            middle = time.perf_counter()
-            for _ in range(each):
-                inlet.put_small(home, "x")
-            ours.append((time.perf_counter() - middle) / each)
-            hand.append((middle - began) / each)
-        for _ in range(2 if short else 3):
-            ids = [inlet.new_id(time.time()) for _ in range(many)]
-            made = [
-                (inlet.name_of(one, "x", 5), inlet.small_tick(one, "x", "cli", time.time()), None)
-                for one in ids
-            ]
-            began = time.perf_counter()
-            inlet.put_all(home, made)
-            batch.append((time.perf_counter() - began) / many)
-    ratio = median([theirs / mine for mine, theirs in zip(ours, hand, strict=True)])
-    says = f"a tick of a durable batch of {many:,} against one put alone"
+    """A durable put and a durable batch in this process, against the same system calls by hand, in turn."""
+    each, rounds, many, batches = (5, 40, 1000, 2) if short else (10, 300, 10_000, 4)
+    with new_home() as home, contextlib.chdir(home.state):
+        byhand.make(maildir := f"{home.state}/maildir")
+        os.chdir(maildir)
+        hand, ours = _in_turn(
+            rounds,
+            lambda turn: [byhand.put(f"{turn}-{n}") for n in range(each)],
+            lambda _: [inlet.put_small(home, "x") for _ in range(each)],
+        )
+        hand_batch, batch = _in_turn(
+            batches,
+            lambda turn: byhand.put_batch([f"batch-{turn}-{n}" for n in range(many)]),
+            lambda _: inlet.put_all(home, _made(many)),
+        )
+    says = f"a tick of a durable batch of {many:,}"
+    alone = median(ours) / each
     return [
-        Figure("put_a_second", 1 / median(ours), "/s", "durable puts, one by one"),
-        Figure("put_of_limit", ratio, "x", "durable puts against the same calls by hand", least=0.8),
-        Figure("batch_of_single", median(ours) / min(batch), "x", says, least=4.0),
+        Figure("put_a_second", 1 / alone, "/s", "durable puts, one by one"),
+        Figure("put_of_limit", _of(hand, ours), "x", "durable puts against the same by hand", least=0.8),
+        Figure(
+            "batch_of_single", alone / (min(batch) / many), "x", f"{says} against one put alone", least=4.0
+        ),
+        Figure("batch_of_limit", _of(hand_batch, batch), "x", f"{says} against a batch by hand"),
     ]
 
 
-def _by_hand(beside: str, queue: str, name: str) -> None:
-    """Write, sync, name, sync: less can't be durable."""
-    fd = os.open(f"{beside}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(fd, b'{"cadence": "x", "source": "cli", "created_at": "2026-11-21T02:30:00.000000Z"}\n')
-    os.fsync(fd)
-    os.close(fd)
-    os.rename(f"{beside}/{name}", f"{queue}/{name}")
-    folder = os.open(queue, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(folder)
-    os.close(folder)
+def _made(count: int) -> list[tuple[Name, bytes, None]]:
+    ids = [inlet.new_id(time.time()) for _ in range(count)]
+    return [(inlet.name_of(one, "x", 5), inlet.small_tick(one, "x", "cli", time.time()), None) for one in ids]
+
+
+def _in_turn(rounds: int, *ways: Callable[[int], object]) -> list[list[float]]:
+    """Seconds of each way in each round."""
+    took: list[list[float]] = [[] for _ in ways]
+    for turn in range(rounds):
+        for way, times in zip(ways, took, strict=True):
+            began = time.perf_counter()
+            way(turn)
+            times.append(time.perf_counter() - began)
+    return took
+
+
+def _of(hand: list[float], ours: list[float]) -> float:
+    """How near ours comes to it by hand, each at its middle: rounds are short, so noise hits both alike."""
+    return median(hand) / median(ours)
 
 
 def peers(*, short: bool) -> list[Figure]:
     """The same by libraries from PyPI, each as durable as it can be made, beside it in one run."""
-    python = _peers_python()
+    python = rivals.python()
     if python is None:
-        print("bench: no PyPI, no peers: skipped", file=sys.stderr)
         return []
     count, figures = 50 if short else 150, []
     script = Path(__file__).with_name("peers.py")
@@ -113,7 +120,7 @@ def peers(*, short: bool) -> list[Figure]:
             for _ in range(_TURNS):
                 ended = subprocess.run(words, capture_output=True, text=True, check=False)
                 if ended.returncode:
-                    print(f"bench: {peer}: {ended.stderr.strip()[-200:]}: skipped", file=sys.stderr)
+                    leave_out(f"{peer}: {ended.stderr.strip()[-200:]}")
                     break
                 began, told = time.perf_counter(), json.loads(ended.stdout)
                 for _ in range(count):
@@ -123,18 +130,3 @@ def peers(*, short: bool) -> list[Figure]:
                 says = f"durable puts against {peer} ({told['mode']})"
                 figures.append(Figure(f"put_vs_{peer}", median(ratios), f"x {peer}", says))
     return figures
-
-
-def _peers_python() -> str | None:
-    """An interpreter that has the peers: a throw-away environment under .work/."""
-    place = ROOT / ".work" / "bench-peers"
-    python, mark = place / "bin" / "python", place / "complete"
-    if not mark.exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, capture_output=True)
-            install = [str(python), "-m", "pip", "install", "-q", *_PEERS]
-            subprocess.run(install, check=True, capture_output=True, timeout=_INSTALL_WITHIN)
-        except (OSError, subprocess.SubprocessError):
-            return None
-        files.write_new(str(mark), b"")
-    return str(python)

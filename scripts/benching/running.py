@@ -1,4 +1,4 @@
-"""What a run costs: with how many waiting, how soon, how many a second."""
+"""What a run costs: with how many waiting, how many a second."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import subprocess
 import tempfile
 import time
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
+from benching import byhand, rivals
 from benching.ground import (
     CADENCE,
     MEMORY,
@@ -21,14 +22,21 @@ from benching.ground import (
     new_home,
     until,
 )
-from cadencebus.store import files, inlet
 
 if TYPE_CHECKING:
-    from cadencebus.store.paths import Home
+    from collections.abc import Callable
 
 WARM = 20  # ticks that are done before counting starts
-_WORKERS = 2
-_STAMP = '---\ncommand: [sh, -c, "date +%s.%N > $CADENCE_RUN_DIR/at"]\noverlap: queue\n---\n'
+WORKERS = 2
+_RUNS = "runs of `true`, two at a time"
+_AGAINST = {
+    "hand": ("runs_of_hand", "a maildir loop by hand that is as durable (strict)"),
+    "lean": ("runs_of_lean", "a maildir loop by hand that syncs three times a run (lean)"),
+    "xargs": ("runs_of_xargs", "xargs -P2, which keeps nothing"),
+    "nq": ("runs_vs_nq", "nq in two folders, which syncs nothing"),
+    "tsp": ("runs_vs_tsp", "tsp with two slots, which has all in memory"),
+    **{kind: (f"runs_vs_{kind}", f"huey with two workers ({mode})") for kind, mode in rivals.HUEYS.items()},
+}
 _FLAT = (100, 10_000, 100_000, 1_000_000)
 _FLAT_SHORT = (100, 10_000)
 
@@ -60,22 +68,28 @@ def _per_tick(waiting: int, measured: int) -> float:
 
 
 def runs(*, short: bool) -> list[Figure]:
-    """`true` as often as it goes, two at a time: the bus, a hand-written durable loop, xargs; in turn."""
-    count, rounds = (120, 2) if short else (600, 3)
-    ours, hand, xargs = [], [], []
-    for _ in range(rounds):
-        ours.append(_by_the_bus(count))
-        hand.append(_by_hand(count))
-        began, words = time.perf_counter(), "\n".join(str(n) for n in range(count))
-        subprocess.run(["xargs", f"-P{_WORKERS}", "-n1", "true"], input=words, text=True, check=True)
-        xargs.append(count / (time.perf_counter() - began))
-    of_hand = median([mine / theirs for mine, theirs in zip(ours, hand, strict=True)])
-    of_xargs = median([mine / theirs for mine, theirs in zip(ours, xargs, strict=True)])
-    return [
-        Figure("runs_a_second", median(ours), "/s", "runs of `true`, two at a time", least=100),
-        Figure("runs_of_hand", of_hand, "x", "against a hand-written durable maildir loop", least=0.4),
-        Figure("runs_of_xargs", of_xargs, "x", "against xargs -P2, which keeps nothing"),
+    """`true` as often as it goes, two at a time: the bus, by hand, others; in turn."""
+    count, rounds = (100, 2) if short else (400, 5)
+    ways: dict[str, Callable[[], float]] = {
+        "bus": lambda: _by_the_bus(count),
+        "hand": lambda: _by_hand(count, byhand.run_strictly),
+        "lean": lambda: _by_hand(count, byhand.run_leanly),
+        "xargs": lambda: rivals.xargs(count),
+    }
+    ways |= {name: partial(rivals.spooled, name, count // 2) for name in rivals.spoolers()}
+    interpreter = None if short else rivals.python()
+    if interpreter:
+        ways |= {kind: partial(rivals.hueyed, interpreter, kind, count) for kind in rivals.HUEYS}
+    rates = [{way: once() for way, once in ways.items()} for _ in range(rounds)]
+    figures = [
+        Figure("runs_a_second", median([one["bus"] for one in rates]), "/s", _RUNS, least=100),
+        Figure("hand_a_second", median([one["hand"] for one in rates]), "/s", "the same by hand, strict"),
     ]
+    for way, (name, says) in _AGAINST.items():
+        if way in ways:
+            ratio = median([one["bus"] / one[way] for one in rates])
+            figures.append(Figure(name, ratio, "x", f"against {says}", least=0.4 if way == "hand" else None))
+    return figures
 
 
 def _by_the_bus(count: int) -> float:
@@ -89,85 +103,6 @@ def _by_the_bus(count: int) -> float:
             return (count - first) / (time.perf_counter() - began)
 
 
-def _by_hand(count: int) -> float:
-    """Two processes that share a maildir and keep, of each run, what must survive a power cut."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("new", "cur", "done", "runs"):
-            os.mkdir(f"{folder}/{name}")
-        for n in range(count):
-            files.write_new(f"{folder}/new/{n:06}", b'{"cadence": "x"}\n', durable=False)
-        os.sync()
-        began = time.perf_counter()
-        workers = [os.fork() for _ in range(_WORKERS - 1)]
-        _work(folder)
-        if 0 in workers:
-            os._exit(0)
-        for pid in workers:
-            os.waitpid(pid, 0)
-        return count / (time.perf_counter() - began)
-
-
-def _work(folder: str) -> None:
-    """Claim, note, spawn, record, finish: each durable before the next, and nothing beside."""
-    for name in sorted(os.listdir(f"{folder}/new")):
-        try:
-            os.rename(f"{folder}/new/{name}", f"{folder}/cur/{name}")
-        except FileNotFoundError:
-            continue
-        files.sync_folders([f"{folder}/cur", f"{folder}/new"])
-        run = f"{folder}/runs/{name}"
-        os.mkdir(run)
-        files.write_new(f"{run}/run.json", b'{"started_at": "2026-11-21T02:30:00.000000Z"}\n')
-        files.sync_folders([run, f"{folder}/runs"])
-        pid = os.posix_spawnp("true", ["true"], os.environ)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        files.replace(f"{run}/.tick", f"{folder}/cur/{name}", b'{"cadence": "x", "exit": %d}\n' % code)
-        os.rename(f"{folder}/cur/{name}", f"{folder}/done/{name}")
-        files.sync_folders([f"{folder}/done", f"{folder}/cur"])
-
-
-def latency(*, short: bool) -> list[Figure]:
-    """From the put to the first instruction of the command, against doing the same by hand."""
-    rounds = 20 if short else 150
-    ours, hand = [], []
-    with new_home(_STAMP) as home, consumer(home):
-        until(lambda: os.path.exists(home.consumer))
-        for _ in range(rounds):
-            hand.append(_put_and_spawn(home))
-            ours.append(_put_and_wait(home))
-    ordered = sorted(ours)
-    return [
-        Figure("latency_ms", 1000 * median(ours), "ms", "from put to first instruction, p50"),
-        Figure("latency_p95_ms", 1000 * ordered[int(0.95 * len(ordered))], "ms", "the same, p95"),
-        Figure("by_hand_ms", 1000 * median(hand), "ms", "the same by hand, as durable, p50"),
-        Figure("latency_ratio", median(ours) / median(hand), "x", "p50 against p50 by hand", most=2.0),
-    ]
-
-
-def _put_and_wait(home: Home) -> float:
-    asked = time.time()
-    mark = Path(home.run(inlet.put_small(home, "x"), 1)) / "at"
-    until(lambda: mark.exists() and bool(mark.read_text().strip()), pause=0.0005)
-    until(lambda: not os.listdir(home.claimed), pause=0.001)
-    return float(mark.read_text()) - asked
-
-
-def _put_and_spawn(home: Home) -> float:
-    """What any durable queue must do: write, sync, name, sync; claim, sync twice; note, sync twice; spawn."""
-    began = time.time()
-    path, mark, run = f"{home.tmp}/by-hand", f"{home.tmp}/by-hand-at", f"{home.keys}/run"
-    files.write_new(path, b'{"cadence": "x"}\n')
-    os.rename(path, f"{home.keys}/by-hand")
-    files.sync_folder(home.keys)
-    os.rename(f"{home.keys}/by-hand", f"{home.cadences}/by-hand")
-    files.sync_folders([home.cadences, home.keys])
-    os.mkdir(run)
-    files.write_new(f"{run}/run.json", b'{"started_at": "2026-11-21T02:30:00.000000Z"}\n')
-    files.sync_folders([run, home.keys])
-    pid = os.posix_spawnp("sh", ["sh", "-c", f"date +%s.%N > {mark}"], os.environ)
-    os.waitpid(pid, 0)
-    at = float(Path(mark).read_text())
-    for left in (f"{home.cadences}/by-hand", f"{run}/run.json", mark):
-        files.discard(left)
-    os.rmdir(run)
-    return at - began
+def _by_hand(count: int, run: Callable[[str, list[str]], None]) -> float:
+    with tempfile.TemporaryDirectory(prefix="cadence-bench-") as folder:
+        return byhand.rate(f"{folder}/maildir", count, WORKERS, run)

@@ -17,7 +17,7 @@ def test_a_mode_measures_and_tells_programs() -> None:
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     figures = json.loads(ended.stdout)
-    assert set(figures) == {"put_a_second", "put_of_limit", "batch_of_single"}
+    assert set(figures) == {"put_a_second", "put_of_limit", "batch_of_single", "batch_of_limit"}
     assert all(value > 0 for value in figures.values())
 
 

@@ -1,0 +1,141 @@
+"""The same work written by hand: what a durable queue must do and nothing else, to be read and disputed.
+
+strict   gives at a power cut what the bus gives: a claim is durable before the spawn, in the folder it came
+         to and in the one it left; so is the run's record; so is the outcome before the tick leaves cur/.
+lean     what many would write: a synced file and a synced target folder. After a power cut a tick may lie in
+         two folders, and there is no record of a run that was going on.
+
+Nothing here is shared with the bus. No log, no time limit, no retries, no journal, nobody watches the tree.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TICK = b'{"cadence": "x", "source": "cli", "created_at": "2026-11-21T02:30:00.000000Z"}\n'
+RECORD = b'{"started_at": "2026-11-21T02:30:00.000000Z"}\n'
+OUTCOME = b'{"cadence": "x", "exit": %d}\n'
+
+
+def make(maildir: str) -> None:
+    """Make the folders of a queue."""
+    os.mkdir(maildir)
+    for name in ("tmp", "new", "cur", "runs", "done"):
+        os.mkdir(f"{maildir}/{name}")
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a new file, and sync it."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(fd, data)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def sync(folder: str) -> None:
+    """Sync the names in a folder."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def put(name: str) -> None:
+    """Write, sync, name, sync: less can't be durable."""
+    write(f"tmp/{name}", TICK)
+    os.rename(f"tmp/{name}", f"new/{name}")
+    sync("new")
+
+
+def put_batch(names: list[str]) -> None:
+    """Write all, sync the file system once, name all, sync the folder once."""
+    for name in names:
+        with open(f"tmp/{name}", "wb") as file:
+            file.write(TICK)
+    sync_file_system("tmp")
+    for name in names:
+        os.rename(f"tmp/{name}", f"new/{name}")
+    sync("new")
+
+
+def sync_file_system(folder: str) -> None:
+    """Sync all that was written to a file system; where it can't be told apart, to all of them."""
+    try:
+        call = ctypes.CDLL(None).syncfs
+    except AttributeError:
+        os.sync()
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    call(fd)
+    os.close(fd)
+
+
+def run_strictly(name: str, command: list[str]) -> None:
+    """Claim, record, spawn, settle: eight syncs."""
+    os.rename(f"new/{name}", f"cur/{name}")
+    sync("cur")
+    sync("new")
+    os.mkdir(f"runs/{name}")
+    write(f"runs/{name}/run.json", RECORD)
+    sync(f"runs/{name}")
+    sync("runs")
+    code = spawn(command)
+    write(f"tmp/{name}", OUTCOME % code)
+    os.rename(f"tmp/{name}", f"done/{name}")
+    sync("done")
+    os.unlink(f"cur/{name}")
+    sync("cur")
+
+
+def run_leanly(name: str, command: list[str]) -> None:
+    """Claim, spawn, settle: three syncs."""
+    os.rename(f"new/{name}", f"cur/{name}")
+    sync("cur")
+    code = spawn(command)
+    write(f"tmp/{name}", OUTCOME % code)
+    os.rename(f"tmp/{name}", f"done/{name}")
+    sync("done")
+    os.unlink(f"cur/{name}")
+
+
+def spawn(command: list[str]) -> int:
+    """Run a command to its end, by the quickest way there is."""
+    pid = os.posix_spawnp(command[0], command, os.environ)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def work(run: Callable[[str, list[str]], None], command: list[str]) -> None:
+    """Take what waits in new/, beside others who do."""
+    for name in sorted(os.listdir("new")):
+        try:
+            run(name, command)
+        except FileNotFoundError:  # another one was quicker
+            continue
+
+
+def rate(maildir: str, count: int, workers: int, run: Callable[[str, list[str]], None]) -> float:
+    """Runs of `true` a second by so many processes that share a maildir."""
+    make(maildir)
+    for n in range(count):
+        with open(f"{maildir}/new/{n:06}", "wb") as file:
+            file.write(TICK)
+    os.sync()
+    began, children = time.perf_counter(), []
+    for _ in range(workers):
+        pid = os.fork()
+        if pid == 0:
+            os.chdir(maildir)
+            work(run, ["true"])
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+    took = time.perf_counter() - began
+    if (done := len(os.listdir(f"{maildir}/done"))) != count:
+        raise RuntimeError(f"by hand: {done} of {count} were done")
+    return count / took
