@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk import clockface, reasons
+from cadencebus.desk.fitting import Column
 from cadencebus.desk.forecast import schedule_of
 from cadencebus.desk.options import Parser
-from cadencebus.desk.output import Cell, Column, Output, Painted, painted, safe
+from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.errors import CadenceError
 from cadencebus.model.foreign import mapping
 from cadencebus.policy import spoken
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence cadences
   cadence cadences --json | jq -r '.[] | select(.state != "well") | .name'"""
 COLUMNS = (
-    Column("NAME"),
+    Column("NAME", least=14),
     Column("STATE"),
-    Column("RUNNER"),
+    Column("RUNNER", goes=2),
     Column("WAITS", right=True),
     Column("LAST"),
     Column("NEXT"),
     Column("WHEN", wide=True),
-    Column("DESCRIPTION", wide=True),
+    Column("DESCRIPTION", wide=True, goes=1),
 )
 
 

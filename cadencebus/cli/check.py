@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup import programs
 from cadencebus.desk import crowding, reasons
+from cadencebus.desk.fitting import Column
 from cadencebus.desk.options import Parser
-from cadencebus.desk.output import Column, Output, Painted
+from cadencebus.desk.output import Output, Painted
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.settings import Settings

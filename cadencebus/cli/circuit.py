@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface, doorman, holding
+from cadencebus.desk.fitting import Column
 from cadencebus.desk.options import Parser
-from cadencebus.desk.output import Cell, Column, Output, painted
+from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.desk.telling import tell
 from cadencebus.errors import Usage
 from cadencebus.model import strictjson
@@ -25,12 +26,12 @@ EXAMPLES = """  cadence circuit
   cadence circuit reset brief
   cadence circuit reset --all"""
 COLUMNS = (
-    Column("CADENCE"),
+    Column("CADENCE", least=12),
     Column("STATE"),
-    Column("SINCE"),
+    Column("SINCE", goes=1),
     Column("UNTIL"),
-    Column("FAILURES", right=True),
-    Column("REASON", wide=True),
+    Column("FAILURES", right=True, goes=2),
+    Column("REASON", folds=True),
 )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from cadencebus.cli import show
 from cadencebus.desk import clockface, doorman, letters, revival
+from cadencebus.desk.fitting import Column, last_part
 from cadencebus.desk.options import Parser, a_duration
-from cadencebus.desk.output import Cell, Column, Output, Painted, safe
+from cadencebus.desk.output import Cell, Output, Painted, safe
 from cadencebus.desk.telling import tell
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model.foreign import sequence
@@ -27,11 +28,11 @@ EXAMPLES = """  cadence dead                               what died, and of wha
   cadence dead retry --class timeout --since 1d
   cadence dead purge --cadence old-job       gone, but for a line in state/dead-archive.jsonl"""
 COLUMNS = (
-    Column("ID"),
-    Column("CADENCE"),
+    Column("ID", brief=last_part),
+    Column("CADENCE", least=12),
     Column("CLASS"),
     Column("AGE", right=True),
-    Column("TRIES", right=True),
+    Column("TRIES", right=True, goes=1),
     Column("REASON", wide=True),
 )
 

@@ -7,8 +7,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import chronicle, clockface
+from cadencebus.desk.fitting import Column, last_part
 from cadencebus.desk.options import Parser, a_count, a_duration
-from cadencebus.desk.output import Cell, Column, Output, Painted, painted, safe
+from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.model.duration import spell_duration
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ EXAMPLES = """  cadence history
   cadence history --json | jq 'select(.class != "ok")'"""
 COLUMNS = (
     Column("ENDED"),
-    Column("CADENCE"),
+    Column("CADENCE", least=12),
     Column("CLASS"),
-    Column("TOOK", right=True),
-    Column("WAITED", right=True),
-    Column("USD", right=True),
-    Column("TICK"),
+    Column("TOOK", right=True, goes=3),
+    Column("WAITED", right=True, goes=2),
+    Column("USD", right=True, goes=1),
+    Column("TICK", brief=last_part),
     Column("REASON", wide=True),
 )
 _SINCE = 7 * 86400.0

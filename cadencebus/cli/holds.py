@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface, holding
+from cadencebus.desk.fitting import Column
 from cadencebus.desk.options import Parser
-from cadencebus.desk.output import Cell, Column, Output, Painted
+from cadencebus.desk.output import Cell, Output, Painted
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence holds
   cadence holds --json | jq -r '.[] | select(.until == null) | .file'"""
 COLUMNS = (
-    Column("SCOPE"),
+    Column("SCOPE", least=20),
     Column("REASON"),
-    Column("SINCE"),
+    Column("SINCE", goes=2),
     Column("UNTIL"),
-    Column("BY"),
-    Column("DETAIL", wide=True),
+    Column("BY", goes=1),
+    Column("DETAIL", folds=True),
 )
 
 

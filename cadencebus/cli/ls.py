@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import clockface
 from cadencebus.desk.finding import STATES, Found, folders, listing, members_of, name_in, names
+from cadencebus.desk.fitting import Column, last_part
 from cadencebus.desk.options import Parser, a_count
-from cadencebus.desk.output import Cell, Column, Output, painted, safe
+from cadencebus.desk.output import Cell, Output, painted, safe
 from cadencebus.model.naming import SUFFIX
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ EXAMPLES = """  cadence ls                      all that waits, runs or has ende
   cadence ls inbox --json | jq -r .id"""
 COLUMNS = (
     Column("STATE"),
-    Column("CADENCE"),
-    Column("P"),
-    Column("ID"),
+    Column("CADENCE", least=12),
+    Column("P", goes=1),
+    Column("ID", brief=last_part),
     Column("AGE", right=True),
-    Column("TRIES", right=True),
+    Column("TRIES", right=True, goes=2),
     Column("NOTE", wide=True),
 )
 # What a terminal shows of each folder unless told otherwise; a pipe gets all.

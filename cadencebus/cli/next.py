@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface, reasons
+from cadencebus.desk.fitting import Column
 from cadencebus.desk.forecast import MANY, Upcoming, upcoming
 from cadencebus.desk.options import Parser
-from cadencebus.desk.output import Cell, Column, Output, Painted
+from cadencebus.desk.output import Cell, Output, Painted
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
 from cadencebus.store import files, lock
@@ -25,9 +26,9 @@ COLUMNS = (
     Column("DUE"),
     Column("IN", right=True),
     Column("CADENCE"),
-    Column("BY"),
-    Column("WHEN", wide=True),
-    Column("WAITS FOR", wide=True),
+    Column("BY", goes=1),
+    Column("WHEN", folds=True, goes=2),
+    Column("WAITS FOR", folds=True),
 )
 _HOUR = 3600.0
 

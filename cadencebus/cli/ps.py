@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.daemon import supervision
 from cadencebus.desk import clockface, ending, keeping
 from cadencebus.desk.finding import listing
+from cadencebus.desk.fitting import Column
 from cadencebus.desk.options import Parser
-from cadencebus.desk.output import Column, Output, Painted, safe
+from cadencebus.desk.output import Output, Painted, safe
 from cadencebus.session import usage
 from cadencebus.store import lock
 from cadencebus.store.corrupt import load_object
@@ -27,8 +28,8 @@ _COLUMNS = (
     Column("WHAT"),
     Column("PID", right=True),
     Column("SINCE"),
-    Column("CPU", right=True),
-    Column("RSS", right=True),
+    Column("CPU", right=True, goes=2),
+    Column("RSS", right=True, goes=1),
     Column("CADENCE", wide=True),
 )
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, parse_rfc3339
 from cadencebus.desk import chronicle, plot
+from cadencebus.desk.fitting import Column
 from cadencebus.desk.options import Parser, a_duration
-from cadencebus.desk.output import Cell, Column, Output, Painted
+from cadencebus.desk.output import Cell, Output, Painted
 from cadencebus.model.duration import spell_duration
 from cadencebus.policy.figures import Figures, Spread, sparkline, summed
 from cadencebus.store import rollups
@@ -24,21 +25,19 @@ EXAMPLES = """  cadence stats
   cadence stats --plot --since 30d
   cadence stats --since 30d --json | jq '.[] | {cadence, p95: .seconds.p95}'"""
 COLUMNS = (
+    # What a narrow terminal has no room for is left off; --json always has it.
     Column("CADENCE", least=14),
     Column("RUNS", right=True),
     Column("OK", right=True),
-    Column("P50", right=True),
+    Column("P50", right=True, goes=6),
     Column("P95", right=True),
-    Column("MAX", right=True),
-    Column("WAIT P95", right=True),
-    Column("TURNS", right=True),
-    Column("TOKENS", right=True),
+    Column("MAX", right=True, goes=2),
+    Column("WAIT P95", right=True, goes=5),
+    Column("TURNS", right=True, goes=1),
+    Column("TOKENS", right=True, goes=3),
     Column("USD", right=True),
-    Column("STREAK", right=True),
+    Column("STREAK", right=True, goes=4),
 )
-# What a narrow terminal has no room for, and --json always has.
-_ROOMY = 110
-_LESS = {"MAX", "TURNS", "TOKENS"}
 _DAY = 86400.0
 _SINCE = 7 * _DAY
 # Below this share of good ends a cadence is shown in red.
@@ -129,11 +128,8 @@ def _calendar(since: float, now: float) -> list[str]:
 
 def _table(out: Output, known: dict[str, Days], calendar: list[str]) -> None:
     """A line each; by day how many there were, and what they failed as."""
-    columns = [*COLUMNS, Column("BY DAY"), Column("FAILED AS", wide=True)]
+    columns = [*COLUMNS, Column("BY DAY", goes=7), Column("FAILED AS", wide=True)]
     rows = [_row(name, days, calendar[-_DAYS_SHOWN:]) for name, days in known.items()]
-    if out.terminal and out.width < _ROOMY:
-        kept = [at for at, column in enumerate(columns) if column.title not in _LESS]
-        columns, rows = [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
     out.table(columns, rows)
 
 

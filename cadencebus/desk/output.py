@@ -13,6 +13,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cadencebus.desk.fitting import GAP, fit
 from cadencebus.desk.outlets import aside
 from cadencebus.model.legible import clean
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cadencebus.desk.context import Context
+    from cadencebus.desk.fitting import Column
 
 # What a word means, as a colour; words that mean nothing special have none.
 COLOURS = {
@@ -44,9 +46,6 @@ COLOURS = {
     "ill": "red",
     "open": "red",
 }
-# Between columns, and how narrow even the most patient column becomes.
-_GAP = 2
-_NARROWEST = 3
 # JSON leaves these as they are; a terminal obeys some of them.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -59,17 +58,6 @@ class Painted(NamedTuple):
 
 
 Cell = str | Painted
-
-
-class Column(NamedTuple):
-    """A column of a table; where a terminal has no more room a wide one is cut, a folding one wrapped."""
-
-    title: str
-    wide: bool = False
-    right: bool = False
-    folds: bool = False
-    # So much of it is always shown; the rest is cut where it must be.
-    least: int | None = None
 
 
 def painted(word: str) -> Cell:
@@ -179,14 +167,11 @@ class Output:
         from rich.table import Table  # noqa: PLC0415 - dear, and only a terminal needs it
         from rich.text import Text  # noqa: PLC0415 - likewise
 
-        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-        cells = [[Text(*_parts(cell)) for cell in row] for row in rows]
-        needs = [
-            max([len(column.title), *(row[at].cell_len for row in cells)])
-            for at, column in enumerate(columns)
-        ]
-        widths = _widths(columns, needs, self._console.width)
-        for column, width in zip(columns, widths, strict=True):
+        known = [[_parts(cell) for cell in row] for row in rows]
+        fitted = fit(columns, [[text for text, _ in row] for row in known], self._console.width)
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        for at, width in zip(fitted.kept, fitted.widths, strict=True):
+            column = columns[at]
             table.add_column(
                 column.title,
                 no_wrap=not column.folds,
@@ -194,27 +179,10 @@ class Output:
                 justify="right" if column.right else "left",
                 width=width,
             )
-        for row in cells:
-            table.add_row(*row)
+        for row in known:
+            shown = ((columns[at].said(row[at][0], brief=fitted.brief), row[at][1]) for at in fitted.kept)
+            table.add_row(*(Text(*cell) for cell in shown))
         self._console.print(table)
-
-
-def _widths(columns: Sequence[Column], needs: Sequence[int], room: int) -> list[int]:
-    """How wide each column is: what is neither wide nor folding is never cut, half an id is none."""
-    widths = list(needs)
-    left = room - _GAP * (len(widths) - 1)
-    for at, column in enumerate(columns):
-        if column.least is not None and sum(widths) > left:
-            widths[at] = max(min(needs[at], column.least), needs[at] - (sum(widths) - left))
-    elastic = sorted(
-        (at for at, column in enumerate(columns) if column.wide or column.folds), key=widths.__getitem__
-    )
-    left -= sum(width for at, width in enumerate(widths) if at not in elastic)
-    # Who needs little gets what he needs, and leaves the more to the others.
-    for count, at in enumerate(elastic):
-        widths[at] = max(min(widths[at], left // (len(elastic) - count)), min(_NARROWEST, widths[at]))
-        left -= widths[at]
-    return widths
 
 
 def _parts(cell: Cell) -> tuple[str, str]:

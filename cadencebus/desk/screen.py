@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface, health, reasons
-from cadencebus.desk.output import Cell, Column, Painted, safe
+from cadencebus.desk.fitting import Column
+from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.model.duration import spell_duration
 from cadencebus.policy.admit import Wait
 
@@ -27,15 +28,17 @@ QUEUE = (
     Column("WHY", folds=True),
 )
 DEAD = (_CADENCE, Column("DEAD", right=True), Column("READ THEM WITH", wide=True))
-HOLDS = (Column("SCOPE", least=24), Column("REASON"), Column("UNTIL"), Column("DETAIL", folds=True))
+# `11:43:24 (in 29m)`, where there is no room: `11:43:24`.
+_UNTIL = Column("UNTIL", brief=lambda text: text.partition(" (")[0])
+HOLDS = (Column("SCOPE", least=20), Column("REASON"), _UNTIL, Column("DETAIL", folds=True))
 CIRCUITS = (
     _CADENCE,
     Column("STATE"),
-    Column("UNTIL"),
-    Column("FAILURES", right=True),
+    _UNTIL,
+    Column("FAILURES", right=True, goes=1),
     Column("REASON", folds=True),
 )
-FAILURES = (Column("ENDED"), _CADENCE, Column("TICK"), Column("CLASS"), Column("REASON", wide=True))
+FAILURES = (Column("ENDED"), _CADENCE, Column("TICK"), Column("CLASS"), Column("REASON", folds=True))
 DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Column("BY"))
 # Above so many the rest is counted: one screen is one screen.
 _MOST = 20

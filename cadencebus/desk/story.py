@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface
 from cadencebus.desk.finding import find
-from cadencebus.desk.output import Cell, Column, Painted, safe
+from cadencebus.desk.fitting import Column
+from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.errors import CadenceError
 from cadencebus.model.duration import spell_duration
 from cadencebus.model.foreign import amount, mapping

@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cadencebus.desk import clockface, screen
+from cadencebus.desk.fitting import GAP, fit
 from cadencebus.desk.output import Cell, Painted, safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cadencebus.desk.output import Column
+    from cadencebus.desk.fitting import Column
 
 SORTS = ("oldest", "name", "ready")
 HELP = """
@@ -31,7 +32,9 @@ HELP = """
 
   any key goes back
 """
-_KEYS = "↑↓ choose  / filter  s sort  p pause  x kill  R retry  l log  ? help  q quit"
+# As many as there is room for; help and the way out are always there.
+_KEYS = ("↑↓ choose", "/ filter", "s sort", "p pause", "x kill", "R retry", "l log")
+_ALWAYS = ("? help", "q quit")
 _COMPLAINTS = 3
 
 
@@ -119,27 +122,31 @@ class Drawing:
             shown = view.log[-max(1, height - 3) :]
             body = [Text(view.title, style="bold"), Text(""), *(_short(line) for line in shown)]
         else:
-            body = self._bus(facts, view, height, now)
+            body = self._bus(facts, view, (width, height), now)
         with console.capture() as said:
             console.print(Group(*body))
         lines = said.get().split("\n")[: height - 1]
         lines += [""] * (height - 1 - len(lines))
         with console.capture() as said:
-            console.print(_footer(view), end="")
+            console.print(_footer(view, width), end="")
         return "\n".join([*lines, said.get().split("\n")[0]])
 
-    def _bus(self, facts: dict[str, Any], view: View, height: int, now: float) -> list[Any]:
+    def _bus(self, facts: dict[str, Any], view: View, size: tuple[int, int], now: float) -> list[Any]:
+        width, height = size
         body = _head(facts, now)
         rows = view.rows(facts)
         chosen = view.selected([row for row, _ in rows])
+        words = _words(next((pair for pair in rows if pair[0] == chosen), None), now)
         # Each section has a head and an empty line; what has no room below the chosen row is cut at the end.
-        room = max(3, height - len(body) - 8)
+        room = max(3, height - len(body) - 8 - len(words.wrap(Console(width=width), width)))
         rows = _window(rows, chosen, room)
         for kind, columns in _SECTIONS.items():
             mine = [(row, about) for row, about in rows if row.kind == kind]
             if mine:
                 cells = [(row, _CELLS[kind](about, now)) for row, about in mine]
-                body += [Text(""), _table(columns, cells, chosen)]
+                body += [Text(""), _table(columns, cells, chosen, width)]
+        if words:
+            body += [Text(""), words]
         if not rows:
             body += [
                 Text(""),
@@ -172,6 +179,16 @@ def _head(facts: dict[str, Any], now: float) -> list[Any]:
     return lines
 
 
+def _words(chosen: tuple[Row, dict[str, Any]] | None, now: float) -> Text:
+    """What the chosen row's last column had to cut: why it waits, what it said last."""
+    if chosen is None or chosen[0].kind == "dead":
+        return Text()
+    row, about = chosen
+    last = _CELLS[row.kind](about, now)[-1]
+    said = last.text if isinstance(last, Painted) else last
+    return Text(f"{row.cadence}: {said}", style="dim") if said else Text()
+
+
 def _window(
     rows: list[tuple[Row, dict[str, Any]]], chosen: Row | None, room: int
 ) -> list[tuple[Row, dict[str, Any]]]:
@@ -181,19 +198,27 @@ def _window(
     return rows[first : first + room]
 
 
-def _table(columns: Sequence[Column], rows: Sequence[tuple[Row, list[Cell]]], chosen: Row | None) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+def _table(
+    columns: Sequence[Column], rows: Sequence[tuple[Row, list[Cell]]], chosen: Row | None, width: int
+) -> Table:
+    plain = [[cell.text if isinstance(cell, Painted) else cell for cell in cells] for _, cells in rows]
+    fitted = fit(columns, plain, width - 1 - GAP)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold", expand=True)
     table.add_column("", width=1)
-    for column in columns:
+    for at, wide in zip(fitted.kept, fitted.widths, strict=True):
         table.add_column(
-            column.title,
+            columns[at].title,
             no_wrap=True,
             overflow="ellipsis",
-            justify="right" if column.right else "left",
-            ratio=1 if column.wide or column.folds else None,
+            justify="right" if columns[at].right else "left",
+            width=None if columns[at].elastic else wide,
+            ratio=1 if columns[at].elastic else None,
         )
     for row, cells in rows:
-        texts = [Text(*cell) if isinstance(cell, Painted) else Text(cell) for cell in cells]
+        texts = [
+            Text(*cell) if isinstance(cell, Painted) else Text(cell)
+            for cell in (cells[at] for at in fitted.kept)
+        ]
         # A sign as well: where there are no colours, nothing else shows it.
         table.add_row("▸" if row == chosen else "", *texts, style="reverse" if row == chosen else "")
     return table
@@ -203,14 +228,24 @@ def _short(text: str, style: str = "") -> Text:
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
-def _footer(view: View) -> Text:
+def _footer(view: View, width: int) -> Text:
     if view.typing:
         return _short(f"show only: {view.filter}_", "bold")
     if view.question:
         return _short(f"{view.question} (y/n)", "bold red")
     if view.message:
         return _short(view.message, "bold")
-    return _short("any key goes back" if view.mode != "bus" else _KEYS, "dim")
+    return _short("any key goes back" if view.mode != "bus" else _keys(width), "dim")
+
+
+def _keys(width: int) -> str:
+    """The handles that there is room for."""
+    shown: list[str] = []
+    for key in _KEYS:
+        if len("  ".join([*shown, key, *_ALWAYS])) > width:
+            break
+        shown.append(key)
+    return "  ".join([*shown, *_ALWAYS])
 
 
 def _dead(row: dict[str, Any], _now: float) -> list[Cell]:

@@ -57,10 +57,10 @@ def test_a_folder_and_a_cadence_narrow_the_list(
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_a_terminal_shows_whole_ids_in_colour(
+def test_a_terminal_shows_ids_that_find_their_tick_in_colour(
     cadence: Cadence, define: Define, enqueue: Callable[..., str], screen: Screen, columns: int
 ) -> None:
-    """No line is longer than the screen, and half an id would be none."""
+    """No line is longer than the screen; half an id would be none, its last part is as good as the whole."""
     define("a-rather-long-name", "echo 'such a very long complaint, longer than any screen' >&2; exit 1")
     tick = enqueue("a-rather-long-name")
     (prompt := define("a-rather-long-name", "exit 1", retries=0)).touch()
@@ -68,7 +68,10 @@ def test_a_terminal_shows_whole_ids_in_colour(
     seen = screen("ls", columns=columns, env={"NO_COLOR": ""})
     assert "\x1b[31mdead" in seen
     plain = ESCAPES.sub("", seen)
-    assert tick in plain
+    (shown,) = [word for word in plain.split() if tick.endswith(word.strip("…")) and "…" not in word]
+    assert shown == (tick if columns > 80 else tick.rpartition("-")[2])
+    assert "it failed (exit 1)" in plain
+    assert json.loads(cadence("show", shown, "--json").stdout)["id"] == tick
     assert max(len(line) for line in plain.splitlines()) <= columns
     assert "\x1b" not in screen("ls", columns=columns, env={"NO_COLOR": "1"})
     assert prompt.exists()
