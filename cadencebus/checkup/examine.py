@@ -47,6 +47,7 @@ HOME = (
     Check("agents' programs", agents.versions),
     Check("credentials", agents.credentials),
     Check("units", services.units),
+    Check("producers", services.lost),
     Check("time-outs", habits.timeouts),
     Check("leaks", habits.leaks),
     Check("retention", habits.tidiness),

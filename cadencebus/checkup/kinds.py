@@ -123,6 +123,9 @@ KINDS: dict[str, Kind] = {
     "credentials.unreachable": Kind("warn", "runs will end as network", "check the network and the base URL"),
     # --- units
     "unit.stale": Kind("warn", "it starts something else than you think", "cadence install"),
+    "producers.lost": Kind(
+        "warn", "until it is fired from outside again, the bus's own clock fires it", "cadence install"
+    ),
     # --- what waits
     "hold.lasting": Kind("ill", "only a person releases it", "cadence resume"),
     "hold.paused": Kind("note", "an operator's word", "cadence resume"),

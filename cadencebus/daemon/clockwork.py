@@ -24,7 +24,7 @@ from cadencebus.model.rule import Rule, rule_of
 from cadencebus.model.tick import Tick
 from cadencebus.policy.due import Firing, due, laid_down
 from cadencebus.policy.timetable import timetable_of
-from cadencebus.store import files, producers
+from cadencebus.store import files, outside
 from cadencebus.store.firings import Firings, Standing
 from cadencebus.store.prompts import Prompts
 from cadencebus.store.zone import local_zone
@@ -86,6 +86,7 @@ class Clockwork:
         self._firings = Firings(gear.spool, gear.memory, gear.say)
         self._dials: dict[str, Dial] = {}
         self._resting: set[str] = set()
+        self._lost: frozenset[str] = frozenset()
         self._complaints: dict[str, str] = {}
         self._edits = -1
         self._look_at = self._rest_until = -math.inf
@@ -137,7 +138,7 @@ class Clockwork:
     # --- what the files say ----------------------------------------------------------------------
 
     def _look(self, now: float) -> None:
-        zone, outside = local_zone(), producers.load(self._gear.home).cadences
+        zone, fired = local_zone(), self._fired_outside()
         if zone != self._zone:
             # The C library takes no notice of a journey by itself: `active_hours` would stay behind.
             time.tzset()
@@ -150,10 +151,18 @@ class Clockwork:
             rule = self._rule(name, now)
             if rule is None:
                 continue
-            if rule.scheduled and name not in outside:
+            if rule.scheduled and name not in fired:
                 self._wind(rule, zone, now)
             else:
                 self._lay_down(name, now)
+
+    def _fired_outside(self) -> frozenset[str]:
+        """What a service manager fires; of what it was to fire and can't, the bus hears once."""
+        found = outside.fired(self._gear.home)
+        if found.lost and found.lost != self._lost:
+            self._gear.say(f"{found.remark}; {found.cure}")
+        self._lost = found.lost
+        return found.cadences
 
     def _rule(self, name: str, now: float) -> Rule | None:
         """What its file says, or said before it was broken; None: nothing new is known."""

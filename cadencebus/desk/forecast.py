@@ -16,7 +16,7 @@ from cadencebus.policy.admit import Wait
 from cadencebus.policy.brakes import opens_at
 from cadencebus.policy.due import due
 from cadencebus.policy.timetable import timetable_of
-from cadencebus.store import producers
+from cadencebus.store import outside
 from cadencebus.store.firings import Firings, Standing
 from cadencebus.store.spool import Spool
 from cadencebus.store.zone import local_zone
@@ -137,8 +137,9 @@ def schedule_of(scene: Reasons, name: str) -> Schedule | None:
     timetable = timetable_of(rule, local=local_zone()) if rule and rule.scheduled else None
     if timetable is None:
         return None
-    outside = producers.load(scene.home)
-    by = outside.by or "outside" if name in outside.cadences else "clock"
+    agreed = f"{scene.home.state}/producers.json"
+    fired = scene.shelf.keep("outside", (agreed,), lambda: outside.fired(scene.home))
+    by = fired.by or "outside" if name in fired.cadences else "clock"
     return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept)
 
 

@@ -77,6 +77,13 @@ def fired_by(manager: Manager, site: Site, file: str) -> str | None:
     return stem.removeprefix(f"{systemd.unit_name(site)}-") if stem != systemd.unit_name(site) else None
 
 
+def trigger(manager: Manager, site: Site, cadence: str) -> str:
+    """The file by which the manager knows when a cadence is due."""
+    if manager == "launchd":
+        return f"{launchd.label(site, cadence)}.plist"
+    return CRONTAB if manager == "cron" else f"{systemd.unit_name(site, cadence)}.timer"
+
+
 def _producer(manager: Manager, site: Site, wanted: Producer) -> tuple[Unit, ...]:
     if manager == "launchd":
         return (launchd.producer(site, wanted),)

@@ -240,6 +240,16 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         ),
         "unit.stale", "warn", "cadence install systemd",
     ),
+    "a home that was moved": (
+        lambda home: (
+            write(
+                home / "state" / "installed.json",
+                json.dumps({"by": "systemd", "program": ["/bin/true"], "path": "/bin", "started": True}),
+            ),
+            write(home / "state" / "producers.json", '{"by": "systemd", "cadences": ["brief"]}'),
+        ),
+        "producers.lost", "warn", "cadence install systemd, or cadence uninstall",
+    ),
     "a clock in doubt": (
         lambda home: write(
             home / "state" / "gc.json",

@@ -8,6 +8,7 @@ import os
 import random
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -17,14 +18,16 @@ from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.clockwork import OFTEN, Clockwork
 from cadencebus.policy.due import due
 from cadencebus.store import producers
+from cadencebus.store.installed import Record, folder_of, save_record
 from cadencebus.store.paths import Home
+from cadencebus.units.plan import trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from cadencebus.policy.due import Cursor, Due
     from cadencebus.policy.timetable import Timetable
+    from cadencebus.units.plan import Manager
     from tests.conftest import FakeClock
 
 HOUR, DAY = 3600.0, 86400.0
@@ -186,6 +189,33 @@ def test_a_schedule_that_was_off_begins_anew(bus: Bus, by: str) -> None:
     bus.start()
     assert bus.at(6.5 * HOUR) == []
     assert bus.at(7 * HOUR) + bus.at(8 * HOUR) + bus.at(9 * HOUR) == ["05-04T07:00", "05-04T08:00"]
+
+
+@pytest.mark.parametrize("manager", ["systemd", "launchd", "cron"])
+def test_a_home_that_was_moved_fires_by_its_own_clock(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: Manager
+) -> None:
+    """Its units stayed behind: the clock takes over, says so once, and stands down when they are there."""
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "me" / ".config"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    crontab = tmp_path / "crontab"
+    crontab.write_text("#!/bin/sh\ncat $HOME/tab 2>/dev/null || { echo no crontab >&2; exit 1; }\n")
+    crontab.chmod(0o755)
+    record = Record(by=manager, program=("/bin/true",), path="/bin", started=True)
+    save_record(bus.gear.home, record)
+    producers.save(bus.gear.home, manager, ["work"])
+    bus.define(schedule="0 * * * *")
+    bus.at(0)
+    assert bus.at(HOUR) == ["05-04T01:00"]
+    assert [f"{manager} was to fire work" in said for said in bus.said] == [True]
+    unit = Path(folder_of(manager, os.environ)) / trigger(manager, record.site(bus.gear.home), "work")
+    if manager == "cron":
+        unit = tmp_path / "me" / "tab"
+    unit.parent.mkdir(parents=True)
+    unit.write_text(f"# BEGIN cadencebus {bus.home}\n# END cadencebus {bus.home}\n")
+    bus.gear.edits += 1
+    assert bus.at(1.5 * HOUR) == bus.at(2.5 * HOUR) == []
 
 
 def test_a_file_that_is_away_for_a_while_was_downtime(bus: Bus) -> None:
