@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cadencebus.checkup.finding import found, some
 from cadencebus.errors import Misconfigured
 from cadencebus.store import files, fitness
-from cadencebus.store.paths import FOLDERS
+from cadencebus.store.paths import FOLDERS, check_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,14 @@ def layout(patient: Patient) -> Iterator[Finding]:
     if not os.path.isdir(home.root):
         yield found("home.missing", f"{home.root} is no folder", f"cadence init {home.root}")
         return
+    try:
+        check_layout(home)
+    except Misconfigured as error:
+        yield found(
+            "home.format", error.message, error.next_step or f"mv {home.format} away, then: cadence init"
+        )
+        # What is missing in a layout that nobody knows, nobody knows.
+        return
     missing: list[str] = []
     device = _seen(home.state)
     for folder in (home.prompts, home.state, *(f"{home.state}/{name}" for name in FOLDERS)):
@@ -36,12 +44,6 @@ def layout(patient: Patient) -> Iterator[Finding]:
     if missing:
         short = some([f"{os.path.relpath(folder, home.root)}/" for folder in missing], 4)
         yield found("home.folder_missing", f"{short}: not there", mend=functools.partial(_make, missing))
-    try:
-        fitness.check_format(home)
-    except Misconfigured as error:
-        if os.path.isdir(home.state):
-            cure = error.next_step or f"mv {home.format} away, then: cadence init"
-            yield found("home.format", error.message, cure)
 
 
 def _folder(path: str, short: str, state: os.stat_result | None, missing: list[str]) -> Iterator[Finding]:

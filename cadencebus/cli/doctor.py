@@ -15,8 +15,8 @@ from cadencebus.checkup.patient import Patient
 from cadencebus.desk import doctor_waits
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted, safe
-from cadencebus.errors import CadenceError
-from cadencebus.store.paths import Home
+from cadencebus.errors import CadenceError, Misconfigured
+from cadencebus.store.paths import Home, check_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,9 +82,17 @@ def _home(context: Context) -> Home | None:
 def _checks(home: Home | None) -> Sequence[Check]:
     if home is None:
         return examine.MACHINE
-    if not os.path.isdir(home.state):
+    if not os.path.isdir(home.state) or not _understood(home):
         return (*examine.MACHINE, *examine.HOME[:3])
     return (*examine.MACHINE, *examine.HOME, *doctor_waits.CHECKS)
+
+
+def _understood(home: Home) -> bool:
+    try:
+        check_layout(home)
+    except Misconfigured:
+        return False
+    return True
 
 
 def _look(home: Home | None, *, online: bool, debug: bool) -> tuple[Patient, list[Finding]]:

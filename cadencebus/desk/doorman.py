@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cadencebus.errors import Misconfigured, NoSuch
+from cadencebus.errors import NoSuch
 from cadencebus.model.naming import is_cadence
 from cadencebus.store import inlet
 
@@ -25,15 +25,6 @@ def known(home: Home, name: str) -> None:
         error = no_such_cadence(home, name)
         if error is not None:
             raise error from None
-    try:
-        with open(home.format, "rb") as file:
-            layout = file.read(64).strip()
-    except FileNotFoundError:
-        return
-    if layout != b"1":
-        raise Misconfigured(
-            f"{home.format} says layout {layout!r}: this version knows 1", next_step="upgrade cadencebus"
-        )
 
 
 def room(home: Home, wanted: int) -> None:

@@ -7,8 +7,7 @@ import stat
 import sys
 
 from cadencebus.errors import Misconfigured
-from cadencebus.store import files
-from cadencebus.store.paths import FOLDERS, LAYOUT, Home
+from cadencebus.store.paths import FOLDERS, Home, check_layout
 
 # What a rename or an flock means on these is not what it means on a disk.
 REFUSED = {
@@ -76,7 +75,7 @@ def _mac_file_system(path: str) -> str:
 
 def check(home: Home) -> None:
     """Refuse a home that can't keep the promises, with the reason and what to do (exit 78)."""
-    check_format(home)
+    check_layout(home)
     device = _check_folder(home.state, None)
     for folder in FOLDERS:
         _check_folder(f"{home.state}/{folder}", device)
@@ -85,21 +84,6 @@ def check(home: Home) -> None:
         raise Misconfigured(
             f"{home.state} lies on {kind}: {REFUSED[kind]}; renames and locks can't be trusted there",
             next_step="move the home to a local disk",
-        )
-
-
-def check_format(home: Home) -> None:
-    """Refuse a layout that this version does not know."""
-    try:
-        text = files.read(home.format, 64).decode("ascii", "replace").strip()
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise Misconfigured(f"{home.format}: {error}") from None
-    if not text.isdigit() or int(text) > LAYOUT:
-        raise Misconfigured(
-            f"{home.format} says layout {text[:20]!r}: this version knows {LAYOUT}",
-            next_step="upgrade cadencebus",
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.errors import Misconfigured
 from cadencebus.store import files, fitness
 from cadencebus.store.config import commented_settings
-from cadencebus.store.paths import FOLDERS, LAYOUT
+from cadencebus.store.paths import FOLDERS, LAYOUT, check_layout
 
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home
@@ -53,15 +53,7 @@ def _refuse(home: Home) -> None:
             f"{home.root} lies on {kind}: {fitness.REFUSED[kind]}; renames and locks can't be trusted there",
             next_step="make the home on a local disk",
         )
-    try:
-        layout = files.read(home.format, 64).decode("ascii", "replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    if layout != str(LAYOUT):
-        raise Misconfigured(
-            f"{home.format} says layout {layout!r}: this version knows {LAYOUT}",
-            next_step="upgrade cadencebus",
-        )
+    check_layout(home)
 
 
 def _make_path(path: str) -> None:

@@ -95,11 +95,11 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
                 f"{said}={given}: not a bus home, it has no state/ and prompts/",
                 next_step=f"cadence init {given}",
             )
-        return Home(root)
+        return _understood(Home(root))
     here = cwd or os.getcwd()
     while True:
         if _is_home(here):
-            return Home(here)
+            return _understood(Home(here))
         up = os.path.dirname(here)
         if up == here:
             raise Misconfigured(
@@ -107,6 +107,35 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
                 next_step="cadence init, or set CADENCE_HOME",
             )
         here = up
+
+
+def _understood(home: Home) -> Home:
+    check_layout(home)
+    return home
+
+
+def check_layout(home: Home) -> None:
+    """Refuse a layout that this version does not know: not even a hand may move what it may misread."""
+    try:
+        # No link is followed and no pipe waited for.
+        fd = os.open(home.format, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise Misconfigured(f"{home.format}: {error.strerror}") from None
+    try:
+        said = os.read(fd, 64).strip()
+    except OSError as error:
+        raise Misconfigured(f"{home.format}: {error.strerror}") from None
+    finally:
+        os.close(fd)
+    if not said.isdigit() or int(said) > LAYOUT:
+        raise Misconfigured(
+            f"{home.format} says layout {said.decode('ascii', 'replace')!r}: this version knows {LAYOUT}",
+            next_step="upgrade cadencebus"
+            if said.isdigit()
+            else f"mv {home.format} away, then: cadence init {home.root}",
+        )
 
 
 def _is_home(root: str) -> bool:

@@ -11,6 +11,7 @@ from cadencebus.checkup.finding import Finding
 from cadencebus.checkup.patient import Patient
 from cadencebus.cli import doctor
 from cadencebus.desk.context import Context
+from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def call(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
                 Finding(**one, mend=None) for one in told["findings"] if one.pop("fixable") in {True, False}
             ]
             with monkeypatch.context() as patched:
-                patient = Patient(context.home, 0.0)
+                patient = Patient(Home(str(home)), 0.0)
                 patient.programs = told["programs"]
                 patched.setattr(doctor, "_look", lambda *_, **__: (patient, seen))
                 assert doctor.main(list(words), context) == code

@@ -98,6 +98,9 @@ def test_a_full_queue_and_a_missing_home_are_said(home: Path, define: Define, tm
     bus.enqueue("work")
     with pytest.raises(Misconfigured):
         Bus(tmp_path)
+    (home / "state" / "FORMAT").write_text("2\n")
+    with pytest.raises(Misconfigured, match="this version knows 1"):
+        Bus(home)
 
 
 def test_inside_a_run_python_goes_one_hop_further(

@@ -157,10 +157,16 @@ def test_an_unwilling_home_is_refused_with_the_reason(hello: Path, cadence: Cade
     assert "symbolic link" in cadence("run", "--once").stderr
     (state / "keys").unlink()
     (state / "keys").mkdir(mode=0o700)
+    tick = cadence("enqueue", "hello").stdout.strip()
     (state / "FORMAT").write_text("2\n")
-    for words in (["run", "--once"], ["enqueue", "hello"]):
-        ended = cadence(*words)
-        assert (ended.returncode, "upgrade cadencebus" in ended.stderr) == (78, True)
+    for line in (
+        *("run --once", "enqueue hello", "ls", f"rm {tick}", f"edit {tick} --priority 1", "pause", "gc"),
+        *("dead purge --all", "down", "export", "stop"),
+    ):
+        ended = cadence(*line.split())
+        assert (ended.returncode, "upgrade cadencebus" in ended.stderr) == (78, True), line
+    assert [file.stem[-8:] for file in (state / "inbox").iterdir()] == [tick[-8:]]
+    assert cadence("doctor").returncode == 1
 
 
 def test_names_from_strangers_never_reach_a_terminal_raw(hello: Path, cadence: Cadence) -> None:
