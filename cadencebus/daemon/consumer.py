@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import stamp
 from cadencebus.daemon.checkin import Rejected
 from cadencebus.daemon.chores import Chores, chores_of
 from cadencebus.daemon.crew import Crew
@@ -19,22 +17,18 @@ from cadencebus.daemon.hunger import Hunger
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
+from cadencebus.daemon.lookout import Lookout
 from cadencebus.daemon.notifier import Notifier
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Adoptee, Recovery, retell_beside
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.warden import Warden
-from cadencebus.model.naming import parse_deferred
 from cadencebus.policy.admit import Admission, Caps, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
-
-# Correctness rests on this, not on an event arriving; a rescan may take a hundredth of the time at most.
-RESCAN = 30.0
-_A_TURN = 500
 
 
 class Consumer:
@@ -57,6 +51,7 @@ class Consumer:
             aloft=self.flights.__contains__,
             tell=self._told,
         )
+        self.lookout = Lookout(gear, self.index, self.calendar, self.intake, self._told)
         self.sideline = Sideline(gear, self.index)
         self.admission = Admission(())
         self.stopping = False
@@ -64,9 +59,7 @@ class Consumer:
         self.last_orders = False
         self.bell = asyncio.Event()
         self.failure: BaseException | None = None
-        self._arrived: dict[str, None] = {}
         self._events: list[dict[str, Any]] = []
-        self._rescan_at = 0.0
         self.crew = Crew(self._failed)
         self.gates = gates_of(gear)
         self.hunger = Hunger(gear)
@@ -87,7 +80,7 @@ class Consumer:
         self.intake.settle_priorities()
         self._flush()
         self._adopt(adoptees)
-        self._rescan_at = self.gear.clock.monotonic() + RESCAN
+        self.lookout.all_seen()
         await prime(self.gear, self.gates)
         self.presence.snapshot_circuits()
         running = (tick.name.file for tick, _, _ in adoptees)
@@ -103,22 +96,6 @@ class Consumer:
                     self.index.take_fresh(cadence.name)
                 self._launch(flight, flight.adopt(tick, run))
 
-    def ring(self, folder: str, path: str) -> None:
-        """Something happened in a folder: remember the name if it is a tick's, and wake."""
-        if folder == self.gear.home.inbox:
-            self._arrived[os.path.basename(path)] = None
-        elif folder == self.gear.home.deferred:
-            self._defer(os.path.basename(path))
-        elif folder in {self.gear.home.prompts, self.gear.home.root, self.gear.home.state}:
-            self.gear.edits += 1
-        self.bell.set()
-
-    def _defer(self, file: str) -> None:
-        """Take up a name of deferred/, and tell that its tick was accepted."""
-        parsed = parse_deferred(file)
-        if parsed is not None and self.calendar.add(file):
-            self._told({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
-
     def turn(self) -> None:
         """Look, decide, begin: everything that may start now is started."""
         now = self.gear.clock.wall()
@@ -127,7 +104,8 @@ class Consumer:
         self.gear.spool.max_tick_bytes = self.gear.settings.current.max_tick_bytes
         self.intake.settle = self.gear.settings.current.settle
         try:
-            self._look(now)
+            self.lookout.take_up(now)
+            self.lookout.rescan(self._look_beside)
             if not self.stopping and self._disk.well:
                 self._chores.begin()
                 self._start_what_may(now)
@@ -135,34 +113,10 @@ class Consumer:
         except OSError as error:
             self.crew.take_on(self._disk.trouble(error))
 
-    def _look(self, now: float) -> None:
-        arrived = list(self._arrived)[:_A_TURN]
-        for file in arrived:
-            del self._arrived[file]
-        if self._arrived:
-            self.bell.set()
-        self.intake.arrived(arrived)
-        self.intake.ingest(self.intake.doubtful())
-        if self.gear.clock.monotonic() >= self._rescan_at:
-            self._rescan()
-        due = self.calendar.due(stamp(now))
-        for file in self.gear.spool.promote(due):
-            self.index.add(file)
-
-    def _rescan(self) -> None:
-        """The slow safety net: what no event told of, and what vanished without one."""
-        started = self.gear.clock.monotonic()
-        # Only what is new is kept; a name that vanished is found to be gone when its turn comes.
-        fresh = [file for file in self.gear.spool.names("inbox") if file not in self.index]
-        self._arrived.update(dict.fromkeys(fresh))
-        if fresh:
-            self.bell.set()
-        for file in self.gear.spool.names("deferred"):
-            self._defer(file)
+    def _look_beside(self) -> None:
+        """What lies in claimed/ and nobody flies: put there by hand, or left by a disk that refused."""
         if not self.stopping and not self.sideline.busy:
             self._adopt(Recovery(self.gear, self.index, self.calendar).strays(self.flights))
-        took = self.gear.clock.monotonic() - started
-        self._rescan_at = self.gear.clock.monotonic() + max(RESCAN, 100 * took)
 
     def _start_what_may(self, now: float) -> None:
         if files.exists(self.gear.home.stop):
@@ -171,10 +125,11 @@ class Consumer:
         settings = self.gear.settings.current
         caps = Caps(sessions=settings.max_sessions, inline=settings.max_inline)
         self._skip_what_came()
+        holds = self.warden.in_force(now)
         while True:
-            holds = self.warden.in_force(now)
             waiting = self.lineup.heads(self.flights, holds, now)
-            if self.warden.let_go():
+            if self.warden.changed():
+                holds = self.warden.in_force(now)
                 continue
             if self.last_orders:
                 waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
@@ -226,8 +181,7 @@ class Consumer:
                 self.crew.take_on(self.sideline.skip(name, came))
 
     def _disk_is_back(self) -> None:
-        self._rescan_at = 0.0
-        self.bell.set()
+        self.lookout.look_anew()
 
     def _launch(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401 - a coroutine
         self.flights[flight.file] = flight
@@ -277,10 +231,8 @@ class Consumer:
 
     def next_look(self) -> float:
         """Seconds until something is due by itself, at most until the next rescan."""
-        now, monotonic = self.gear.clock.wall(), self.gear.clock.monotonic()
-        times = [self._rescan_at - monotonic, self.presence.due_in(), self._chores.due_in()]
-        if (doubt := self.intake.look_again_at()) is not None:
-            times.append(doubt - monotonic)
+        now = self.gear.clock.wall()
+        times = [self.lookout.due_in(), self.presence.due_in(), self._chores.due_in()]
         if (first := self.calendar.first()) is not None:
             times.append(self.lineup.seconds_until(first[:23], now))
         times += [wait.until - now for wait in self.admission.waits.values() if wait.until is not None]
@@ -289,7 +241,7 @@ class Consumer:
     def idle(self) -> bool:
         """Whether no part of the consumer is busy with a tick."""
         aside = self.sideline.busy or self._chores.busy
-        return not self.flights and not aside and not self._arrived and self._disk.well
+        return not self.flights and not aside and not self.lookout.pending and self._disk.well
 
     def busy(self) -> bool:
         """Whether some thread is in the middle of moving a tick."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cadencebus import __version__
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.consumer import Consumer
+from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.model.hold import UNTIL_RELEASED
@@ -46,9 +47,11 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
     stop = Stop()
     loop = asyncio.get_running_loop()
     _obey_signals(loop, consumer, stop)
-    wakeups = Wakeups(gear.home, loop, consumer.ring)
+    wakeups = Wakeups(gear.home, loop, consumer.lookout.ring, consumer.lookout.lost)
     # Watch first, look second: what arrives between is seen twice rather than never.
     wakeups.start()
+    if wakeups.unwatched:
+        gear.say(f"the system watches no more folders (inotify): a tick may wait {RESCAN:g} s to be seen")
     try:
         await asyncio.to_thread(gear.launcher.warm)
         await _begin(consumer, stop)
@@ -159,7 +162,7 @@ def _news(consumer: Consumer) -> bool:
     with contextlib.suppress(OSError):
         fresh = [file for file in os.listdir(inbox) if file not in consumer.index and parse_name(file)]
         for file in fresh:
-            consumer.ring(inbox, file)
+            consumer.lookout.ring(inbox, file)
         return bool(fresh)
     return False
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cadencebus.model.settlement import Settlement
 
 HEARTBEAT = 30.0
+# What the consumer draws in state/ for others: no news to itself.
+OWN_DRAWINGS = frozenset({"consumer.json", "circuit-open.json"})
 # A busy consumer ends a hundred runs a second: its picture is drawn at most this often.
 _REDRAW = 0.5
 
@@ -27,7 +29,7 @@ class Presence:
 
     def __init__(self, gear: Gear) -> None:
         self._gear = gear
-        self._next = self._last = 0.0
+        self._next = self._last = self._beat_at = 0.0
         self._drawn: object = None
         self.picture: Callable[[], dict[str, Any]] = dict
 
@@ -38,14 +40,18 @@ class Presence:
     def beat(self) -> None:
         """Write consumer.json if its time has come or what runs has changed."""
         now = self._gear.clock.monotonic()
+        if self._last and now < self._last + _REDRAW:
+            # It was drawn just now: whether it has changed is looked at once, when that may be told.
+            self._next = min(self._next, self._last + _REDRAW)
+            return
         picture = self.picture()
         sketch = _sketch(picture)
-        if sketch != self._drawn:
-            self._next = min(self._next, max(now, self._last + _REDRAW))
-        if now < self._next:
+        if sketch == self._drawn and now < self._beat_at:
+            self._next = self._beat_at
             return
         self._drawn = sketch
         self._last, self._next = now, now + HEARTBEAT
+        self._beat_at = self._next
         self._show(self._gear.home.consumer, picture)
 
     def snapshot_circuits(self) -> None:

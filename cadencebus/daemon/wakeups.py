@@ -1,129 +1,114 @@
 """Wake the consumer when something arrives: a hint that saves waiting, never what correctness rests on.
 
-On Linux, watchdog pairs MOVED_FROM with MOVED_TO and holds every event up to half a second behind an
-unpaired MOVED_FROM, which the consumer's own claims cause all the time. So the kernel is only asked
-for arrivals: names that appear. (Removals matter in holds/ alone, where moves are rare.)
+On Linux the kernel is asked without a library between: watchdog pairs MOVED_FROM with MOVED_TO and holds
+every event up to half a second behind an unpaired one, which the consumer's own claims cause all the time.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, cast
-
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-from watchdog.observers.api import DEFAULT_OBSERVER_TIMEOUT, BaseObserver
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from watchdog.observers.inotify_c import Mask
+    from watchdog.events import FileSystemEvent
 
     from cadencebus.store.paths import Home
 
+    Ring = Callable[[str, str], None]
+
+
+class Watcher(Protocol):
+    """What tells of events in folders, by folder and name."""
+
+    def watch(self, folder: str, *, arrivals_only: bool) -> None:
+        """Tell of a folder from now on; OSError where that can't be."""
+        ...
+
+    def close(self) -> None:
+        """Tell of nothing more."""
+        ...
+
 
 class Wakeups:
-    """Watches the folders of a home and rings from any thread."""
+    """Watches the folders of a home; rings in the loop, or says there that some rings got lost."""
 
-    def __init__(self, home: Home, loop: asyncio.AbstractEventLoop, ring: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, home: Home, loop: asyncio.AbstractEventLoop, ring: Ring, lost: Callable[[], None]
+    ) -> None:
         self._home = home
-        self._loop = loop
-        self._ring = ring
-        self._observers: list[BaseObserver] = []
+        self._new: Callable[[], Watcher] = lambda: watcher(loop, ring, lost)
+        self._watcher: Watcher | None = None
         # What could not be watched: the slow rescan alone serves it.
         self.unwatched: list[str] = []
 
     def start(self) -> None:
         """Begin to watch; what can't be watched is left to the slow rescan."""
-        arrivals = [self._home.inbox, self._home.deferred]
-        changes = [self._home.holds, self._home.state, self._home.prompts, self._home.root]
-        self._watch(_arrivals_observer(), arrivals)
-        self._watch(_changes_observer(), changes)
-
-    def _watch(self, observer: BaseObserver, folders: Iterable[str]) -> None:
-        for folder in folders:
+        home = self._home
+        # What goes from here is the consumer's own doing.
+        arrivals = [home.inbox, home.deferred]
+        try:
+            self._watcher = self._new()
+        except (OSError, RuntimeError):
+            self.unwatched = [*arrivals, home.holds, home.state, home.prompts, home.root]
+            return
+        for folder in (*arrivals, home.holds, home.state, home.prompts, home.root):
             try:
-                observer.schedule(_Handler(folder, self._told), folder, recursive=False)
+                self._watcher.watch(folder, arrivals_only=folder in arrivals)
             except OSError:
                 self.unwatched.append(folder)
-        try:
-            observer.start()
-        except (OSError, RuntimeError):
-            self.unwatched.extend(folders)
-            return
-        self._observers.append(observer)
-
-    def _told(self, folder: str, path: str) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._ring, folder, path)
-        except RuntimeError:
-            # The loop is closed: the consumer is leaving, nobody needs waking.
-            return
 
     def stop(self) -> None:
         """Stop watching."""
-        for observer in self._observers:
-            observer.stop()
-        for observer in self._observers:
-            observer.join(timeout=1.0)
+        if self._watcher is not None:
+            self._watcher.close()
 
 
-class _Handler(FileSystemEventHandler):
-    def __init__(self, folder: str, tell: Callable[[str, str], None]) -> None:
-        self._folder = folder
-        self._tell = tell
+def watcher(
+    loop: asyncio.AbstractEventLoop, ring: Ring, lost: Callable[[], None], platform: str = sys.platform
+) -> Watcher:
+    """The way in which this platform tells of events."""
+    if platform == "linux":
+        from cadencebus.daemon.inotify import Inotify  # noqa: PLC0415 - there is none elsewhere
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
+        return Inotify(loop, ring, lost)
+    return _Watchdog(loop, ring)
+
+
+class _Watchdog:
+    """Threads of a library watch; each of their events is a call into the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Ring) -> None:
+        from watchdog.observers import Observer  # noqa: PLC0415 - not needed on Linux
+
+        self._loop = loop
+        self._ring = ring
+        self._observer = Observer()
+        self._observer.start()
+
+    def watch(self, folder: str, *, arrivals_only: bool) -> None:  # noqa: ARG002 - all is told, or nothing
+        from watchdog.events import FileSystemEventHandler  # noqa: PLC0415 - not needed on Linux
+
+        handler = FileSystemEventHandler()
+        handler.on_any_event = lambda event: self._told(folder, event)  # type: ignore[method-assign]
+        self._observer.schedule(handler, folder, recursive=False)
+
+    def _told(self, folder: str, event: FileSystemEvent) -> None:
         if event.event_type in {"opened", "closed_no_write"} or (
             event.is_directory and event.event_type == "modified"
         ):
             return
         for path in (event.src_path, event.dest_path):
             if path:
-                self._tell(
-                    self._folder, path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")
-                )
+                try:
+                    self._loop.call_soon_threadsafe(self._ring, folder, os.path.basename(os.fsdecode(path)))
+                except RuntimeError:
+                    # The loop is closed: the consumer is leaving, nobody needs waking.
+                    return
 
-
-def _arrivals_observer() -> BaseObserver:
-    if sys.platform != "linux":
-        return Observer()
-    from watchdog.observers.inotify import InotifyEmitter  # noqa: PLC0415 - Linux only
-    from watchdog.observers.inotify_c import InotifyConstants  # noqa: PLC0415 - Linux only
-
-    class Arrivals(InotifyEmitter):
-        """Asks the kernel for names that appear, and for nothing that would have to be paired."""
-
-        def get_event_mask_from_filter(self) -> Mask:
-            return cast(
-                "Mask",
-                InotifyConstants.IN_CREATE
-                | InotifyConstants.IN_MOVED_TO
-                | InotifyConstants.IN_CLOSE_WRITE
-                | InotifyConstants.IN_DELETE_SELF,
-            )
-
-    return BaseObserver(Arrivals, timeout=DEFAULT_OBSERVER_TIMEOUT)
-
-
-def _changes_observer() -> BaseObserver:
-    if sys.platform != "linux":
-        return Observer()
-    from watchdog.observers.inotify import InotifyEmitter  # noqa: PLC0415 - Linux only
-    from watchdog.observers.inotify_c import InotifyConstants  # noqa: PLC0415 - Linux only
-
-    class Changes(InotifyEmitter):
-        """Asks for what appears, goes or is written: not for reads, which the consumer itself does."""
-
-        def get_event_mask_from_filter(self) -> Mask:
-            return cast(
-                "Mask",
-                InotifyConstants.IN_CREATE
-                | InotifyConstants.IN_DELETE
-                | InotifyConstants.IN_MOVE
-                | InotifyConstants.IN_CLOSE_WRITE
-                | InotifyConstants.IN_DELETE_SELF,
-            )
-
-    return BaseObserver(Changes, timeout=DEFAULT_OBSERVER_TIMEOUT)
+    def close(self) -> None:
+        self._observer.stop()
+        self._observer.join(timeout=1.0)

@@ -25,7 +25,7 @@ class Warden:
         self._gear = gear
         self._tell = tell
         self._circuits = circuits
-        self._let_go = False
+        self._changed = False
 
     def in_force(self, now: float) -> list[Hold]:
         """Every hold that holds now; those that are over are released and told of."""
@@ -41,10 +41,10 @@ class Warden:
         purse = self._purse(current, now)
         return current if purse is None else [*current, purse]
 
-    def let_go(self) -> bool:
-        """Whether a brake was released since this was asked last: then all is to be looked at anew."""
-        let_go, self._let_go = self._let_go, False
-        return let_go
+    def changed(self) -> bool:
+        """Whether a brake was put on or let go since this was asked: then all is to be looked at anew."""
+        changed, self._changed = self._changed, False
+        return changed
 
     def _purse(self, holds: Sequence[Hold], now: float) -> Hold | None:
         """The brake of the bus itself: the money of a day, all cadences together."""
@@ -65,11 +65,12 @@ class Warden:
             file = f"{scope}.{reason}.json"
             if file in there and (hold is None or hold.file != file) and self._gear.holds.release(file):
                 self._tell(_released(file, scope, reason))
-                self._let_go = True
+                self._changed = True
         if hold is None or self._gear.holds.spared(hold.file, now):
             return None
         if hold.file not in there:
             self._gear.holds.set(hold, durable=False)
+            self._changed = True
             about = {"hold": hold.file, "scope": scope, "reason": hold.reason, "detail": hold.detail}
             self._tell({"event": "hold.set", **about, "until": hold.until and rfc3339(hold.until)})
         return hold

@@ -1,0 +1,118 @@
+"""What came, told by an event or found by the slow rescan, taken up some at a time."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import stamp
+from cadencebus.daemon.presence import OWN_DRAWINGS
+from cadencebus.model.naming import parse_deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from cadencebus.daemon.gear import Gear
+    from cadencebus.daemon.index import Calendar, Index
+    from cadencebus.daemon.intake import Intake
+
+# Correctness rests on this, not on an event arriving; a rescan may take a hundredth of the time at most.
+RESCAN = 30.0
+# Where events are known to be lost: so soon, and a tenth of the time.
+_SOON = 1.0
+_A_TURN = 500
+
+
+class Lookout:
+    """Hears what happens in the folders, and fills the index and the calendar."""
+
+    def __init__(
+        self,
+        gear: Gear,
+        index: Index,
+        calendar: Calendar,
+        intake: Intake,
+        tell: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self._gear = gear
+        self._index = index
+        self._calendar = calendar
+        self._intake = intake
+        self._tell = tell
+        self._arrived: dict[str, None] = {}
+        self._rescan_at = self._soonest = 0.0
+
+    def ring(self, folder: str, name: str) -> None:
+        """Something happened in a folder: remember the name if it is a tick's, and wake."""
+        home = self._gear.home
+        if folder == home.inbox:
+            self._arrived[name] = None
+        elif folder == home.deferred:
+            self._defer(name)
+        elif folder in {home.prompts, home.root, home.state}:
+            if name in OWN_DRAWINGS:
+                return
+            self._gear.edits += 1
+        self._gear.wake()
+
+    def _defer(self, file: str) -> None:
+        """Take up a name of deferred/, and tell that its tick was accepted."""
+        parsed = parse_deferred(file)
+        if parsed is not None and self._calendar.add(file):
+            self._tell({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
+
+    def lost(self) -> None:
+        """More happened than could be told of: look soon."""
+        self._rescan_at = min(self._rescan_at, self._soonest)
+        self._gear.wake()
+
+    def all_seen(self) -> None:
+        """The folders were read whole: what comes from here on is told of."""
+        self._rescan_at = self._gear.clock.monotonic() + RESCAN
+
+    def look_anew(self) -> None:
+        """Trust no event of a while: read the folders at the next turn."""
+        self._rescan_at = 0.0
+        self._gear.wake()
+
+    @property
+    def pending(self) -> bool:
+        """Whether names are known that have not been looked at."""
+        return bool(self._arrived)
+
+    def take_up(self, now: float) -> None:
+        """Take up what arrived, what became clear, and what became due."""
+        arrived = list(islice(self._arrived, _A_TURN))
+        for file in arrived:
+            del self._arrived[file]
+        if self._arrived:
+            self._gear.wake()
+        self._intake.arrived(arrived)
+        self._intake.ingest(self._intake.doubtful())
+        for file in self._gear.spool.promote(self._calendar.due(stamp(now))):
+            self._index.add(file)
+
+    def rescan(self, beside: Callable[[], None]) -> None:
+        """The slow safety net, when its time has come: what no event told of; `beside` looks elsewhere."""
+        clock = self._gear.clock
+        started = clock.monotonic()
+        if started < self._rescan_at:
+            return
+        # Only what is new is kept; a name that vanished is found to be gone when its turn comes.
+        fresh = [file for file in self._gear.spool.names("inbox") if file not in self._index]
+        self._arrived.update(dict.fromkeys(fresh))
+        if fresh:
+            self._gear.wake()
+        for file in self._gear.spool.names("deferred"):
+            self._defer(file)
+        beside()
+        ended = clock.monotonic()
+        self._rescan_at = ended + max(RESCAN, 100 * (ended - started))
+        self._soonest = ended + max(_SOON, 10 * (ended - started))
+
+    def due_in(self) -> float:
+        """Seconds until something is to be looked at by itself; the calendar speaks for itself."""
+        monotonic = self._gear.clock.monotonic()
+        doubt = self._intake.look_again_at()
+        return min(self._rescan_at, self._rescan_at if doubt is None else doubt) - monotonic
