@@ -123,7 +123,7 @@ def furnish(gear: Gear, boarded: Boarded) -> launch.LaunchRequest:
     run, cadence = boarded.run, boarded.cadence
     env = _environment(gear, boarded)
     record = {**boarded.record, "env": sorted(env)}
-    pid_at = runs.furnish(run, boarded.tick.bytes(), boarded.prompt, record)
+    pid_at = runs.furnish(gear.home, run, boarded.tick.bytes(), boarded.prompt, record)
     ladder = [(boarded.runner.gentle, 5.0)] if boarded.runner.gentle != "SIGTERM" else []
     return launch.LaunchRequest(
         run_dir=run.path,

@@ -176,6 +176,8 @@ class Closing:
 
     def finish_by_outcome(self, tick: Tick, now: float) -> None:
         """Commit a claimed tick with its outcome and move it where it belongs."""
+        # The claim was to become durable with a run, and there is none.
+        files.sync_folder(self._spool.home.inbox)
         self._spool.commit([tick])
         self.deliver(tick, now)
 

@@ -64,10 +64,7 @@ def land(
         fingerprints=marks(gear, cadence, str(verdict.klass)),
         metrics=_metrics(boarded, report, end),
     )
-    settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
-    if boarded is not None:
-        runs.drop_empty_logs(boarded.run)
-    return settlement
+    return _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
 
 
 def _settled(

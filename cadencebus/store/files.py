@@ -53,9 +53,14 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
+def create(path: str) -> int:
+    """Open a file that did not exist, for its owner alone."""
+    return os.open(path, _CREATE, FILE_MODE)
+
+
 def write_new(path: str, data: bytes, *, durable: bool = True) -> None:
     """Create a file that did not exist, whole and synced, or leave nothing behind."""
-    fd = os.open(path, _CREATE, FILE_MODE)
+    fd = create(path)
     try:
         try:
             write_all(fd, data)
@@ -150,65 +155,3 @@ def sync_folders(paths: Iterable[str]) -> None:
     """Sync each folder once, in the order given."""
     for path in dict.fromkeys(paths):
         sync_folder(path)
-
-
-def write_many(contents: Iterable[tuple[str, bytes]]) -> None:
-    """Create many files, durable as a whole, or leave nothing behind."""
-    batch, made = list(contents), []
-    many = len(batch) > _WORTH_A_SYNCFS
-    # Open before the first write: the kernel tells a descriptor only of the errors since then.
-    folder = os.open(os.path.dirname(batch[0][0]), _FOLDER) if many else -1
-    try:
-        for path, data in batch:
-            write_new(path, data, durable=not many)
-            made.append(path)
-        if many and not _sync_file_system(folder):
-            _sync_each(made)
-    except OSError:
-        for path in made:
-            discard(path)
-        raise
-    finally:
-        if many:
-            os.close(folder)
-
-
-_WORTH_A_SYNCFS = 16
-# Until then a failed write-back could pass syncfs unnoticed.
-_HONEST_SYNCFS = (5, 8)
-_AT_ONCE = 8
-
-
-def _sync_file_system(folder: int) -> bool:
-    """Make all that was written to a file system durable; False where the kernel can't, or hides errors."""
-    if not sys.platform.startswith("linux"):
-        return False
-    kernel = tuple(int(number) for number in os.uname().release.split(".")[:2] if number.isdigit())
-    if kernel < _HONEST_SYNCFS:
-        return False
-    import ctypes  # noqa: PLC0415 - only for bulk work, never on the way of one tick
-
-    if ctypes.CDLL(None, use_errno=True).syncfs(folder) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number == errno.ENOSYS:
-        return False
-    raise OSError(number, os.strerror(number))
-
-
-def _sync_each(paths: list[str]) -> None:
-    """Sync files beside each other: their waits overlap, and the disk takes them in one go."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only for bulk work
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        # Asked for one by one, so that the first error is raised.
-        for _ in pool.map(_sync_file, paths):
-            pass
-
-
-def _sync_file(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        sync(fd)
-    finally:
-        os.close(fd)

@@ -12,6 +12,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
+from cadencebus.store.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,22 +86,27 @@ def make(home: Home, tick: Tick) -> RunFolder:
     raise TooManyRuns(f"{tick.id} has had {MAX_RUNS} runs")
 
 
-def furnish(run: RunFolder, tick: bytes, prompt: bytes, record: Mapping[str, Any]) -> tuple[int, int]:
+def furnish(
+    home: Home, run: RunFolder, tick: bytes, prompt: bytes, record: Mapping[str, Any]
+) -> tuple[int, int]:
     """Put all that a run needs to be judged into its folder; where run.json has room for the pid.
 
-    A full disk must stop the start, not the record: the exit record is made now and only renamed later.
+    Its tick's claim becomes durable with it. A full disk must stop the start, not the record: the exit
+    record is made now and only renamed later.
     """
     data = strictjson.dumps(dict(record))
     room = b'"pid": null'
     at = data.index(room) + len(b'"pid": ')
     data = data.replace(room, room + b" " * (_PID_WIDTH - len(b"null")), 1)
-    files.write_new(run.file("tick.json"), tick)
-    # An empty file has no data to lose: its folder's sync is enough.
-    files.write_new(run.file("prompt.md"), prompt, durable=bool(prompt))
-    files.write_new(run.file("run.json"), data)
-    files.write_new(run.file(PENDING), b"", durable=False)
-    files.sync_folder(run.path)
-    files.sync_folder(os.path.dirname(run.path))
+    with Together() as all_of_it:
+        all_of_it.write_new(run.file("tick.json"), tick)
+        all_of_it.write_new(run.file("prompt.md"), prompt)
+        all_of_it.write_new(run.file("run.json"), data)
+        # An empty file has no data to lose: its folder's sync is enough.
+        files.write_new(run.file(PENDING), b"", durable=False)
+        for folder in (run.path, os.path.dirname(run.path), home.claimed, home.inbox):
+            all_of_it.add(folder)
+        all_of_it.sync()
     return at, _PID_WIDTH
 
 
@@ -202,11 +208,3 @@ def head(path: str, size: int = 2048) -> bytes:
         return b""
     finally:
         os.close(fd)
-
-
-def drop_empty_logs(run: RunFolder) -> None:
-    """Remove logs that nothing was written to."""
-    for name in ("stdout.log", "stderr.log"):
-        with contextlib.suppress(OSError):
-            if os.lstat(run.file(name)).st_size == 0:
-                os.unlink(run.file(name))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cadencebus.clock import day, stamp
 from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
-from cadencebus.store import files, inlet, tomb
+from cadencebus.store import files, inlet, together, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,13 +112,13 @@ class Spool:
         return taken
 
     def claim_if(self, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, bool]:
-        """Read a ready tick and claim it if it is fit to run: no `edit` comes between."""
+        """Read a ready tick and claim it if it is fit to run: no `edit` comes between.
+
+        Not durable yet: whoever starts a process for it syncs both folders with the rest that must be.
+        """
         with self.moving():
             tick = self.read("inbox", file)
-            taken = fit(tick) and self._take(file)
-        if taken:
-            files.sync_folders([self.home.claimed, self.home.inbox])
-        return tick, taken
+            return tick, fit(tick) and self._take(file)
 
     def _take(self, file: str) -> bool:
         try:
@@ -129,7 +129,7 @@ class Spool:
 
     def commit(self, ticks: Sequence[Tick]) -> None:
         """Write ticks over their claimed files: that rename is the commit of how they settle."""
-        files.write_many((self._fresh(tick.name.file), tick.bytes()) for tick in ticks)
+        together.write_many((self._fresh(tick.name.file), tick.bytes()) for tick in ticks)
         for tick in ticks:
             file = tick.name.file
             os.rename(f"{self.home.tmp}/{file}", f"{self.home.claimed}/{file}")

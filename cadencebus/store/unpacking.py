@@ -20,7 +20,7 @@ from cadencebus.model import strictjson
 from cadencebus.model.hold import hold_of, parse_hold_name
 from cadencebus.model.naming import RAW, is_cadence, is_id, is_session, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, check_members
-from cadencebus.store import files
+from cadencebus.store import files, together
 from cadencebus.store.packing import FORMAT
 from cadencebus.store.spool import Spool
 
@@ -247,7 +247,7 @@ def _write_aside(contents: list[tuple[str, bytes]]) -> None:
     for path, _ in contents:
         files.discard(path)
     for start in range(0, len(contents), _AT_ONCE):
-        files.write_many(contents[start : start + _AT_ONCE])
+        together.write_many(contents[start : start + _AT_ONCE])
 
 
 def _name(path: str, target: str, item: Item) -> None:

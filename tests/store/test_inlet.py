@@ -9,7 +9,7 @@ import pytest
 
 from cadencebus.errors import CantCreate, TryLater
 from cadencebus.model.naming import name_of
-from cadencebus.store import files, inlet
+from cadencebus.store import files, inlet, together
 from cadencebus.store.paths import FOLDERS, Home
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test_a_batch_is_synced_as_a_whole(spool_home: Home, way: str, monkeypatch: p
     """One sync of the file system, or where there is none every single file; the folder once."""
     synced: list[int] = []
     monkeypatch.setattr(files, "sync", synced.append)
-    monkeypatch.setattr(files, "_sync_file_system", lambda _folder: way == "file system")
+    monkeypatch.setattr(together, "_sync_file_system", lambda _folder: way == "file system")
     inlet.put_all(spool_home, made(100))
     assert len(synced) == 1 + (100 if way == "each" else 0)
     assert (len(os.listdir(spool_home.inbox)), os.listdir(spool_home.tmp)) == (100, [])
@@ -71,7 +71,7 @@ def test_a_batch_whose_sync_fails_is_not_there(spool_home: Home, monkeypatch: py
     def fail(_: object) -> bool:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(files, "_sync_file_system", fail)
+    monkeypatch.setattr(together, "_sync_file_system", fail)
     with pytest.raises(CantCreate):
         inlet.put_all(spool_home, made(100))
     assert os.listdir(spool_home.tmp) == os.listdir(spool_home.inbox) == []

@@ -1,0 +1,129 @@
+"""Durable as one: many files and folders of which none must be so before another.
+
+Their waits overlap, and the disk takes them in one go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self
+
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_WORTH_A_SYNCFS = 16
+# Until then a failed write-back could pass syncfs unnoticed.
+_HONEST_SYNCFS = (5, 8)
+# How many wait for the disk at once, the caller among them.
+_LANES = 3
+_OPEN_AT_ONCE = 64
+
+
+class Together:
+    """Takes in what was written and named, and syncs all of it at once."""
+
+    def __init__(self) -> None:
+        self._fds: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._fds:
+            os.close(self._fds.pop())
+
+    def add(self, path: str) -> None:
+        """Take in what is there already: the names in a folder, the data of a file."""
+        self._fds.append(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+
+    def write_new(self, path: str, data: bytes) -> None:
+        """Create a file that did not exist, or leave nothing behind."""
+        fd = files.create(path)
+        self._fds.append(fd)
+        try:
+            files.write_all(fd, data)
+        except OSError:
+            files.discard(path)
+            raise
+
+    def sync(self) -> None:
+        """Make all of it survive a power cut; an error is raised when nobody waits any more."""
+        lanes = [self._fds[lane::_LANES] for lane in range(_LANES)]
+        with contextlib.ExitStack() as waited:
+            for lane in filter(None, lanes[1:]):
+                waited.callback(_pool().submit(_sync_one_by_one, lane).result)
+            _sync_one_by_one(lanes[0])
+
+
+def _sync_one_by_one(fds: list[int]) -> None:
+    for fd in fds:
+        files.sync(fd)
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(4 * _LANES, "sync")
+
+
+def write_many(contents: Iterable[tuple[str, bytes]]) -> None:
+    """Create many files, durable as a whole, or leave nothing behind."""
+    batch, made = list(contents), list[str]()
+    try:
+        if len(batch) > _WORTH_A_SYNCFS:
+            _write_crowd(batch, made)
+        else:
+            _write_few(batch, made)
+    except OSError:
+        for path in made:
+            files.discard(path)
+        raise
+
+
+def _write_few(batch: Sequence[tuple[str, bytes]], made: list[str]) -> None:
+    with Together() as few:
+        for path, data in batch:
+            few.write_new(path, data)
+            made.append(path)
+        few.sync()
+
+
+def _write_crowd(batch: Sequence[tuple[str, bytes]], made: list[str]) -> None:
+    # Open before the first write: the kernel tells a descriptor only of the errors since then.
+    folder = os.open(os.path.dirname(batch[0][0]), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for path, data in batch:
+            files.write_new(path, data, durable=False)
+            made.append(path)
+        if _sync_file_system(folder):
+            return
+    finally:
+        os.close(folder)
+    for start in range(0, len(made), _OPEN_AT_ONCE):
+        with Together() as some:
+            for path in made[start : start + _OPEN_AT_ONCE]:
+                some.add(path)
+            some.sync()
+
+
+def _sync_file_system(folder: int) -> bool:
+    """Make all that was written to a file system durable; False where the kernel can't, or hides errors."""
+    if not sys.platform.startswith("linux"):
+        return False
+    kernel = tuple(int(number) for number in os.uname().release.split(".")[:2] if number.isdigit())
+    if kernel < _HONEST_SYNCFS:
+        return False
+    import ctypes  # noqa: PLC0415 - only for bulk work, never on the way of one tick
+
+    if ctypes.CDLL(None, use_errno=True).syncfs(folder) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number == errno.ENOSYS:
+        return False
+    raise OSError(number, os.strerror(number))
