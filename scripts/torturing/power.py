@@ -2,8 +2,8 @@
 
 The file operations of a run are recorded; for a prefix of them a home is built as a file system may leave
 it: synced data and synced names are there, of the rest a part that a seed chooses, unsynced files whole,
-empty or torn. A point is `target:prefix:seed`; seed 0 loses everything unsynced, seed 1 keeps every name
-and loses all data, the others choose.
+empty or torn. A point is `target:prefix:seed`; the prefix `whole` is all of the run; seed 0 loses everything
+unsynced, seed 1 keeps every name and loses all data, the others choose.
 """
 
 from __future__ import annotations
@@ -86,15 +86,15 @@ def main(options: Options) -> Report:
         report.skipped.append("strace is not installed")
         return report
     for target, most in SHORT.items():
+        asked = [point for point in options.points if point.startswith(target)]
+        if options.points and not asked:
+            continue
         ground, trace = _recorded(target, options.mutant)
         steps = len(trace)
         points = [f"{target}:{step}:{seed}" for step in range(1, steps + 1) for seed in range(SEEDS)]
-        if options.points:
-            chosen = [point for point in options.points if point.startswith(target)]
-        else:
-            # The last state of a producer is the one that it has acknowledged.
-            chosen = evenly(points, None if options.long else most)[:-1] + points[-SEEDS:]
-            chosen = list(dict.fromkeys(chosen))
+        # The last state of a producer is the one that it has acknowledged.
+        spread = evenly(points, None if options.long else most)[:-1] + points[-SEEDS:]
+        chosen = asked or list(dict.fromkeys(spread))
         try_all(
             report,
             chosen,
@@ -143,7 +143,8 @@ def _joined(trace: Path) -> list[str]:
 
 
 def _cut(point: str, before: Ground, steps: list[tuple[str, str]]) -> list[str]:
-    target, step, seed = point.split(":")
+    target, prefix, seed = point.split(":")
+    count = len(steps) if prefix == "whole" else int(prefix)
     disk = Disk()
     for path in sorted(before.state.rglob("*")):
         inode = Inode(folder=path.is_dir())
@@ -154,12 +155,12 @@ def _cut(point: str, before: Ground, steps: list[tuple[str, str]]) -> list[str]:
         inode.safe = bytes(inode.data)
         disk.safe["/" + str(path.relative_to(before.root))] = inode
     disk.names = dict(disk.safe)
-    for name, text in steps[: int(step)]:
+    for name, text in steps[:count]:
         _replay(disk, name, text)
     ground = fresh()
     try:
         _build(ground, disk, int(seed))
-        acknowledged = target == "consumer" or int(step) == len(steps)
+        acknowledged = target == "consumer" or count == len(steps)
         ground.acknowledged = list(before.acknowledged) if acknowledged else []
         done = ground.drain()
         faults = (

@@ -26,8 +26,8 @@ CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
     "follows-links": ("hostile", ["rubbish"]),
     "wall-watch": ("clock", ["forward"]),
     "wall-timeout": ("clock", ["forward"]),
-    "no-folder-sync": ("power", []),
-    "no-file-sync": ("power", []),
+    "no-folder-sync": ("power", ["enqueue:whole:0"]),
+    "no-file-sync": ("power", ["consumer:whole:1"]),
 }
 SHORT = ("swallowed-errors", "forgotten-strays", "no-keys", "no-lock", "always-dead")
 
