@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
+import marshal
 import os
 import socket
 import subprocess
@@ -60,9 +60,7 @@ class Launcher:
 
         OSError where no process could be had.
         """
-        body = json.dumps({name: getattr(request, name) for name in request.__slots__}).encode(
-            "utf-8", "surrogateescape"
-        )
+        body = marshal.dumps({name: getattr(request, name) for name in request.__slots__})
         with self._lock:
             for _ in range(_TRIES):
                 pid, line = self._shim()

@@ -1,5 +1,8 @@
 """The shim: leads one run's process session, of the standard library alone.
 
+Forked, it shares its pages with the launcher until it touches them, and a page that it touches is dearer than
+what it does there: so what every run needs is done with few objects.
+
 It starts the command, minds the time-out even when no consumer is up, records the end by renaming
 `exit.pending`, sweeps what is left of the tree and exits. The descriptor of `alive`, locked by the
 consumer before the fork, is the shim's for as long as it lives: that lock *is* the run's life.
@@ -60,7 +63,7 @@ class Shim:
         self.alive = alive
         self.child = 0
         self.status: int | None = None
-        self.ladder = [(getattr(signal, name, signal.SIGTERM), wait) for name, wait in request["ladder"]]
+        self.ladder = list(request["ladder"])
         self.ending = False
         self.due = 0.0
 
@@ -83,9 +86,12 @@ class Shim:
 
     def _note(self, *, swept: bool = False) -> None:
         """Write who leads the run into `alive`, which the consumer has made large enough beforehand."""
-        note = {"shim": os.getpid(), "pid": self.child or None, "monotonic": time.monotonic(), "swept": swept}
+        note = (
+            f'{{"shim": {os.getpid()}, "pid": {self.child or "null"}, '
+            f'"monotonic": {time.monotonic()}, "swept": {"true" if swept else "false"}}}'
+        )
         with contextlib.suppress(OSError):
-            os.pwrite(self.alive, json.dumps(note).encode().ljust(_NOTE_SIZE), 0)
+            os.pwrite(self.alive, note.encode().ljust(_NOTE_SIZE), 0)
         if self.child and not swept and self.request.get("pid_at"):
             offset, width = self.request["pid_at"]
             with contextlib.suppress(OSError):
@@ -99,31 +105,30 @@ class Shim:
         """Start the command; where that failed, the name of a record that says what and why."""
         argv, env = self.request["argv"], self.request["env"]
         what, program = "cwd", ""
-        with contextlib.ExitStack() as opened:
-            try:
-                os.chdir(self.request["cwd"])
-                what = "files"
-                files = self._files(opened)
-                what = "spawn"
-                program = _find(argv[0] if argv else "", env.get("PATH", os.defpath))
-                self.child = _spawn(program, argv, env, files)
-            except (OSError, ValueError) as error:
-                if isinstance(error, FileNotFoundError) and program and os.path.exists(program):
-                    # A script is there; what its first line names is not.
-                    what = "interpreter"
-                return f"exit.{what}-{_errno(error)}"
+        files: list[int] = []
+        try:
+            os.chdir(self.request["cwd"])
+            what = "files"
+            self._open(files)
+            what = "spawn"
+            program = _find(argv[0] if argv else "", env.get("PATH", os.defpath))
+            self.child = _spawn(program, argv, env, files)
+        except (OSError, ValueError) as error:
+            if isinstance(error, FileNotFoundError) and program and os.path.exists(program):
+                # A script is there; what its first line names is not.
+                what = "interpreter"
+            return f"exit.{what}-{_errno(error)}"
+        finally:
+            for fd in files:
+                os.close(fd)
         return None
 
-    def _files(self, opened: contextlib.ExitStack) -> list[int]:
+    def _open(self, files: list[int]) -> None:
         """Open what the child gets as standard input, output and error."""
         stdin = self.request.get("stdin")
-        files = [(stdin, os.O_RDONLY | os.O_NOFOLLOW) if stdin else (os.devnull, os.O_RDONLY)]
-        files += [("stdout.log", _LOG), ("stderr.log", _LOG)]
-        fds = []
-        for name, flags in files:
-            fds.append(os.open(name, flags | os.O_CLOEXEC, 0o600, dir_fd=self.folder))
-            opened.callback(os.close, fds[-1])
-        return fds
+        names = [(stdin, os.O_RDONLY | os.O_NOFOLLOW) if stdin else (os.devnull, os.O_RDONLY)]
+        for name, flags in (*names, ("stdout.log", _LOG), ("stderr.log", _LOG)):
+            files.append(os.open(name, flags | os.O_CLOEXEC, 0o600, dir_fd=self.folder))
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -190,7 +195,8 @@ class Shim:
             # The ladder ended with SIGKILL, and with the time that this may take.
             orphans.name_survivors(self.folder)
         self.ending = True
-        number, wait = self.ladder.pop(0) if self.ladder else (signal.SIGKILL, 5.0)
+        name, wait = self.ladder.pop(0) if self.ladder else ("SIGKILL", 5.0)
+        number = getattr(signal, name, signal.SIGTERM)
         # A stopped one hears nothing but SIGKILL.
         for each in (number, signal.SIGCONT):
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -211,12 +217,11 @@ class Shim:
     def _record(self, name: str) -> None:
         """Rename `exit.pending`: an end that needs no room on the disk."""
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        facts = {
-            "at": rfc3339(time.time()),
-            "monotonic": time.monotonic(),
-            "peak_rss": usage.ru_maxrss * (1024 if lineage.LINUX else 1),
-            "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
-        }
+        peak = usage.ru_maxrss * (1024 if lineage.LINUX else 1)
+        facts = (
+            f'{{"at": "{rfc3339(time.time())}", "monotonic": {time.monotonic()}, "peak_rss": {peak}, '
+            f'"cpu_s": {usage.ru_utime + usage.ru_stime:.3f}}}\n'
+        ).encode()
         # Made anew where somebody took it away: a run without a record would be begun again.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         deadline = time.monotonic() + _RECORD_S
@@ -224,8 +229,10 @@ class Shim:
             try:
                 with contextlib.suppress(OSError):
                     fd = os.open("exit.pending", flags, 0o600, dir_fd=self.folder)
-                    with open(fd, "wb", buffering=0) as file:
-                        file.write(json.dumps(facts).encode() + b"\n")
+                    try:
+                        os.write(fd, facts)
+                    finally:
+                        os.close(fd)
                 os.rename("exit.pending", name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
             except OSError:
                 if time.monotonic() > deadline:
@@ -237,8 +244,8 @@ class Shim:
 
 @functools.cache
 def _as_at_birth() -> frozenset[int]:
-    """Every signal that can be set to its default, asked for once: the answer is 64 objects."""
-    return frozenset(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+    """Every signal that can be set to its default, as plain numbers, asked for once for all shims."""
+    return frozenset(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 
 
 def _nothing(*_: object) -> None:
@@ -272,8 +279,9 @@ def _find(program: str, path: str) -> str:
         return program
     missing: OSError = FileNotFoundError(errno.ENOENT, "not found in PATH", program)
     for folder in path.split(os.pathsep) if program else ():
-        candidate = os.path.join(folder or ".", program)
-        if os.path.isfile(candidate):
+        candidate = f"{folder or '.'}/{program}"
+        # Most folders don't have it: one call is all that they cost.
+        if os.access(candidate, os.F_OK) and os.path.isfile(candidate):
             if os.access(candidate, os.X_OK):
                 return candidate
             missing = PermissionError(errno.EACCES, "not executable", candidate)
