@@ -36,9 +36,7 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH) -> object:
     if data.count(b"[") + data.count(b"{") > max_depth and depth(text) > max_depth:
         raise BadJSON("too_deep", f"nested over {max_depth} deep")
     try:
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
-        )
+        value = _READER.decode(text)
     except BadJSON:
         raise
     except json.JSONDecodeError as error:
@@ -76,7 +74,7 @@ def depth(text: str) -> int:
 
 def dumps(value: object) -> bytes:
     """Spell a value as one line of JSON, readable for people and for jq."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return _WRITER.encode(value).encode() + b"\n"
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -104,3 +102,8 @@ def _refuse_lone_surrogates(value: object) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise BadJSON("not_json", "not strict JSON: half of a surrogate pair") from None
+
+
+# Made once: with anything but its defaults, json.loads and json.dumps make a new one at every call.
+_READER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+_WRITER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
