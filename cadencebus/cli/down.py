@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import ending, keeping
-from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
 from cadencebus.store import installed
@@ -16,21 +16,12 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence down             what runs goes on; the next consumer takes it over
   cadence down --kill      and what runs is ended; its ticks go back to the queue
   cadence up"""
-_WITHIN = 60.0
 
 
 def main(words: list[str], context: Context) -> int:
     """End supervisor and consumer, and wait until they are gone."""
     parser = Parser("down", "End the background consumer; its sessions go on.", EXAMPLES)
-    parser.add_argument("--kill", action="store_true", help="end the sessions, too; their ticks are requeued")
-    parser.add_argument(
-        "--timeout",
-        type=a_duration,
-        default=_WITHIN,
-        metavar="D",
-        help="wait so long for that (60s), else 75",
-    )
-    asked = parser.parse_args(words)
+    asked = ending.with_kill(parser).parse_args(words)
     home, out = context.home, Output(context)
     was = keeping.bring_down(home)
     killed, left = (

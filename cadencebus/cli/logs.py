@@ -51,18 +51,15 @@ def main(words: list[str], context: Context) -> int:
     home, out = context.home, Output(context)
     run = _awaited(home, asked.what, out) if asked.follow and asked.what else _run(home, asked.what)
     name = "stderr" if asked.stderr else "stdout"
-    path = run.file(f"{name}.log")
-    if not files.exists(path) and not life.is_alive(run.path) and not asked.follow:
-        out.hint(f"{run.id} printed nothing to {name}")
-        return 0
     stream = "plain" if asked.stderr else _stream(home, run)
-    pieces = _pieces(home, path, run, follow=asked.follow)
+    pieces = _pieces(home, run.file(f"{name}.log"), run, follow=asked.follow)
     if asked.raw and not out.json:
         _raw(pieces, out)
     else:
         _rendered(pieces, out, {"run": run.id, "stream": name}, "" if asked.raw else stream)
     if asked.follow:
-        _tell_end(home, run, out)
+        _await_verdict(home, run)
+    _tell_end(run, out, name, follow=asked.follow)
     return 0
 
 
@@ -80,15 +77,32 @@ def _rendered(pieces: Iterator[bytes], out: Output, about: dict[str, str], strea
             before = shown
 
 
-def _tell_end(home: Home, run: RunFolder, out: Output) -> None:
-    """How the run was judged, once its consumer has done so."""
+def _await_verdict(home: Home, run: RunFolder) -> None:
+    """Until the run is judged, which its consumer does at once."""
     deadline = time.monotonic() + _JUDGED_WITHIN
-    while not (record := runs.record(run) or {}).get("class"):
+    while not (runs.record(run) or {}).get("class"):
         if time.monotonic() > deadline or not lock.is_held(home):
             return
         time.sleep(_FIRST)
-    said = record.get("reason")
-    out.hint(f"{run.id} ended: {record['class']}{f' ({clean(str(said))})' if said else ''}")
+
+
+def _tell_end(run: RunFolder, out: Output, name: str, *, follow: bool) -> None:
+    """How it ended, to whoever waited for that or has nothing to read, and where else to look."""
+    record, silent = runs.record(run) or {}, not _spoke(run, name)
+    told = []
+    if silent:
+        other = "stdout" if name == "stderr" else "stderr"
+        elsewhere = f", but something to {other}" if _spoke(run, other) else ""
+        told.append(f"printed nothing to {name}{elsewhere}")
+    if record.get("class") and (silent or follow):
+        why = record.get("reason")
+        told.append(f"ended: {record['class']}" + (f" ({why})" if why else ""))
+    if told:
+        out.hint(f"{run.id} {'; '.join(told)}" + (f": cadence show {run.tick_id[-8:]}" if silent else ""))
+
+
+def _spoke(run: RunFolder, name: str) -> bool:
+    return bool(_read_at(run.file(f"{name}.log"), 0))
 
 
 def _raw(pieces: Iterator[bytes], out: Output) -> None:

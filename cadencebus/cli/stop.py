@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk import ending
-from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.desk.telling import tell
 from cadencebus.errors import TryLater
@@ -20,21 +20,12 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence stop           nothing new is claimed or started, not even forced; what runs goes on
   cadence stop --kill    and what runs is ended; its ticks go back to the queue
   cadence start          lets it go on"""
-_WITHIN = 60.0
 
 
 def main(words: list[str], context: Context) -> int:
     """Make state/STOP; with --kill end what runs as well."""
     parser = Parser("stop", "The emergency stop: claim and start nothing.", EXAMPLES)
-    parser.add_argument("--kill", action="store_true", help="end what runs, too; its ticks are requeued")
-    parser.add_argument(
-        "--timeout",
-        type=a_duration,
-        default=_WITHIN,
-        metavar="D",
-        help="wait so long for that (60s), else 75",
-    )
-    asked = parser.parse_args(words)
+    asked = ending.with_kill(parser).parse_args(words)
     home, out = context.home, Output(context)
     fresh = _make(home)
     ended, left = (

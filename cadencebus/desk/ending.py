@@ -7,17 +7,34 @@ from typing import TYPE_CHECKING
 
 from cadencebus.daemon.vigil import end_run
 from cadencebus.desk.finding import listing
+from cadencebus.desk.options import a_duration
 from cadencebus.session import life
 from cadencebus.store import files, lock, runs
 
 if TYPE_CHECKING:
     from cadencebus.desk.finding import Found
+    from cadencebus.desk.options import Parser
     from cadencebus.store.paths import Home
     from cadencebus.store.runs import RunFolder
 
+# The longest ladder by default, with some room: the gentle signal, kill_grace, and what survives SIGKILL.
+_ALL_WITHIN = 60.0
 _PAUSE = 0.05
 # How long a live consumer is given to put the tick where it belongs, once its run has ended.
 _SETTLE_WITHIN = 5.0
+
+
+def with_kill(parser: Parser) -> Parser:
+    """The options of a verb that may end the sessions, too."""
+    parser.add_argument("--kill", action="store_true", help="end the sessions, too; their ticks are requeued")
+    parser.add_argument(
+        "--timeout",
+        type=a_duration,
+        default=_ALL_WITHIN,
+        metavar="D",
+        help="wait so long for that (60s), else 75",
+    )
+    return parser
 
 
 def live_run(home: Home, found: Found) -> RunFolder | None:

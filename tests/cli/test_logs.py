@@ -32,16 +32,20 @@ def test_a_run_is_named_by_tick_cadence_or_number(
 
 
 def test_what_never_ran_has_no_logs(cadence: Cadence, define: Define, enqueue: Callable[..., str]) -> None:
-    """Exit 66; a run that said nothing is no error."""
+    """Exit 66; a run that said nothing is no error, and how it ended is told instead."""
     assert cadence("logs").returncode == 66
-    define("quiet")
+    define("quiet", "echo oops >&2; exit 3", retries=0)
     tick = enqueue("quiet")
     for words in ([tick], ["quiet"]):
         assert cadence("logs", *words).returncode == 66
     cadence("run", "--drain", "--quiet")
     ended = cadence("logs", tick)
     assert (ended.returncode, ended.stdout) == (0, "")
-    assert "printed nothing to stdout" in ended.stderr
+    assert ended.stderr == (
+        f"{tick}.1 printed nothing to stdout, but something to stderr; "
+        f"ended: crash (it failed: oops (exit 3)): cadence show {tick[-8:]}\n"
+    )
+    assert cadence("logs", tick, "--stderr").stderr == ""
 
 
 def test_a_terminal_is_not_ordered_about(
