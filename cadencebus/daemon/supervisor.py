@@ -186,6 +186,8 @@ class Supervisor:
                 # Where not even we can write, its silence says nothing, and ending it cures nothing.
                 ward.hung = self._can_write()
                 silent = 0.0
+                if not ward.hung:
+                    self._tell(f"the consumer, pid {ward.process.pid}, is silent, but nobody can write here")
             if ward.hung:
                 self._tell(f"the consumer, pid {ward.process.pid}, makes no progress: ending it")
                 self._end(ward)
