@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import handling
-from cadencebus.desk.finding import find_waiting
+from cadencebus.desk.finding import WAITING, find_waiting, listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
+from cadencebus.errors import Usage
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -15,17 +16,25 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  cadence rm 7f3k9q2m
   cadence rm 7f3k --reason "superseded by the evening run"
-  cadence ls inbox --cadence brief --json | jq -r .id | xargs cadence rm"""
+  cadence rm --cadence brief       all that waits for it"""
 
 
 def main(words: list[str], context: Context) -> int:
     """Finish waiting ticks as `cancelled`; nothing is cancelled where one of them can't be found."""
     parser = Parser("rm", "Cancel waiting ticks; they lie in done/ as `cancelled`.", EXAMPLES)
-    parser.add_argument("tick", nargs="+", help="ids, or unique parts of them")
+    parser.add_argument("tick", nargs="*", help="ids, or unique parts of them")
+    parser.add_argument("--cadence", metavar="C", help="all that waits for this cadence")
     parser.add_argument("--reason", default="cancelled by rm", help="why, for whoever reads it later")
     asked = parser.parse_args(words)
+    if bool(asked.tick) == bool(asked.cadence):
+        raise Usage("rm: ids, or --cadence", next_step="cadence ls inbox")
     spool, out = Spool(context.home), Output(context)
-    for found in [find_waiting(context.home, part) for part in dict.fromkeys(asked.tick)]:
+    found_all = [find_waiting(context.home, part) for part in dict.fromkeys(asked.tick)]
+    if asked.cadence:
+        found_all = list(listing(context.home, WAITING, asked.cadence))
+        if not found_all:
+            out.hint(f"nothing waits for {asked.cadence}")
+    for found in found_all:
         handling.cancel(spool, found, asked.reason)
         if out.json:
             out.line_of_json({"id": found.name.id, "status": handling.CANCELLED})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cadencebus
-from cadencebus.daemon import supervision
 from cadencebus.desk import clockface
+from cadencebus.desk.attendance import alive, frozen, nobody_works, silent
+from cadencebus.desk.complaint import Complaint
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.hold import UNTIL_RELEASED
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 WELL, ILL, CANT_TELL = "well", "ill", "can't tell"
-# Three heartbeats: whoever misses them hangs, or its disk does.
-_SILENT = 90.0
 _STALLED = 90.0
 # Letters of yesterday are known by now; a new one wants to be read.
 _FRESH = 86400.0
 # An operator's own pause is no illness.
 _ALARMING = (UNTIL_RELEASED - {"paused"}) | {"circuit_open", "disk_full", "network"}
+# With less than this no tick is accepted.
+_ROOM = 1 << 20
 # What to type when something is held, where `cadence resume` alone would only fail again.
 _FIRST = {
     "auth": "log in again, then ",
@@ -31,33 +32,45 @@ _FIRST = {
     "config": "`cadence check`, then ",
     "turn_budget": "raise its turn_budget, or ",
 }
+# What to type for a problem in whose words this stands.
+_CURES = {
+    " is missing": "`cadence doctor --fix`",
+    "cadence.yaml": "mend it, then `cadence check`",
+}
 BY_ITSELF = {
     "disk_full": "`df -h .`; it goes on by itself when there is room",
     "network": "it goes on by itself when the network is back",
 }
 
 
-class Complaint(NamedTuple):
-    """Something that is not well, and what to type."""
-
-    what: str
-    do: str = ""
-
-    def __str__(self) -> str:
-        """One line, as monitoring shows it."""
-        return f"{self.what}: {self.do}" if self.do else self.what
-
-
 def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[Complaint]]:
     """The health, and what speaks for it, the worst first."""
-    why = [*_nobody_works(facts, home), *_held(facts), *_broken(facts), *_asking(facts), *_died(facts, now)]
-    frozen, silent = [*_frozen(facts)], _silent(facts, now)
-    if not silent:
+    why = [*nobody_works(facts, home, now), *_no_room(facts, home), *_held(facts, now), *_broken(facts)]
+    why += [*_asking(facts), *_died(facts, now)]
+    stopped, mute = [*frozen(facts)], silent(facts, now)
+    if not mute:
         why = [*_stalled(facts, home, now), *why]
-    why = frozen + why
+    why = stopped + why
     if why:
-        return ILL, why + ([] if frozen else silent)
-    return (CANT_TELL, silent) if silent else (WELL, [])
+        return ILL, why + ([] if stopped else mute)
+    return (CANT_TELL, mute) if mute else (WELL, [])
+
+
+def notes(facts: dict[str, Any], now: float) -> list[Complaint]:
+    """What is no illness, being somebody's own word, and keeps things from starting all the same."""
+    told = [_paused(hold, now) for hold in facts["holds"] if hold["reason"] == "paused"]
+    if not facts["slots"]:
+        told.append(Complaint("max_sessions is 0: nothing new starts", "raise it in cadence.yaml"))
+    return told
+
+
+def _paused(hold: dict[str, Any], now: float) -> Complaint:
+    kind, _, name = hold["scope"].partition("-")
+    whom = "the bus" if kind == "bus" else name if kind == "cadence" else f"whatever uses {name}"
+    since = clockface.instant(hold["since"])
+    began = "" if since is None else f" since {clockface.clock(since, now)}"
+    why = f": {hold['detail']}" if hold["detail"] else ""
+    return Complaint(f"{whom} is paused{began}{_until(hold, now)}, nothing new starts{why}", _release(hold))
 
 
 def other_version(facts: dict[str, Any]) -> str | None:
@@ -67,70 +80,9 @@ def other_version(facts: dict[str, Any]) -> str | None:
     return str(said) if said and said != cadencebus.__version__ else None
 
 
-def _alive(facts: dict[str, Any]) -> bool:
-    return facts["consumer"] is not None and bool(facts["consumer"]["alive"])
-
-
-def _nobody_works(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
-    if facts["stop"]:
-        yield Complaint("the emergency stop is on, nothing starts", "`cadence start`")
-    if _alive(facts):
-        return
-    consumer, ready = facts["consumer"], sum(row["ready"] for row in facts["queue"])
-    if (parked := supervision.parked(home)) is not None:
-        yield Complaint(f"the consumer is parked: {parked.reason}", "mend that, then `cadence up`")
-    elif consumer is not None:
-        yield Complaint(f"the consumer (pid {consumer.get('pid')}) ended without a farewell", "`cadence up`")
-    elif ready or facts["running"]:
-        yield Complaint(f"no consumer, and {ready} ready, {len(facts['running'])} claimed", "`cadence up`")
-    elif idle := [row["cadence"] for row in facts["next_due"] if _wants_a_consumer(row, facts["at"])]:
-        yield Complaint(f"no consumer, so nothing fires {idle[0]} when it is due", "`cadence up`")
-
-
-def _wants_a_consumer(row: dict[str, Any], now: str) -> bool:
-    """Whether it comes to nothing where nobody consumes: a schedule does, and a tick whose time has come."""
-    return row["by"] == "clock" or (row["by"] == "deferred" and str(row["at"]) <= now)
-
-
-def _frozen(facts: dict[str, Any]) -> Iterator[Complaint]:
-    """A consumer that a signal has stopped lives, holds the lock, and does nothing at all."""
-    pid = facts["consumer"].get("pid") if _alive(facts) else None
-    if not isinstance(pid, int):
-        return
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state = file.read(4096).rpartition(b")")[2].split()[0]
-    except (OSError, IndexError):
-        return
-    if state in {b"T", b"t"}:
-        yield Complaint(f"the consumer (pid {pid}) was stopped by a signal", f"`kill -CONT {pid}`")
-
-
-def _silent(facts: dict[str, Any], now: float) -> list[Complaint]:
-    """A live consumer that has not been heard of."""
-    if not _alive(facts):
-        return []
-    beat = clockface.instant(facts["consumer"].get("heartbeat_at"))
-    if beat is None:
-        return [
-            Complaint(
-                "a consumer holds the lock, but has not said who it is (it may just be starting)",
-                "`cadence ps`",
-            )
-        ]
-    if now - beat > _SILENT:
-        return [
-            Complaint(
-                f"the consumer lives, but was silent for {clockface.ago(now - beat)}",
-                "`cadence restart`, sessions go on",
-            )
-        ]
-    return []
-
-
 def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complaint]:
     """Something could start, and nothing does."""
-    if facts["stop"] or not _alive(facts):
+    if facts["stop"] or not alive(facts):
         return
     free = [row for row in facts["queue"] if row["ready"] and row["wait"] is None]
     ages = [now - at for row in free if (at := clockface.instant(row["oldest_at"])) is not None]
@@ -147,13 +99,40 @@ def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complain
         )
 
 
-def _held(facts: dict[str, Any]) -> Iterator[Complaint]:
+def _no_room(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
+    """A full disk, before the consumer has run into it."""
+    if any(hold["reason"] == "disk_full" for hold in facts["holds"]):
+        return
+    try:
+        room = os.statvfs(home.state)
+    except OSError:
+        return
+    if room.f_bavail * room.f_frsize < _ROOM:
+        yield Complaint("the disk is full, nothing can be accepted", BY_ITSELF["disk_full"])
+    elif room.f_files and not room.f_favail:
+        yield Complaint("no inode is free, nothing can be accepted", "remove small files: `df -i .`")
+
+
+def _until(hold: dict[str, Any], now: float) -> str:
+    until = clockface.instant(hold["until"])
+    return "" if until is None else f" until {clockface.clock(until, now)} (in {clockface.ago(until - now)})"
+
+
+def _held(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
+    # Of a cadence that is no more nobody can mend anything: what waits for it is told.
+    moot = {
+        f"cadence-{row['cadence']}"
+        for row in facts["queue"]
+        if row["wait"] and row["wait"]["reason"] == "unknown"
+    }
     for hold in facts["holds"]:
-        if hold["reason"] in _ALARMING:
+        if hold["reason"] in _ALARMING and hold["scope"] not in moot:
             unread = f"holds/{hold['file']} is no hold that anybody knows"
             said = hold["detail"] or (unread if hold["reason"] == "unreadable" else "")
             detail = f": {said}" if said else ""
-            yield Complaint(f"{hold['scope']} is held by {hold['reason']}{detail}", _release(hold))
+            yield Complaint(
+                f"{hold['scope']} is held by {hold['reason']}{_until(hold, now)}{detail}", _release(hold)
+            )
     held = {hold["scope"] for hold in facts["holds"] if hold["reason"] == "circuit_open"}
     for circuit in facts["circuits"]:
         if f"cadence-{circuit['cadence']}" not in held:
@@ -177,25 +156,32 @@ def _release(hold: dict[str, Any]) -> str:
 
 
 def _broken(facts: dict[str, Any]) -> Iterator[Complaint]:
+    waiting = {row["cadence"]: row["ready"] for row in facts["queue"]}
+    for one in facts["broken"]:
+        ready = waiting.get(one["cadence"])
+        yield Complaint(f"{one['cadence']}: {_wait(ready) if ready else ''}{one['why']}", "`cadence check`")
     for row in facts["queue"]:
-        if row["wait"] and (row["wait"]["reason"] in {"broken", "unknown"} or _no_prompt(row["wait"])):
-            yield Complaint(
-                f"{row['cadence']}: {row['ready']} wait: {row['wait']['detail']}",
-                f"`cadence ls inbox --cadence {row['cadence']}`"
-                if row["wait"]["reason"] == "unknown"
-                else "`cadence check`",
-            )
+        if row["wait"] and row["wait"]["reason"] == "unknown":
+            cure = f"write it, or `cadence rm --cadence {row['cadence']}`"
+            yield Complaint(f"{row['cadence']}: {_wait(row['ready'])}{row['wait']['detail']}", cure)
     for row in facts["running"]:
         if row["unkillable"]:
             left = ", ".join(map(str, row["unkillable"]))
             what = f"{row['cadence']}: its run can't be killed: {left}"
             yield Complaint(what, f"`ps -o stat,wchan -p {left}`")
-    yield from (Complaint(problem, "`cadence doctor`") for problem in facts["problems"])
+    for problem in facts["problems"]:
+        yield Complaint(
+            problem, next((cure for sign, cure in _CURES.items() if sign in problem), "`cadence doctor`")
+        )
+
+
+def _wait(ready: int) -> str:
+    return f"{ready} {'waits' if ready == 1 else 'wait'}: "
 
 
 def _asking(facts: dict[str, Any]) -> Iterator[Complaint]:
     """What the consumer tells of its gates and its crowd."""
-    for name, gate in mapping(facts["consumer"].get("gates") if _alive(facts) else None).items():
+    for name, gate in mapping(facts["consumer"].get("gates") if alive(facts) else None).items():
         if mapping(gate).get("failing"):
             yield Complaint(
                 f"the gate {name} fails: {mapping(gate).get('detail')}", "try its command by hand"
@@ -203,13 +189,8 @@ def _asking(facts: dict[str, Any]) -> Iterator[Complaint]:
     yield from _starving(facts)
 
 
-def _no_prompt(wait: dict[str, Any]) -> bool:
-    """Whether it waits for a file that can't be read, not for a hold that can't."""
-    return wait["reason"] == "unreadable" and str(wait["detail"]).startswith("prompts/")
-
-
 def _starving(facts: dict[str, Any]) -> Iterator[Complaint]:
-    for row in map(mapping, sequence(facts["consumer"].get("starving") if _alive(facts) else None)):
+    for row in map(mapping, sequence(facts["consumer"].get("starving") if alive(facts) else None)):
         since = clockface.clock(at) if (at := clockface.instant(row.get("since"))) else "long ago"
         yield Complaint(
             f"{row.get('cadence')} starves, it waits for room since {since}: {row.get('reason')}",

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cadencebus.clock import day, parse_stamp, rfc3339
 from cadencebus.desk import chronicle, clockface, forecast, holding
 from cadencebus.desk.finding import Found, listing, name_in, names
-from cadencebus.desk.health import judge
+from cadencebus.desk.health import judge, notes
 from cadencebus.desk.letters import letter_of
 from cadencebus.desk.reasons import Reasons
-from cadencebus.errors import CadenceError
+from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.foreign import amount
 from cadencebus.model.naming import parse_deferred
 from cadencebus.session import life, reap
@@ -79,17 +79,22 @@ class Camera:
             "failures": part(
                 "events/", lambda: keep("failures", (home.events, today), lambda: _failures(home, now)), _NONE
             ),
+            "broken": part("prompts/", lambda: _broken(scene), _NONE),
             "next_due": part("prompts/", lambda: _next_due(scene), _NONE),
         }
         torn = part("cadences/", lambda: keep("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
         facts["problems"] = [*filter(None, [scene.problem]), *_no_folders(home), *problems, *torn]
-        health, complaints = judge(facts, home, now)
-        return {
-            "health": health,
-            "why": [str(one) for one in complaints],
-            "cures": [{"what": one.what, "do": one.do} for one in complaints],
-            **facts,
-        }
+        return _verdict(facts, home, now) | facts
+
+
+def _verdict(facts: dict[str, Any], home: Home, now: float) -> dict[str, Any]:
+    health, complaints = judge(facts, home, now)
+    return {
+        "health": health,
+        "why": [str(one) for one in complaints],
+        "cures": [one.dump() for one in complaints],
+        "notes": [one.dump() for one in notes(facts, now)],
+    }
 
 
 _NONE: list[dict[str, Any]] = []
@@ -118,6 +123,21 @@ def _torn(home: Home) -> list[str]:
         except (OSError, ValueError) as error:
             wrong.append(f"state/cadences/{name}.json can't be read: {error}")
     return wrong
+
+
+def _broken(scene: Reasons) -> list[dict[str, Any]]:
+    """Cadences whose files can't be read: what was never good fires nothing, so nothing of it would wait."""
+    found = []
+    for name in scene.prompts.names():
+        try:
+            scene.prompts.load(name)
+        except NoSuch:
+            continue
+        except CadenceError as error:
+            found.append({"cadence": name, "why": error.message})
+        except OSError as error:
+            found.append({"cadence": name, "why": f"prompts/{name}.md: {error.strerror}"})
+    return found
 
 
 def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _NAME = re.compile(r"[0-9]-(?P<stamp>[0-9T.]{22}Z)-(?P<cadence>[a-z0-9._-]+)-[0-9a-z]{8}\.json")
-NO_CONSUMER = Wait("no consumer", "nothing consumes this home: cadence run")
+NO_CONSUMER = Wait("no consumer", "nothing consumes this home: cadence up")
 
 
 class Reasons:
@@ -227,8 +227,10 @@ def settings_of(home: Home) -> tuple[Settings, str | None]:
     """The settings, and what is wrong with them where the defaults had to stand in."""
     try:
         return load_settings(home, flags={}, environ=os.environ), None
-    except (CadenceError, OSError) as error:
-        return Settings(), str(error)
+    except CadenceError as error:
+        return Settings(), error.message
+    except OSError as error:
+        return Settings(), f"cadence.yaml: {error.strerror}"
 
 
 def _holds(home: Home, now: float) -> list[Hold]:

@@ -38,7 +38,7 @@ CIRCUITS = (
     Column("FAILURES", right=True, goes=1),
     Column("REASON", folds=True),
 )
-FAILURES = (Column("ENDED"), _CADENCE, Column("TICK"), Column("CLASS"), Column("REASON", folds=True))
+FAILURES = (Column("ENDED"), _CADENCE, Column("TICK"), Column("CLASS"), Column("REASON", wide=True))
 DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Column("BY"))
 # Above so many the rest is counted: one screen is one screen.
 _MOST = 20
@@ -53,8 +53,12 @@ def draw(out: Output, facts: dict[str, Any], now: float) -> None:
     out.facts(consumer(facts, now))
     _section(out, "running", RUNNING + SAYS, [running(row, now) for row in facts["running"]])
     _section(out, "queue", QUEUE, [waiting(row, now) for row in facts["queue"]])
-    _section(out, "held", HOLDS, [_hold(row, now) for row in facts["holds"]])
-    _section(out, "circuits", CIRCUITS, [_circuit(row, now) for row in facts["circuits"]])
+    holds, circuits = facts["holds"], facts["circuits"]
+    if out.terminal:
+        # A person has read of them above: every circuit with its cure, most holds beside the queue.
+        holds, circuits = [hold for hold in holds if not _told(hold, facts)], []
+    _section(out, "held", HOLDS, [_hold(row, now) for row in holds])
+    _section(out, "circuits", CIRCUITS, [_circuit(row, now) for row in circuits])
     dead = facts["dead"]
     if dead["count"]:
         classes = ", ".join(f"{safe(klass)} {count}" for klass, count in dead["classes"].items())
@@ -64,9 +68,28 @@ def draw(out: Output, facts: dict[str, Any], now: float) -> None:
     _section(out, "next due", DUE, [_due(row, now) for row in facts["next_due"]])
 
 
+def _told(hold: dict[str, Any], facts: dict[str, Any]) -> bool:
+    """Whether it was said already why this holds, and until when."""
+    said = f"{hold['scope']} is held by {hold['reason']}"
+    return (
+        hold["reason"] == "paused"
+        or any(cure["what"].startswith(said) for cure in facts["cures"])
+        or any(
+            row["ready"]
+            and row["wait"]["reason"] == hold["reason"]
+            and row["wait"]["detail"] == hold["detail"]
+            for row in facts["queue"]
+            if row["wait"]
+        )
+    )
+
+
 def _complaints(out: Output, facts: dict[str, Any]) -> None:
     colour, sign = COLOURS[facts["health"]].split()[1], _SIGNS[facts["health"]]
-    for one in facts["cures"]:
+    points = [(colour, sign, one) for one in facts["cures"]] + [
+        ("yellow", "!", one) for one in facts["notes"]
+    ]
+    for colour, sign, one in points:
         what, do = safe(one["what"]), one["do"].replace("`", "")
         if not out.terminal:
             out.line(f"  {safe(what)}" + (f": {safe(one['do'])}" if one["do"] else ""))
@@ -86,7 +109,7 @@ def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
     if since is not None:
         words += f" since {clockface.clock(since, now)} ({clockface.ago(now - since)})"
     if beat is not None:
-        words += f", heard of {clockface.ago(now - beat)} ago"
+        words += f", heard {clockface.ago(now - beat)} ago"
     rows: list[tuple[str, Cell]] = [("consumer", words)]
     other = health.other_version(facts)
     if other is not None:

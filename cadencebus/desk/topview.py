@@ -169,13 +169,13 @@ def _head(facts: dict[str, Any], now: float) -> list[Any]:
         line = Text(f"{name:9} ", style="bold", no_wrap=True, overflow="ellipsis")
         lines.append(line.append(text, style or "not bold"))
     colour = screen.COLOURS[state].split()[1]
-    for one in facts["cures"][:_COMPLAINTS]:
-        line = Text(f"✗ {safe(one['what'])}", style=colour, no_wrap=True, overflow="ellipsis")
-        lines.append(line)
+    points = [(colour, "✗", one) for one in facts["cures"]] + [("yellow", "!", one) for one in facts["notes"]]
+    for colour, sign, one in points[:_COMPLAINTS]:
+        lines.append(_short(f"{sign} {safe(one['what'])}", colour))
         if one["do"]:
             lines.append(_short(f"  → {safe(one['do']).replace('`', '')}", "bold"))
-    if len(facts["cures"]) > _COMPLAINTS:
-        lines.append(_short(f"  and {len(facts['cures']) - _COMPLAINTS} more: cadence status", "dim"))
+    if len(points) > _COMPLAINTS:
+        lines.append(_short(f"  and {len(points) - _COMPLAINTS} more: cadence status", "dim"))
     return lines
 
 

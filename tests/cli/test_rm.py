@@ -35,6 +35,21 @@ def test_a_cancelled_tick_lies_in_done_and_in_the_journal(
     assert [(line["event"], line["class"]) for line in told] == [("tick.done", "cancelled")] * 2
 
 
+def test_all_that_waits_for_a_cadence_is_cancelled(
+    cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
+) -> None:
+    """Put off or ready, and nobody else's; who names neither ids nor a cadence cancels nothing."""
+    define("old")
+    define("other")
+    mine, other = {enqueue("old"), enqueue("old", "--in", "1h")}, enqueue("other")
+    assert cadence("rm").returncode == 64
+    assert cadence("rm", other, "--cadence", "old").returncode == 64
+    assert cadence("rm", "--cadence", "old").returncode == 0
+    assert set(ticks("done")) == mine
+    assert set(ticks("inbox")) == {other}
+    assert "nothing waits for old" in cadence("rm", "--cadence", "old").stderr
+
+
 def test_nothing_is_cancelled_where_one_id_is_wrong(
     cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
 ) -> None:

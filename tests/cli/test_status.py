@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.clock import rfc3339
+from cadencebus.daemon import supervision
 from cadencebus.desk.picture import picture
 from cadencebus.store.paths import Home
 
@@ -265,3 +267,100 @@ def test_ten_thousand_ticks_are_no_burden(home: Path, cadence: Cadence, define: 
     began = time.monotonic()
     assert cadence("status").returncode == 0
     assert time.monotonic() - began < 5
+
+
+def test_a_consumer_that_is_started_again_and_again_is_not_called_dead(home: Path) -> None:
+    """`cadence up` would say that it is up already; when it comes back is said, and where its words are."""
+    own = supervision.Process.of(os.getpid(), "2026-11-21T02:00:00Z")
+    assert own is not None
+    now = time.time()
+    deaths = [supervision.Death(at=rfc3339(now - n), lived=0.5, code=-9) for n in (40, 20, 5)]
+    (home / "state" / "consumer.json").write_text('{"pid": 4711, "heartbeat_at": "2026-11-21T02:30:00Z"}')
+    state = supervision.State(
+        supervisor=own, state="waiting", reason="signal 9", until=rfc3339(now + 16), deaths=deaths
+    )
+    supervision.save(Home(str(home)), state)
+    (reason,) = why(home, now)[1]
+    assert reason.startswith(
+        "the consumer died, 3 times in the last hour (signal 9); it is started again at "
+    )
+    assert reason.endswith(" (in 16s): `tail state/consumer.log`")
+
+
+def test_a_pause_is_no_illness_and_can_not_be_overlooked(
+    home: Path, cadence: Cadence, define: Define, screen: Screen
+) -> None:
+    """The first line says well, the second that nothing starts, and what to type."""
+    define("work")
+    assert cadence("pause", "--reason", "moving house").returncode == 0
+    assert cadence("pause", "work", "--for", "2h").returncode == 0
+    facts = json.loads(cadence("status", "--json").stdout)
+    assert (facts["health"], facts["why"]) == ("well", [])
+    assert [note["do"] for note in facts["notes"]] == ["`cadence resume`", "`cadence resume work`"]
+    bus, work = (note["what"] for note in facts["notes"])
+    assert bus.startswith("the bus is paused since ")
+    assert bus.endswith(", nothing new starts: moving house")
+    assert " until " in work
+    shown = screen("status", columns=60)
+    assert "paused since" in shown.split("consumer  none")[0]
+    assert "→ cadence resume" in shown
+
+
+def test_a_broken_cadence_is_told_before_a_tick_of_it_waits(
+    home: Path, cadence: Cadence, define: Define
+) -> None:
+    """It fires nothing, so nothing would ever wait."""
+    (home / "prompts" / "brief.md").write_text("---\nschedule: */5 * * * *\n---\nx\n")
+    health, reasons = why(home)
+    assert health == "ill"
+    assert reasons[0].startswith("brief: prompts/brief.md:2: ")
+    assert reasons[0].endswith(": `cadence check`")
+
+
+def test_what_waits_for_a_file_that_is_gone_is_told_once(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """Its old hold tells nothing any more; the cure is something that can be typed."""
+    prompt = define("work")
+    enqueue("work")
+    prompt.unlink()
+    (home / "state" / "holds" / "cadence-work.config.json").write_text(
+        '{"since": "2026-11-21T02:30:00Z", "until": null, "detail": "no program"}'
+    )
+    told = [reason for reason in why(home)[1] if "work" in reason]
+    assert told == ["work: 1 waits: prompts/work.md does not exist: write it, or `cadence rm --cadence work`"]
+    assert cadence("rm", "--cadence", "work").returncode == 0
+    assert not list((home / "state" / "inbox").iterdir())
+
+
+def test_a_full_disk_is_told_before_the_consumer_runs_into_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can't enqueue looks at the status first."""
+    room = os.statvfs(home)
+    full = [getattr(room, key) for key in ("f_bsize", "f_frsize", "f_blocks", "f_bfree")]
+    full += [0, *(getattr(room, key) for key in ("f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"))]
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(full))
+    assert why(home) == (
+        "ill",
+        ["the disk is full, nothing can be accepted: `df -h .`; it goes on by itself when there is room"],
+    )
+
+
+def test_on_a_terminal_nothing_is_told_three_times(
+    home: Path, define: Define, enqueue: Callable[..., str], screen: Screen
+) -> None:
+    """What stands above with its cure, or beside the queue with its end, is not told again below."""
+    define("work")
+    enqueue("work")
+    hold = {
+        "since": rfc3339(time.time()),
+        "until": rfc3339(time.time() + 900),
+        "detail": "3 failed runs in a row",
+    }
+    (home / "state" / "holds" / "cadence-work.circuit_open.json").write_text(json.dumps(hold))
+    (home / "state" / "holds" / "bus.load.json").write_text(json.dumps(hold | {"detail": "load 9.1"}))
+    seen = screen("status", columns=100)
+    assert seen.count("3 failed runs in a row") == 1
+    assert "(in 15m)" in seen.split("consumer  none")[0]
+    assert seen.count("load 9.1") == 1

@@ -1,0 +1,110 @@
+"""Whether anybody works on a bus: a consumer, up and heard of; if not, who brings it back, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.daemon import supervision
+from cadencebus.desk import clockface
+from cadencebus.desk.complaint import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.store.paths import Home
+
+# Three heartbeats: whoever misses them hangs, or its disk does.
+_SILENT = 90.0
+_RECENT = 3600.0
+# So many deaths in that time, the last of them just now, are no accident, even if it is up again.
+_DEATHS = 3
+_JUST_NOW = 300.0
+
+
+def alive(facts: dict[str, Any]) -> bool:
+    """Whether a consumer holds the lock."""
+    return facts["consumer"] is not None and bool(facts["consumer"]["alive"])
+
+
+def nobody_works(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complaint]:
+    """Nothing starts: somebody stopped it all, or there is no consumer, or none that stays."""
+    if facts["stop"]:
+        yield Complaint("the emergency stop is on, nothing starts", "`cadence start`")
+    keeper = supervision.alive(home)
+    deaths = [] if keeper is None else [one for one in keeper.deaths if _since(one, now) < _RECENT]
+    if alive(facts):
+        if len(deaths) >= _DEATHS and _since(deaths[-1], now) < _JUST_NOW:
+            said = f"the consumer is up, but died {len(deaths)} times in the last hour ({_cause(deaths[-1])})"
+            yield Complaint(said, "`tail state/consumer.log`")
+        return
+    consumer, ready = facts["consumer"], sum(row["ready"] for row in facts["queue"])
+    if (parked := supervision.parked(home)) is not None:
+        yield Complaint(f"the consumer is parked: {parked.reason}", "mend that, then `cadence up`")
+    elif keeper is not None and keeper.state == "waiting":
+        yield _comes_back(keeper, len(deaths), now)
+    elif consumer is not None:
+        yield Complaint(f"the consumer (pid {consumer.get('pid')}) ended without a farewell", "`cadence up`")
+    elif ready or facts["running"]:
+        yield Complaint(f"no consumer, and {ready} ready, {len(facts['running'])} claimed", "`cadence up`")
+    elif idle := [row["cadence"] for row in facts["next_due"] if _wants_a_consumer(row, facts["at"])]:
+        yield Complaint(f"no consumer, so nothing fires {idle[0]} when it is due", "`cadence up`")
+
+
+def _since(death: supervision.Death, now: float) -> float:
+    return now - (clockface.instant(death.at) or 0.0)
+
+
+def _cause(death: supervision.Death) -> str:
+    if death.code is None:
+        return "it is not known how"
+    return f"signal {-death.code}" if death.code < 0 else f"exit {death.code}"
+
+
+def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint:
+    """Its supervisor is there: `cadence up` would be told that it is up already."""
+    often = f", {deaths} times in the last hour" if deaths > 1 else ""
+    until = clockface.instant(keeper.until) or now
+    when = f"{clockface.clock(until, now)} (in {clockface.ago(max(0.0, until - now))})"
+    said = f"the consumer died{often} ({keeper.reason}); it is started again at {when}"
+    return Complaint(said, "`tail state/consumer.log`")
+
+
+def _wants_a_consumer(row: dict[str, Any], now: str) -> bool:
+    """Whether it comes to nothing where nobody consumes: a schedule does, and a tick whose time has come."""
+    return row["by"] == "clock" or (row["by"] == "deferred" and str(row["at"]) <= now)
+
+
+def frozen(facts: dict[str, Any]) -> Iterator[Complaint]:
+    """A consumer that a signal has stopped lives, holds the lock, and does nothing at all."""
+    pid = facts["consumer"].get("pid") if alive(facts) else None
+    if not isinstance(pid, int):
+        return
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read(4096).rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return
+    if state in {b"T", b"t"}:
+        yield Complaint(f"the consumer (pid {pid}) was stopped by a signal", f"`kill -CONT {pid}`")
+
+
+def silent(facts: dict[str, Any], now: float) -> list[Complaint]:
+    """A live consumer that has not been heard of."""
+    if not alive(facts):
+        return []
+    beat = clockface.instant(facts["consumer"].get("heartbeat_at"))
+    if beat is None:
+        return [
+            Complaint(
+                "a consumer holds the lock, but has not said who it is (it may just be starting)",
+                "`cadence ps`",
+            )
+        ]
+    if now - beat > _SILENT:
+        return [
+            Complaint(
+                f"the consumer lives, but was silent for {clockface.ago(now - beat)}",
+                "`cadence restart`, sessions go on",
+            )
+        ]
+    return []
