@@ -48,6 +48,11 @@ class Letter:
         return clockface.instant(self.outcome.get("finished_at"))
 
     @property
+    def killed(self) -> bool:
+        """Whether it lies in done/, ended by an operator: what its run had absorbed may be wanted still."""
+        return self.found.state == "done" and self.outcome.get("status") == "killed"
+
+    @property
     def raw(self) -> str:
         """Where its bytes lie, if they were no tick."""
         return f"{self.path}{RAW}"
@@ -61,7 +66,7 @@ def letter_of(home: Home, found: Found) -> Letter:
 def chosen(home: Home, asked: Namespace, now: float) -> list[Letter]:
     """The letters that ids or filters name, oldest first; no filter at all is every letter."""
     if asked.id:
-        return [_named(home, part) for part in dict.fromkeys(asked.id)]
+        return [_named(home, part, asked.what) for part in dict.fromkeys(asked.id)]
     letters = (letter_of(home, found) for found in listing(home, ("dead",), asked.cadence))
     kept = [
         letter
@@ -72,14 +77,15 @@ def chosen(home: Home, asked: Namespace, now: float) -> list[Letter]:
     return sorted(kept, key=lambda letter: (letter.died_at or 0.0, letter.found.file))
 
 
-def _named(home: Home, part: str) -> Letter:
+def _named(home: Home, part: str, what: str) -> Letter:
     found = find(home, part)
-    if found.state != "dead":
+    letter = letter_of(home, found)
+    if found.state != "dead" and not (what == "retry" and letter.killed):
         raise NoSuch(
             f"{found.name.id} is not dead: it lies in {found.folder}/",
             next_step=f"cadence show {found.name.random}",
         )
-    return letter_of(home, found)
+    return letter
 
 
 def alone(home: Home) -> AbstractContextManager[bool]:

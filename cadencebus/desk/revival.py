@@ -49,7 +49,12 @@ def revive(home: Home, letters: Iterable[Letter], now: float) -> list[Revived]:
         # Half of it may lie there since a kill: the name is derived, so it would be in the way for ever.
         files.discard(f"{home.tmp}/{tick.name.file}")
     inlet.put_all(home, [(tick.name, tick.bytes(), None) for tick in missing])
-    leaving = [(one.letter, {"retried_as": [tick.id for tick in one.ticks]}) for one in revived]
+    # What an operator killed lies in done/, and stays there.
+    leaving = [
+        (one.letter, {"retried_as": [tick.id for tick in one.ticks]})
+        for one in revived
+        if not one.letter.killed
+    ]
     take_out(home, leaving, "retried", now)
     events = (
         {

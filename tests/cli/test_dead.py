@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,24 @@ def test_what_a_dead_run_had_absorbed_comes_back_too(
     assert {tick["retry_of"] for tick in back.values()} == set(ids)
     assert [tick["payload"] for tick in back.values()] == [{"n": 1}] * 3
     assert set(json.loads(ended.stdout)["retried_as"]) == set(back)
+
+
+def test_what_a_killed_run_had_absorbed_comes_back_too(
+    cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
+) -> None:
+    """It lies in done/, and stays there: asked twice, the same ticks are named; no filter takes it along."""
+    define("bad", f"{sys.executable} -m cadencebus kill $CADENCE_TICK_ID; sleep 30", kill_grace="100ms")
+    ids = [enqueue("bad") for _ in range(3)]
+    cadence("run", "--drain", "--quiet")
+    assert ticks("done")[ids[0]]["outcome"]["status"] == "killed"
+    assert cadence("dead", "retry", "--all").stdout == ""
+    ended = cadence("dead", "retry", ids[0])
+    assert ended.returncode == 0, ended.stderr
+    assert {tick["retry_of"] for tick in ticks("inbox").values()} == set(ids)
+    assert cadence("dead", "retry", ids[0]).stdout == ended.stdout
+    assert len(ticks("inbox")) == len(ids) == len(ticks("done"))
+    assert cadence("dead", "retry", ids[1]).returncode == 66, "what ended otherwise is not brought back"
+    assert cadence("dead", "purge", ids[0]).returncode == 66
 
 
 def test_a_letter_names_all_that_its_run_had_absorbed_however_soon_it_died(
