@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,16 @@ def put(fault: object, owner: Any, name: str) -> Any:  # noqa: ANN401
 
 def no_folder_sync() -> None:
     """Folders are never synced: a power cut takes names that were spoken of."""
-    put(lambda _path: None, files, "sync_folder")
+    whole = put(lambda fd: None if _is_folder(fd) else whole(fd), files, "sync")
 
 
 def no_file_sync() -> None:
     """Files are never synced: a power cut leaves them empty."""
-    whole = put(lambda path, data, *, durable=True: whole(path, data, durable=False), files, "write_new")  # noqa: ARG005
+    whole = put(lambda fd: whole(fd) if _is_folder(fd) else None, files, "sync")
+
+
+def _is_folder(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
 
 
 def copy_then_remove() -> None:

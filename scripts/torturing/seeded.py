@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
     "swallowed-errors": ("errors", ["enqueue:fsync:tmp:1:EIO:once"]),
     "swallowed-commit": ("errors", [f"consumer:rename:tmp-claimed:{nth}:EIO:once" for nth in (1, 3, 5)]),
-    "forgotten-strays": ("errors", ["consumer:fsync:claimed:2:EIO:once"]),
+    "forgotten-strays": ("errors", ["consumer:fsync:runs:1:EIO:held"]),
     "no-keys": ("errors", ["consumer:stat:keys:1:EIO:once"]),
     "no-lock": ("stop", ["consumer"]),
     "always-dead": ("adopt", ["killed"]),
