@@ -113,10 +113,12 @@ def furnish(
 def rewrite(run: RunFolder, record: Mapping[str, Any]) -> None:
     """Write the run's record anew, once it is known how it ended."""
     temporary = run.file(".run.json")
-    files.discard(temporary)
-    # Not synced: everything that counts stands in the tick, which is.
-    files.write_new(temporary, strictjson.dumps(dict(record)), durable=False)
-    os.rename(temporary, run.file("run.json"))
+    # Where somebody removed the folder there is nothing left to tell of: no reason to hold the tick's end.
+    with contextlib.suppress(FileNotFoundError):
+        files.discard(temporary)
+        # Not synced: everything that counts stands in the tick, which is.
+        files.write_new(temporary, strictjson.dumps(dict(record)), durable=False)
+        os.rename(temporary, run.file("run.json"))
 
 
 def record(run: RunFolder) -> dict[str, Any] | None:
@@ -130,7 +132,7 @@ def record(run: RunFolder) -> dict[str, Any] | None:
 def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:
     """Write down why the run is about to be ended; False where somebody was first.
 
-    On a full disk the run is ended all the same: better unexplained than unending.
+    On a full disk, or without its folder, the run is ended all the same: better unexplained than unending.
     """
     try:
         files.write_new(run.file("ending.json"), strictjson.dumps(dict(ending)))
@@ -138,7 +140,7 @@ def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT}:
             raise
     return True
 

@@ -1,0 +1,40 @@
+"""What people do to a home under a living consumer: folders that go, a home in the place of another."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Define
+    from tests.conftest import Eventually
+
+    Ticks = Callable[[str], dict[str, dict[str, Any]]]
+    Start = Callable[[], subprocess.Popen[bytes]]
+
+
+def test_a_run_whose_folder_was_removed_is_begun_again_and_holds_nobody(
+    home: Path,
+    define: Define,
+    enqueue: Callable[..., str],
+    ticks: Ticks,
+    consumer: Start,
+    eventually: Eventually,
+) -> None:
+    """`rm -rf state/runs/*` to gain room: the first run is ended, the second one does the work."""
+    define("slow", "test -e again && exit; touch again; sleep 60")
+    define("quick")
+    slow = enqueue("slow")
+    consumer()
+    eventually((home / "again").exists)
+    for day in (home / "state" / "runs").iterdir():
+        shutil.rmtree(day)
+    quick = enqueue("quick")
+    eventually(lambda: {slow, quick} <= set(ticks("done")))
+    assert "refuses" not in (home / "consumer.log").read_text()
+    attempts = ticks("done")[slow]["attempts"]
+    assert [(one["class"], one["counted"]) for one in attempts] == [("interrupted", False), ("ok", False)]
