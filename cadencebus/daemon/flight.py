@@ -108,25 +108,29 @@ class Flight:
         except OSError:
             self._return(tick)
             raise
-        if self.boarded is not None and self._may_be_brief(alone):
-            self._see_to_its_end(self.boarded, room)
+        if self.boarded is not None:
+            self._see_it_off(self.boarded, alone, room)
 
-    def _may_be_brief(self, alone: Callable[[], bool]) -> bool:
-        """Whether nothing but the run's own end has to be waited for."""
-        if self.boarded is None or self.boarded.runner.agent or self._gear.verbose:
-            return False
-        return self.cadence.overlap == "queue" or (self.cadence.overlap == "coalesce" and alone())
-
-    def _see_to_its_end(self, boarded: Boarded, room: Callable[[], object]) -> None:
+    def _see_it_off(self, boarded: Boarded, alone: Callable[[], bool], room: Callable[[], object]) -> None:
         """Settle a run that is over at once; whatever is not as simple as that is left to the watch."""
         vigil = Vigil(self._gear, boarded, adopted=False)
-        if not vigil.over_at_once(_BRIEF):
-            return
-        room()
-        # A disk that refuses now is waited for beside the loop, by the watch.
+        over = self._may_be_brief(boarded, alone) and vigil.over_at_once(_BRIEF)
+        if over:
+            room()
         with contextlib.suppress(OSError):
-            self._settle(boarded, vigil.told())
-            self._over = True
+            # Not sooner: the fork would have taken the processor from the run that has just been started.
+            self._gear.launcher.warm()
+        if over:
+            # A disk that refuses now is waited for beside the loop, by the watch.
+            with contextlib.suppress(OSError):
+                self._settle(boarded, vigil.told())
+                self._over = True
+
+    def _may_be_brief(self, boarded: Boarded, alone: Callable[[], bool]) -> bool:
+        """Whether nothing but the run's own end has to be waited for."""
+        if boarded.runner.agent or self._gear.verbose:
+            return False
+        return self.cadence.overlap == "queue" or (self.cadence.overlap == "coalesce" and alone())
 
     def _start(self, tick: Tick, *, probe: bool, guard: bool) -> Boarded | None:
         """Everything durable, then the process."""
@@ -134,27 +138,11 @@ class Flight:
         boarded = boarding.board(gear, tick, self.cadence, probe=probe, guard=guard)
         try:
             request = boarding.furnish(gear, boarded)
+            self._tell_of(boarded)
+            alive = life.open_alive(boarded.run.path)
         except OSError:
             _undo(boarded)
             raise
-        facts = {
-            "cadence": tick.cadence,
-            "tick": tick.id,
-            "attempt": len(tick.attempts) + 1,
-            "run": boarded.run.id,
-        }
-        gear.journal.write(
-            boarded.started_at,
-            [
-                {
-                    "event": "tick.claimed",
-                    **facts,
-                    "waited": round(max(0.0, boarded.started_at - tick.created_at), 3),
-                },
-                {"event": "run.started", **facts, "runner": boarded.runner.name, "force": tick.force or None},
-            ],
-        )
-        alive = life.open_alive(boarded.run.path)
         try:
             # The emergency stop is looked at once more, as late as can be.
             if files.exists(gear.home.stop):
@@ -168,6 +156,23 @@ class Flight:
         finally:
             os.close(alive)
         return boarded
+
+    def _tell_of(self, boarded: Boarded) -> None:
+        """Two lines of the journal, before the start that they tell of."""
+        tick = boarded.tick
+        facts = {
+            "cadence": tick.cadence,
+            "tick": tick.id,
+            "attempt": len(tick.attempts) + 1,
+            "run": boarded.run.id,
+        }
+        waited = round(max(0.0, boarded.started_at - tick.created_at), 3)
+        runner = {"runner": boarded.runner.name, "force": tick.force or None}
+        lines = [
+            {"event": "tick.claimed", **facts, "waited": waited},
+            {"event": "run.started", **facts, **runner},
+        ]
+        self._gear.journal.write(boarded.started_at, lines)
 
     def _ground(self, tick: Tick, reason: str) -> None:
         """Settle a tick whose run can't start as things are configured."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import marshal
 import os
@@ -51,7 +50,7 @@ class Launcher:
         self._asked = False
 
     def warm(self) -> None:
-        """Start the launcher process in advance, and have it fork the first shim."""
+        """Have a shim forked in advance: that takes as long as all the rest of a start."""
         with self._lock:
             self._ask()
 
@@ -70,7 +69,6 @@ class Launcher:
                 except (ConnectionError, TimeoutError):
                     # It was killed while it waited, or it is stopped; of half a request nobody makes a run.
                     continue
-                self._ask_in_advance()
                 return pid
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
@@ -98,11 +96,6 @@ class Launcher:
         if not self._asked:
             line.sendall(b"1")
             self._asked = True
-
-    def _ask_in_advance(self) -> None:
-        # A fork takes as long as all the rest of a start: the next run finds it done.
-        with contextlib.suppress(OSError):
-            self._ask()
 
     def _answer(self) -> tuple[int, int]:
         """The pid of a shim and the descriptor of its line; a number below zero where there is none."""
