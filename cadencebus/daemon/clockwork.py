@@ -241,7 +241,8 @@ class Clockwork:
     def _turn_of(self, dial: Dial, now: float) -> _Turn:
         """Ask a schedule what it wants, and make the ticks."""
         name, before = dial.rule.name, dial.standing
-        found = due(dial.timetable, before.cursor if before else None, now)
+        written = self._prompts.written(name) if dial.new else None
+        found = due(dial.timetable, before.cursor if before else None, now, written=written)
         last = before.tick if before else None
         events: list[dict[str, Any]] = []
         if found.remark:

@@ -23,6 +23,7 @@ from cadencebus.store.zone import local_zone
 
 if TYPE_CHECKING:
     from cadencebus.model.cadence import Cadence
+    from cadencebus.policy.due import Due
     from cadencebus.policy.timetable import Timetable
     from cadencebus.store.paths import Home
 
@@ -92,10 +93,11 @@ class Schedule:
     by: str = "clock"
     standing: Standing | None = None
     kept: bool = False
+    written: float | None = None
 
     def firings(self, now: float, until: float) -> list[Upcoming]:
         """What it has due up to then: each firing, or one line for many."""
-        answer = due(self.timetable, self.standing.cursor if self.standing else None, now)
+        answer = self._due(now)
         one = Upcoming(at=now, cadence=self.cadence, by=self.by, when=spoken.describe(self.timetable))
         found = []
         if answer.ticks and self.by == "clock":
@@ -112,8 +114,11 @@ class Schedule:
 
     def next_at(self, now: float) -> float | None:
         """When it fires next; None: never again."""
+        return self._due(now).wake_at
+
+    def _due(self, now: float) -> Due:
         cursor = self.standing.cursor if self.standing else None
-        return due(self.timetable, cursor, now).wake_at
+        return due(self.timetable, cursor, now, written=self.written)
 
 
 def schedules(scene: Reasons) -> list[Schedule]:
@@ -140,7 +145,8 @@ def schedule_of(scene: Reasons, name: str) -> Schedule | None:
     agreed = f"{scene.home.state}/producers.json"
     fired = scene.shelf.keep("outside", (agreed,), lambda: outside.fired(scene.home))
     by = fired.by or "outside" if name in fired.cadences else "clock"
-    return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept)
+    written = scene.prompts.written(name)
+    return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept, written=written)
 
 
 def _wait(scene: Reasons, one: Upcoming) -> Wait | None:

@@ -121,11 +121,13 @@ def begin(timetable: Timetable, at: float, *, fired: int = 0) -> Cursor:
     )
 
 
-def due(timetable: Timetable, cursor: Cursor | None, now: float) -> Due:
+def due(timetable: Timetable, cursor: Cursor | None, now: float, *, written: float | None = None) -> Due:
     """Decide which slots get a tick now; None as cursor is a schedule seen for the first time."""
     if cursor is None or cursor.fingerprint != timetable.fingerprint:
         # A new rule starts at the moment it is seen; how often the cadence fired, `max_firings` still counts.
-        cursor = begin(timetable, now, fired=cursor.fired if cursor else 0)
+        # A single moment that was still to come when it was written down is missed only once: it counts.
+        since = now if timetable.once_at is None or written is None else min(now, written)
+        cursor = begin(timetable, since, fired=cursor.fired if cursor else 0)
     here = _nominal(timetable, now)
     if cursor.place != timetable.place:
         return _moved(timetable, cursor, here)

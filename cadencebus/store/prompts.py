@@ -74,6 +74,13 @@ class Prompts:
             files.exists(self._home.prompt(name)) or name in self.heartbeat.read().names
         )
 
+    def written(self, name: str) -> float | None:
+        """When its file was written, or brought to this home; None where it has none."""
+        with contextlib.suppress(OSError):
+            # A copy may keep the stamps of files that were written long before their home was made.
+            return max(os.stat(path).st_mtime for path in (self._home.prompt(name), self._home.format))
+        return None
+
     def load(self, name: str) -> Cadence:
         """The cadence as its file reads now.
 

@@ -218,6 +218,24 @@ def test_a_home_that_was_moved_fires_by_its_own_clock(
     assert bus.at(1.5 * HOUR) == bus.at(2.5 * HOUR) == []
 
 
+def test_a_single_moment_that_passed_while_nobody_consumed_is_caught_up(bus: Bus) -> None:
+    """Written down before it, seen only after it: what was still to come then is not lost."""
+    os.utime(bus.gear.home.format, (MONDAY - DAY, MONDAY - DAY))
+    for name, written, keys in (
+        ("missed", 0, {}),
+        ("late", 0, {"catch_up": "none"}),
+        ("past", 2 * HOUR, {}),
+        ("brought", -2 * DAY, {"once_at": "2026-05-02T12:00Z"}),
+    ):
+        path = bus.define(name, **{"once_at": "2026-05-04T01:00Z", **keys})
+        os.utime(path, (MONDAY + written, MONDAY + written))
+    assert bus.at(3 * HOUR, fold=True) == ["05-04T01:00"]
+    (tick,) = (bus.home / "state" / "inbox").iterdir()
+    assert "missed" in tick.name
+    bus.start()
+    assert bus.at(4 * HOUR) == []
+
+
 def test_a_file_that_is_away_for_a_while_was_downtime(bus: Bus) -> None:
     """A checkout of another branch: it comes back with what it missed, as `catch_up` says."""
     path = bus.define(schedule="0 * * * *")
@@ -464,9 +482,9 @@ def test_a_fault_in_one_schedule_stops_no_other(bus: Bus, monkeypatch: pytest.Mo
     bus.define("good", schedule="0 * * * *")
     bus.at(0)
 
-    def faulty(timetable: Timetable, cursor: Cursor | None, now: float) -> Due:
+    def faulty(timetable: Timetable, cursor: Cursor | None, now: float, *, written: float | None) -> Due:
         assert timetable.name == "good"
-        return due(timetable, cursor, now)
+        return due(timetable, cursor, now, written=written)
 
     with monkeypatch.context() as patch:
         patch.setattr("cadencebus.daemon.clockwork.due", faulty)
