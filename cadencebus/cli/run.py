@@ -41,8 +41,9 @@ def main(words: list[str], context: Context) -> int:
             aside(f"{rfc3339(time.time())[11:19]} {safe(text)}")
 
     fitness.check(home)
-    with ConsumerLock(home):
+    with ConsumerLock(home) as lock:
         gear = assemble(home, flags=_flags(asked), say=say, verbose=asked.verbose)
+        gear.lost = lock.lost
         mode: Mode = "once" if asked.once else "drain" if asked.drain else "forever"
         if mode == "forever":
             say(_greeting(home, gear.settings.current.max_sessions, interactive=sys.stdin.isatty()))

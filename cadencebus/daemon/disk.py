@@ -46,8 +46,10 @@ class Disk:
             hold = Hold(scope=BUS, reason="disk_full", since=self._gear.clock.wall(), detail=detail)
             # In memory whatever happens; its file is best effort, on a disk that takes none.
             self._gear.holds.remember(hold)
-            with contextlib.suppress(OSError):
-                self._gear.holds.set(hold, durable=False)
+            # In another home's place it would hold a consumer that is well.
+            if not self._gear.lost():
+                with contextlib.suppress(OSError):
+                    self._gear.holds.set(hold, durable=False)
             self._gear.say(
                 f"the state folder refuses: {detail}; holding, probing again each {PROBE_EVERY:g} s"
             )

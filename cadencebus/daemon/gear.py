@@ -57,6 +57,8 @@ class Gear:
     )
     # How many runs are going on.
     aloft: Callable[[], int] = field(default=lambda: 0)
+    # Whether state/ is no longer the folder that this consumer locked.
+    lost: Callable[[], bool] = field(default=lambda: False)
     # Rings for another turn.
     wake: Callable[[], None] = field(default=lambda: None)
     # Where an I/O error of the state folder goes; returns when it is worth trying again.

@@ -16,6 +16,7 @@ from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
+from cadencebus.errors import IOTrouble
 from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.model.naming import parse_name
 
@@ -109,6 +110,10 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Sto
 async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float | None) -> dict[str, str]:
     while not stop.leave:
         consumer.bell.clear()
+        if consumer.gear.lost():
+            raise IOTrouble(
+                f"{consumer.gear.home.state} was removed or replaced: nothing there is ours any more"
+            )
         consumer.turn()
         consumer.presence.beat()
         if consumer.failure is not None and mode != "forever":

@@ -73,8 +73,9 @@ class Presence:
             self._show(self._gear.home.open_circuits, picture)
 
     def leave(self) -> None:
-        """A clean exit leaves no consumer.json."""
-        files.discard(self._gear.home.consumer)
+        """A clean exit leaves no consumer.json; that of another home's consumer is none of our business."""
+        if not self._gear.lost():
+            files.discard(self._gear.home.consumer)
 
     def _show(self, path: str, picture: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):

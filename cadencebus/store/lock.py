@@ -41,6 +41,20 @@ class ConsumerLock:
         self._fd = fd
         return self
 
+    def lost(self) -> bool:
+        """Whether the folder that is locked is no longer the home's: removed, or another lies in its place.
+
+        One that was moved away, with none in its place, may come back.
+        """
+        if self._fd is None:
+            return True
+        ours = os.fstat(self._fd)
+        try:
+            there = os.stat(self._home.state)
+        except OSError:
+            return ours.st_nlink == 0
+        return (ours.st_dev, ours.st_ino) != (there.st_dev, there.st_ino)
+
     def __exit__(self, *_: object) -> None:
         if self._fd is not None:
             os.close(self._fd)

@@ -38,3 +38,24 @@ def test_a_run_whose_folder_was_removed_is_begun_again_and_holds_nobody(
     assert "refuses" not in (home / "consumer.log").read_text()
     attempts = ticks("done")[slow]["attempts"]
     assert [(one["class"], one["counted"]) for one in attempts] == [("interrupted", False), ("ok", False)]
+
+
+def test_a_consumer_leaves_a_home_that_was_replaced_to_another(
+    home: Path, define: Define, enqueue: Callable[..., str], ticks: Ticks, consumer: Start
+) -> None:
+    """Its lock is on a folder that has gone; two on one home would do everything twice."""
+    define("quick")
+    first = consumer()
+    other = home.with_name("other")
+    shutil.copytree(home, other)
+    away = home.with_name("away")
+    home.rename(away)
+    other.rename(home)
+    # The folders that it watches are those that were moved away.
+    (away / "prompts" / "quick.md").touch()
+    assert first.wait(timeout=10) == 74
+    assert "removed or replaced" in (away / "consumer.log").read_text()
+    assert (home / "state" / "consumer.json").exists(), "another one's, for all it knows"
+    second = consumer()
+    shutil.rmtree(home / "state")
+    assert second.wait(timeout=10) == 74
