@@ -42,7 +42,7 @@ class Flight:
         # What became of the tick where no run was settled: the index wants to know.
         self.returned = False
         self.guard_passed = False
-        # Whether nothing is left to watch.
+        # Whether it ended before anything could come to wait behind it.
         self._over = False
         # Its end must name all that it stood for: setting many aside may take longer than the run.
         self._absorbing: asyncio.Task[None] | None = None
@@ -74,9 +74,9 @@ class Flight:
         except StillAlive as former:
             await self.adopt(former.tick, former.run)
             return
-        if self.boarded is None or self._over:
+        if self.boarded is None or self.settlement is not None or self.returned:
             return
-        if self.cadence.overlap == "coalesce" and not guard:
+        if self.cadence.overlap == "coalesce" and not guard and not self._over:
             self._absorbing = absorb(self.boarded)
         # It is to be shown; and what came between claim and start is, under `overlap: skip`, not to run.
         self._gear.wake()
@@ -114,17 +114,16 @@ class Flight:
     def _see_it_off(self, boarded: Boarded, alone: Callable[[], bool], room: Callable[[], object]) -> None:
         """Settle a run that is over at once; whatever is not as simple as that is left to the watch."""
         vigil = Vigil(self._gear, boarded, adopted=False)
-        over = self._may_be_brief(boarded, alone) and vigil.over_at_once(_BRIEF)
-        if over:
+        self._over = self._may_be_brief(boarded, alone) and vigil.over_at_once(_BRIEF)
+        if self._over:
             room()
         with contextlib.suppress(OSError):
             # Not sooner: the fork would have taken the processor from the run that has just been started.
             self._gear.launcher.warm()
-        if over:
+        if self._over:
             # A disk that refuses now is waited for beside the loop, by the watch.
             with contextlib.suppress(OSError):
                 self._settle(boarded, vigil.told())
-                self._over = True
 
     def _may_be_brief(self, boarded: Boarded, alone: Callable[[], bool]) -> bool:
         """Whether nothing but the run's own end has to be waited for."""

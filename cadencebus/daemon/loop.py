@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +29,8 @@ Mode = Literal["forever", "once", "drain"]
 _LEAVE_WITHIN = 1.5
 _LOOK_FOR_SIGNALS = 0.2
 _TELL_WITHIN = 15.0
+# Threads that start, see off and settle runs: as many as may do so at once without waiting for each other.
+_HANDS = 64
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
     consumer.presence.picture = lambda: heartbeat(gear, consumer, started_at, __version__)
     stop = Stop()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_HANDS, "hand"))
     _obey_signals(loop, consumer, stop)
     wakeups = Wakeups(gear.home, loop, consumer.lookout.ring, consumer.lookout.lost)
     # Watch first, look second: what arrives between is seen twice rather than never.

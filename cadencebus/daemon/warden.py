@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import BUS, Hold, on_cadence
-from cadencebus.policy import brakes, budgets
+from cadencebus.policy import brakes, budgets, wider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +33,10 @@ class Warden:
         for hold in self._gear.holds.all(now):
             if not hold.over(now):
                 current.append(hold)
+            elif (first := wider.one_first(hold, now)) is not None:
+                self._gear.holds.set(first, durable=False)
+                self._tell(_set(first))
+                current.append(first)
             elif hold.reason != "disk_full" and self._gear.holds.release(hold.file):
                 self._tell(_released(hold.file, hold.scope, hold.reason))
                 if hold.reason == "circuit_open":
@@ -71,9 +75,13 @@ class Warden:
         if hold.file not in there:
             self._gear.holds.set(hold, durable=False)
             self._changed = True
-            about = {"hold": hold.file, "scope": scope, "reason": hold.reason, "detail": hold.detail}
-            self._tell({"event": "hold.set", **about, "until": hold.until and rfc3339(hold.until)})
+            self._tell(_set(hold))
         return hold
+
+
+def _set(hold: Hold) -> dict[str, Any]:
+    about = {"hold": hold.file, "scope": hold.scope, "reason": hold.reason, "detail": hold.detail}
+    return {"event": "hold.set", **about, "until": hold.until and rfc3339(hold.until)}
 
 
 def _released(file: str, scope: str, reason: str) -> dict[str, Any]:

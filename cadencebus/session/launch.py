@@ -51,8 +51,12 @@ class Launcher:
 
     def warm(self) -> None:
         """Have a shim forked in advance: that takes as long as all the rest of a start."""
-        with self._lock:
-            self._ask()
+        # Whoever has the lock asks for one himself, and a launcher that does not answer is his trouble.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._ask()
+            finally:
+                self._lock.release()
 
     def start(self, request: LaunchRequest, alive: int) -> int:
         """Let a shim lead a run whose `alive` is locked on this descriptor; its pid.
