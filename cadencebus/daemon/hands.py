@@ -1,0 +1,53 @@
+"""Worker threads: as many as are needed, as far as the system gives them; what one takes on is done once."""
+
+from __future__ import annotations
+
+import errno
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Hands(ThreadPoolExecutor):
+    """A pool in which work waits for a thread where no further one can be had.
+
+    The standard one queues the work, then fails to start a thread and says so: what its caller takes for a
+    failure, a claim for example, is done all the same by the next thread that is free.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, "hand")
+        self._closed = False
+        try:
+            # The first one is started now: with it, all that is queued comes to its end.
+            super().submit(int)
+        except RuntimeError as error:
+            raise OSError(
+                errno.EAGAIN, "the system gives no thread: processes or memory are limited"
+            ) from error
+
+    def submit(self, work: Callable[..., Any], /, *words: Any, **more: Any) -> Future[Any]:  # noqa: ANN401
+        """Take on a piece of work."""
+        future: Future[Any] = Future()
+        try:
+            super().submit(_do, future, work, words, more)
+        except RuntimeError:
+            if self._closed:
+                raise
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - its base's
+        """Take on nothing more."""
+        self._closed = True
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _do(future: Future[Any], work: Callable[..., Any], words: tuple[Any, ...], more: dict[str, Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work(*words, **more))
+    except BaseException as error:  # noqa: BLE001 - it is handed on to whoever waits
+        future.set_exception(error)
