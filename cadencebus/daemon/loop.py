@@ -7,13 +7,13 @@ import contextlib
 import math
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from cadencebus import __version__
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.consumer import Consumer
+from cadencebus.daemon.hands import Hands
 from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
@@ -50,7 +50,7 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
     consumer.presence.picture = lambda: heartbeat(gear, consumer, started_at, __version__)
     stop = Stop()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_HANDS, "hand"))
+    loop.set_default_executor(Hands(_HANDS))
     _obey_signals(loop, consumer, stop)
     wakeups = Wakeups(gear.home, loop, consumer.lookout.ring, consumer.lookout.lost)
     # Watch first, look second: what arrives between is seen twice rather than never.
