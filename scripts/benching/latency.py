@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _HEARD_WITHIN = 60.0
-_PROMPT = "---\ncommand: [sh, -c, '{}']\noverlap: queue\n---\n"
+PROMPT = "---\ncommand: [sh, -c, '{}']\noverlap: queue\n---\n"
 
 
 class Ear:
@@ -49,7 +49,8 @@ class Ear:
 
 
 @contextlib.contextmanager
-def _listening() -> Iterator[tuple[Ear, str]]:
+def listening() -> Iterator[tuple[Ear, str]]:
+    """Lend an ear, and a folder to work in."""
     with tempfile.TemporaryDirectory(prefix="cadence-bench-") as folder:
         ear = Ear(folder)
         yield ear, folder
@@ -58,9 +59,9 @@ def _listening() -> Iterator[tuple[Ear, str]]:
 
 def latency(*, short: bool) -> list[Figure]:
     """From the put to the first instruction of the command: ours, by hand and others', in turn."""
-    rounds = 20 if short else 120
+    rounds = 12 if short else 120
     with contextlib.ExitStack() as stack:
-        ear, folder = stack.enter_context(_listening())
+        ear, folder = stack.enter_context(listening())
         ways = _ways(stack, ear, folder, short=short)
         took: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(rounds):
@@ -92,7 +93,7 @@ def _ways(
     stack: contextlib.ExitStack, ear: Ear, folder: str, *, short: bool
 ) -> dict[str, Callable[[], float]]:
     """Each way from a wish to a process, ready to be gone."""
-    home = stack.enter_context(new_home(_PROMPT.format(ear.command)))
+    home = stack.enter_context(new_home(PROMPT.format(ear.command)))
     stack.enter_context(consumer(home))
     until(lambda: os.path.exists(home.consumer))
     maildir = f"{folder}/maildir"

@@ -1,25 +1,24 @@
-"""The figures as a table, as JSON, as a page of the documents, and as a plot."""
+"""The figures as a table, as JSON, as a page of the documents."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import platform
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benching.about import ROOT, about, in_a_line
+from benching.ground import LEFT_OUT
+from benching.plots import picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benching.ground import Figure
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
-PLOT = ROOT / "docs" / "plots" / "flat.svg"
+PLOTS = ROOT / "docs" / "plots"
 _BEGIN, _END = "<!-- figures: scripts/bench --write-docs -->", "<!-- end of figures -->"
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 560, 260, 60, 40
 
 
 def table(figures: Sequence[Figure]) -> str:
@@ -33,71 +32,46 @@ def table(figures: Sequence[Figure]) -> str:
 
 def as_json(figures: Sequence[Figure]) -> str:
     """For programs."""
-    return json.dumps({one.name: round(one.value, 4) for one in figures})
+    told = {
+        "about": about(),
+        "figures": {one.name: round(one.value, 4) for one in figures},
+        "promised": {one.name: one.promise for one in figures if one.promise},
+        "missed": [one.name for one in figures if one.kept is False],
+        "left_out": LEFT_OUT,
+    }
+    return json.dumps(told)
 
 
-def write(sections: Mapping[str, Sequence[Figure]]) -> None:
-    """Put the newest tables into docs/performance.md, and draw the plot."""
+def write(name: str, figures: Sequence[Figure], told: dict[str, str]) -> None:
+    """Put the newest table of a section into docs/performance.md, and draw its plot."""
     text = PAGE.read_text(encoding="utf-8")
     before, after = text[: text.index(_BEGIN)], text[text.index(_END) :]
-    # A mode that was not measured keeps its table.
+    # A section that was not measured keeps its table, and says of itself when that was.
     _, *kept = text[text.index(_BEGIN) : text.index(_END)].split("### ")
-    tables = {part.split("\n", 1)[0]: f"### {part.strip()}" for part in kept}
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    parts = [_BEGIN, f"Measured on {machine}, Python {platform.python_version()}."]
-    for name, figures in sections.items():
-        rows = [
-            f"| {one.says} | {_short(one.value)} {one.unit} | {one.promise} |".replace("  |", " |")
-            for one in figures
-        ]
-        tables[name] = "\n".join(
-            [f"### {name}", "", "| what | measured | promised |", "| - | - | - |", *rows]
-        )
-    PAGE.write_text(before + "\n\n".join([*parts, *tables.values()]) + "\n\n" + after, encoding="utf-8")
-    points = [
-        (int(one.name.removeprefix("tick_ms_")), one.value)
-        for one in sections.get("flat", ())
-        if one.name.startswith("tick_ms_")
+    sections = {part.split("\n", 1)[0]: f"### {part.strip()}" for part in kept}
+    sections[name] = _section(name, figures, told)
+    PAGE.write_text(before + "\n\n".join([_BEGIN, *sections.values()]) + "\n\n" + after, encoding="utf-8")
+
+
+def _section(name: str, figures: Sequence[Figure], told: dict[str, str]) -> str:
+    rows = [
+        f"| {one.says} | {_short(one.value)} {one.unit} | {_promise(one)} |".replace("  |", " |")
+        for one in figures
     ]
-    if points:
-        PLOT.parent.mkdir(exist_ok=True)
-        PLOT.write_text(plot(points), encoding="utf-8")
+    parts = [f"### {name}", "", in_a_line(told), "", "| what | measured | promised |", "| - | - | - |", *rows]
+    if drawn := picture(name, figures):
+        PLOTS.mkdir(exist_ok=True)
+        (PLOTS / f"{name}.svg").write_text(drawn, encoding="utf-8")
+        parts += ["", f"![{name}, as a picture](plots/{name}.svg)"]
+    return "\n".join(parts)
+
+
+def _promise(one: Figure) -> str:
+    return f"{one.promise}: **missed**" if one.kept is False else one.promise
 
 
 def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"  # noqa: PLR2004 - three digits say enough
-
-
-def plot(points: Sequence[tuple[int, float]]) -> str:
-    """Milliseconds a tick over how many wait, the latter by powers of ten."""
-    most = 1.5 * max(cost for _, cost in points)
-    first, last = math.log10(points[0][0]), math.log10(points[-1][0])
-
-    def at(waiting: int, cost: float) -> tuple[float, float]:
-        along = (math.log10(waiting) - first) / (last - first or 1)
-        return (
-            _LEFT + along * (_WIDTH - 2 * _LEFT),
-            (_HEIGHT - _BOTTOM) - cost / most * (_HEIGHT - 2 * _BOTTOM),
-        )
-
-    places = [at(*point) for point in points]
-    line = " ".join(f"{x:.0f},{y:.0f}" for x, y in places)
-    marks = "".join(
-        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="#3a6ea5"/>'
-        f'<text x="{x:.0f}" y="{y - 10:.0f}" text-anchor="middle">{cost:.1f} ms</text>'
-        f'<text x="{x:.0f}" y="{_HEIGHT - 20}" text-anchor="middle">{waiting:,}</text>\n'
-        for (x, y), (waiting, cost) in zip(places, points, strict=True)
-    )
-    ground = _HEIGHT - _BOTTOM
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        'font-family="sans-serif" font-size="12" fill="#333">\n'
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>\n'
-        f'<line x1="{_LEFT}" y1="{ground}" x2="{_WIDTH - _LEFT}" y2="{ground}" stroke="#999"/>\n'
-        f'<polyline points="{line}" fill="none" stroke="#3a6ea5" stroke-width="2"/>\n{marks}'
-        f'<text x="{_WIDTH / 2:.0f}" y="18" text-anchor="middle">from tick to tick, by how many wait</text>\n'
-        "</svg>\n"
-    )
 
 
 def complain(figures: Sequence[Figure], far_off: Mapping[str, float]) -> list[str]:

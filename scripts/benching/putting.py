@@ -36,7 +36,7 @@ def enqueue(*, short: bool) -> list[Figure]:
     with new_home(folder=MEMORY) as home, tempfile.TemporaryDirectory() as jobs:
         env = environment(home) | {"NQDIR": jobs, "TS_SOCKET": f"{jobs}/socket", "TMPDIR": jobs}
         rounds = [
-            {name: spent(words, env) for name, words in commands.items()} for _ in range(8 if short else 40)
+            {name: spent(words, env) for name, words in commands.items()} for _ in range(6 if short else 40)
         ]
         if "tsp" in commands:
             subprocess.run(["tsp", "-K"], env=env, check=False)
@@ -60,7 +60,7 @@ def enqueue(*, short: bool) -> list[Figure]:
 
 def put(*, short: bool) -> list[Figure]:
     """A durable put and a durable batch in this process, against the same system calls by hand, in turn."""
-    each, rounds, many, batches = (5, 40, 1000, 2) if short else (10, 300, 10_000, 4)
+    each, rounds, many, batches = (5, 20, 500, 2) if short else (10, 300, 10_000, 4)
     with new_home() as home, contextlib.chdir(home.state):
         byhand.make(maildir := f"{home.state}/maildir")
         os.chdir(maildir)

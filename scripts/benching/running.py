@@ -43,7 +43,7 @@ _FLAT_SHORT = (100, 10_000)
 
 def flat(*, short: bool) -> list[Figure]:
     """Claim, run and finish a tick with few and with many waiting; the disk is left out of it."""
-    sizes, measured, rounds = (_FLAT_SHORT, 60, range(1)) if short else (_FLAT, 400, range(2))
+    sizes, measured, rounds = (_FLAT_SHORT, 40, range(1)) if short else (_FLAT, 400, range(2))
     costs = {}
     for waiting in sizes:
         costs[waiting] = min(_per_tick(waiting, min(measured, waiting - 2 * WARM)) for _ in rounds)
@@ -69,7 +69,7 @@ def _per_tick(waiting: int, measured: int) -> float:
 
 def runs(*, short: bool) -> list[Figure]:
     """`true` as often as it goes, two at a time: the bus, by hand, others; in turn."""
-    count, rounds = (100, 2) if short else (400, 5)
+    count, rounds = (50, 2) if short else (400, 5)
     ways: dict[str, Callable[[], float]] = {
         "bus": lambda: _by_the_bus(count),
         "hand": lambda: _by_hand(count, byhand.run_strictly),
