@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339, stamp
+from cadencebus.clock import parse_rfc3339, rfc3339, stamp
 from cadencebus.errors import CantCreate, IOTrouble
 from cadencebus.model.naming import crockford
 from cadencebus.model.settlement import Settlement, settlement_of
@@ -67,7 +67,7 @@ class Closing:
         told: list[Mapping[str, Any]] = []
         applied = self._memory.load(tick.cadence, now).get("applied", []) if again else []
         if settlement.run not in applied:
-            told += self._hold(settlement)
+            told += self._hold(tick, settlement)
             for name, patch in settlement.memory.items():
                 self._memory.change(name, now, patch, run=settlement.run)
         told += self._follow(tick, settlement, again=again)
@@ -86,13 +86,13 @@ class Closing:
         else:
             self._spool.again(file)
 
-    def _hold(self, settlement: Settlement) -> list[Mapping[str, Any]]:
+    def _hold(self, tick: Tick, settlement: Settlement) -> list[Mapping[str, Any]]:
         told: list[Mapping[str, Any]] = []
         for file in filter(self._holds.release, settlement.releases):
             told.append(_hold_event("hold.released", file))
             told += _circuit_event("circuit.closed", file)
         for hold in settlement.holds:
-            if self._holds.spared(hold.file, settlement.at):
+            if self._holds.spared(hold.file, settlement.at, known=_began(tick)):
                 continue
             news = self._holds.worth_telling(hold, settlement.at)
             self._holds.set(hold)
@@ -215,6 +215,13 @@ def _circuit_event(event: str, file: str, **more: object) -> list[dict[str, Any]
         return []
     cadence = file.removeprefix("cadence-").removesuffix(".circuit_open.json")
     return [{"event": event, "cadence": cadence, **more}]
+
+
+def _began(tick: Tick) -> float | None:
+    """When the run that is settled began: whether a release came before it or after."""
+    with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
+        return parse_rfc3339(tick.attempts[-1]["started_at"])
+    return None
 
 
 def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick | None:

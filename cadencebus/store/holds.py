@@ -27,7 +27,7 @@ class Holds:
         # A full disk must hold even when its own file can't be written.
         self._unwritten: dict[str, Hold] = {}
         self._mine: set[str] = set()
-        self._spared: dict[str, float] = {}
+        self._released: dict[str, float] = {}
         self._told: dict[str, float] = {}
 
     def all(self, now: float) -> list[Hold]:
@@ -40,7 +40,7 @@ class Holds:
                     current[entry.name] = known
         for gone in self._seen.keys() - current.keys() - self._mine:
             # Somebody released it: the bus does not set the same hold again at once.
-            self._spared[gone] = now + SPARED_FOR
+            self._released[gone] = now
         self._mine.clear()
         self._seen = current
         for name in [name for name in self._unwritten if name in current]:
@@ -99,11 +99,16 @@ class Holds:
         """The holds as they were when the folder was looked at last."""
         return [hold for _, hold in list(self._seen.values())]
 
-    def spared(self, file: str, now: float) -> bool:
-        """Whether a person released this hold so lately that the bus must not set it again."""
-        until = self._spared.get(file, 0.0)
+    def spared(self, file: str, now: float, *, known: float | None = None) -> bool:
+        """Whether a person released this hold so lately that the bus must not set it again.
+
+        What began since (`known`) is news to him, and holds all the same.
+        """
+        at = self._released.get(file)
+        if at is None or (known is not None and known >= at):
+            return False
         # A clock that stepped back must not spare it for longer than was meant.
-        return now < until <= now + SPARED_FOR
+        return at <= now < at + SPARED_FOR
 
     def remember(self, hold: Hold) -> None:
         """Hold in memory only: for the disk that takes no file."""

@@ -70,6 +70,31 @@ def test_a_pause_may_end_by_itself(home: Path, cadence: Cadence, define: Define)
     assert listed["in_force"] is False
 
 
+def test_a_failure_after_a_release_holds_again(
+    home: Path,
+    cadence: Cadence,
+    define: Define,
+    enqueue: Callable[..., str],
+    ticks: Ticks,
+    consumer: Callable[[], subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """What was released stays away; the next failed run is news, and must not burn all retries at once."""
+    define("bad", "exit 1", retries=5, backoff=["1h"], circuit={"failures": 3})
+    hold, opened = (
+        home / "state" / "holds" / f"cadence-bad.{why}.json" for why in ("backoff", "circuit_open")
+    )
+    consumer()
+    tick = enqueue("bad")
+    eventually(hold.exists)
+    assert cadence("resume", "bad").returncode == 0
+    eventually(lambda: hold.exists() and len(ticks("inbox")[tick]["attempts"]) == 2)
+    assert cadence("resume", "bad").returncode == 0
+    eventually(opened.exists)
+    assert cadence("circuit", "reset", "bad").returncode == 0
+    eventually(lambda: hold.exists() and len(ticks("inbox")[tick]["attempts"]) == 4)
+
+
 def test_a_paused_cadence_waits_and_others_run_on(
     cadence: Cadence,
     define: Define,
