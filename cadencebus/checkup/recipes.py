@@ -49,8 +49,9 @@ def prompts(patient: Patient) -> Iterator[Finding]:
             yield found("cadence.none", "there is no cadence")
     for name, number in sorted(patient.waiting.items()):
         if name not in names:
-            what = f"{count(number, 'tick')} of {name} wait, and prompts/{name}.md does not exist"
-            yield found("cadence.unknown", what, f"write prompts/{name}.md, or: cadence ls --cadence {name}")
+            wait = f"{count(number, 'tick')} of {name} {'waits' if number == 1 else 'wait'}"
+            what = f"{wait}, and prompts/{name}.md does not exist"
+            yield found("cadence.unknown", what, f"write prompts/{name}.md, or: cadence rm --cadence {name}")
 
 
 def contents(patient: Patient) -> Iterator[Finding]:

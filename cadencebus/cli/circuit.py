@@ -56,6 +56,8 @@ def _list(context: Context, name: str | None) -> int:
         out.document(found)
     elif found:
         out.table(COLUMNS, [_row(row, now) for row in found])
+        first = found[0]["cadence"]
+        out.hint(f"why: cadence logs {first}; close it by hand: cadence circuit reset {first}")
     else:
         out.hint("no circuit is open")
     return 0

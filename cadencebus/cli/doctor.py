@@ -143,10 +143,14 @@ def _say(
 
 
 def _line(out: Output, one: Finding, *, verbose: bool) -> None:
-    out.line(Painted(f"{one.level:<5} ", _COLOURS[one.level]), safe(one.what), Painted("  →  ", "dim"),
-             Painted(safe(one.cure), "bold"))  # fmt: skip
+    level = Painted(f"{one.level:<5} ", _COLOURS[one.level])
+    if out.terminal:
+        out.point(level, safe(one.what))
+        out.point(Painted("      → ", "dim"), Painted(safe(one.cure), "bold"))
+    else:
+        out.line(level, f"{safe(one.what)}  →  {safe(one.cure)}")
     if verbose:
-        out.line(Painted(f"      {one.why} [{one.kind}]", "dim"))
+        out.point(Painted("      ", "dim"), Painted(f"{one.why} [{one.kind}]", "dim"))
 
 
 def _sum_up(out: Output, home: Home | None, findings: list[Finding]) -> None:
@@ -154,10 +158,10 @@ def _sum_up(out: Output, home: Home | None, findings: list[Finding]) -> None:
     looked = f"{len(_checks(home))} checks of {home.root if home else 'this machine'}"
     if "ill" in levels:
         rest = f", {levels.count('warn')} to think of, {levels.count('note')} to know ({safe(looked)})"
-        out.line(Painted(f"ill: {levels.count('ill')} to mend", "bold red"), rest)
+        out.point(Painted(f"ill: {levels.count('ill')} to mend", "bold red"), rest)
     else:
         extra = f", {levels.count('warn')} to think of" if "warn" in levels else ""
-        out.line(Painted("well", "bold green"), f"{extra} ({safe(looked)})")
+        out.point(Painted("well", "bold green"), f"{extra} ({safe(looked)})")
     if any(one.mend for one in findings):
         out.hint("some of it can be mended by itself: cadence doctor --fix")
 

@@ -36,6 +36,7 @@ def main(words: list[str], context: Context) -> int:
     rows = [_row(one, now) for one in found if not one.hold.over(now)]
     if rows:
         out.table(COLUMNS, rows)
+        out.hint("release: cadence resume [NAME | --credentials C | --all]")
     else:
         out.hint("nothing is held")
     return 0

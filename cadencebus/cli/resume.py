@@ -71,5 +71,6 @@ def _still_held(context: Context, name: str, out: Output) -> None:
     except (CadenceError, OSError):
         return
     wait = scene.would_start(cadence, force=False)
-    if wait is not None:
+    # What runs by now may well be what was released.
+    if wait is not None and wait.reason != "running":
         out.hint(f"{name} still waits: {reasons.spell(wait, now)}")

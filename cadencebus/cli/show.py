@@ -118,7 +118,9 @@ def _files(home: Home, found: Found, folders: list[str]) -> Iterator[tuple[str, 
         yield "as it came", f"{home.state}/{found.place}.raw"
     for folder in folders:
         try:
-            inside = sorted(entry.name for entry in os.scandir(f"{home.state}/{folder}"))
+            # The lock of a living run is no answer to anybody.
+            names = (entry.name for entry in os.scandir(f"{home.state}/{folder}"))
+            inside = sorted(name for name in names if name != "alive")
         except OSError:
             inside = []
         yield "run", "\n".join([f"{home.state}/{folder}/", *([f"  {'  '.join(inside)}"] if inside else [])])

@@ -76,8 +76,10 @@ def dead(patient: Patient) -> Iterator[Finding]:
     if fresh:
         last = max(fresh, key=lambda one: one.died_at or 0.0)
         why = f"{last.found.name.cadence}, {last.klass}: {last.outcome.get('reason')}"
-        more = f" of {len(letters)}" if len(letters) > len(fresh) else ""
-        what = f"{len(fresh)}{more} dead letters are new today; the last: {why}"
+        many = f"{len(fresh)} of {len(letters)} dead letters are"
+        if len(letters) == len(fresh):
+            many = f"{count(len(fresh), 'dead letter')} {'is' if len(fresh) == 1 else 'are'}"
+        what = f"{many} new today; the last: {why}"
         yield found("dead.fresh", what, f"cadence dead show {last.found.name.random}")
     else:
         yield found("dead.old", f"{count(len(letters), 'dead letter')}, none of them of the last day")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_stamp
 from cadencebus.errors import NoSuch, Usage
+from cadencebus.model import strictjson
+from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.naming import Name, is_id, parse_deferred, parse_name
+from cadencebus.store.archive import letters_path
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
@@ -89,11 +93,29 @@ def find(home: Home, part: str, states: tuple[str, ...] = STATES) -> Found:
     # A tick that goes back (a retry) while we look can be missed once; twice would be a wonder.
     found = _matches(home, wanted, states) or _matches(home, wanted, states)
     if not found:
-        raise NoSuch(f"no tick {part!r} in {home.root}", next_step="cadence ls")
+        raise _gone(home, part)
     if len(found) > 1:
         some = ", ".join(sorted(found)[:_CANDIDATES]) + (", …" if len(found) > _CANDIDATES else "")
         raise Usage(f"{part!r} is part of {len(found)} ids: {some}", next_step="give more of it")
     return next(iter(found.values()))
+
+
+def _gone(home: Home, part: str) -> NoSuch:
+    """What to say of a tick that is not there; of one that left dead/ it is known what became of it."""
+    with contextlib.suppress(OSError), open(letters_path(home), "rb") as lines:
+        for line in lines:
+            if part.encode() not in line:
+                continue
+            with contextlib.suppress(strictjson.BadJSON):
+                left = mapping(strictjson.loads(line))
+                tick = str(mapping(left.get("letter")).get("id"))
+                again = [str(one) for one in sequence(left.get("retried_as"))]
+                if part in tick and again:
+                    step = f"cadence show {again[-1].rpartition('-')[2]}"
+                    return NoSuch(
+                        f"{tick} is dead no more: it was retried as {', '.join(again)}", next_step=step
+                    )
+    return NoSuch(f"no tick {part!r} in {home.root}", next_step="cadence ls")
 
 
 def _matches(home: Home, wanted: str, states: tuple[str, ...]) -> dict[str, Found]:

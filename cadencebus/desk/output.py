@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.desk.fitting import GAP, fit
@@ -46,6 +47,8 @@ COLOURS = {
     "ill": "red",
     "open": "red",
 }
+# Where a terminal is narrower still, a line is longer than it.
+_LEAST_ROOM = 20
 # JSON leaves these as they are; a terminal obeys some of them.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -134,10 +137,24 @@ class Output:
         width = max((len(name) for name, _ in known), default=0)
         for name, cell in known:
             text, style = _parts(cell)
-            first, *more = text.split("\n")
+            first, *more = self._wrapped(text, width + GAP)
             self.line(Painted(name.ljust(width), "bold"), "  ", Painted(first, style))
             for line in more:
                 self.line(" " * (width + 2), Painted(line, style))
+
+    def _wrapped(self, text: str, indent: int) -> list[str]:
+        """The lines of a value; on a terminal words stay in their column, what has no spaces stays whole."""
+        if not self.terminal:
+            return text.split("\n")
+        fold = textwrap.TextWrapper(
+            max(self.width - indent, _LEAST_ROOM), break_long_words=False, break_on_hyphens=False
+        )
+        lines = []
+        for line in text.split("\n"):
+            # What is set in goes on as far in as it began.
+            fold.subsequent_indent = line[: len(line) - len(line.lstrip())]
+            lines += fold.wrap(line) or [""]
+        return lines
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
         """Print aligned columns with a head."""

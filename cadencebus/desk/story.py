@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (Column("AT"), Column("AFTER", right=True), Column("WHAT"), Column("MORE", folds=True))
 _WORDS = {
+    "schedule.fired": "fired",
+    "schedule.skipped": "another firing",
     "tick.accepted": "accepted",
     "tick.claimed": "claimed",
     "run.started": "run starts",
@@ -111,8 +113,11 @@ def _more(line: dict[str, Any]) -> Iterator[str]:
         yield f"{line.get('runner')}, attempt {line.get('attempt')}"
     if event == "tick.accepted" and line.get("source"):
         yield f"by {line['source']}"
+    if event == "schedule.fired":
+        late = amount(line.get("late"))
+        yield "by its schedule" + (f", {spell_duration(late)} late" if late else "")
     if (
-        event in {"tick.again", "tick.dead", "run.ended", "flow.cut", "tick.done"}
+        event in {"tick.again", "tick.dead", "run.ended", "flow.cut", "tick.done", "schedule.skipped"}
         and line.get("class") != "ok"
     ):
         yield str(line.get("reason") or "")

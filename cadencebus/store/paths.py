@@ -90,6 +90,7 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
     if given:
         root = os.path.abspath(os.path.expanduser(given))
         if not _is_home(root):
+            _refuse_half(root)
             said = "--home" if flag else "CADENCE_HOME"
             raise Misconfigured(
                 f"{said}={given}: not a bus home, it has no state/ and prompts/",
@@ -100,6 +101,7 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
     while True:
         if _is_home(here):
             return _understood(Home(here))
+        _refuse_half(here)
         up = os.path.dirname(here)
         if up == here:
             raise Misconfigured(
@@ -136,6 +138,20 @@ def check_layout(home: Home) -> None:
             if said.isdigit()
             else f"mv {home.format} away, then: cadence init {home.root}",
         )
+
+
+def _refuse_half(root: str) -> None:
+    """Refuse what was a home, or was cloned without its state: another one further up is not meant."""
+    if os.path.isfile(f"{root}/state/FORMAT"):
+        missing = "prompts/"
+    elif os.path.isfile(f"{root}/cadence.yaml") and os.path.isdir(f"{root}/prompts"):
+        missing = "state/"
+    else:
+        return
+    raise Misconfigured(
+        f"{root} is half a home: {missing} is missing",
+        next_step=f"cadence init {root}, which makes what is missing",
+    )
 
 
 def _is_home(root: str) -> bool:
