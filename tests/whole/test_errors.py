@@ -22,13 +22,10 @@ ONCE = (
     "consumer:list:cadences:3:EIO:once",
     # A follow-up that can't be put: what a producer would be told ended the consumer.
     "consumer:link:tmp-inbox:1:EIO:once",
-)
-HELD = (
-    "enqueue:fsync:inbox:1:EIO:held",
-    "consumer:fsync:done:3:ENOSPC:held",
     # Claimed, and then neither begun nor ended: it lay there until the next start.
-    "consumer:fsync:runs:1:EIO:held",
+    "consumer:symlink:keys:1:EIO:once",
 )
+HELD = ("enqueue:fsync:inbox:1:EIO:held", "consumer:fsync:done:3:ENOSPC:held")
 
 
 @pytest.mark.parametrize("point", ONCE + HELD)
