@@ -84,6 +84,7 @@ def _settled(
             credentials=gear.memory.load(f"_credentials-{credentials}", now),
             bus=gear.memory.load("_bus", now),
             usd_per_day=gear.settings.current.max_usd_per_day,
+            holds=gear.holds.known,
         )
         settlement = settle(tick, verdict, cadence, credentials, facts, remembered, now=now, rng=gear.rng)
         gear.closing.close(tick, settlement)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cadencebus.model.hold import Hold, hold_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Target = Literal["done", "dead", "inbox"]
 
@@ -40,12 +40,13 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """The memories a settlement may change: the cadence's, its credentials', the bus's with its purse."""
+    """What was so before a run ended: the memories that it may change, the bus's purse, the holds."""
 
     cadence: Mapping[str, Any]
     credentials: Mapping[str, Any]
     bus: Mapping[str, Any]
     usd_per_day: float | None = None
+    holds: Sequence[Hold] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

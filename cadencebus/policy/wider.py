@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
 
 _RATE_FIRST, _RATE_MOST = 300.0, 3600.0
+# After a limit's end one session goes first; so long the others wait for what becomes of it.
+_GOES_FIRST = 60.0
 _RESOURCES_FIRST, _RESOURCES_MOST = 1.0, 60.0
 # The network is down when no agent got through for so long, and so many tried.
 _DOWN_AFTER, _DOWN_TRIES = 1800.0, 3
@@ -31,6 +33,8 @@ _ANSWERED = frozenset(
         Class.INVALID_REQUEST,
     }
 )
+# Whoever ends so was let through by an account's limit.
+_SERVED = _ANSWERED - {Class.RATE_LIMITED, Class.AUTH, Class.BILLING, Class.OVERLOADED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +83,11 @@ def after(
         holds.append(hold)
         memory[f"_credentials-{credentials}"] = streak
     releases: tuple[str, ...] = ()
+    if klass in _SERVED:
+        releases = tuple(hold.file for hold in remembered.holds if _tested(hold, credentials, facts))
     if facts.agent and klass in _ANSWERED and _outage(remembered):
         memory["_bus"] = {**memory.get("_bus", {}), "network": None}
-        releases = (NETWORK_HOLD,) if _outage(remembered).get("held") else ()
+        releases += (NETWORK_HOLD,) if _outage(remembered).get("held") else ()
     return Wider(holds=tuple(holds), releases=releases, memory=memory)
 
 
@@ -131,6 +137,20 @@ def _rate_limited(
     scope = on_credentials(credentials)
     hold = Hold(scope=scope, reason="rate_limited", since=now, until=until, detail=verdict.reason)
     return hold, {"rate_limited": nth, "rate_limited_at": rfc3339(now)}
+
+
+def one_first(hold: Hold, now: float) -> Hold | None:
+    """The hold that follows one which is over: after a limit not all slots try at once, one goes first."""
+    if hold.reason != "rate_limited" or hold.by != "consumer" or (hold.extra or {}).get("at_most"):
+        return None
+    detail = "the limit should be over: one session goes first"
+    return replace(hold, since=now, until=now + _GOES_FIRST, detail=detail, extra={"at_most": 1})
+
+
+def _tested(hold: Hold, credentials: str, facts: RunFacts) -> bool:
+    """Whether this run was let through first after a limit: how it was served says that all may go."""
+    probing = hold.reason == "rate_limited" and bool((hold.extra or {}).get("at_most"))
+    return probing and hold.scope == on_credentials(credentials) and facts.started_at >= hold.since
 
 
 def _nth(streak: str, facts: RunFacts, memory: Mapping[str, Any]) -> int:

@@ -14,9 +14,11 @@ from cadencebus.model.settlement import Remembered, RunFacts, Settlement
 from cadencebus.model.tick import Tick
 from cadencebus.policy.classes import Class, verdict_on
 from cadencebus.policy.settle import settle
+from cadencebus.policy.wider import one_first
 
 NOW = 1_800_000_000.0
 NETWORK = "bus.network.json"
+LIMIT = "credentials-anthropic.rate_limited.json"
 
 
 class World:
@@ -31,7 +33,8 @@ class World:
         """End a run."""
         tick = Tick(id="20261121T023000.123456Z-7f3k9q2m", cadence="x", created_at=NOW)
         facts = RunFacts(run="r", started_at=at - 1 if began is None else began, agent=agent)
-        remembered = Remembered(cadence={}, credentials=self.credentials, bus=self.bus)
+        holds = tuple(self.holds.values())
+        remembered = Remembered(cadence={}, credentials=self.credentials, bus=self.bus, holds=holds)
         known = Cadence(name="x")
         verdict = verdict_on(klass, "it said so")
         settled = settle(tick, verdict, known, "anthropic", facts, remembered, now=at, rng=random.Random(1))
@@ -120,6 +123,43 @@ def test_ten_sessions_that_meet_one_limit_are_one_limit() -> None:
     world.ends(Class.OK, NOW + 1100)
     world.ends(Class.RATE_LIMITED, NOW + 1200)
     assert (world.holds["credentials-anthropic.rate_limited.json"].until or 0) - (NOW + 1200) == 300
+
+
+@pytest.mark.parametrize(
+    ("klass", "served"),
+    [
+        (Class.OK, True),
+        (Class.CONTRACT_MISSING, True),
+        (Class.TURN_LIMIT, True),
+        (Class.CRASH, False),
+        (Class.OVERLOADED, False),
+        (Class.KILLED, False),
+    ],
+)
+def test_after_a_limit_one_goes_first_and_lets_the_others_go_when_it_was_served(
+    klass: Class, served: bool
+) -> None:
+    """For a minute at most; a run from before the limit, or from during it, says nothing of its end."""
+    world = World()
+    world.ends(Class.RATE_LIMITED, NOW, began=NOW - 5)
+    hold = world.holds[LIMIT]
+    assert hold.until == NOW + 300
+    world.ends(klass, NOW + 1, began=NOW - 5)
+    assert LIMIT in world.holds
+    first = one_first(hold, NOW + 301)
+    assert first is not None
+    assert (first.file, first.lets(NOW + 301), first.until) == (LIMIT, 1, NOW + 361)
+    assert one_first(first, NOW + 361) is None
+    world.holds[LIMIT] = first
+    world.ends(klass, NOW + 310, began=NOW + 302)
+    assert (LIMIT not in world.holds) is served
+
+
+def test_what_a_person_wrote_ends_when_it_says() -> None:
+    """Only the bus's own hold on a limit is followed by a probe."""
+    written = Hold(scope="credentials-anthropic", reason="rate_limited", since=NOW, until=NOW + 1, by="me")
+    assert one_first(written, NOW + 2) is None
+    assert one_first(Hold(scope="bus", reason="resources", since=NOW, until=NOW + 1), NOW + 2) is None
 
 
 def test_a_machine_without_room_is_asked_ever_more_seldom() -> None:

@@ -27,7 +27,10 @@ mood=$(cat mood-$CADENCE_NAME 2>/dev/null || cat mood)
 line='{"type":"result","subtype":"success","session_id":"s","num_turns":2,"total_cost_usd":0.4'
 no='"is_error":true,"api_error_status":'
 case $mood in
-well) echo "$line,"'"is_error":false,"result":"done"}' ;;
+slow) touch asleep; while [ -e asleep ]; do sleep 0.05; done ;;
+esac
+case $mood in
+well | slow) echo "$line,"'"is_error":false,"result":"done"}' ;;
 401) echo "$line,$no"'401,"result":"Invalid API key"}'; exit 1 ;;
 429) echo "$line,$no"'429,"result":"limit, try again in 20 minutes"}'; exit 1 ;;
 esac
@@ -174,6 +177,34 @@ def test_a_limit_with_a_known_end_waits_for_it_and_holds_nobody_else(night: Nigh
     assert 1200 <= length <= 1230
     assert (len(night.ended()), night.waiting(), night.runs()) == (5, 5, 6)
     assert "held by rate_limited until" in night.screen()
+
+
+def test_when_a_limit_is_over_one_session_goes_first(
+    night: Night, consumer: Callable[..., subprocess.Popen[bytes]], eventually: Eventually
+) -> None:
+    """Three slots, one tries; it is served, and the others follow at once. Nothing lies about afterwards."""
+    names = ("one", "two", "three")
+    for name in names:
+        night.write(name)
+    night.mood("429")
+    night.enqueue({"cadence": "one"})
+    consumer()
+    eventually(night.holds)
+    night.mood("slow")
+    night.enqueue({"cadence": "two"}, {"cadence": "three"})
+    path = night.home / "state" / "holds" / "credentials-anthropic.rate_limited.json"
+    hold = json.loads(path.read_text())
+    aside = path.with_name(".hold")
+    aside.write_text(json.dumps({**hold, "until": hold["since"]}))
+    aside.replace(path)
+    eventually((night.home / "asleep").exists)
+    assert (night.runs(), night.waiting()) == (2, 2)
+    assert "one session goes first" in night.screen()
+    night.mood("well")
+    (night.home / "asleep").unlink()
+    eventually(lambda: len(night.ended()) == len(names))
+    assert (night.runs(), night.holds()) == (4, {})
+    assert [line["reason"] for line in night.told("hold.released")] == ["rate_limited"]
 
 
 def _moment(text: str) -> float:
