@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from cadencebus import __version__
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.consumer import Consumer
-from cadencebus.daemon.hands import Hands
 from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.errors import IOTrouble
+from cadencebus.hands import Hands
 from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.model.naming import parse_name
 
@@ -196,6 +196,7 @@ async def _last_words(consumer: Consumer) -> None:
         async with asyncio.timeout(_TELL_WITHIN):
             while consumer.notifier.due_in() < math.inf:
                 await consumer.notifier.do()
+            await consumer.retelling.hurry()
 
 
 async def _leave(consumer: Consumer) -> None:

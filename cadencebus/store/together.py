@@ -10,10 +10,11 @@ import errno
 import functools
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
+from cadencebus.hands import Hands
 from cadencebus.store import files
+from cadencebus.store.hands import Hands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,11 +56,15 @@ class Together:
 
     def sync(self) -> None:
         """Make all of it survive a power cut; an error is raised when nobody waits any more."""
-        lanes = [self._fds[lane::_LANES] for lane in range(_LANES)]
+        hands = _hands()
+        if hands is None:
+            _sync_one_by_one(self._fds)
+            return
+        mine, *others = (self._fds[lane::_LANES] for lane in range(_LANES))
         with contextlib.ExitStack() as waited:
-            for lane in filter(None, lanes[1:]):
-                waited.callback(_pool().submit(_sync_one_by_one, lane).result)
-            _sync_one_by_one(lanes[0])
+            for lane in filter(None, others):
+                waited.callback(hands.submit(_sync_one_by_one, lane).result)
+            _sync_one_by_one(mine)
 
 
 def _sync_one_by_one(fds: list[int]) -> None:
@@ -68,8 +73,12 @@ def _sync_one_by_one(fds: list[int]) -> None:
 
 
 @functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(4 * _LANES, "sync")
+def _hands() -> Hands | None:
+    """Those who wait for the disk beside the caller; None where there is nobody to be had."""
+    try:
+        return Hands(4 * _LANES)
+    except OSError:
+        return None
 
 
 def write_many(contents: Iterable[tuple[str, bytes]]) -> None:

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from cadencebus.daemon.hands import Hands
+from cadencebus.hands import Hands
 
 # Room for so many more stacks, then none; twenty pieces of work, each long enough for others to be begun.
 POOR = """
 import resource, sys, threading, time
-from cadencebus.daemon.hands import Hands
+from cadencebus.hands import Hands
 with open("/proc/self/statm") as statm:
     now = int(statm.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[1]), resource.RLIM_INFINITY))
