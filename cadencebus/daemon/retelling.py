@@ -1,0 +1,124 @@
+"""Making the journal whole, beside the turns: what the folders imply and it lacks is told once more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cadencebus.clock import day
+from cadencebus.daemon.closing import done_event
+from cadencebus.model.naming import parse_deferred, parse_name
+from cadencebus.model.tick import BadTick
+from cadencebus.store import journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cadencebus.daemon.gear import Gear
+
+    Item = TypeVar("Item")
+
+_AT_ONCE = 200
+# The loop that starts ticks has the first claim on the interpreter: a tenth of it is left to this.
+_REST = 9.0
+_BACK = 2 * 86400
+
+
+class Retelling:
+    """One look through journal and folders: it makes way, hurries when asked to, and can be given up."""
+
+    def __init__(self, gear: Gear, given_up: Callable[[], bool]) -> None:
+        self._gear = gear
+        self._given_up = given_up
+        self._hurried = False
+        self._over = asyncio.Event()
+
+    async def do(self, unfinished: list[str]) -> None:
+        """Tell it all; a disk that refuses delays it until the next start."""
+        try:
+            await asyncio.to_thread(self.retell, unfinished)
+        except OSError as error:
+            self._gear.say(f"the journal could not be completed: {error}")
+        finally:
+            self._over.set()
+
+    async def hurry(self) -> None:
+        """Wait for the end of it: nothing else is left to do."""
+        self._hurried = True
+        await self._over.wait()
+
+    def retell(self, unfinished: Iterable[str]) -> int:
+        """Re-emit what the folders imply and the journal lacks; how many lines that took."""
+        since = day(self._gear.clock.wall() - _BACK)
+        # Hashes rather than ids: a million waiting ticks have a million lines.
+        told = {hash(fact) for fact in self._gently(journal.facts(self._gear.home, since))}
+        if self._given_up():
+            return 0
+        count = 0
+        for lines in _batches(self._untold(unfinished, told, since)):
+            self._gear.journal.write(self._gear.clock.wall(), lines)
+            count += len(lines)
+        if count:
+            # Synced once: what a power cut takes of it, the next start finds lacking again.
+            self._gear.journal.write(self._gear.clock.wall(), (), durable=True)
+        return count
+
+    def _gently(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Hand them on, at rest most of the time; no more of them once it is given up."""
+        began = time.thread_time()
+        for number, item in enumerate(items, 1):
+            yield item
+            if number % _AT_ONCE == 0:
+                if self._given_up():
+                    return
+                if not self._hurried:
+                    time.sleep(_REST * (time.thread_time() - began))
+                began = time.thread_time()
+
+    def _untold(self, unfinished: Iterable[str], told: set[int], since: str) -> Iterator[dict[str, Any]]:
+        for file in self._gently(unfinished):
+            late = parse_deferred(file)
+            name = late[1] if late else parse_name(file)
+            # Older ones were told of on their own day, which is not read again.
+            if name is None or _day_of(name.stamp) < since:
+                continue
+            if hash(("tick.accepted", name.id)) not in told:
+                yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
+        days = [("tick.done", f"done/{today}") for today in self._gear.spool.done_days() if today >= since]
+        for event, place in [("tick.dead", "dead"), *days]:
+            for file in self._gently(list(self._gear.spool.names(place))):
+                yield from self._untold_end(event, place, file, told, since)
+
+    def _untold_end(
+        self, event: str, place: str, file: str, told: set[int], since: str
+    ) -> Iterator[dict[str, Any]]:
+        name = parse_name(file)
+        if name is None or _day_of(name.stamp) < since:
+            return
+        untold = [what for what in ("tick.accepted", event) if hash((what, name.id)) not in told]
+        if not untold:
+            return
+        with contextlib.suppress(BadTick, OSError):
+            tick = self._gear.spool.read(place, file)
+            # Rubbish was never accepted, only buried.
+            if "tick.accepted" in untold and "raw" not in (tick.outcome or {}):
+                yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
+            if event in untold:
+                yield done_event(tick)
+
+
+def _batches(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for line in lines:
+        batch.append(line)
+        if len(batch) == _AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _day_of(stamp: str) -> str:
+    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}"
