@@ -20,7 +20,8 @@ from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.lookout import Lookout
 from cadencebus.daemon.notifier import Notifier
 from cadencebus.daemon.presence import Presence
-from cadencebus.daemon.recovery import Adoptee, Recovery, retell_beside
+from cadencebus.daemon.recovery import Adoptee, Recovery
+from cadencebus.daemon.retelling import Retelling
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.warden import Warden
 from cadencebus.policy.admit import Admission, Caps, Waiting, admit
@@ -61,6 +62,7 @@ class Consumer:
         self.failure: BaseException | None = None
         self._events: list[dict[str, Any]] = []
         self.crew = Crew(self._failed)
+        self.retelling = Retelling(gear, lambda: self.stopping)
         self.gates = gates_of(gear)
         self.hunger = Hunger(gear)
         self.notifier = Notifier(gear)
@@ -85,7 +87,7 @@ class Consumer:
         self.presence.snapshot_circuits()
         running = (tick.name.file for tick, _, _ in adoptees)
         unfinished = [*self.index.names(), *self.calendar.names(), *running]
-        self.crew.take_on(retell_beside(self.gear, unfinished))
+        self.crew.take_on(self.retelling.do(unfinished))
 
     def _adopt(self, adoptees: list[Adoptee]) -> None:
         for tick, cadence, run in adoptees:

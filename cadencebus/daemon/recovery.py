@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cadencebus.clock import day
-from cadencebus.daemon.closing import done_event
 from cadencebus.errors import CadenceError
 from cadencebus.model.cadence import Cadence
-from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
+from cadencebus.model.naming import SUFFIX, parse_deferred
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.session import life
-from cadencebus.store import files, journal, runs, tomb
+from cadencebus.store import files, runs, tomb
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container
 
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Calendar, Index
@@ -187,68 +183,3 @@ class Recovery:
                     "reason": fault.message,
                 }
             )
-
-
-async def retell_beside(gear: Gear, unfinished: list[str]) -> None:
-    """Do it beside the turns; a disk that refuses delays it until the next start."""
-    try:
-        await asyncio.to_thread(retell, gear, unfinished)
-    except OSError as error:
-        gear.say(f"the journal could not be completed: {error}")
-
-
-def retell(gear: Gear, unfinished: Iterable[str]) -> int:
-    """Re-emit what the folders imply and the journal lacks; how many lines that took."""
-    since = day(gear.clock.wall() - 2 * 86400)
-    # Hashes rather than ids: a million waiting ticks have a million lines.
-    told = {hash(fact) for fact in journal.facts(gear.home, since)}
-    count = 0
-    for lines in _by_hundreds(_untold(gear, unfinished, told, since)):
-        gear.journal.write(gear.clock.wall(), lines, durable=True)
-        count += len(lines)
-    return count
-
-
-def _untold(gear: Gear, unfinished: Iterable[str], told: set[int], since: str) -> Iterator[dict[str, Any]]:
-    for file in unfinished:
-        late = parse_deferred(file)
-        name = late[1] if late else parse_name(file)
-        # Older ones were told of on their own day, which is not read again.
-        if name is not None and hash(("tick.accepted", name.id)) not in told and _day_of(name.stamp) >= since:
-            yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
-    days = [("tick.done", f"done/{today}") for today in gear.spool.done_days() if today >= since]
-    for event, place in [("tick.dead", "dead"), *days]:
-        for file in list(gear.spool.names(place)):
-            name = parse_name(file)
-            if name is None or _day_of(name.stamp) < since:
-                continue
-            untold = [what for what in ("tick.accepted", event) if hash((what, name.id)) not in told]
-            if not untold:
-                continue
-            with contextlib.suppress(BadTick, OSError):
-                tick = gear.spool.read(place, file)
-                # Rubbish was never accepted, only buried.
-                if "tick.accepted" in untold and "raw" not in (tick.outcome or {}):
-                    yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
-                if event in untold:
-                    yield done_event(tick)
-
-
-def _by_hundreds(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for line in lines:
-        batch.append(line)
-        if len(batch) == _AT_ONCE:
-            yield batch
-            batch = []
-            # The loop that starts ticks has the first claim on the interpreter.
-            time.sleep(0.002)
-    if batch:
-        yield batch
-
-
-_AT_ONCE = 500
-
-
-def _day_of(stamp: str) -> str:
-    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}"
