@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import handling
-from cadencebus.desk.finding import find_waiting
+from cadencebus.desk.finding import find_each
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.store.spool import Spool
@@ -25,7 +25,7 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("tick", nargs="+", help="ids, or unique parts of them")
     asked = parser.parse_args(words)
     spool, out = Spool(context.home), Output(context)
-    for found in [find_waiting(context.home, part) for part in dict.fromkeys(asked.tick)]:
+    for found in find_each(context.home, asked.tick, waiting=True):
         handling.change(spool, found, _first)
         if out.json:
             out.line_of_json({"id": found.name.id, "priority": 0})

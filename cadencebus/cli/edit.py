@@ -39,27 +39,30 @@ def main(words: list[str], context: Context) -> int:
     asked = _parse(words)
     spool, found = Spool(context.home), find_waiting(context.home, asked.tick)
     if _has_options(asked):
-        after = handling.change(spool, found, lambda tick: _by_options(tick, asked))
+        tick, said = handling.change(spool, found, lambda tick: _by_options(tick, asked)), "changed"
     else:
-        before = handling.read(spool, found)
-        wanted = _by_editor(before)
-
-        def swapped(now: Tick) -> Tick:
-            if now != before:
-                raise handling.changed_meanwhile(found)
-            return wanted
-
-        after = handling.change(spool, found, swapped) if wanted != before else before
-    _answer(context, found, after)
+        tick, said = _swap(spool, found)
+    out = Output(context)
+    if out.json:
+        out.document(tick.dump())
+    else:
+        out.line(f"{found.name.id} {said}")
     return 0
 
 
-def _answer(context: Context, found: Found, after: Tick) -> None:
-    out = Output(context)
-    if out.json:
-        out.document(after.dump())
-    else:
-        out.line(f"{found.name.id} changed")
+def _swap(spool: Spool, found: Found) -> tuple[Tick, str]:
+    """Put what an editor left in the tick's place, unless that changed meanwhile."""
+    before = handling.read(spool, found)
+    wanted = _by_editor(before)
+    if wanted == before:
+        return before, "stays as it was"
+
+    def swapped(now: Tick) -> Tick:
+        if now != before:
+            raise handling.changed_meanwhile(found)
+        return wanted
+
+    return handling.change(spool, found, swapped), "changed"
 
 
 def _parse(words: list[str]) -> Namespace:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface, doorman, holding
-from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.options import Parser, a_duration, a_text
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch, Usage
 from cadencebus.model.hold import BUS, OPERATOR, Hold, on_cadence, on_credentials
@@ -14,9 +14,9 @@ from cadencebus.model.hold import BUS, OPERATOR, Hold, on_cadence, on_credential
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
 
-EXAMPLES = """  cadence pause                              the whole bus, until `cadence resume`
+EXAMPLES = """  cadence pause                        the whole bus, until `cadence resume`
   cadence pause brief --for 2h --reason "reviewing its prompt"
-  cadence pause --credentials claude         whatever uses the credentials of this runner"""
+  cadence pause --credentials claude   whatever uses its credentials"""
 
 
 def main(words: list[str], context: Context) -> int:
@@ -29,7 +29,9 @@ def main(words: list[str], context: Context) -> int:
         help="all that share these credentials, named by themselves or by a runner",
     )
     parser.add_argument("--for", dest="length", type=a_duration, metavar="D", help="resume by itself then")
-    parser.add_argument("--reason", default="", metavar="T", help="why, for whoever wonders later")
+    parser.add_argument(
+        "--reason", type=a_text, default="", metavar="T", help="why, for whoever wonders later"
+    )
     asked = parser.parse_args(words)
     if asked.name and asked.credentials:
         raise Usage("pause: a cadence or credentials, not both", next_step="two pauses do both")

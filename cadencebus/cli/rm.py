@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import handling
-from cadencebus.desk.finding import WAITING, find_waiting, listing
-from cadencebus.desk.options import Parser
+from cadencebus.desk.finding import WAITING, find_each, listing
+from cadencebus.desk.options import Parser, a_text
 from cadencebus.desk.output import Output
 from cadencebus.errors import Usage
 from cadencebus.store.spool import Spool
@@ -24,12 +24,14 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser("rm", "Cancel waiting ticks; they lie in done/ as `cancelled`.", EXAMPLES)
     parser.add_argument("tick", nargs="*", help="ids, or unique parts of them")
     parser.add_argument("--cadence", metavar="C", help="all that waits for this cadence")
-    parser.add_argument("--reason", default="cancelled by rm", help="why, for whoever reads it later")
+    parser.add_argument(
+        "--reason", type=a_text, default="cancelled by rm", help="why, for whoever reads it later"
+    )
     asked = parser.parse_args(words)
     if bool(asked.tick) == bool(asked.cadence):
         raise Usage("rm: ids, or --cadence", next_step="cadence ls inbox")
     spool, out = Spool(context.home), Output(context)
-    found_all = [find_waiting(context.home, part) for part in dict.fromkeys(asked.tick)]
+    found_all = find_each(context.home, asked.tick, waiting=True)
     if asked.cadence:
         found_all = list(listing(context.home, WAITING, asked.cadence))
         if not found_all:

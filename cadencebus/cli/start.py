@@ -34,5 +34,5 @@ def main(words: list[str], context: Context) -> int:
         return 0
     out.line("the stop is taken back" if stopped else "it was not stopped")
     if not lock.is_held(home):
-        out.hint("no consumer is up: cadence run")
+        out.hint("no consumer is up: cadence up")
     return 0

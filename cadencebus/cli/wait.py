@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk.finding import Found, find, listing
+from cadencebus.desk.finding import Found, find, find_each, listing
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
 from cadencebus.store.corrupt import load_object
@@ -40,7 +40,7 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("tick", nargs="+", help="ids, or unique parts of them")
     parser.add_argument("--timeout", type=a_duration, metavar="D", help="give up after that time, exit 75")
     asked = parser.parse_args(words)
-    ids = [find(context.home, part).name.id for part in asked.tick]
+    ids = [found.name.id for found in find_each(context.home, asked.tick)]
     return until_finished(context.home, ids, context, timeout=asked.timeout)
 
 

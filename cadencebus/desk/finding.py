@@ -17,7 +17,7 @@ from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cadencebus.store.paths import Home
 
@@ -144,6 +144,17 @@ def find_waiting(home: Home, part: str) -> Found:
     raise NoSuch(
         f"{found.name.id} does not wait any more: {said}", next_step=f"cadence {verb} {found.name.random}"
     )
+
+
+def find_each(home: Home, parts: Iterable[str], *, waiting: bool = False) -> list[Found]:
+    """The ticks that are named, each once; many whole ids are looked up in one listing."""
+    one, states = (find_waiting, WAITING) if waiting else (find, STATES)
+    parts = list(parts)
+    whole = {part for part in parts if is_id(part)}
+    seen = listing(home, states) if len(whole) > 1 else ()
+    known = {tick.name.id: tick for tick in seen if tick.name.id in whole}
+    found = (known.get(part) or one(home, part) for part in parts)
+    return list({tick.name.id: tick for tick in found}.values())
 
 
 def members_of(home: Home, found: Found) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import Any, NoReturn
 
 from cadencebus.desk.nearest import meant
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
+
+# What every terminal has.
+_WIDTH = 79
 
 
 class Parser(argparse.ArgumentParser):
@@ -16,7 +20,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, verb: str, what: str, examples: str = "") -> None:
         super().__init__(
             prog=f"cadence {verb}",
-            description=what,
+            description="\n\n".join(textwrap.fill(part, _WIDTH) for part in what.split("\n\n")),
             epilog=(f"examples:\n{examples}\n\n" if examples else "")
             + "Everywhere: --home DIR, --json, --quiet, --debug.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -49,6 +53,15 @@ def a_duration(text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def a_text(text: str) -> str:
+    """A text that is written down; words of a command line may be bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8") from None
+    return text
 
 
 def a_count(text: str) -> int:

@@ -32,13 +32,15 @@ def draw(out: Output, known: Mapping[str, Mapping[str, Figures]], calendar: Sequ
 
 def _bars(out: Output, days: Sequence[Figures], calendar: Sequence[str], width: int) -> None:
     most = max((one.runs for one in days), default=0) or 1
+    # A pipe gets no box drawing.
+    wall, corner, floor = "│└─" if out.terminal else "|+-"
     out.line(Painted("runs a day", "bold"), "  good ", Painted("█", "green"), "  bad ", Painted("░", "red"))
     for row in range(_HEIGHT, 0, -1):
         label = str(most) if row == _HEIGHT else ""
-        cells: list[Cell] = [Painted(label.rjust(_MARGIN - 2), "dim"), Painted(" │", "dim")]
+        cells: list[Cell] = [Painted(label.rjust(_MARGIN - 2), "dim"), Painted(f" {wall}", "dim")]
         cells += [_piece(one, row, most, width) for one in days]
         out.line(*cells)
-    out.line(Painted("0".rjust(_MARGIN - 2) + " └" + "─" * (width * len(days)), "dim"))
+    out.line(Painted("0".rjust(_MARGIN - 2) + f" {corner}" + floor * (width * len(days)), "dim"))
     first, last = calendar[0], calendar[-1]
     gap = max(1, width * len(days) - len(first) - len(last))
     names = first + " " * gap + last if len(calendar) > 1 else last

@@ -71,6 +71,7 @@ def test_a_pause_may_end_by_itself(home: Path, cadence: Cadence, define: Define)
 
 
 def test_a_failure_after_a_release_holds_again(
+    *,
     home: Path,
     cadence: Cadence,
     define: Define,

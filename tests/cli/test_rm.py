@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,17 @@ def test_nothing_is_cancelled_where_one_id_is_wrong(
     define("work")
     tick = enqueue("work")
     assert cadence("rm", tick, "zzzzzzzz").returncode == 66
+    assert cadence("rm", tick, "--reason", os.fsdecode(b"\xff")).returncode == 64
     assert list(ticks("inbox")) == [tick]
+
+
+def test_a_tick_may_be_named_twice(cadence: Cadence, define: Define, enqueue: Callable[..., str]) -> None:
+    """By a part and in full: it is cancelled, or moved, once."""
+    define("work")
+    tick, other = enqueue("work"), enqueue("work", "--in", "1h")
+    for verb in ("bump", "rm"):
+        ended = cadence(verb, tick[-8:], tick, other, other)
+        assert [line.split()[0] for line in ended.stdout.splitlines()] == [tick, other], ended.stderr
 
 
 def test_a_running_tick_is_not_cancelled(

@@ -68,9 +68,10 @@ def test_it_fits_the_terminal(
 
 
 def test_a_plot_in_a_pipe_is_plain(month: Path, cadence: Cadence) -> None:
-    """Bars and sparklines, no colour."""
+    """Bars and sparklines, no colour, no box drawing."""
     drawn = cadence("stats", "--plot").stdout
     assert "\x1b" not in drawn
+    assert not re.search("[\u2500-\u257f]", drawn)
     assert "░" in drawn
     assert "█" in drawn
     assert "work" in drawn
