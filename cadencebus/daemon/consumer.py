@@ -78,11 +78,10 @@ class Consumer:
         recovery = Recovery(self.gear, self.index, self.calendar)
         adoptees = await asyncio.to_thread(recovery.run)
         self.intake.settle = self.gear.settings.current.settle
-        self.intake.arrived(recovery.strangers)
         self.intake.settle_priorities()
         self._flush()
         self._adopt(adoptees)
-        self.lookout.all_seen()
+        self.lookout.all_seen(recovery.strangers)
         await prime(self.gear, self.gates)
         self.presence.snapshot_circuits()
         running = (tick.name.file for tick, _, _ in adoptees)

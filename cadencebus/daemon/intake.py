@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import stamp
@@ -64,12 +65,13 @@ class Intake:
 
     def look_again_at(self) -> float | None:
         """When the next doubtful file should be looked at, on the monotonic clock."""
-        return min((doubt.since + self.settle for doubt in self._doubts.values()), default=None)
+        return next((doubt.since + self.settle for doubt in self._doubts.values()), None)
 
-    def doubtful(self) -> list[str]:
-        """The files whose time has come to be looked at again."""
+    def doubtful(self, most: int) -> list[str]:
+        """The files whose time has come to be looked at again, the first of them."""
         now = self._clock.monotonic()
-        return [file for file, doubt in self._doubts.items() if doubt.since + self.settle <= now]
+        waited = takewhile(lambda doubt: doubt[1].since + self.settle <= now, self._doubts.items())
+        return [file for file, _ in islice(waited, most)]
 
     def arrived(self, files_seen: Iterable[str]) -> None:
         """Take up names that appeared in inbox/."""
@@ -182,6 +184,8 @@ class Intake:
         signature = (at.st_size, at.st_mtime_ns, at.st_ino)
         doubt, now = self._doubts.get(file), self._clock.monotonic()
         if doubt is None or doubt.signature != signature:
+            # At the end, even if it was known: they lie there in the order in which their time comes.
+            self._doubts.pop(file, None)
             self._doubts[file] = Doubt(signature, now)
             return self.settle <= 0
         return now - doubt.since >= self.settle

@@ -10,7 +10,7 @@ from cadencebus.daemon.presence import OWN_DRAWINGS
 from cadencebus.model.naming import parse_deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from cadencebus.daemon.gear import Gear
@@ -67,8 +67,9 @@ class Lookout:
         self._rescan_at = min(self._rescan_at, self._soonest)
         self._gear.wake()
 
-    def all_seen(self) -> None:
-        """The folders were read whole: what comes from here on is told of."""
+    def all_seen(self, strangers: Iterable[str]) -> None:
+        """The folders were read whole, these are left to be taken up; what comes from here on is told of."""
+        self._arrived.update(dict.fromkeys(strangers))
         self._rescan_at = self._gear.clock.monotonic() + RESCAN
 
     def look_anew(self) -> None:
@@ -89,7 +90,7 @@ class Lookout:
         if self._arrived:
             self._gear.wake()
         self._intake.arrived(arrived)
-        self._intake.ingest(self._intake.doubtful())
+        self._intake.ingest(self._intake.doubtful(_A_TURN))
         for file in self._gear.spool.promote(self._calendar.due(stamp(now))):
             self._index.add(file)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torturing import audit
+from torturing.adopt import until
 from torturing.ground import Ground, fresh
 from torturing.report import Report
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MEMORY_KB = 150 * 1024
 MANY = 100_000
+LATE = 3.0
 _ID = "20260101T000000.{:06d}Z-aaaaaaaa"
 
 # Text that is no tick, whatever its name is.
@@ -293,6 +295,21 @@ def _classes(ground: Ground) -> list[str]:
     ]
 
 
+def _told_to_go(ground: Ground) -> list[str]:
+    """In the midst of a flood a consumer still hears that it is to leave."""
+    consumer = ground.behind("run")
+    try:
+        if not until(lambda: any((ground.state / "dead").iterdir()), 60):
+            return ["deaf: it buries nothing"]
+        began = time.monotonic()
+        consumer.terminate()
+        code = consumer.wait(60)
+        took = time.monotonic() - began
+        return [f"deaf: exit {code} {took:.1f} s after SIGTERM"] if code or took > LATE else []
+    finally:
+        consumer.kill()
+
+
 def _many(count: int, options: Options) -> list[str]:
     """A flood of tiny bad files must not keep a healthy tick waiting for ever, nor fill the memory."""
     ground = fresh(mutant=options.mutant)
@@ -300,7 +317,9 @@ def _many(count: int, options: Options) -> list[str]:
         for at in range(count):
             _put(ground, f"n{at}.json", b"{}")
         _healthy(ground, 1)
-        faults, peak = _drained(ground)
+        faults = _told_to_go(ground)
+        more, peak = _drained(ground)
+        faults += more
         dead = sum(1 for name in os.listdir(ground.state / "dead") if name.endswith(".json"))
         if dead != count:
             faults.append(f"buried: {dead} of {count}")
