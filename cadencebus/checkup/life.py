@@ -88,7 +88,8 @@ def keeper(patient: Patient) -> Iterator[Finding]:
         return
     deaths = [death for death in said.deaths if patient.now - _instant(death.at, 0.0) < _RECENT]
     if len(deaths) >= _DEATHS:
-        yield found("consumer.dies", f"the consumer died {len(deaths)} times in the last hour: {said.reason}")
+        what = f"the consumer died {len(deaths)} times in the last hour, lastly of {deaths[-1].cause}"
+        yield found("consumer.dies", what)
 
 
 def _lock_holder(patient: Patient) -> int | None:

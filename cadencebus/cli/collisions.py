@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence collisions
   cadence collisions --limit 1               as if there were one slot
   cadence collisions --weigh money           where the week costs most
-  cadence collisions --json | jq -r '.suggestions[] | [.cadence, .schedule] | @tsv'"""
+  cadence collisions --json | jq -c '.suggestions[] | [.cadence, .schedule]'"""
 COLUMNS = (
     Column("WHEN"),
     Column("FROM"),

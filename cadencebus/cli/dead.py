@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
     from cadencebus.desk.letters import Letter
 
-EXAMPLES = """  cadence dead                               what died, and of what
-  cadence dead show 7f3k9q2m                 one letter in full
-  cadence dead retry 7f3k9q2m                a new tick, which names the old one
+EXAMPLES = """  cadence dead                          what died, and of what
+  cadence dead show 7f3k9q2m            one letter in full
+  cadence dead retry 7f3k9q2m           a new tick, which names the old one
   cadence dead retry --class timeout --since 1d
-  cadence dead purge --cadence old-job       gone, but for a line in state/dead-archive.jsonl"""
+  cadence dead purge --cadence old-job  but for a line in dead-archive.jsonl"""
 COLUMNS = (
     Column("ID", brief=last_part),
     Column("CADENCE", least=12),

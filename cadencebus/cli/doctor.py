@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cadencebus.checkup.examine import Check
     from cadencebus.desk.context import Context
 
-EXAMPLES = """  cadence doctor             what is wrong, the worst first, each with what to type
+EXAMPLES = """  cadence doctor             what is wrong, the worst first, and what to type
   cadence doctor -v          and why it matters
   cadence doctor --fix       mends what is safe to mend, and looks again
   cadence doctor --online    asks the providers whether the keys are good
@@ -158,7 +158,7 @@ def _sum_up(out: Output, home: Home | None, findings: list[Finding]) -> None:
     looked = f"{len(_checks(home))} checks of {home.root if home else 'this machine'}"
     if "ill" in levels:
         rest = f", {levels.count('warn')} to think of, {levels.count('note')} to know ({safe(looked)})"
-        out.point(Painted(f"ill: {levels.count('ill')} to mend", "bold red"), rest)
+        out.point(Painted("ill: ", "bold red"), f"{levels.count('ill')} to mend{rest}")
     else:
         extra = f", {levels.count('warn')} to think of" if "warn" in levels else ""
         out.point(Painted("well", "bold green"), f"{extra} ({safe(looked)})")

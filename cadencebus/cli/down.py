@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence down             what runs goes on; the next consumer takes it over
-  cadence down --kill      and what runs is ended; its ticks go back to the queue
+  cadence down --kill      what runs is ended, too; its ticks wait again
   cadence up"""
 
 

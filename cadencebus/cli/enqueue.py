@@ -17,21 +17,24 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
-HELP = """usage: cadence enqueue NAME [--payload JSON|@FILE|-] [--set k=v …] [--in 10m|--at TIME]
-                       [--priority N] [--key K] [--ttl D] [--source S] [--force] [--wait]
+HELP = """usage: cadence enqueue NAME [--payload JSON|@FILE|-] [--set k=v …]
+                       [--in 10m|--at TIME] [--priority N] [--key K] [--ttl D]
+                       [--source S] [--force] [--wait]
        cadence enqueue --batch FILE|-
 
-Puts a tick into the queue and prints its id. Exit 0: it is on disk. 73: refused, nothing is visible.
-74: don't know (enqueuing again with the same --key is safe). 66: no such cadence. 75: the queue is full.
+Puts a tick into the queue and prints its id. Exit 0: it is on disk. 66: no such
+cadence. 73: refused, nothing is visible. 74: don't know (to enqueue it again
+with the same --key is safe). 75: the queue is full.
 
   --payload JSON|@FILE|-   an object, handed to the run as data
-  --set k=v                one member of the payload; v is JSON where it can be, else text
-  --in 10m, --at TIME      not before then (TIME: 14:30, 2026-12-01 09:00, or RFC 3339)
+  --set k=v                a member of the payload; v is JSON if it can be
+  --in 10m, --at TIME      not before then (14:30, 2026-12-01 09:00, RFC 3339)
   --priority N             0 first, 9 last (default: the cadence's own)
-  --key K                  a second tick of this cadence and key is finished as `duplicate`
+  --key K                  a second tick with this key is a `duplicate`
   --ttl D                  not worth running after that long
   --source S               who asks (default: cli)
-  --wait                   until it is finished; the exit code is that of `cadence wait`
+  --force                  past holds and full slots, never past a stop
+  --wait                   until it is finished; exits as `cadence wait` does
   --batch FILE|-           one tick object per JSON line, all or none
 
   cadence enqueue inbox-triage

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  cadence fire brief
   cadence fire brief --wait && less out/brief.md
-  cadence fire brief --force          past holds and full slots, never past a stop"""
+  cadence fire brief --force       past holds and full slots, never past a stop"""
 
 
 def main(words: list[str], context: Context) -> int:

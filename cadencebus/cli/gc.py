@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence gc --dry-run       what would go
-  cadence gc                 archive it, then remove it; the consumer does so once a day
-  cadence gc --trust-clock   after a jump of the clock, once you have looked at `date`"""
+  cadence gc                 archives and removes it; the consumer does so daily
+  cadence gc --trust-clock   after the clock has jumped, and `date` is right"""
 _SAID = {
     "done": "finished ticks, archived",
     "dead": "dead letters, archived",

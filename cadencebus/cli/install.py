@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from cadencebus.store.scheduled import Scheduled
     from cadencebus.units.activation import Order
 
-EXAMPLES = """  cadence install systemd                  shows what it would write, asks, writes, starts
-  cadence install systemd --consumer-only  the bus's own clock keeps all schedules
-  cadence install launchd --print          the property lists, and nothing else
-  cadence install cron --dry-run           what would change in the crontab
-  cadence uninstall                        takes it all away again; the home stays"""
+EXAMPLES = """  cadence install systemd            shows what it would write, asks, starts
+  cadence install systemd --consumer-only   the bus's own clock does the rest
+  cadence install launchd --print    the property lists, and nothing else
+  cadence install cron --dry-run     what would change in the crontab
+  cadence uninstall                  takes it all away again; the home stays"""
 
 
 def main(words: list[str], context: Context) -> int:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence kill 7f3k9q2m
-  cadence kill brief                 the run of a cadence, where it has just one
-  cadence kill 7f3k --requeue        it runs again later, and nothing is counted"""
+  cadence kill brief             the run of a cadence, where it has just one
+  cadence kill 7f3k --requeue    it runs again later, and nothing is counted"""
 # The longest ladder by default: the gentle signal, kill_grace, and what survives even SIGKILL for a while.
 _WITHIN = 60.0
 

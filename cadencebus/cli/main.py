@@ -20,44 +20,52 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "make a home"),
     "enqueue": ("enqueue", "put a tick in"),
     "run": ("run", "the consumer, in the foreground"),
+    "check": ("check", "validate every cadence and cadence.yaml"),
     "up": ("up", "the consumer, in the background, kept up"),
-    "down": ("down", "end it; sessions go on"),
-    "restart": ("restart", "a new one in its place"),
+    "down": ("down", "end that consumer; sessions go on"),
+    "restart": ("restart", "a new consumer in its place"),
     "ps": ("ps", "supervisor, consumer, sessions"),
-    "wait": ("wait", "wait until ticks are finished"),
+    "status": ("status", "the whole bus on one screen"),
+    "top": ("top", "the same, live, with keys to act"),
     "ls": ("ls", "ticks as a table"),
     "show": ("show", "everything about a tick"),
-    "rm": ("rm", "cancel waiting ticks"),
-    "edit": ("edit", "change a waiting tick"),
-    "bump": ("bump", "move waiting ticks to the front"),
-    "check": ("check", "validate every cadence and cadence.yaml"),
-    "status": ("status", "the whole bus on one screen"),
-    "top": ("top", "the same, live"),
+    "logs": ("logs", "what a run printed"),
     "cadences": ("cadences", "what exists, and how it fares"),
     "next": ("next", "what is due"),
     "collisions": ("collisions", "schedules that pile up"),
-    "logs": ("logs", "what a run printed"),
     "fire": ("fire", "run a cadence now, or say why not"),
-    "kill": ("kill", "end a running session"),
+    "wait": ("wait", "wait until ticks are finished"),
+    "rm": ("rm", "cancel waiting ticks"),
+    "edit": ("edit", "change a waiting tick"),
+    "bump": ("bump", "move waiting ticks to the front"),
+    "doctor": ("doctor", "what is wrong, and what to type"),
+    "holds": ("holds", "why things wait"),
     "pause": ("pause", "hold a cadence, or the whole bus"),
     "resume": ("resume", "release what is held"),
-    "holds": ("holds", "why things wait"),
     "circuit": ("circuit", "open circuits, and their reset"),
     "dead": ("dead", "dead letters: read, retry, remove"),
+    "kill": ("kill", "end a running session"),
     "stop": ("stop", "the emergency stop"),
-    "start": ("start", "take it back"),
-    "install": ("install", "consumer and timers as native units"),
-    "uninstall": ("uninstall", "take them away again"),
-    "export": ("export", "the queue as one file"),
-    "import": ("import_", "take such a file in"),
+    "start": ("start", "take the stop back"),
     "history": ("history", "runs that ended"),
     "stats": ("stats", "how each cadence fares, in numbers"),
     "metrics": ("metrics", "the same for Prometheus"),
-    "doctor": ("doctor", "what is wrong, and what to type"),
+    "install": ("install", "consumer and timers as native units"),
+    "uninstall": ("uninstall", "take these away again"),
+    "export": ("export", "the queue as one file"),
+    "import": ("import_", "take in what export wrote"),
     "gc": ("gc", "archive and remove what is old"),
-    "proof": ("proof", "from inside a run: the work is done"),
-    "help": ("help", "the documents"),
     "completion": ("completion", "for bash, zsh and fish"),
+    "help": ("help", "the documents"),
+    "proof": ("proof", "from inside a run: the work is done"),
+}
+# Before which verbs the overview has a heading.
+_HEADINGS = {
+    "init": "every day",
+    "rm": "waiting ticks",
+    "doctor": "when something is wrong",
+    "history": "looking back",
+    "install": "the house",
 }
 
 
@@ -115,13 +123,15 @@ def _unknown(word: str) -> Usage:
 
 
 def overview() -> str:
-    """All verbs, a line each."""
+    """All verbs, a line each, by what one is about to do."""
     lines = [
         "usage: cadence VERB …",
         "",
         "The small, durable bus between “it is time” and “it was done”.",
-        "",
     ]
-    lines += [f"  {verb:<11} {what}" for verb, (_, what) in VERBS.items()]
-    lines += ["", "Everywhere: --home DIR, --json, --quiet, --debug. `cadence VERB --help` tells more.", ""]
+    for verb, (_, what) in VERBS.items():
+        if verb in _HEADINGS:
+            lines += ["", _HEADINGS[verb]]
+        lines.append(f"  {verb:<11} {what}")
+    lines += ["", "Everywhere: --home DIR, --json, --quiet, --debug. More: `cadence VERB --help`.", ""]
     return "\n".join(lines)

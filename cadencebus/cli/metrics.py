@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence metrics
-  cadence metrics --textfile /var/lib/node_exporter/cadence.prom     written whole or not at all
-  * * * * * cadence metrics --textfile ~/metrics/cadence.prom        a line for your crontab"""
+  cadence metrics --textfile /var/lib/node_exporter/cadence.prom
+  * * * * * cadence metrics --textfile ~/cadence.prom   for your crontab"""
 # Everyone may read what a scraper reads.
 _READABLE = 0o644
 Sample = tuple[dict[str, str], float]

@@ -14,7 +14,7 @@ from cadencebus.store import fitness, installed
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
 
-EXAMPLES = """  cadence restart                            after an upgrade, or a change of the environment
+EXAMPLES = """  cadence restart            after an upgrade, or a change of the environment
   pip install -U cadencebus && cadence restart"""
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
-EXAMPLES = """  cadence resume                     the whole bus
-  cadence resume brief               whatever holds this cadence alone: a pause, a back-off, a broken setup
+EXAMPLES = """  cadence resume                        the whole bus
+  cadence resume brief                  what holds it alone: a pause, a back-off
   cadence resume --credentials claude   after `claude /login`
-  cadence resume --all               everything"""
+  cadence resume --all                  everything"""
 
 
 def main(words: list[str], context: Context) -> int:

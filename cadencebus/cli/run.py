@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
-EXAMPLES = """  cadence run                     until SIGTERM; sessions go on, the next consumer adopts them
-  cadence run --drain             until nothing waits that could still run (cron, CI, a demo)
-  cadence run --once -v           start what may start now, see it to its end, with its stderr
+EXAMPLES = """  cadence run               until SIGTERM; sessions go on, and are adopted
+  cadence run --drain       until nothing waits that could still run (cron, CI)
+  cadence run --once -v     what may start now, to its end, with its stderr
   cadence run --set max_sessions=4 --set 'defaults={timeout: 5m}'"""
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence status
-  cadence status --check             for monitoring: silent and 0 when well, else 1 and the reasons
+  cadence status --check     for a monitor: silent and 0 when well, else reasons
   cadence status --json | jq .queue
-  cadence top                        the same, live"""
+  cadence top                the same, live"""
 
 
 def main(words: list[str], context: Context) -> int:

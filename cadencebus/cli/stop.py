@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
-EXAMPLES = """  cadence stop           nothing new is claimed or started, not even forced; what runs goes on
-  cadence stop --kill    and what runs is ended; its ticks go back to the queue
+EXAMPLES = """  cadence stop           nothing new starts, not even forced; what runs goes on
+  cadence stop --kill    what runs is ended, too; its ticks wait again
   cadence start          lets it go on"""
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from cadencebus.store.installed import Record
     from cadencebus.store.paths import Home
 
-EXAMPLES = """  cadence up          starts the consumer, waits until it is at work; when it is up, says so
+EXAMPLES = """  cadence up          waits until it is at work; says so when it is already
   cadence ps          who keeps it up, and what runs
   cadence restart     after an upgrade; sessions go on meanwhile
-  cadence down        ends it; sessions go on, and the next consumer takes them over"""
-MORE = """For a machine without a service manager; elsewhere `cadence install` does better, it also comes back
-after a reboot (and `up` then starts what is installed). A consumer that dies is started again after
-2 s, then 4 s … 2 min; one that dies five times within 10 s of its start, or says that its configuration
-needs a person (78), is parked until the next `cadence up`. Its words are in state/consumer.log."""
+  cadence down        ends it; sessions go on, the next consumer adopts them"""
+MORE = """A consumer that dies is started again after 2 s, then 4 s … 2 min; one that dies five times within
+10 s of its start, or says that its configuration needs a person (78), is parked until the next `cadence up`. Its
+words are in state/consumer.log. Where there is a service manager, `cadence install` does better: it comes
+back after a reboot, too (and `up` then starts what is installed)."""
 
 
 def main(words: list[str], context: Context) -> int:

@@ -54,6 +54,13 @@ class Death:
     lived: float
     code: int | None
 
+    @property
+    def cause(self) -> str:
+        """Of what it died, in words."""
+        if self.code is None:
+            return "something unknown"
+        return f"signal {-self.code}" if self.code < 0 else f"exit {self.code}"
+
 
 @dataclass(slots=True, kw_only=True)
 class State:

@@ -34,7 +34,7 @@ def nobody_works(facts: dict[str, Any], home: Home, now: float) -> Iterator[Comp
     deaths = [] if keeper is None else [one for one in keeper.deaths if _since(one, now) < _RECENT]
     if alive(facts):
         if len(deaths) >= _DEATHS and _since(deaths[-1], now) < _JUST_NOW:
-            said = f"the consumer is up, but died {len(deaths)} times in the last hour ({_cause(deaths[-1])})"
+            said = f"the consumer is up, but died {len(deaths)} times in the last hour ({deaths[-1].cause})"
             yield Complaint(said, "`tail state/consumer.log`")
         return
     consumer, ready = facts["consumer"], sum(row["ready"] for row in facts["queue"])
@@ -52,12 +52,6 @@ def nobody_works(facts: dict[str, Any], home: Home, now: float) -> Iterator[Comp
 
 def _since(death: supervision.Death, now: float) -> float:
     return now - (clockface.instant(death.at) or 0.0)
-
-
-def _cause(death: supervision.Death) -> str:
-    if death.code is None:
-        return "it is not known how"
-    return f"signal {-death.code}" if death.code < 0 else f"exit {death.code}"
 
 
 def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cadencebus.cli.main import VERBS, overview
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,6 +31,14 @@ def test_every_document_can_be_read(cadence: Cadence) -> None:
     assert cadence("help", "nothing").returncode == 66
     for room in ("finding", "main", "../x"):
         assert cadence("help", room).returncode == 66
+
+
+def test_no_line_of_help_is_wider_than_a_terminal(cadence: Cadence) -> None:
+    """Eighty columns are what everybody has; a broken example can't be copied."""
+    assert max(map(len, overview().splitlines())) <= 80
+    for verb in VERBS:
+        shown = cadence(verb, "--help", env={"CADENCE_HOME": "", "COLUMNS": "80"}).stdout.splitlines()
+        assert not [line for line in shown if len(line) > 80], verb
 
 
 def complete(environment: dict[str, str], home: Path, *words: str) -> list[str]:
