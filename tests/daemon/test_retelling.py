@@ -1,0 +1,50 @@
+"""The journal is made whole beside the turns: gently, in no time where asked to, and not for ever."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cadencebus.daemon.assembly import assemble
+from cadencebus.daemon.retelling import Retelling
+from cadencebus.store import inlet, journal
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cadencebus.daemon.gear import Gear
+
+
+@pytest.fixture
+def gear(home: Path) -> Gear:
+    """What a consumer of this home would work with."""
+    return assemble(Home(str(home)), flags={}, say=print)
+
+
+def waiting() -> Iterator[str]:
+    """Names of ticks of which nobody told, without end."""
+    now = time.time()
+    for number in itertools.count():
+        yield inlet.name_of(inlet.new_id(now - number * 1e-4), "brief", 5).file
+
+
+def test_a_consumer_that_goes_does_not_wait_for_it(gear: Gear) -> None:
+    """Given up in the midst of ticks without end, it ends; what it told until then stands."""
+    asked = itertools.count()
+    count = Retelling(gear, lambda: next(asked) > 3).retell(waiting())
+    assert 0 < count == sum(1 for _ in journal.facts(gear.home, ""))
+
+
+def test_it_leaves_the_interpreter_to_the_runs(gear: Gear) -> None:
+    """Most of the time it sleeps; a second look finds nothing to tell."""
+    files = list(itertools.islice(waiting(), 3000))
+    began, worked = time.monotonic(), time.thread_time()
+    retelling = Retelling(gear, lambda: False)
+    assert retelling.retell(files) == 3000
+    assert time.thread_time() - worked < 0.4 * (time.monotonic() - began)
+    assert retelling.retell(files) == 0
