@@ -43,8 +43,7 @@ def main(words: list[str], context: Context) -> int:
         if explained:
             # A verb with a page of its own: first how it is typed, then the rest.
             out.line("")
-        for line in _text(known[asked.topic]).splitlines():
-            out.line(line)
+        out.page(_text(known[asked.topic]))
     elif not explained:
         hint = meant(asked.topic, known)
         raise NoSuch(f"no help on {asked.topic[:80]!r}{hint}", next_step="cadence help")

@@ -22,8 +22,8 @@ EXAMPLES = """  cadence up          waits until it is at work; says so when it i
   cadence restart     after an upgrade; sessions go on meanwhile
   cadence down        ends it; sessions go on, the next consumer adopts them"""
 MORE = """A consumer that dies is started again after 2 s, then 4 s … 2 min; one that dies five times within
-10 s of its start, or says that its configuration needs a person (78), is parked until the next `cadence up`. Its
-words are in state/consumer.log. Where there is a service manager, `cadence install` does better: it comes
+10 s of its start, or says that its configuration needs a person (78), is parked until the next `cadence up`.
+Its words are in state/consumer.log. Where there is a service manager, `cadence install` does better: it comes
 back after a reboot, too (and `up` then starts what is installed)."""
 
 

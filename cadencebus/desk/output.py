@@ -163,6 +163,15 @@ class Output:
         else:
             _plain_table(columns, rows)
 
+    def page(self, markdown: str) -> None:
+        """Print a document: set for a terminal, as it is written for a pipe."""
+        if not self.terminal:
+            sys.stdout.write(markdown)
+            return
+        from rich.markdown import Markdown  # noqa: PLC0415 - dear, and only a terminal needs it
+
+        self._console.print(Markdown(markdown, hyperlinks=False, code_theme="bw", justify="left"))
+
     def hint(self, text: str) -> None:
         """Tell a person what is no answer, unless he asked for quiet."""
         if not self._quiet:

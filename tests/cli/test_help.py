@@ -14,7 +14,7 @@ from cadencebus.cli.main import VERBS, overview
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Define
+    from tests.cli.conftest import Define, Screen
     from tests.conftest import Cadence
 
 OPTIONS = ["--debug", "--help", "--home", "--json", "--quiet"]
@@ -31,6 +31,14 @@ def test_every_document_can_be_read(cadence: Cadence) -> None:
     assert cadence("help", "nothing").returncode == 66
     for room in ("finding", "main", "../x"):
         assert cadence("help", room).returncode == 66
+
+
+def test_a_document_is_set_for_a_terminal(screen: Screen) -> None:
+    """Words are not broken at its edge, tables are tables."""
+    shown = screen("help", "failures", columns=60).splitlines()
+    assert max(map(len, shown)) <= 60
+    assert not [line for line in shown if line.startswith("| ")]
+    assert any(line.split()[:2] == ["ok", "the"] for line in shown)
 
 
 def test_no_line_of_help_is_wider_than_a_terminal(cadence: Cadence) -> None:
