@@ -75,9 +75,8 @@ def _refuse(context: Context, asked: Namespace) -> None:
     found = found or scene.would_start(cadence, force=asked.force)
     if found is None:
         return
-    seconds = estimate.expected(scene, asked.name, found)
-    about = "" if found.until is not None else "about "
-    left = "" if seconds is None else f" (in {about}{_spelled(seconds)})"
+    likely = estimate.expected(scene, asked.name, found)
+    left = "" if likely is None else f" (in {likely.how}{_spelled(likely.seconds)})"
     raise TryLater(
         f"{asked.name} can't start now{left}: {reasons.spell(found, now)}",
         next_step=f"cadence enqueue {asked.name}, which waits for it",

@@ -1,8 +1,8 @@
-"""How long something has to wait, from what the runs before it were measured to take."""
+"""How long something has to wait, from what the runs before it took, or what those that run may take."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.desk import clockface
 from cadencebus.desk.finding import listing
@@ -19,36 +19,59 @@ _ITS_OWN = frozenset({"running", "probing"})
 _ANY = frozenset({"full", "exclusive"})
 
 
-def expected(scene: Reasons, cadence: str, wait: Wait) -> float | None:
-    """Seconds until it may start; None where nobody can know."""
+class Expected(NamedTuple):
+    """Seconds until something may start, and how sure that is: exactly, `about `, `at most `."""
+
+    seconds: float
+    how: str = ""
+
+
+def expected(scene: Reasons, cadence: str, wait: Wait) -> Expected | None:
+    """When it may start; None where nobody can know."""
     if wait.until is not None:
-        return max(0.0, wait.until - scene.now)
+        return Expected(max(0.0, wait.until - scene.now))
     if wait.reason in _ITS_OWN:
         left = _left(scene, cadence)
     elif wait.reason in _ANY:
         left = _left(scene, None)
     else:
         return None
-    # One that was never measured, or takes longer than ever, may end at any moment, or not.
-    known = [seconds for seconds in left if seconds is not None]
-    if wait.reason == "exclusive":
-        # It must be alone: all have to end.
-        return max(known, default=None) if len(known) == len(left) else None
-    return min(known, default=None)
+    # It must be alone: all have to end. Otherwise the first end will do.
+    last = max if wait.reason == "exclusive" else min
+    known = [run.usual for run in left if run.usual is not None]
+    if known and (last is min or len(known) == len(left)):
+        return Expected(last(known), "about ")
+    # One that was never measured, or takes longer than ever, is ended at its time-out.
+    limits = [run.limit for run in left if run.limit is not None]
+    return Expected(last(limits), "at most ") if limits and len(limits) == len(left) else None
 
 
-def _left(scene: Reasons, cadence: str | None) -> list[float | None]:
-    """Seconds that each run should still take, by its cadence's average."""
+class _Left(NamedTuple):
+    """Seconds that a run should still take, by its cadence's average; that it may still take."""
+
+    usual: float | None
+    limit: float | None
+
+
+def _left(scene: Reasons, cadence: str | None) -> list[_Left]:
     return [_of(scene, found) for found in listing(scene.home, ("claimed",), cadence)]
 
 
-def _of(scene: Reasons, found: Found) -> float | None:
+def _of(scene: Reasons, found: Found) -> _Left:
     run = runs.latest(scene.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
     began = clockface.instant(record.get("started_at"))
     memory = scene.memory.load(found.name.cadence, scene.now, mend=False)
-    usual = mapping(memory.get("averages")).get("seconds")
-    if began is None or not isinstance(usual, int | float):
-        return None
-    left = usual - (scene.now - began)
-    return left if left > 0 else None
+    averages = mapping(memory.get("averages"))
+    if began is None:
+        return _Left(None, None)
+    usual, limit = (
+        _more_than(amount, scene.now - began)
+        for amount in (averages.get("seconds"), record.get("deadline_s"))
+    )
+    return _Left(usual, limit)
+
+
+def _more_than(amount: object, spent: float) -> float | None:
+    """What is left of an amount of seconds; None where there is none, or nothing left."""
+    return amount - spent if isinstance(amount, int | float) and amount > spent else None
