@@ -175,11 +175,19 @@ KEYS: dict[str, Key] = {
         kind=whole(0, 1000), default=2, help="sessions at a time; 0 = drain: start nothing new"
     ),
     "max_inline": Key(kind=whole(0, 1000), default=4, help="inline commands and guards at a time"),
-    "settle": Key(kind=DURATION, default="2s", help="how long unparsable content must stand still"),
-    "unknown_grace": Key(kind=DURATION, default="30s", help="how long the file of a cadence may be missing"),
+    "settle": Key(
+        kind=DURATION,
+        default="2s",
+        help="how long a file that is no tick (yet) must stand still before it is judged",
+    ),
+    "unknown_grace": Key(
+        kind=DURATION,
+        default="30s",
+        help="how long the file of a cadence may be missing before its ticks die",
+    ),
     "max_tick_bytes": Key(kind=BYTES, default="1MiB", help="the largest tick file"),
     "max_inbox": Key(
-        kind=whole(0), default=0, help="most waiting ticks, over which enqueue exits 75; 0 = no limit"
+        kind=whole(0), default=0, help="so many ticks may wait, then enqueue exits 75; 0 = no limit"
     ),
     "max_log_bytes": Key(kind=BYTES, default="64MiB", help="the largest log of a run, each stream"),
     "retention": Key(
@@ -190,7 +198,7 @@ KEYS: dict[str, Key] = {
     "auth": Key(
         kind=one_of(*get_args(Auth)),
         default="auto",
-        help="whether an API key in the environment is passed on, see Credentials",
+        help="whether an API key in the environment is passed on: Credentials in `cadence help cadence`",
     ),
     "max_usd_per_day": Key(
         kind=optional(number(0, above=True)), help="money budget of a day, all cadences together"
@@ -213,7 +221,7 @@ KEYS: dict[str, Key] = {
             schema=map_of(CADENCE_KEYS, dict).schema,
         ),
         default={},
-        help="for any key of a cadence",
+        help="for keys of a cadence that its file does not give",
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from cadencebus.model import settings_keys
@@ -18,9 +19,21 @@ _PLAIN = re.compile(
     r"(?!(?i:true|false|null|yes|no|on|off|y|n)$)[A-Za-z][A-Za-z0-9_-]*|[0-9]+(ms|[smhd]|[KMG]iB)"
 )
 _HEAD = """\
-## Settings of this bus. Every key is here with its default: take the # away in front of one to change it.
-## Edits take effect live; a broken one keeps the last good settings, and `cadence check` says what is wrong.
+## Settings of this bus. Every key is here with its default: take the # away in
+## front of one to change it. Edits take effect live; a broken one keeps the
+## last good settings, and `cadence check` says what is wrong. All of it in
+## full: `cadence help cadence`.
 """
+# What every editor shows without scrolling sideways.
+_WIDTH = 79
+# Where the default, which is empty, shows nobody how it is written.
+EXAMPLES = {
+    "max_usd_per_day": "max_usd_per_day: 20",
+    "runners": "runners: {aider: {argv: [aider, --message-file, '{prompt_file}']}}",
+    "gates": "gates: {load: {max_per_core: 0.9}, memory: {min_free_mb: 800}}",
+    "notify": "notify: [{preset: mail, to: me@example.org, events: [dead]}]",
+    "defaults": "defaults: {timeout: 20m, retries: 1}",
+}
 
 
 def spell(value: object) -> str:
@@ -55,10 +68,19 @@ def commented_settings() -> str:
     """cadence.yaml with every key in a comment: what it means, what is inside it, its default."""
     lines = [_HEAD]
     for name, key in settings_keys.KEYS.items():
-        lines.append(f"## {key.help}")
-        lines += [f"##   {inner}: {it.help}{_usually(it)}" for inner, it in flat(key.kind.keys)]
+        lines += _comment(key.help, "## ")
+        for inner, it in flat(key.kind.keys):
+            lines += _comment(f"{inner}: {it.help}{_usually(it)}", "##   ")
+        if name in EXAMPLES:
+            lines.append(f"## e.g. {EXAMPLES[name]}")
         lines += [f"# {name}: {spell(key.default)}", ""]
     return "\n".join(lines)
+
+
+def _comment(text: str, sign: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=sign, subsequent_indent=f"{sign}  ", break_on_hyphens=False
+    )
 
 
 def _usually(key: Key) -> str:

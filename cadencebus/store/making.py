@@ -17,11 +17,14 @@ HELLO = """---
 description: Says hello, and shows what a run is given
 runner: command
 command: [sh, -c, 'echo "hello from $CADENCE_NAME, attempt $CADENCE_ATTEMPT"; cat']
+# schedule: "*/5 * * * *"
 ---
-This is the prompt. An agent would be asked to do it; this cadence only reads it aloud.
+This is the prompt. An agent would be asked to do it; this cadence only reads it
+aloud. Without the # in front of `schedule` it would do so every five minutes.
 
-To make one of your own, copy this file to `prompts/NAME.md`, say `runner: claude` (or `codex`, `gemini`),
-remove `command`, and write here what is to be done.
+To make one of your own, copy this file to `prompts/NAME.md`, say `runner:
+claude` (or `codex`, `gemini`), remove `command`, and write here what is to be
+done. All keys: `cadence help cadence`; ten examples: `cadence help cookbook`.
 """
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cadencebus.model.cadence_keys import KEYS as CADENCE_KEYS
 from cadencebus.model.settings import Settings
 from cadencebus.model.settings_keys import KEYS, settings_of
-from cadencebus.model.written import commented_settings, flat, spell, table
+from cadencebus.model.written import EXAMPLES, commented_settings, flat, spell, table
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,14 @@ def test_every_commented_key_shows_its_default(uncomment: object) -> None:
 def test_as_it_is_written_it_says_nothing() -> None:
     """All of it is comments, and no line is too long for a screen."""
     assert yaml.safe_load(commented_settings()) is None
-    assert max(map(len, commented_settings().splitlines())) <= 120
+    assert max(map(len, commented_settings().splitlines())) <= 80
+
+
+def test_each_example_may_be_written_as_it_stands() -> None:
+    """A newcomer copies it."""
+    for name, example in EXAMPLES.items():
+        assert list(members := yaml.safe_load(example)) == [name]
+        assert settings_of(members) != Settings()
 
 
 plain = st.text("abc019.-: #'\"\n[]{},é", max_size=10)
