@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self
 
 from cadencebus.hands import Hands
 from cadencebus.store import files
-from cadencebus.store.hands import Hands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
