@@ -40,6 +40,8 @@ class Findings:
     checked: list[dict[str, Any]] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # Whether the settings could be read: which runners there are is not known otherwise.
+    settled: bool = False
 
     def wrong(self, error: CadenceError) -> None:
         """Note what makes a file useless."""
@@ -87,6 +89,7 @@ def _settings(home: Home, findings: Findings) -> Settings:
     except OSError as error:
         findings.wrong(Misconfigured(f"{SETTINGS}: {error.strerror}"))
     else:
+        findings.settled = True
         if os.path.lexists(home.settings):
             findings.checked.append({"file": SETTINGS, "runner": None, "program": None, "version": None})
         return settings
@@ -136,8 +139,8 @@ def _look_closer(
     """What is no error of the file, but would go wrong, or surprise, when it runs."""
     where, runner = _where(cadence, home), settings.runners.get(cadence.runner)
     if runner is None:
-        known = ", ".join(sorted(settings.runners))
-        findings.wrong(Misconfigured(f"{where}: runner: {cadence.runner!r} is not defined; known: {known}"))
+        if findings.settled:
+            findings.wrong(BadFile(prompts.unknown_runner(cadence, sorted(settings.runners))))
         return
     found = programs.resolve(cadence, runner, home)
     version = programs.version(found) if found.path and runner.agent else None

@@ -76,7 +76,7 @@ def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool)
     settings = gear.settings.current
     runner = _guard_runner(cadence) if guard else settings.runners.get(cadence.runner)
     if runner is None:
-        raise NeverRan(f"prompts/{cadence.name}.md: runner {cadence.runner!r} is not defined in cadence.yaml")
+        raise NeverRan(str(gear.prompts.unknown_runner(cadence, sorted(settings.runners))))
     try:
         text = b"" if guard else prompt.render(cadence, tick)
     except prompt.BadPrompt as error:

@@ -11,6 +11,8 @@ from cadencebus.errors import Misconfigured
 from cadencebus.model.legible import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cadencebus.model.keys import Fault, Wrong
     from cadencebus.store.yamltext import Document
 
@@ -70,7 +72,7 @@ def _problem(fault: Fault, file: str, document: Document, inherited: dict[str, A
     message = ""
     if fault.unknown:
         message = "unknown key"
-    near = difflib.get_close_matches(last if fault.unknown else str(found), fault.known, 1)
+    near = nearest(last if fault.unknown else found, fault.known)
     if fault.unknown and not near and len(fault.known) <= _FEW:
         message += f"; known are {', '.join(fault.known)}"
     return Problem(
@@ -79,9 +81,18 @@ def _problem(fault: Fault, file: str, document: Document, inherited: dict[str, A
         key=one_line(".".join(str(step) for step in fault.path), _SHOWN),
         found="nothing" if found is None else one_line(json.dumps(found, ensure_ascii=False), _SHOWN),
         allowed=fault.allowed + (" (it comes from `defaults` in cadence.yaml)" if elsewhere else ""),
-        nearest=near[0] if near else "",
+        nearest=near,
         message=message,
     )
+
+
+def nearest(word: object, known: Sequence[str]) -> str:
+    """The known word that was probably meant, however it is written; "" where none is near."""
+    if not isinstance(word, str):
+        return ""
+    lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), lower, 1)
+    return lower[near[0]] if near else ""
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - what a person wrote

@@ -22,7 +22,7 @@ from cadencebus.store.heartbeat import HeartbeatFile
 from cadencebus.store.yamltext import BadYAML, Document, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from cadencebus.model.cadence import Cadence
     from cadencebus.store.paths import Home
@@ -100,6 +100,16 @@ class Prompts:
         if known.cadence is None:
             raise BadFile(*known.problems)
         return known.cadence
+
+    def unknown_runner(self, cadence: Cadence, known: Collection[str]) -> Problem:
+        """What is wrong with a cadence whose runner nobody knows: that is no fault of its file alone."""
+        document = Document(value={}, lines={(): 0})
+        with contextlib.suppress(OSError, ValueError):
+            text = files.read(os.path.realpath(self._home.prompt(cadence.name)), _LIMIT).decode()
+            document = load(split(text)[0] or "", first_line=2)
+        wrong = Wrong(Fault(path=("runner",), allowed=f"one of {', '.join(known)}", known=tuple(known)))
+        inherited = {"runner": cadence.runner}
+        return problems_of(wrong, file=cadence.path, document=document, inherited=inherited)[0]
 
     def _unknown(self, name: str) -> UnknownCadence:
         near = difflib.get_close_matches(name, self.names(), 1)

@@ -53,13 +53,20 @@ def test_a_file_is_checked_alone_by_path_or_name(home: Path, cadence: Cadence, d
 
 
 def test_a_runner_that_is_not_defined_is_a_problem(home: Path, cadence: Cadence) -> None:
-    """Its runs could never start."""
-    (home / "prompts" / "x.md").write_text("---\nrunner: cluade\n---\nDo it.\n")
+    """Its runs could never start; told as any other, in its place, and not where nobody knows the runners."""
+    (home / "prompts" / "x.md").write_text("---\nretries: 1\nrunner: cluade\n---\nDo it.\n")
+    (home / "prompts" / "y.md").write_text("Do it.\n")
     ended = cadence("check")
     assert ended.returncode == 78
-    assert (
-        "prompts/x.md: runner: 'cluade' is not defined; known: claude, codex, command, gemini" in ended.stdout
-    )
+    known = "allowed one of claude, codex, command, gemini"
+    assert f'prompts/x.md:3: runner: found "cluade", {known}; did you mean `claude`?' in ended.stdout
+    (home / "cadence.yaml").write_text("defaults: {runner: own}\n")
+    said = cadence("check").stdout
+    assert f'runner: found "own", {known} (it comes from `defaults` in cadence.yaml)' in said
+    (home / "cadence.yaml").write_text("defaults: {runner: own\n")
+    assert [row["file"] for row in json.loads(cadence("check", "--json").stdout)["problems"]] == [
+        "cadence.yaml"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,11 @@ def test_a_fault_names_file_line_key_what_was_found_and_what_is_allowed() -> Non
     assert problems("---\nmode: gaurded\nguard: [x]\n---\n") == [
         'prompts/x.md:2: mode: found "gaurded", allowed session, inline or guarded; did you mean `guarded`?'
     ]
+    assert problems("---\ncommand: [x]\ncatch_up: None\noverlap: SKIP\npayload: null\n---\n") == [
+        'prompts/x.md:3: catch_up: found "None", allowed none, one or all; did you mean `none`?',
+        'prompts/x.md:4: overlap: found "SKIP", allowed queue, coalesce or skip; did you mean `skip`?',
+        "prompts/x.md:5: payload: found nothing, allowed append, file or none",
+    ]
 
 
 def test_everything_that_is_wrong_is_told_by_line() -> None:
