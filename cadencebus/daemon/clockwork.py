@@ -5,8 +5,9 @@ cursor durable. Of a firing that was cut off, the same tick (its id is drawn fro
 for wherever ticks lie before it is made again.
 
 Where runs take longer than the interval, or are held, ticks don't pile up: with `overlap: coalesce` the tick
-that still waits stands for the next firing, since its run starts later than both. What `catch_up: all`
-brings back is wanted one by one: those ticks have a key, and are neither folded so nor absorbed.
+that still waits stands for the next firing, since its run starts later than both; so it does whatever
+`overlap` says in a queue that is full (`max_inbox`). What `catch_up: all` brings back is wanted one by one:
+those ticks have a key, and are neither folded so nor absorbed.
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ class Clockwork:
             self._look_at = began + max(LOOK_EVERY, _REST * took)
             self._rest_until = began + _REST * took
         if now < self._now:
-            self._ask_all()
+            # The clock was set back: what was passed over may be still to come.
+            for dial in self._dials.values():
+                dial.wake_at = -math.inf
         self._now = now
         # The emergency stop stops this clock as well: what it would have fired counts as missed.
         self._stopped = files.exists(self._gear.home.stop)
@@ -129,11 +132,6 @@ class Clockwork:
         self._fire([dial for dial in asked if dial.new or not self._stopped], now)
         self._wake_at = min((dial.wake_at for dial in self._dials.values()), default=math.inf)
         self._edits = edits
-
-    def _ask_all(self) -> None:
-        """The clock was set back: what was passed over may be still to come."""
-        for dial in self._dials.values():
-            dial.wake_at = -math.inf
 
     # --- what the files say ----------------------------------------------------------------------
 
@@ -157,7 +155,7 @@ class Clockwork:
                 self._lay_down(name, now)
 
     def _fired_outside(self) -> frozenset[str]:
-        """What a service manager fires; of what it was to fire and can't, the bus hears once."""
+        """What a service manager fires; what it was to fire and can't is told of once."""
         found = outside.fired(self._gear.home)
         if found.lost and found.lost != self._lost:
             self._gear.say(f"{found.remark}; {found.cure}")
@@ -241,14 +239,13 @@ class Clockwork:
     def _turn_of(self, dial: Dial, now: float) -> _Turn:
         """Ask a schedule what it wants, and make the ticks."""
         name, before = dial.rule.name, dial.standing
-        written = self._prompts.written(name) if dial.new else None
-        found = due(dial.timetable, before.cursor if before else None, now, written=written)
-        last = before.tick if before else None
+        cursor, last = (before.cursor, before.tick) if before else (None, None)
+        found = due(dial.timetable, cursor, now, written=self._prompts.written(name))
         events: list[dict[str, Any]] = []
         if found.remark:
             self._gear.say(f"{name}: {found.remark}")
             events.append(_skipped(name, found.remark, count=found.skipped))
-        if found.behind > _BEHIND_ENOUGH and before and before.cursor == found.cursor and dial.wake_at < 0:
+        if found.behind > _BEHIND_ENOUGH and cursor == found.cursor and dial.wake_at < 0:
             self._gear.say(
                 f"{name}: the clock stands {spell_duration(found.behind)} before its last firing; "
                 "until it is there again, nothing fires twice"
@@ -271,7 +268,10 @@ class Clockwork:
 
     def _folds(self, dial: Dial, firings: Sequence[Firing], last: str) -> bool:
         """Whether the tick that was made last still waits, and its run will do for this firing, too."""
-        return dial.rule.folds and len(firings) == 1 and self._firings.waits(dial.rule.name, last)
+        if len(firings) > 1 or not self._firings.waits(dial.rule.name, last):
+            return False
+        # In a queue that is full no cadence has two of the clock's.
+        return dial.rule.folds or self._firings.full(self._gear.settings.current.max_inbox)
 
 
 def _tick(rule: Rule, firing: Firing, now: float, *, alone: bool) -> Tick:

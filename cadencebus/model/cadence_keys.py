@@ -37,6 +37,8 @@ from cadencebus.model.kinds import (
     whole,
 )
 
+# An interval that is shorter is a mistake.
+SHORTEST = 0.1
 # What people may be told of.
 NOTICES = ("dead", "failed", "circuit", "hold", "recovered", "budget", "starving", "gate", "fault")
 
@@ -66,7 +68,7 @@ def _circuit(value: Any) -> CircuitRules:
 
 def _interval(value: Any) -> float:
     seconds = duration.parse_duration(value)
-    must(seconds >= 1)
+    must(seconds >= SHORTEST)
     return seconds
 
 
@@ -103,9 +105,12 @@ CIRCUIT = replace(map_of(_CIRCUIT, CircuitRules), read=_circuit)
 EVENTS = list_of(one_of(*NOTICES))
 INTERVAL = Kind(
     read=_interval,
-    allowed="an interval of a second or more, such as 5m",
+    allowed="an interval of a tenth of a second or more, such as 5m",
     schema={
-        "anyOf": [{"type": "number", "minimum": 1, "maximum": duration.LONGEST}, SPAN.schema["anyOf"][1]]
+        "anyOf": [
+            {"type": "number", "minimum": SHORTEST, "maximum": duration.LONGEST},
+            SPAN.schema["anyOf"][1],
+        ]
     },
 )
 STEP = Kind(

@@ -20,7 +20,7 @@ from cadencebus.model.duration import ALLOWED, parse_duration
 from cadencebus.model.naming import is_cadence
 
 KEYS = ("name", "interval", "prompt")
-# As with `every`: what is asked for more often than that is a mistake.
+# An agent that is to look more often than that is a mistake.
 SHORTEST = 1.0
 _HEADING = "tasks:"
 _FENCES = ("```", "~~~")

@@ -20,7 +20,7 @@ from cadencebus.model.rule import Rule, kept_rule
 from cadencebus.model.tick import BadTick
 from cadencebus.policy.due import Cursor, cursor_of
 from cadencebus.policy.timetable import timetable_of
-from cadencebus.store import files
+from cadencebus.store import files, inlet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,6 +140,10 @@ class Firings:
         # Edited, forced or cancelled: then it stands for nothing but itself.
         own = tick.payload or tick.force or tick.key or tick.expires_at or tick.not_before
         return not own and tick.outcome is None
+
+    def full(self, limit: int) -> bool:
+        """Whether one tick more would make the queue longer than `max_inbox`."""
+        return not inlet.has_room(self._spool.home, limit, 1)
 
     def _at(self, name: Name, *folders: str) -> str | None:
         paths = (f"{self._state}/{folder}/{name.at(p).file}" for folder in folders for p in _PRIORITIES)

@@ -103,10 +103,15 @@ def _write(contents: Sequence[tuple[str, bytes]]) -> None:
 
 def room(home: Home, limit: int, wanted: int) -> None:
     """Refuse what would make the queue longer than `max_inbox`; 0 is no limit."""
-    if limit and sum(1 for name in os.listdir(home.inbox) if name.endswith(SUFFIX)) + wanted > limit:
+    if not has_room(home, limit, wanted):
         raise TryLater(
             f"the queue is full: max_inbox is {limit}", next_step="wait, or raise max_inbox in cadence.yaml"
         )
+
+
+def has_room(home: Home, limit: int, wanted: int) -> bool:
+    """Whether so many more would keep the queue within `max_inbox`."""
+    return not limit or sum(1 for name in os.listdir(home.inbox) if name.endswith(SUFFIX)) + wanted <= limit
 
 
 def _beside(home: Home, name: Name) -> str:

@@ -236,6 +236,30 @@ def test_a_single_moment_that_passed_while_nobody_consumed_is_caught_up(bus: Bus
     assert bus.at(4 * HOUR) == []
 
 
+def test_in_a_full_queue_no_cadence_has_two_ticks_of_the_clocks(bus: Bus) -> None:
+    """`max_inbox` stops no schedule: it has its tick, and further firings wait in that one, told of once."""
+    (bus.home / "cadence.yaml").write_text("max_inbox: 2\n")
+    bus.gear.settings.refresh()
+    for name in ("one", "two", "three"):
+        bus.define(name, schedule="0 * * * *", overlap="queue")
+    bus.at(0)
+    for hour in range(1, 5):
+        bus.at(hour * HOUR, fold=True)
+    assert bus.slots(fold=True) == ["05-04T01:00"] * 3
+    journal = (bus.home / "state" / "events" / "2026-05-04.jsonl").read_text().splitlines()
+    skipped = [json.loads(line)["cadence"] for line in journal if "schedule.skipped" in line]
+    assert sorted(skipped) == ["one", "three", "two"]
+    bus.slots()
+    assert bus.at(5 * HOUR) == ["05-04T05:00"], "and as soon as they have run, it goes on"
+
+
+def test_an_interval_may_be_half_a_second(bus: Bus) -> None:
+    """Durations have decimals, this one, too."""
+    bus.define(every="500ms", overlap="queue")
+    bus.at(0)
+    assert len([slot for half in range(1, 7) for slot in bus.at(half / 2)]) == 6
+
+
 def test_a_file_that_is_away_for_a_while_was_downtime(bus: Bus) -> None:
     """A checkout of another branch: it comes back with what it missed, as `catch_up` says."""
     path = bus.define(schedule="0 * * * *")

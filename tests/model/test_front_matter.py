@@ -189,7 +189,7 @@ DRAWN: dict[str, list[Any]] = {
     "allowed_tools": ["Read", ["Read", "Edit"], [""], "", {}],
     "env": [{}, {"A": 1, "B": "x", "C": True}, {"A=B": 1}, {"": 1}, {"A": None}, []],
     "schedule": [None, "* * * * *", "", 5],
-    "every": [None, "5m", 1, 0.5, "soon"],
+    "every": [None, "5m", 1, 0.05, "soon"],
     "once_at": [None, "2026-12-01T09:00Z", "2026-12-01", "tomorrow", 5],
     "max_firings": [None, 1, 0, "1"],
     "catch_up": ["none", "one", "all", "two", None],
