@@ -11,6 +11,7 @@ from cadencebus.desk.finding import STATES, Found, folders, listing, members_of,
 from cadencebus.desk.fitting import Column, last_part
 from cadencebus.desk.options import Parser, a_count
 from cadencebus.desk.output import Cell, Output, painted, safe
+from cadencebus.desk.reasons import Reasons, spell
 from cadencebus.model.naming import SUFFIX
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def main(words: list[str], context: Context) -> int:
         for tick in found:
             out.line_of_json({"state": tick.state, "file": tick.place, **members_of(home, tick)})
         return 0
-    rows = [_row(home, tick, time.time()) for tick in found]
+    why = Waits(home, time.time())
+    rows = [_row(home, tick, why) for tick in found]
     if rows:
         out.table(COLUMNS, rows)
     _remark(out, home, states, asked.cadence, len(rows))
@@ -71,7 +73,25 @@ def _limited(ticks: Iterator[Found], limit: int | None) -> Iterator[Found]:
         yield from all_of_it[max(0, len(all_of_it) - limit) :] if ended else all_of_it[:limit]
 
 
-def _row(home: Home, tick: Found, now: float) -> list[Cell]:
+class Waits:
+    """Why ticks wait; asked once for each cadence, and only if one of it is shown."""
+
+    def __init__(self, home: Home, now: float) -> None:
+        self._home = home
+        self.now = now
+        self._known: dict[str, str] = {}
+        self._scene: Reasons | None = None
+
+    def of(self, cadence: str) -> str:
+        """In a line; empty where nothing is in its way."""
+        if cadence not in self._known:
+            self._scene = self._scene or Reasons(self._home, self.now)
+            wait = self._scene.of_cadence(cadence)
+            self._known[cadence] = "" if wait is None else spell(wait, self.now)
+        return self._known[cadence]
+
+
+def _row(home: Home, tick: Found, why: Waits) -> list[Cell]:
     members = members_of(home, tick)
     born = clockface.instant(members.get("created_at")) or parse_stamp(tick.name.stamp)
     attempts = members.get("attempts")
@@ -80,15 +100,17 @@ def _row(home: Home, tick: Found, now: float) -> list[Cell]:
         tick.name.cadence,
         str(tick.name.priority),
         tick.name.id,
-        clockface.ago(now - born),
+        clockface.ago(why.now - born),
         str(len(attempts) if isinstance(attempts, list) else 0),
-        _note(tick, members, now),
+        _note(tick, members, why),
     ]
 
 
-def _note(tick: Found, members: dict[str, Any], now: float) -> Cell:
+def _note(tick: Found, members: dict[str, Any], why: Waits) -> Cell:
     if tick.due is not None:
-        return f"due in {clockface.ago(tick.due - now)}" if tick.due > now else "due"
+        return f"due in {clockface.ago(tick.due - why.now)}" if tick.due > why.now else "due"
+    if tick.state == "inbox":
+        return safe(why.of(tick.name.cadence))
     outcome = members.get("outcome")
     if not isinstance(outcome, dict):
         return ""

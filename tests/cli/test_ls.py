@@ -89,6 +89,20 @@ def test_a_terminal_gets_a_screenful_and_a_pipe_gets_all(
     assert len(cadence("ls", "-n", "3").stdout.splitlines()) == 4
 
 
+def test_what_waits_says_why(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """Nobody has to ask each tick; what starts at any moment has nothing to say."""
+    define("work")
+    enqueue("work")
+    assert (
+        cadence("ls").stdout.splitlines()[1].endswith("no consumer: nothing consumes this home: cadence up")
+    )
+    hold = '{"since": "2026-11-21T02:30:00Z", "until": null, "detail": "moving house", "by": "operator"}'
+    (home / "state" / "holds" / "cadence-work.paused.json").write_text(hold)
+    assert cadence("ls").stdout.splitlines()[1].endswith("held by paused: moving house")
+
+
 def test_rubbish_in_the_folders_is_no_tick(home: Path, cadence: Cadence) -> None:
     """Staging is passed over; what a consumer will make a tick of is counted; a torn tick is still listed."""
     inbox = home / "state" / "inbox"
