@@ -65,7 +65,9 @@ def watch(request: dict[str, Any], files: list[int]) -> None:
         os.close(files[file])
     os.write(files[TELLS], b"%d\n" % pid)
     _, status = os.waitpid(pid, 0)
-    os.write(files[TELLS], b"%d\n" % os.waitstatus_to_exitcode(status))
+    # Whoever gave up waiting wants to know no more.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(files[TELLS], b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
