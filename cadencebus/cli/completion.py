@@ -10,8 +10,6 @@ import sys
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
-from cadencebus.cli import help as help_
-from cadencebus.desk.finding import STATES, WAITING, listing
 from cadencebus.desk.options import Parser
 from cadencebus.errors import CadenceError
 
@@ -28,7 +26,7 @@ SCRIPTS = {
     if [ "$COMP_CWORD" -eq 1 ]; then
         words=$(cadence --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  *.*/\1/p')
     else
-        words=$(cadence completion words -- "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
+        words=$(cadence completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
     fi
     COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
 }
@@ -40,7 +38,7 @@ _cadence() {
     if (( CURRENT == 2 )); then
         found=(${(f)"$(cadence --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  *.*/\1/p')"})
     else
-        found=(${(f)"$(cadence completion words -- ${words[2,CURRENT-1]} 2>/dev/null)"})
+        found=(${(f)"$(cadence completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
     fi
     compadd -- $found || _files
 }
@@ -51,18 +49,12 @@ if [ "$funcstack[1]" = "_cadence" ]; then _cadence "$@"; else compdef _cadence c
     if test (count $words) -eq 1
         cadence --help 2>/dev/null | string replace -rf '^  ([a-z]+) .*' '$1'
     else
-        cadence completion words -- $words[2..-1] 2>/dev/null
+        set -l current (commandline -ct)
+        cadence completion words -- $words[2..-1] "$current" 2>/dev/null
     end
 end
 complete -c cadence -a '(__cadence_words)'
 """,
-}
-# Which ticks a verb takes.
-TICKS = {
-    **dict.fromkeys(("rm", "edit", "bump"), WAITING),
-    "kill": ("claimed",),
-    "dead": ("dead",),
-    **dict.fromkeys(("show", "wait", "logs"), STATES),
 }
 # Which words of its own.
 OWN = {
@@ -70,9 +62,12 @@ OWN = {
     "completion": ("bash", "zsh", "fish"),
     "dead": ("ls", "show", "retry", "purge"),
     "install": ("systemd", "launchd", "cron"),
-    "ls": STATES,
+    "ls": ("inbox", "deferred", "claimed", "done", "dead"),
     "uninstall": ("systemd", "launchd", "cron"),
 }
+# Which ticks a verb takes: those that wait, or of any state.
+HANDS = ("rm", "edit", "bump")
+EYES = ("show", "wait", "logs")
 CADENCES = ("enqueue", "fire", "pause", "resume", "logs", "check", "circuit")
 # The newest so many of each state: nobody picks from more.
 _MOST = 100
@@ -83,7 +78,9 @@ def main(words: list[str], context: Context) -> int:
     """Print a shell's script, or the words that may follow some others."""
     parser = Parser("completion", "Completion for bash, zsh and fish.", EXAMPLES)
     parser.add_argument("shell", choices=(*SCRIPTS, "words"))
-    parser.add_argument("typed", nargs="*", help="for `words`, which the scripts call: what was typed so far")
+    parser.add_argument(
+        "typed", nargs="*", help="for `words`, which the scripts call: what is typed, the current word last"
+    )
     asked = parser.parse_args(words)
     if asked.shell in SCRIPTS:
         sys.stdout.write(SCRIPTS[asked.shell])
@@ -93,22 +90,38 @@ def main(words: list[str], context: Context) -> int:
 
 
 def following(typed: list[str], context: Context) -> list[str]:
-    """What may come after these words."""
-    verb = next((word for word in typed if not word.startswith("-")), "")
+    """What the last of these words may become; options where one is begun, or nothing else is there."""
+    *before, current = typed or [""]
+    verb = next((word for word in before if not word.startswith("-")), "")
+    if current.startswith("-"):
+        return _options(verb, context)
     # Of a verb's own words one is typed, first.
-    found = list(OWN.get(verb, ())) if typed[-1:] == [verb] else []
+    found = list(OWN.get(verb, ())) if before[-1:] == [verb] else []
     if verb == "help":
+        from cadencebus.cli import help as help_  # noqa: PLC0415 - dear, and a key was pressed
+
         found += help_.topics()
     # Without a home there is nothing to name, but options still are what they are.
     with contextlib.suppress(CadenceError, OSError):
-        if verb in CADENCES or typed[-1:] == ["--cadence"]:
-            from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - dear, and a key was pressed
+        if verb in CADENCES or before[-1:] == ["--cadence"]:
+            from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - likewise
 
             found += Prompts(context.home).names()
-        if verb in TICKS:
-            for state in TICKS[verb]:
-                found += [tick.name.random for tick in listing(context.home, (state,))][-_MOST:]
-    return [*found, *_options(verb, context)]
+        found += _ids(verb, context)
+    return found or _options(verb, context)
+
+
+def _ids(verb: str, context: Context) -> list[str]:
+    """The short ids of the ticks that a verb takes."""
+    if verb not in {*HANDS, *EYES, "kill", "dead"}:
+        return []
+    from cadencebus.desk import finding  # noqa: PLC0415 - dear, and a key was pressed
+
+    states = {"kill": ("claimed",), "dead": ("dead",)}.get(verb) or (
+        finding.WAITING if verb in HANDS else finding.STATES
+    )
+    listed = (finding.listing(context.home, (state,)) for state in states)
+    return [tick.name.random for ticks in listed for tick in list(ticks)[-_MOST:]]
 
 
 def _options(verb: str, context: Context) -> list[str]:

@@ -77,7 +77,9 @@ def test_bash_completes_verbs_cadences_ids_and_options(
     tick = enqueue("brief")
     assert complete(environment, home, "st") == ["status", "stop", "start", "stats"]
     assert complete(environment, home, "enqueue", "br") == ["brief"]
-    assert complete(environment, home, "show", "") == [tick[-8:], *OPTIONS]
+    assert complete(environment, home, "show", "") == [tick[-8:]]
+    assert complete(environment, home, "show", "-") == OPTIONS
+    assert "--check" in complete(environment, home, "status", "")
     assert complete(environment, home, "kill", "--re") == ["--requeue"]
     assert complete(environment, home, "ls", "--cadence", "o") == ["other"]
     cadence("rm", tick)
