@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 WAITING = ("inbox", "deferred")
 # In the direction in which ticks move: one that moves while we look is met once more, not missed.
 STATES = ("deferred", "inbox", "claimed", "done", "dead")
+# What looks like a waiting tick's file: of a million names only what looks right is worth a second look.
+TICK_FILE = re.compile(r"[0-9]-(?P<stamp>[0-9T.]{22}Z)-(?P<cadence>[a-z0-9._-]+)-[0-9a-z]{8}\.json")
 _CANDIDATES = 5
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface
-from cadencebus.desk.finding import Found, name_in, names
+from cadencebus.desk.finding import TICK_FILE, Found, name_in, names
 from cadencebus.desk.shelf import Shelf
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
-_NAME = re.compile(r"[0-9]-(?P<stamp>[0-9T.]{22}Z)-(?P<cadence>[a-z0-9._-]+)-[0-9a-z]{8}\.json")
 NO_CONSUMER = Wait("no consumer", "nothing consumes this home: cadence up")
 
 
@@ -266,7 +264,7 @@ def _queues(home: Home) -> _Queues:
     oldest: dict[str, str] = {}
     for file in names(home, "inbox"):
         # There may be a million of them; only what looks right is worth a second look.
-        looks = _NAME.fullmatch(file)
+        looks = TICK_FILE.fullmatch(file)
         if looks is None:
             continue
         cadence, stamp = looks["cadence"], looks["stamp"]
