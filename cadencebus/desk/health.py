@@ -69,8 +69,9 @@ def _paused(hold: dict[str, Any], now: float) -> Complaint:
     whom = "the bus" if kind == "bus" else name if kind == "cadence" else f"whatever uses {name}"
     since = clockface.instant(hold["since"])
     began = "" if since is None else f" since {clockface.clock(since, now)}"
+    all_of_it = ", nothing new starts" if kind == "bus" else ""
     why = f": {hold['detail']}" if hold["detail"] else ""
-    return Complaint(f"{whom} is paused{began}{_until(hold, now)}, nothing new starts{why}", _release(hold))
+    return Complaint(f"{whom} is paused{_until(hold, now) or began}{all_of_it}{why}", _release(hold))
 
 
 def other_version(facts: dict[str, Any]) -> str | None:
