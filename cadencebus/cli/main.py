@@ -76,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from cadencebus.desk.outlets import stand_in  # noqa: PLC0415 - only where one is closed
 
         stand_in()
+    if hasattr(sys.stdout, "reconfigure"):
+        # A name, or a dash, that the locale can't spell must not end the answer that it stands in.
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = _run(context.take_globals(sys.argv[1:] if argv is None else list(argv)), context)
         sys.stdout.flush()

@@ -81,9 +81,6 @@ class Output:
         self.json = context.json
         self._quiet = context.quiet
         self.terminal = not context.json and sys.stdout.isatty()
-        if hasattr(sys.stdout, "reconfigure"):
-            # A name that the locale can't spell must not end the list that it stands in.
-            sys.stdout.reconfigure(errors="replace")
 
     def document(self, value: object) -> None:
         """Print one JSON document."""
@@ -91,7 +88,9 @@ class Output:
 
     def line_of_json(self, value: object, *, indent: int | None = None) -> None:
         """Print one line of JSON Lines."""
-        text = json.dumps(value, ensure_ascii=False, indent=indent)
+        # What the locale can't spell is escaped here, where everywhere else it is replaced.
+        spells_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        text = json.dumps(value, ensure_ascii=not spells_all, indent=indent)
         sys.stdout.write(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
     def line(self, *cells: Cell) -> None:

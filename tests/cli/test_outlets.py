@@ -125,6 +125,17 @@ def test_a_wrong_word_puts_nothing_in(shell: Shell, home: Path, words: str) -> N
     assert not list((home / "state" / "inbox").iterdir())
 
 
+def test_a_locale_that_can_t_spell_it_ends_no_answer(shell: Shell, define: Define) -> None:
+    """A person reads a question mark, a program every character."""
+    define("work", description="naïve")
+    poor = "LC_ALL=POSIX PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 cadence"
+    for words in ("--help", "enqueue --help", "completion zsh", "run --help"):
+        ended = shell(f"{poor} {words}")
+        assert (ended.returncode, ended.stderr) == (0, ""), words
+    assert "na?ve" in shell(f"{poor} cadences").stdout
+    assert json.loads(shell(f"{poor} cadences --json").stdout)[0]["description"] == "naïve"
+
+
 def test_without_a_verb_the_verbs_are_told_as_an_error(shell: Shell) -> None:
     """A pipe gets nothing that looks like an answer."""
     ended = shell("cadence")
