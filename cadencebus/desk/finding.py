@@ -75,10 +75,16 @@ def folders(home: Home, states: tuple[str, ...] = STATES, since_day: str = "") -
 def listing(home: Home, states: tuple[str, ...] = STATES, cadence: str | None = None) -> Iterator[Found]:
     """Every tick of these folders, each in `ls` order; done by day."""
     for folder in folders(home, states):
-        for file in sorted(names(home, folder)):
+        ended = folder.partition("/")[0] in {"done", "dead"}
+        # What waits goes by its priority; what has ended by its birth.
+        for file in sorted(names(home, folder), key=_born if ended else None):
             name = name_in(file)
             if name is not None and cadence in {None, name.cadence}:
                 yield Found(folder, file, name)
+
+
+def _born(file: str) -> str:
+    return file[len("5-") :]
 
 
 def name_in(file: str) -> Name | None:

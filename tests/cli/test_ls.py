@@ -103,6 +103,17 @@ def test_what_waits_says_why(
     assert cadence("ls").stdout.splitlines()[1].endswith("held by paused: moving house")
 
 
+def test_what_has_ended_stands_in_the_order_of_its_birth(home: Path, cadence: Cadence) -> None:
+    """A priority matters to what waits; the newest end is looked for at the end."""
+    for priority, second in ((5, 1), (0, 2), (9, 0)):
+        for folder in ("dead", "inbox"):
+            name = f"{priority}-20261121T02300{second}.000001Z-work-7f3k9q2m.json"
+            (home / "state" / folder / name).write_text("{}")
+    for folder, order in (("dead", ["9", "5", "0"]), ("inbox", ["0", "5", "9"])):
+        rows = cadence("ls", folder).stdout.splitlines()[1:]
+        assert [row.split()[2] for row in rows] == order
+
+
 def test_rubbish_in_the_folders_is_no_tick(home: Path, cadence: Cadence) -> None:
     """Staging is passed over; what a consumer will make a tick of is counted; a torn tick is still listed."""
     inbox = home / "state" / "inbox"
