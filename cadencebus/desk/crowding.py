@@ -89,7 +89,7 @@ def crowds(week: Week) -> list[Crowd]:
     found = []
     for _, group in groupby(spelled, key=lambda crowd: (crowd.since, crowd.until, crowd.names)):
         same = list(group)
-        days = sorted({crowd.days[0] for crowd in same}, key=DAYS.index)
+        days = sorted({day for crowd in same for day in crowd.days}, key=DAYS.index)
         found.append(replace(same[0], days=tuple(days), peak=max(crowd.peak for crowd in same)))
     return sorted(found, key=lambda crowd: (-crowd.peak, DAYS.index(crowd.days[0]), crowd.since))
 
@@ -106,10 +106,13 @@ def spell_days(days: Sequence[str]) -> str:
 
 def _crowd(pileup: Pileup, zone: tzinfo) -> Crowd:
     start, end = (datetime.fromtimestamp(t, zone) for t in (pileup.start, pileup.end))
+    until = f"{end:%H:%M}" if end - start < timedelta(days=1) else f"{end:%a %H:%M}"
+    # A week is compared by its days: where clocks change it is an hour shorter or longer.
+    always = end.date() - start.date() >= timedelta(days=len(DAYS))
     return Crowd(
-        days=(DAYS[start.weekday()],),
+        days=tuple(DAYS) if always else (DAYS[start.weekday()],),
         since=f"{start:%H:%M}",
-        until=f"{end:%H:%M}" if end - start < timedelta(days=1) else f"{end:%a %H:%M}",
+        until="24:00" if always else until,
         peak=pileup.peak,
         names=tuple(sorted(pileup.names)),
     )

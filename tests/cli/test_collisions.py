@@ -25,6 +25,15 @@ def crowded(home: Path, define: Define) -> None:
     define("beside", schedule="0 9 * * *", timezone="UTC", mode="inline")
 
 
+def test_what_never_ends_is_daily(home: Path, cadence: Cadence, define: Define) -> None:
+    """From Monday to Monday at the same hour would be no time at all."""
+    for name in "abc":
+        define(name, schedule="* * * * *", timezone="UTC")
+    (pileup,) = json.loads(cadence("collisions", "--json", env={"TZ": "UTC"}).stdout)["pileups"]
+    assert (len(pileup["days"]), pileup["since"], pileup["until"]) == (7, "00:00", "24:00")
+    assert "pile-up daily 00:00-24:00: a, b, c" in cadence("check", env={"TZ": "UTC"}).stderr
+
+
 def test_a_pileup_of_every_weekday_is_one_line_with_the_cure(
     home: Path, cadence: Cadence, define: Define
 ) -> None:
