@@ -7,11 +7,11 @@ import math
 import re
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from cadencebus.model import duration
 from cadencebus.model.cadence import Hours
-from cadencebus.model.keys import Kind, list_of, must, named
+from cadencebus.model.keys import Fault, Kind, Wrong, list_of, must, named
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.settings import FOREVER
 
@@ -152,7 +152,9 @@ def _zone(value: Any) -> str:
         ZoneInfo(_word(value))
     # A folder's name, such as `Europe`, ends as an OSError.
     except (KeyError, OSError):
-        raise ValueError from None
+        # Looked up only for who mistyped one: there are six hundred files of them.
+        known = tuple(sorted(available_timezones()))
+        raise Wrong(Fault(allowed=ZONE.allowed, known=known)) from None
     return str(value)
 
 

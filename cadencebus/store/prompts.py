@@ -112,7 +112,9 @@ class Prompts:
         return problems_of(wrong, file=cadence.path, document=document, inherited=inherited)[0]
 
     def _unknown(self, name: str) -> UnknownCadence:
-        near = difflib.get_close_matches(name, self.names(), 1)
+        if name in (names := self.names()):
+            return UnknownCadence(f"prompts/{name}.md leads to no file", next_step=f"ls -l prompts/{name}.md")
+        near = difflib.get_close_matches(name, names, 1)
         hint = f": did you mean {near[0]!r}?" if near else ""
         return UnknownCadence(f"no cadence {name!r}{hint}", next_step=f"write prompts/{name}.md")
 

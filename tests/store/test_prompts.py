@@ -146,6 +146,8 @@ def test_a_fault_names_file_line_key_what_was_found_and_what_is_allowed() -> Non
         'prompts/x.md:4: overlap: found "SKIP", allowed queue, coalesce or skip; did you mean `skip`?',
         "prompts/x.md:5: payload: found nothing, allowed append, file or none",
     ]
+    (said,) = problems("---\ntimezone: europe/berlin\n---\n")
+    assert said.endswith("did you mean `Europe/Berlin`?")
 
 
 def test_everything_that_is_wrong_is_told_by_line() -> None:
@@ -426,7 +428,7 @@ def test_a_link_to_a_file_is_followed(folder: Path, cadences: Prompts, tmp_path:
     (folder / "x.md").symlink_to(tmp_path / "kept.md")
     (folder / "broken.md").symlink_to(tmp_path / "nowhere.md")
     assert cadences.load("x").runner == "command"
-    with pytest.raises(UnknownCadence):
+    with pytest.raises(UnknownCadence, match=r"prompts/broken\.md leads to no file"):
         cadences.load("broken")
 
 
