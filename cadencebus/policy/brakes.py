@@ -55,7 +55,9 @@ def opens_at(start: int, end: int, zone: str | None, now: float) -> float | None
     inside = start <= minute < end if start <= end else minute >= start or minute < end
     if inside or start == end:
         return None
-    opening = local.replace(hour=start // 60, minute=start % 60, second=0, microsecond=0)
-    if opening <= local:
+    wall = local.replace(tzinfo=None)
+    opening = wall.replace(hour=start // 60, minute=start % 60, second=0, microsecond=0)
+    if opening <= wall:
         opening += timedelta(days=1)
-    return opening.timestamp()
+    # The offset of that moment, not of now: a change to summer time may lie between.
+    return (opening.replace(tzinfo=tz) if tz else opening.astimezone()).timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,8 @@ from cadencebus.model.cadence import Cadence, Hours
 from cadencebus.policy import brakes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cadencebus.model.hold import Hold
 
 ZONE = "Europe/Berlin"
@@ -56,6 +59,24 @@ def test_active_hours_open_when_the_clock_on_the_wall_says_so(
     hold = brake(at(now), active_hours=Hours(start=hours[0], end=hours[1]))
     assert (hold is None) == (opens is None)
     assert hold is None or hold.until == at(str(opens))
+
+
+@pytest.fixture
+def machine_in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine's own zone be Berlin."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", ZONE)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("machine_in_berlin")
+@pytest.mark.parametrize("evening", ["2026-10-24T20:00", "2026-03-28T20:00"])
+def test_active_hours_of_the_machines_own_zone_know_its_summer_time(evening: str) -> None:
+    """The next morning is an hour further away, or nearer, than clocks seem to say."""
+    opens = brakes.opens_at(480, 1140, None, at(evening))
+    assert opens == brakes.opens_at(480, 1140, ZONE, at(evening))
 
 
 NOW = at("2026-11-21T12:00")
