@@ -37,7 +37,10 @@ def marks(gear: Gear, cadence: Cadence, klass: str, salt: str | None = None) -> 
     if klass == "never_ran":
         there = "there" if os.path.isdir(cwd) else "missing"
         settings = fingerprint.of_file(gear.home.settings)
-        return {**found, cadence.path: cadence.digest, "cadence.yaml": settings, "cwd": there}
+        found |= {cadence.path: cadence.digest, "cadence.yaml": settings, "cwd": there}
+        if (cadence.auth or gear.settings.current.auth) != "api-key":
+            return found
+        # It may be the key that it demands, and nobody had set.
     return {**found, **fingerprint.of_credentials(runner.credentials if runner else "", env, salt)}
 
 
