@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import textwrap
 from typing import Any, NoReturn
 
@@ -56,12 +57,11 @@ def a_duration(text: str) -> float:
 
 
 def a_text(text: str) -> str:
-    """A text that is written down; words of a command line may be bytes that are none."""
+    """A text that is written down, whatever the locale took its bytes for."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        return os.fsencode(text).decode()
+    except UnicodeError:
         raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8") from None
-    return text
 
 
 def a_count(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cadencebus.errors import BadData, NoSuch, Usage
@@ -33,12 +34,11 @@ def payload_of(options: dict[str, list[str]]) -> str:
 
 
 def utf8(option: str, text: str) -> str:
-    """The text as it is; words of a command line may be bytes that are none."""
+    """The text of a word of the command line, whatever the locale took its bytes for."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        return os.fsencode(text).decode()
+    except UnicodeError:
         raise BadData(f"{option}: not UTF-8") from None
-    return text
 
 
 def _text(argument: str) -> bytes:

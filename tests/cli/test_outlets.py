@@ -133,6 +133,11 @@ def test_a_locale_that_can_t_spell_it_ends_no_answer(shell: Shell, define: Defin
         ended = shell(f"{poor} {words}")
         assert (ended.returncode, ended.stderr) == (0, ""), words
     assert "na?ve" in shell(f"{poor} cadences").stdout
+    tick = shell(f"{poor} enqueue work --set k=ü --key ß").stdout
+    assert [json.loads(shell(f"cadence show --json {tick}").stdout)[key] for key in ("payload", "key")] == [
+        {"k": "ü"},
+        "ß",
+    ]
     assert json.loads(shell(f"{poor} cadences --json").stdout)[0]["description"] == "naïve"
 
 
