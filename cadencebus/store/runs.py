@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cadencebus.model.tick import Tick
     from cadencebus.store.paths import Home
 
-MAX_RUNS = 50
+# Runs that start; and folders in all, those of starts for which the machine had no room among them.
+MAX_RUNS, MAX_TRIES = 50, 1000
 PENDING = "exit.pending"
 # Room for the session's pid, which is only known when run.json must already be on disk.
 _PID_WIDTH = 10
@@ -56,7 +57,7 @@ def folder(home: Home, tick_id: str, number: int) -> RunFolder:
 def latest(home: Home, tick_id: str) -> RunFolder | None:
     """The last run a tick ever had; None where it had none."""
     found = None
-    for number in range(1, MAX_RUNS + 1):
+    for number in range(1, MAX_TRIES + 1):
         if files.exists(home.run(tick_id, number)):
             found = folder(home, tick_id, number)
         elif found is not None or number > 1:
@@ -67,7 +68,7 @@ def latest(home: Home, tick_id: str) -> RunFolder | None:
 
 def every(home: Home, tick_id: str) -> Iterator[RunFolder]:
     """All runs of a tick that still have their folder."""
-    for number in range(1, MAX_RUNS + 1):
+    for number in range(1, MAX_TRIES + 1):
         run = folder(home, tick_id, number)
         if os.path.isdir(run.path):
             yield run
@@ -79,7 +80,8 @@ def make(home: Home, tick: Tick) -> RunFolder:
     if files.make_folder(day_folder):
         files.sync_folder(home.runs)
     before = [int(run) for a in tick.attempts if (run := str(a.get("run", "")).rpartition(".")[2]).isdigit()]
-    for number in range(max(before, default=0) + 1, MAX_RUNS + 1):
+    most = min(MAX_RUNS + tick.ended_as("no_resources"), MAX_TRIES)
+    for number in range(max(before, default=0) + 1, most + 1):
         fresh = folder(home, tick.id, number)
         if files.make_folder(fresh.path):
             return fresh
