@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
-from cadencebus.model.tick import BadTick, Tick
-from cadencebus.store import files, journal, keys
+from cadencebus.model.naming import parse_name
+from cadencebus.model.tick import BadTick, Misnamed, Tick
+from cadencebus.store import files, journal, keys, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
         tick = _anew(found)
         return not (_cancelled(gear, found) or _stale(tick, cadence, now) or _early(tick, now))
 
+    _only_one(gear, file)
     read = _claimed(gear, file, fit)
     if read is None:
         return None
@@ -48,11 +50,29 @@ def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
     return tick
 
 
+def _only_one(gear: Gear, file: str) -> None:
+    """Refuse a copy: its id has ended, is being run, or has runs that are another cadence's."""
+    name = parse_name(file)
+    if name is None:
+        return
+    place = gear.spool.elsewhere(name)
+    if place is None and (run := runs.latest(gear.home, name.id)) is not None:
+        owner = (runs.record(run) or {}).get("cadence", name.cadence)
+        place = None if owner == name.cadence else "runs"
+    if place is not None and files.exists(f"{gear.home.inbox}/{file}"):
+        raise Rejected(BadTick("duplicate_id", f"the id {name.id} already lies in {place}/"))
+
+
 def _claimed(gear: Gear, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, bool] | None:
     """The tick in a file of inbox/ and whether it is ours; None where it is gone, Rejected where none."""
     try:
         return gear.spool.claim_if(file, fit)
     except FileNotFoundError:
+        return None
+    except Misnamed as fault:
+        # One rename puts it right, and it is taken up as what it is; a taken name is somebody's id.
+        if not gear.spool.rename("inbox", file, fault.file) and files.exists(f"{gear.home.inbox}/{file}"):
+            raise Rejected(BadTick("duplicate_id", f"{fault.message}, and {fault.file} is there")) from None
         return None
     except BadTick as fault:
         raise Rejected(fault) from None

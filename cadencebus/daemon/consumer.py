@@ -137,7 +137,7 @@ class Consumer:
             running = [flight.running for flight in self.flights.values()]
             self.admission = admit(waiting, running, holds, caps, now=now)
             for file, fault in self.lineup.doomed():
-                self.intake.bury(file, fault)
+                self.intake.bury_unknown(file, fault)
             self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
             if not self.admission.starts:
                 self.hunger.look(self.admission.waits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -17,7 +18,7 @@ from cadencebus.model.naming import (
     parse_deferred,
     parse_name,
 )
-from cadencebus.model.tick import BadTick, tick_of
+from cadencebus.model.tick import BadTick, Misnamed, tick_of
 from cadencebus.store import files, inlet, tomb
 
 if TYPE_CHECKING:
@@ -259,6 +260,18 @@ class Intake:
 
     def bury(self, file: str, fault: BadTick) -> None:
         """Bury a tick of inbox/ that turned out to be none."""
+        self._bury("inbox", file, fault)
+
+    def bury_unknown(self, file: str, fault: BadTick) -> None:
+        """Bury a tick of a cadence that nobody knows, unless only its name speaks of that one."""
+        with contextlib.suppress(BadTick, OSError):
+            try:
+                self._spool.read("inbox", file)
+            except Misnamed as misnamed:
+                if self._spool.rename("inbox", file, misnamed.file):
+                    self._index.discard(file)
+                    self._index.add(misnamed.file)
+                    return
         self._bury("inbox", file, fault)
 
     def bury_in(self, folder: str, file: str, fault: BadTick) -> None:

@@ -6,9 +6,10 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon.twins import Twins
 from cadencebus.errors import CadenceError
 from cadencebus.model.cadence import Cadence
-from cadencebus.model.naming import SUFFIX, parse_deferred
+from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.session import life
 from cadencebus.store import files, runs, tomb
@@ -42,19 +43,36 @@ class Recovery:
         strangers = self._index.fill(self._gear.spool.names("inbox"))
         for file in self._gear.spool.names("deferred"):
             self._calendar.add(file)
-        adoptees = [
-            adoptee for file in sorted(self._gear.spool.names("claimed")) if (adoptee := self._claimed(file))
-        ]
+        self._misplaced()
+        # Before the table: it sends claims back to inbox/, where a twin of shorter past may lie.
         self._twins()
         self.strangers = strangers
-        return adoptees
+        return [
+            adoptee for file in sorted(self._gear.spool.names("claimed")) if (adoptee := self._claimed(file))
+        ]
 
     def strays(self, aloft: Container[str]) -> list[Adoptee]:
         """Mend the claimed ticks that nobody flies: an error came between their claim and their end."""
         left = [file for file in sorted(self._gear.spool.names("claimed")) if file not in aloft]
         if left:
             self._sync()
-        return [adoptee for file in left if (adoptee := self._claimed(file))]
+        return [
+            adoptee
+            for file in left
+            if not self._flies_as_another(file, aloft) and (adoptee := self._claimed(file))
+        ]
+
+    def _flies_as_another(self, file: str, aloft: Container[str]) -> bool:
+        """Whether this is a flying tick that somebody renamed, or a copy of it: seen to at once."""
+        name = parse_name(file)
+        for own in (name.at(priority).file for priority in range(10)) if name else ():
+            if own in aloft:
+                if files.exists(f"{self._home.claimed}/{own}"):
+                    self._lose("claimed", file, "the same id lay in two places: it is being run")
+                else:
+                    self._gear.spool.rename("claimed", file, own)
+                return True
+        return False
 
     def _sync(self) -> None:
         """Make safe what is seen: a kill may have come between a rename and its sync.
@@ -98,7 +116,7 @@ class Recovery:
             return None
         if self._gear.spool.ended(tick.name):
             # done or dead wins over claimed: the move had reached the disk, its other half had not.
-            self._lose("claimed", file, "it has already ended")
+            self._lose("claimed", file, "the same id lay in two places: it has already ended")
         elif tick.settling is not None and not self._begun_since(tick):
             if self._gear.closing.replay(tick).target == "inbox":
                 self._index.add(file)
@@ -135,41 +153,25 @@ class Recovery:
             return Cadence(name=tick.cadence)
 
     def _twins(self) -> None:
-        """The same tick in two places (backup, `mv`, power cut): one wins, the other becomes `dead/*.raw`."""
-        ended: dict[str, str] = {}
-        for place in ("dead", *(f"done/{d}" for d in self._gear.spool.done_days())):
-            for file in self._gear.spool.names(place):
-                if file in self._index:
-                    ended[file] = place
-        for file, place in ended.items():
+        """The same tick in two places: one wins, the other becomes `dead/*.raw`."""
+        for folder, file, why in list(Twins(self._gear.spool, self._index, self._calendar).losers()):
             self._index.discard(file)
-            self._lose("inbox", file, f"it has already ended, see {place}/")
-        for file in list(self._gear.spool.names("claimed")):
-            if file in self._index:
-                self._index.discard(file)
-                self._lose("inbox", file, "it is being run")
-        for late in list(self._calendar.names()):
-            self._check_deferred(late)
+            self._calendar.discard(file)
+            self._lose(folder, file, why)
 
-    def _check_deferred(self, late: str) -> None:
-        parsed = parse_deferred(late)
-        if (
-            parsed is not None
-            and parsed[1].file not in self._index
-            and not self._gear.spool.finished(parsed[1])
-        ):
-            return
-        self._calendar.discard(late)
-        if parsed is not None:
-            self._lose("deferred", late, "it is ready or has ended")
-        elif late.endswith(SUFFIX) and not late.startswith("."):
-            fault = BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick")
-            self._bury("deferred", late, fault)
+    def _misplaced(self) -> None:
+        """What lies in deferred/ and says no time can't wait for it."""
+        for late in list(self._calendar.names()):
+            if parse_deferred(late) is None:
+                self._calendar.discard(late)
+                if late.endswith(SUFFIX) and not late.startswith("."):
+                    fault = BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick")
+                    self._bury("deferred", late, fault)
 
     def _lose(self, folder: str, file: str, why: str) -> None:
         """Set the lesser twin aside, whole."""
         with contextlib.suppress(FileNotFoundError):
-            self._bury(folder, file, BadTick("duplicate_id", f"the same id lay in two places: {why}"))
+            self._bury(folder, file, BadTick("duplicate_id", why))
 
     def _bury(self, folder: str, file: str, fault: BadTick) -> None:
         name = tomb.bury(self._home, folder, file, fault, self._gear.clock.wall())

@@ -48,6 +48,14 @@ class BadTick(BadData):
         self.code = code
 
 
+class Misnamed(BadTick):
+    """A tick whose file speaks of another cadence than its content; `file` is the name it should have."""
+
+    def __init__(self, said: Name, tick: Tick) -> None:
+        super().__init__("misnamed", f"its name says cadence {said.cadence}, its content {tick.cadence}")
+        self.file = tick.name.file
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """What a tick says, its name already settled."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import day, stamp
 from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
-from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
+from cadencebus.model.tick import BadTick, Misnamed, Tick, read_members, tick_of
 from cadencebus.store import files, inlet, together, tomb
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ class Spool:
                 raise BadTick("too_big", str(error)) from None
         finally:
             os.close(fd)
-        return tick_of(read_members(data), name, born=born)
+        tick = tick_of(read_members(data), name, born=born)
+        # The name is the authority for id, priority and stamp alone.
+        if tick.cadence != name.cadence:
+            raise Misnamed(name, tick)
+        return tick
 
     def ended(self, name: Name) -> str | None:
         """Where a tick of this id already ended: `dead` or `done/<day>`; None where it did not."""
@@ -74,6 +78,13 @@ class Spool:
                 if files.exists(f"{self.home.state}/{place}/{name.at(priority).file}"):
                     return place
         return None
+
+    def elsewhere(self, name: Name) -> str | None:
+        """Where a tick of this id already ended or is being run, if it is under another name."""
+        others = (name.at(priority).file for priority in range(10) if priority != name.priority)
+        if any(files.exists(f"{self.home.claimed}/{file}") for file in others):
+            return "claimed"
+        return self.ended(name)
 
     def finished(self, name: Name) -> str | None:
         """The day's folder in done/ where this very name lies; cheaper than `ended`."""
