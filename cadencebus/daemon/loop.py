@@ -16,7 +16,7 @@ from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
-from cadencebus.errors import IOTrouble
+from cadencebus.errors import IOTrouble, TryLater
 from cadencebus.hands import Hands
 from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.model.naming import parse_name
@@ -59,9 +59,9 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
         gear.say(f"the system watches no more folders (inotify): a tick may wait {RESCAN:g} s to be seen")
     try:
         await asyncio.to_thread(gear.launcher.warm)
-        await _begin(consumer, stop)
-        consumer.presence.beat()
         until = None if duration is None else gear.clock.monotonic() + duration
+        await _begin(consumer, stop, mode, until)
+        consumer.presence.beat()
         stuck = await _turn_until(consumer, stop, mode, until)
         if not stop.leave:
             await _last_words(consumer)
@@ -76,7 +76,7 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
         gear.journal.close()
 
 
-async def _begin(consumer: Consumer, stop: Stop) -> None:
+async def _begin(consumer: Consumer, stop: Stop, mode: Mode, until: float | None) -> None:
     """Mend and adopt, however long the disk refuses: a full one must not keep the bus from coming back."""
     while not stop.leave:
         try:
@@ -86,6 +86,12 @@ async def _begin(consumer: Consumer, stop: Stop) -> None:
             well = asyncio.ensure_future(consumer.gear.trouble(error))
             while not well.done() and not stop.leave:
                 await asyncio.wait([well], timeout=_LOOK_FOR_SIGNALS)
+                if mode == "once" and not well.done():
+                    raise TryLater(
+                        f"the state folder refuses: {error}", next_step="cadence doctor"
+                    ) from error
+                if stop.wait or (until is not None and consumer.gear.clock.monotonic() >= until):
+                    stop.leave = True
             well.cancel()
         else:
             return

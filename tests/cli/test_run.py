@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,3 +35,14 @@ def test_a_foreground_consumer_says_at_once_that_it_consumes(
 def test_quiet_is_known_by_its_first_letter(home: Path, cadence: Cadence) -> None:
     """As everywhere."""
     assert cadence("-q", "ls").stdout == cadence("ls", "--quiet").stdout
+
+
+def test_only_who_waits_for_an_end_waits_for_a_disk_that_refuses(home: Path, cadence: Cadence) -> None:
+    """--once says so and goes, exit 75; --for keeps its time."""
+    journal = home / "state" / "events" / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
+    journal.mkdir()
+    refused = cadence("run", "--once")
+    assert refused.returncode == 75
+    assert "cadence: the state folder refuses: " in refused.stderr
+    assert "Is a directory" in refused.stderr
+    assert cadence("run", "--for", "100ms", timeout=10.0).returncode == 0
