@@ -139,7 +139,7 @@ def _held(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
         if f"cadence-{circuit['cadence']}" not in held:
             yield Complaint(
                 f"{circuit['cadence']}: its circuit waits for a probe to succeed: {circuit['reason']}",
-                f"`cadence logs {circuit['cadence']}`",
+                f"`cadence logs {circuit['cadence']}`, or `cadence circuit reset {circuit['cadence']}`",
             )
 
 

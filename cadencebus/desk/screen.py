@@ -65,7 +65,7 @@ def draw(out: Output, facts: dict[str, Any], now: float) -> None:
         out.heading("dead letters")
         out.line(Painted(f"{dead['count']}", "red"), f": {classes}   (cadence dead)")
     _section(out, "last failures", FAILURES, [_failure(row, now) for row in facts["failures"]])
-    _section(out, "next due", DUE, [_due(row, now) for row in facts["next_due"]])
+    _section(out, "next due", DUE, [due(row, now) for row in facts["next_due"]])
 
 
 def _told(hold: dict[str, Any], facts: dict[str, Any]) -> bool:
@@ -196,7 +196,8 @@ def _failure(row: dict[str, Any], now: float) -> list[Cell]:
     ]
 
 
-def _due(row: dict[str, Any], now: float) -> list[Cell]:
+def due(row: dict[str, Any], now: float) -> list[Cell]:
+    """What comes next, when, and by whose hand."""
     at = clockface.instant(row["at"]) or now
     left = "now" if at <= now else clockface.ago(at - now)
     return [clockface.clock(at, now), left, row["cadence"], row["by"]]

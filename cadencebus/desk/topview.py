@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 SORTS = ("oldest", "name", "ready")
 HELP = """
-  ↑ ↓  j k      choose a row                 q  Ctrl-C     quit
-  /             show only what has this text  escape       show everything again
-  s             sort the queue: oldest wait, name, most ready
-  p             pause the chosen cadence, or resume what is held of it
-  x             kill the chosen run (asks)
-  R             retry the dead letters of the chosen cadence (asks)
-  l  enter      the log of the chosen run, or of the cadence's last one
-  space         look again now                ?            this
+  ↑ ↓  j k   choose a row
+  /          show only what has this text in its name
+  escape     show everything again
+  s          sort: oldest wait, name, most ready
+  p          pause this cadence, or release its holds
+  x          kill this run (asks)
+  R          retry the dead letters of this cadence (asks)
+  l  enter   the log of this run, or of the cadence's last
+  space      look again now
+  q  Ctrl-C  quit
 
   any key goes back
 """
@@ -155,6 +157,9 @@ class Drawing:
         if view.sort != SORTS[0] or view.filter:
             said = f"sorted by {view.sort}" + (f", only {view.filter!r}" if view.filter else "")
             body += [Text(""), Text(said, style="dim")]
+        if facts["next_due"] and not view.filter:
+            due = [(Row("due", one["cadence"]), screen.due(one, now)) for one in facts["next_due"]]
+            body += [Text(""), _table(screen.DUE, due, None, width)]
         return body
 
 
@@ -203,7 +208,13 @@ def _table(
 ) -> Table:
     plain = [[cell.text if isinstance(cell, Painted) else cell for cell in cells] for _, cells in rows]
     fitted = fit(columns, plain, width - 1 - GAP)
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold", expand=True)
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, GAP, 0, 0),
+        header_style="bold",
+        expand=any(column.elastic for column in columns),
+    )
     table.add_column("", width=1)
     for at, wide in zip(fitted.kept, fitted.widths, strict=True):
         table.add_column(

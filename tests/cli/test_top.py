@@ -114,6 +114,7 @@ def test_hands_on_a_live_bus(
     screen = top(120)
     eventually(lambda: "still at it" in screen.read(), message="the run's last word")
     assert "1 of 2 taken" in screen.read()
+    assert "deferred" in screen.read().split("IN  CADENCE")[1]
     screen.press("l")
     eventually(lambda: f"{tick}.1" in screen.read() and "any key goes back" in screen.read())
     screen.press(" ")
