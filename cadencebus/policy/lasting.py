@@ -42,7 +42,8 @@ def after(
 ) -> Lasting:
     """The change of the cadence's memory, the holds to set on it, the holds to release."""
     patch = _always(verdict, facts, now)
-    if cadence.max_runs_per_hour:
+    # A guard that found nothing to do cost nothing: asking often is what it is for.
+    if cadence.max_runs_per_hour and verdict.klass is not Class.SKIPPED:
         patch["recent"] = [*memory.get("recent", ()), rfc3339(facts.started_at)][-cadence.max_runs_per_hour :]
     if cadence.max_turns or cadence.max_usd:
         patch["limits"] = budgets.limits(cadence, memory, now)
@@ -66,7 +67,7 @@ def _always(verdict: Verdict, facts: RunFacts, now: float) -> dict[str, Any]:
         }
     }
     if is_session(facts.session_id):
-        patch["session_id"] = facts.session_id
+        patch |= {"session_id": facts.session_id, "session_run": facts.run}
     if verdict.klass is Class.RESUME_UNKNOWN or (facts.resumed and CLASSES[verdict.klass].fresh_helps):
         patch["session_id"] = None
     return patch

@@ -257,3 +257,19 @@ def test_the_streak_is_exactly_the_failures_since_the_last_success(history: list
         circuit = memory.get("circuit")
         assert bool(circuit) == (streak >= 3)
         assert circuit is None or parse_rfc3339(circuit["until"]) > NOW
+
+
+def test_a_guard_that_found_nothing_to_do_is_no_run_for_the_brake() -> None:
+    """It may look every ten seconds; what it lets through, and what fails, counts."""
+    braked = Cadence(name="x", max_runs_per_hour=2)
+    assert "recent" not in decide(Class.SKIPPED, cadence=braked).memory["x"]
+    for klass in (Class.OK, Class.CRASH):
+        assert len(decide(klass, cadence=braked).memory["x"]["recent"]) == 1
+
+
+def test_the_memory_says_which_run_its_session_was_of() -> None:
+    """A run without one leaves it as it is: the session is still that run's."""
+    session = "11111111-2222-4333-8444-555555555555"
+    patch = decide(Class.OK, session_id=session).memory["x"]
+    assert (patch["session_id"], patch["session_run"]) == (session, "r9")
+    assert not {"session_id", "session_run"} & decide(Class.SKIPPED).memory["x"].keys()

@@ -282,6 +282,8 @@ def test_a_session_belongs_to_its_folder(home: Path, agent: Callable[..., Lived]
     moved = agent(words, resume=True, cwd="other")
     assert moved.classes == ["ok"]
     assert moved.run["session_id"] != session
+    idle = agent(words, resume=True, cwd="other", guard=["sh", "-c", "exit 75"])
+    assert idle.tick["outcome"]["status"] == "skipped", "a guard that finds nothing to do ends no session"
     assert words_of(agent(words, resume=True, cwd="other")) == [f"--resume {moved.run['session_id']}"]
 
 
