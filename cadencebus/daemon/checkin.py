@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -78,11 +77,6 @@ def _claimed(gear: Gear, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, 
         raise Rejected(fault) from None
     except PermissionError:
         raise Rejected(BadTick("unreadable", "no permission to read it")) from None
-    except OSError as error:
-        # A symbolic link, which is never followed.
-        if error.errno == errno.ELOOP:
-            raise Rejected(BadTick("not_a_file", "not a regular file but a symbolic link")) from None
-        raise
 
 
 def _turn_away(gear: Gear, file: str, found: Tick, cadence: Cadence, now: float) -> None:

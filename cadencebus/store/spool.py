@@ -52,17 +52,13 @@ class Spool:
         """The tick in a file of a folder: BadTick where it is none, FileNotFoundError where it is gone."""
         name = parse_name(file) or _named(file)
         path = f"{self.home.state}/{folder}/{file}"
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        born = tomb.regular(path).st_mtime
         try:
-            born = os.fstat(fd).st_mtime
-            try:
-                # What is settled carries its whole past; only a producer's file is held to the limit.
-                limit = self.max_tick_bytes if folder in {"inbox", "deferred"} else 64 * MIB
-                data = files.read_fd(fd, limit)
-            except ValueError as error:
-                raise BadTick("too_big", str(error)) from None
-        finally:
-            os.close(fd)
+            # What is settled carries its whole past; only a producer's file is held to the limit.
+            limit = self.max_tick_bytes if folder in {"inbox", "deferred"} else 64 * MIB
+            data = files.read(path, limit)
+        except ValueError as error:
+            raise BadTick("too_big", str(error)) from None
         tick = tick_of(read_members(data), name, born=born)
         # The name is the authority for id, priority and stamp alone.
         if tick.cadence != name.cadence:

@@ -32,9 +32,7 @@ CURES = {
 
 def examine(path: str, max_bytes: int) -> dict[str, Any]:
     """The members of the tick in a file, opened only if it is a regular one; BadTick says what is wrong."""
-    at = os.lstat(path)
-    if not stat.S_ISREG(at.st_mode):
-        raise BadTick("not_a_file", f"not a regular file but {_kind(at.st_mode)}")
+    at = regular(path)
     if at.st_size > max_bytes:
         raise BadTick("too_big", f"{at.st_size} bytes, where {max_bytes} are allowed")
     try:
@@ -44,6 +42,14 @@ def examine(path: str, max_bytes: int) -> dict[str, Any]:
     except ValueError as error:
         raise BadTick("too_big", f"{error}") from None
     return read_members(data)
+
+
+def regular(path: str) -> os.stat_result:
+    """What lies there, without opening it: a socket can't be, a pipe's reader is waited for."""
+    at = os.lstat(path)
+    if not stat.S_ISREG(at.st_mode):
+        raise BadTick("not_a_file", f"not a regular file but {_kind(at.st_mode)}")
+    return at
 
 
 def letter_name(file: str, members: dict[str, Any] | None, now: float) -> Name:

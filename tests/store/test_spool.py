@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +51,25 @@ def test_what_is_put_can_be_read_and_lies_in_one_place(spool: Spool) -> None:
     spool.put([one], NOW)
     assert where(spool, one) == ["inbox"]
     assert spool.read("inbox", one.name.file) == one
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "socket", "link"])
+def test_what_is_no_file_is_refused_unopened(
+    spool: Spool, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket can't be opened at all: that is a bad tick and no disk in trouble, whatever its name."""
+    file = tick().name.file
+    monkeypatch.chdir(spool.home.inbox)
+    if kind == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(file)
+    elif kind == "link":
+        os.symlink("/etc/passwd", file)
+    else:
+        {"folder": os.mkdir, "pipe": os.mkfifo}[kind](file)
+    with pytest.raises(BadTick, match="not a regular file but") as refused:
+        spool.read("inbox", file)
+    assert refused.value.code == "not_a_file"
 
 
 def test_many_are_put_all_or_none(spool: Spool) -> None:
