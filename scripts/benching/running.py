@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import subprocess
 import tempfile
@@ -43,10 +45,12 @@ _FLAT_SHORT = (100, 10_000)
 
 def flat(*, short: bool) -> list[Figure]:
     """Claim, run and finish a tick with few and with many waiting; the disk is left out of it."""
-    sizes, measured, rounds = (_FLAT_SHORT, 40, range(1)) if short else (_FLAT, 400, range(2))
-    costs = {}
-    for waiting in sizes:
-        costs[waiting] = min(_per_tick(waiting, min(measured, waiting - 2 * WARM)) for _ in rounds)
+    sizes, measured, rounds = (_FLAT_SHORT, 40, 1) if short else (_FLAT, 400, 3)
+    costs = dict.fromkeys(sizes, math.inf)
+    # In turn, so that what else the machine does hits each of them; the quickest round had least of that.
+    for _, waiting in itertools.product(range(rounds), sizes):
+        cost = _per_tick(waiting, min(measured, waiting - 2 * WARM))
+        costs[waiting] = min(costs[waiting], cost)
     figures = [
         Figure(f"tick_ms_{waiting}", cost, "ms", f"from tick to tick with {waiting:,} waiting")
         for waiting, cost in costs.items()
