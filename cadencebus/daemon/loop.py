@@ -150,6 +150,8 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
 
 
 async def _pause(consumer: Consumer, until: float | None) -> None:
+    # For a bell that was rung meanwhile nobody waits: signals and ends of runs are to be heard all the same.
+    await asyncio.sleep(0)
     seconds = consumer.next_look()
     if until is not None:
         seconds = min(seconds, max(0.0, until - consumer.gear.clock.monotonic()))

@@ -23,6 +23,7 @@ _LAUNCH = (
 _TRIES = 3
 # A launcher or a shim that has not answered for so long is stopped, or worse.
 _ANSWER_WITHIN = 30.0
+_CLOSE_WITHIN = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Launcher:
         self._line: socket.socket | None = None
         # Whether a shim was asked for that nobody has taken yet.
         self._asked = False
+        self._closed = False
 
     def warm(self) -> None:
         """Have a shim forked in advance: that takes as long as all the rest of a start."""
@@ -117,6 +119,8 @@ class Launcher:
         if self._line is not None and self._process is not None and self._process.poll() is None:
             return self._line
         self._hang_up()
+        if self._closed:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(_ANSWER_WITHIN)
         with theirs:
@@ -150,8 +154,16 @@ class Launcher:
 
     def close(self) -> None:
         """Let the launcher process end; the shims live on."""
-        with self._lock:
+        self._closed = True
+        if not self._lock.acquire(timeout=_CLOSE_WITHIN):
+            # Somebody waits for its answer, since it is stopped: who is to leave does not wait for that.
+            if self._process is not None:
+                self._process.kill()
+            self._lock.acquire()
+        try:
             self._hang_up()
+        finally:
+            self._lock.release()
 
 
 def _tell(line: socket.socket, body: bytes, alive: int) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -266,3 +267,30 @@ def test_no_folder_is_no_record(tmp_path: Path) -> None:
     assert life.exit_record(str(tmp_path / "missing")) is None
     (tmp_path / "exit.pending").touch()
     assert life.exit_record(str(tmp_path)) is None
+
+
+def test_who_is_to_leave_does_not_wait_for_a_stopped_launcher(start: Start, launcher: Launcher) -> None:
+    """Whoever asked it hears at once that there is no process to be had; nobody starts another launcher."""
+    start("hang")
+    assert launcher._process is not None
+    os.kill(launcher._process.pid, signal.SIGSTOP)
+    refused: list[OSError] = []
+
+    def ask() -> None:
+        # The first shim may have been forked in advance.
+        for _ in range(3):
+            try:
+                start("hang", wait=False)
+            except OSError as error:
+                refused.append(error)
+                return
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    asking.join(0.5)
+    assert asking.is_alive()
+    began = time.monotonic()
+    launcher.close()
+    asking.join()
+    assert time.monotonic() - began < 2.0
+    assert [error.errno for error in refused] == [errno.ECANCELED]
