@@ -79,7 +79,10 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser("completion", "Completion for bash, zsh and fish.", EXAMPLES)
     parser.add_argument("shell", choices=(*SCRIPTS, "words"))
     parser.add_argument(
-        "typed", nargs="*", help="for `words`, which the scripts call: what is typed, the current word last"
+        "typed",
+        nargs="*",
+        default=[],
+        help="for `words`, which the scripts call: what is typed, the current word last",
     )
     asked = parser.parse_args(words)
     if asked.shell in SCRIPTS:

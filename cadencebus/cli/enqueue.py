@@ -67,7 +67,7 @@ def main(words: list[str], context: Context) -> int:
     if "batch" in options:
         from cadencebus.desk.batch import put_batch  # noqa: PLC0415 - not on the fast path
 
-        if names or len(options) > 1:
+        if names or len(options) > 1 or len(options["batch"]) > 1:
             raise Usage("--batch goes alone: each line says for itself what the other options would")
         return put_batch(options["batch"][0], context)
     if len(names) != 1:

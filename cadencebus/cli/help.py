@@ -45,7 +45,7 @@ def main(words: list[str], context: Context) -> int:
             out.line("")
         out.page(_text(known[asked.topic]))
     elif not explained:
-        hint = meant(asked.topic, known)
+        hint = meant(asked.topic, (*known, *_verbs()))
         raise NoSuch(f"no help on {asked.topic[:80]!r}{hint}", next_step="cadence help")
     return 0
 
@@ -60,6 +60,12 @@ def topics() -> dict[str, str]:
                 if name.endswith(".md")
             }
     return {}
+
+
+def _verbs() -> list[str]:
+    here = os.listdir(os.path.dirname(__file__))
+    files = {name.removesuffix(".py") for name in here if name.endswith(".py")}
+    return [name.rstrip("_") for name in sorted(files - {"__init__", "main"})]
 
 
 def _explain(name: str, context: Context) -> bool:

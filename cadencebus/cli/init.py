@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
+from cadencebus.errors import CantCreate
 from cadencebus.store import fitness, making
 from cadencebus.store.paths import Home
 
@@ -27,7 +28,15 @@ def main(words: list[str], context: Context) -> int:
     asked = parser.parse_args(words)
     root = asked.dir or context.home_flag or os.environ.get("CADENCE_HOME") or "."
     home, out = Home(os.path.abspath(os.path.expanduser(root))), Output(context)
-    made = making.make(home)
+    try:
+        made = making.make(home)
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise CantCreate(
+            f"{error.filename or home.root}: {error.strerror}",
+            next_step="name a folder that can be made there",
+        ) from error
     fitness.check(home)
     if out.json:
         out.document({"home": home.root, "made": made})

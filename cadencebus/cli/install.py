@@ -43,9 +43,7 @@ def main(words: list[str], context: Context) -> int:
     scheduled = producers_of(home)
     wanted = native.planned(lambda: plan(record.by, record.site(home), record.fired(scheduled)))
     if asked.print:
-        for unit in wanted.units:
-            out.line(f"==> {unit.file} <==")
-            out.line(unit.text)
+        _print(out, record, wanted)
         return 0
     _refuse(home, record, dry=asked.dry_run)
     changes = installed.changes(record.by, record.site(home), wanted, keep=record.kept(scheduled))
@@ -63,6 +61,16 @@ def main(words: list[str], context: Context) -> int:
         return 1
     _write(home, record, changes)
     return _activate(out, home, record, wanted, changes)
+
+
+def _print(out: Output, record: Record, wanted: Plan) -> None:
+    if out.json:
+        units = [{"file": unit.file, "text": unit.text} for unit in wanted.units]
+        out.document({"by": record.by, "units": units})
+        return
+    for unit in wanted.units:
+        out.line(f"==> {unit.file} <==")
+        out.line(unit.text)
 
 
 def _parse(words: list[str]) -> Namespace:

@@ -32,6 +32,9 @@ def main(words: list[str], context: Context) -> int:
     if asked.manager is not None and (record is None or record.by != asked.manager):
         record = native.record(asked.manager, consumer_only=False)
     if record is None:
+        if out.json:
+            out.document({"by": None, "files": []})
+            return 0
         out.line("nothing is installed")
         out.hint("where it was, and only its record is gone: cadence uninstall systemd (or launchd, cron)")
         return 0
@@ -80,20 +83,21 @@ def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> i
         # The bus's own clock takes over again.
         producers.save(home, record.by, ())
         installed.forget_record(home)
+    to_run = [] if reachable or not gone else [*_before(home, record, gone), *native.to_reload(record)]
     if out.json:
+        told = {"reachable": reachable, "commands": [one.dump() for one in done]}
         out.document(
-            native.report(record, gone) | {"reachable": reachable, "commands": [one.dump() for one in done]}
+            native.report(record, gone) | told | ({"to_run": list(map(str, to_run))} if to_run else {})
         )
     elif not gone:
         out.line("nothing was there to take away")
     elif reachable:
         out.line(f"uninstalled from {record.by}: the consumer is down, its sessions go on")
-    if not reachable and gone:
+    else:
         out.warn(f"the files are gone, but {native.UNREACHABLE[record.by]}. Where it listens, run:")
-        for order in (*_before(home, record, gone), *native.to_reload(record)):
+        for order in to_run:
             out.line(f"  {order}")
-        return TryLater.exit_code
-    return 0
+    return TryLater.exit_code if to_run else 0
 
 
 def _before(home: Home, record: Record, gone: list[Change]) -> list[Order]:

@@ -15,7 +15,10 @@ def payload_of(options: dict[str, list[str]]) -> str:
     """The payload as JSON text, checked as strictly as the consumer will."""
     payload: dict[str, object] = {}
     if "payload" in options:
-        value = _loads("--payload", _text(options["payload"][-1]))
+        data = _text(options["payload"][-1])
+        if len(data) > _LIMIT:
+            raise _too_large(f"more than {_LIMIT}")
+        value = _loads("--payload", data)
         if not isinstance(value, dict):
             raise BadData('--payload: not a JSON object such as {"week": 47}')
         payload = value
@@ -26,11 +29,12 @@ def payload_of(options: dict[str, list[str]]) -> str:
         payload[utf8("--set", key)] = _value(utf8("--set", text))
     spelled = strictjson.dumps(payload).decode().strip()
     if len(spelled.encode()) > _LIMIT - 4096:
-        raise BadData(
-            f"--payload: {len(spelled.encode())} bytes, where 1 MiB is allowed",
-            next_step="name a file in it instead",
-        )
+        raise _too_large(str(len(spelled.encode())))
     return spelled
+
+
+def _too_large(size: str) -> BadData:
+    return BadData(f"--payload: {size} bytes, where 1 MiB is allowed", next_step="name a file in it instead")
 
 
 def utf8(option: str, text: str) -> str:

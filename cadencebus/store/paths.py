@@ -97,7 +97,7 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
                 next_step=f"cadence init {given}",
             )
         return _understood(Home(root))
-    here = cwd or os.getcwd()
+    here = cwd or _here()
     while True:
         if _is_home(here):
             return _understood(Home(here))
@@ -109,6 +109,13 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
                 next_step="cadence init, or set CADENCE_HOME",
             )
         here = up
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise Misconfigured("the current folder is gone", next_step="cd into one, or say --home") from None
 
 
 def _understood(home: Home) -> Home:

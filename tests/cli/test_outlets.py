@@ -111,6 +111,10 @@ WRONG = {
     "fire work --payload $(printf '\\377')": (65, "not UTF-8"),
     "ls --cadnce work": (64, "no option --cadnce: did you mean '--cadence'?"),
     "enqueue work --home=": (64, "--home wants a folder"),
+    "enqueue --batch a --batch b": (64, "goes alone"),
+    "enqueue work --payload @/dev/zero": (65, "more than 1048576 bytes"),
+    "init /dev/null/home": (73, "/dev/null"),
+    "help enqueu": (66, "did you mean 'enqueue'?"),
     "--jsn ls": (64, "no option '--jsn': did you mean '--json'?"),
 }
 
@@ -151,3 +155,8 @@ def test_without_a_verb_the_verbs_are_told_as_an_error(shell: Shell) -> None:
 def test_json_stays_one_document_where_a_hint_is_due(shell: Shell) -> None:
     """What a person should know stands on standard error."""
     assert json.loads(shell("cadence resume work --json").stdout) == []
+    assert json.loads(shell("cadence uninstall --json").stdout) == {"by": None, "files": []}
+    units = json.loads(shell("cadence install systemd --print --json").stdout)["units"]
+    assert units[0]["text"].splitlines()[2] == "[Unit]"
+    gone = shell("mkdir x && cd x && rmdir ../x && env -u CADENCE_HOME cadence ls")
+    assert (gone.returncode, gone.stderr.splitlines()[0]) == (78, "cadence: the current folder is gone")
