@@ -11,7 +11,7 @@ from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
 from cadencebus.model.naming import is_session
 from cadencebus.model.runner import Runner, argv_for
-from cadencebus.session import environment, launch, life, prompt
+from cadencebus.session import environment, evidence, launch, life, prompt
 from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
 
@@ -201,6 +201,7 @@ def _record(gear: Gear, boarded: Boarded) -> dict[str, Any]:
         "probe": boarded.probe,
         "running": gear.aloft(),
         "prompt": boarded.cadence.digest,
+        "expected": evidence.looks(boarded.cadence.expect.file, boarded.cwd),
     }
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import legible
 from cadencebus.model.ending import Ending, Stop
+from cadencebus.model.foreign import sequence
 from cadencebus.policy import contract
 from cadencebus.session import life
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.ending import Report
     from cadencebus.store.runs import RunFolder
@@ -84,13 +88,31 @@ def _stop(note: dict[str, Any] | None) -> Stop | None:
         return Stop(klass="killed", by="unknown", at=0.0, requeue=True, detail="ending.json makes no sense")
 
 
+def looks(paths: Sequence[str], cwd: str) -> list[list[int] | None]:
+    """What the files that are expected look like now: before the run, so that its own work can be told."""
+    found = (_look(os.path.join(cwd, path)) for path in paths)
+    return [look and list(look) for look in found]
+
+
+def _look(path: str) -> tuple[int, int, int] | None:
+    """Its size, when it was written and when it was changed, in nanoseconds; an empty folder has no size."""
+    try:
+        at = os.stat(path)
+        size = len(os.listdir(path)) if stat.S_ISDIR(at.st_mode) else at.st_size
+    except OSError:
+        return None
+    return size, at.st_mtime_ns, at.st_ctime_ns
+
+
 def _contract(run: RunFolder, cadence: Cadence, cwd: str, started_at: float) -> str | None:
-    seen: dict[str, contract.Seen | None] = {}
-    for path in cadence.expect.file:
-        try:
-            at = os.stat(os.path.join(cwd, path))
-            seen[path] = contract.Seen(at.st_size, at.st_mtime)
-        except OSError:
-            seen[path] = None
+    expected = cadence.expect.file
+    now = looks(expected, cwd)
+    before = sequence((runs.record(run) or {}).get("expected")) if expected else []
+    # A record of older make, or a contract that was edited meanwhile: then the stamps are all there is.
+    before = before if len(before) == len(now) else [None] * len(now)
+    seen = {
+        path: None if look is None else contract.Seen(look[0], look[1] / 1e9, changed=look != former)
+        for path, look, former in zip(expected, now, before, strict=True)
+    }
     proof = os.path.exists(run.file("proof"))
     return contract.unmet(cadence.expect, seen, proof=proof, started_at=started_at)

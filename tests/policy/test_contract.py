@@ -19,6 +19,10 @@ BEGAN = 1000.0
         # File systems stamp coarsely.
         (Seen(1, BEGAN - 2.0), None),
         (Seen(1, BEGAN), None),
+        (
+            Seen(1, BEGAN - 0.1, changed=False),
+            "expected file out.md was not written since the run started",
+        ),
     ],
 )
 def test_a_file_proves_what_was_written_since_the_start(seen: Seen | None, said: str | None) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,6 +75,8 @@ SESSIONS: dict[str, tuple[str, str, dict[str, object], str]] = {
     "file": ("sh", "mkdir -p out; echo x > out/file.md", {"expect": {"file": "out/file.md"}}, "ok"),
     "no-file": ("sh", "true", {"expect": {"file": "out/no-file.md"}}, "contract_missing"),
     "old-file": ("sh", "true", {"expect": {"file": "prompts/old-file.md"}}, "contract_missing"),
+    "young-file": ("sh", "true", {"expect": {"file": "young"}}, "contract_missing"),
+    "empty-folder": ("sh", "mkdir hollow", {"expect": {"file": "hollow"}}, "contract_missing"),
     "empty-file": ("sh", "touch empty", {"expect": {"file": "empty"}}, "contract_missing"),
     "half": ("sh", "echo x > half", {"expect": {"file": ["half", "other-half"]}}, "contract_missing"),
     "elsewhere": ("sh", "echo x > there", {"cwd": "prompts", "expect": {"file": "there"}}, "ok"),
@@ -146,6 +149,9 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lived]:
         defined(home, name, runner, words, keys)
     for old in (home / "prompts").iterdir():
         os.utime(old, (1e9, 1e9))
+    # Written a moment before the run: its stamp alone would say that the run wrote it.
+    (home / "young").write_text("not by the run\n")
+    os.utime(home / "young", (time.time() + 30,) * 2)
     lines = [json.dumps({"cadence": name}) for name in SESSIONS]
     cadence("enqueue", "--batch", "-", stdin="\n".join(lines))
     cadence("run", "--drain", "--quiet")
@@ -185,6 +191,8 @@ def test_a_broken_contract_says_what_is_missing(everybody: dict[str, Lived]) -> 
     wanted = {
         "no-file": "out/no-file.md does not exist",
         "old-file": "prompts/old-file.md was not written since the run started",
+        "young-file": "young was not written since the run started",
+        "empty-folder": "hollow is empty",
         "empty-file": "empty is empty",
         "half": "other-half does not exist",
         "agents-word": "out/word.md does not exist",
