@@ -6,11 +6,13 @@ import contextlib
 import fcntl
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, rfc3339
 from cadencebus.model import strictjson
 from cadencebus.store import files
+from cadencebus.store.corrupt import set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +45,7 @@ class Journal:
                 raise
 
     def _append(self, now: float, data: bytes) -> None:
-        fd = self._open(day(now))
+        fd = self._open(now)
         fcntl.flock(fd, fcntl.LOCK_EX)
         try:
             size = os.lseek(fd, 0, os.SEEK_END)
@@ -57,12 +59,13 @@ class Journal:
             if self._fd is not None:
                 fcntl.flock(fd, fcntl.LOCK_UN)
 
-    def _open(self, today: str) -> int:
+    def _open(self, now: float) -> int:
+        today = day(now)
         path = f"{self._home.events}/{today}.jsonl"
         if self._fd is not None and self._day == today and os.fstat(self._fd).st_nlink:
             return self._fd
         self.close()
-        fresh = not files.exists(path)
+        fresh = _free(path, now)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd, self._day = os.open(path, flags, files.FILE_MODE), today
         if fresh:
@@ -77,10 +80,19 @@ class Journal:
                 os.close(fd)
 
 
+def _free(path: str, now: float) -> bool:
+    """Whether a day's journal has yet to be made; what is there and can't be one is set aside first."""
+    try:
+        return not stat.S_ISREG(os.lstat(path).st_mode) and set_aside(path, now) is not None
+    except FileNotFoundError:
+        return True
+
+
 def days(home: Home) -> list[str]:
     """The days that have a journal, oldest first."""
     try:
-        names = os.listdir(home.events)
+        with os.scandir(home.events) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
     except FileNotFoundError:
         return []
     return sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))

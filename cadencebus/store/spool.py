@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 MIB = 1 << 20
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class Spool:
@@ -44,9 +46,10 @@ class Spool:
 
     def done_days(self) -> list[str]:
         """The days that have finished ticks, oldest first."""
-        return sorted(
-            name for name in self.names("done") if len(name) == len("2026-11-21") and name[4] == "-"
-        )
+        with os.scandir(self.home.done) as entries:
+            return sorted(
+                e.name for e in entries if _DAY.fullmatch(e.name) and e.is_dir(follow_symlinks=False)
+            )
 
     def read(self, folder: str, file: str) -> Tick:
         """The tick in a file of a folder: BadTick where it is none, FileNotFoundError where it is gone."""
