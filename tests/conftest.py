@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TICKS_LIE_IN = ("inbox", "deferred", "claimed", "done", "dead", "tmp")
+# An interpreter's start takes so many seconds where nothing else runs; twice that on an old machine.
+QUIET_START = 0.05
 BESIDE_THEM = ("runs", "keys", "holds", "cadences", "events")
 
 
@@ -231,6 +233,18 @@ def _eventually(predicate: Callable[[], T], within: float = 10.0, message: str =
 def eventually() -> Eventually:
     """Wait for a condition with a deadline: `eventually(lambda: list(done.iterdir()))`."""
     return _eventually
+
+
+@pytest.fixture
+def slowness() -> Callable[[], float]:
+    """How many times longer than on a quiet machine things take just now; bounds in seconds grow by it."""
+
+    def look() -> float:
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+        return max(1.0, (time.monotonic() - began) / QUIET_START)
+
+    return look
 
 
 class FakeClock:

@@ -241,6 +241,7 @@ def test_a_killed_consumer_is_followed_by_one_that_adopts(
     write: Callable[..., None],
     consumer: Callable[..., subprocess.Popen[bytes]],
     eventually: Eventually,
+    slowness: Callable[[], float],
 ) -> None:
     """Not interrupted, not run twice, settled by the same rules; a second consumer is refused meanwhile."""
     write(
@@ -265,8 +266,8 @@ def test_a_killed_consumer_is_followed_by_one_that_adopts(
     )
     began = time.monotonic()
     second.send_signal(signal.SIGTERM)
-    assert second.wait(5) == 0
-    assert time.monotonic() - began < 2, "SIGTERM is obeyed within two seconds"
+    assert second.wait(30) == 0
+    assert time.monotonic() - began < 2 * slowness(), "SIGTERM is obeyed within two seconds"
     (home / "go").touch()
     consumer()
     eventually(lambda: ticks(home, "done"))
