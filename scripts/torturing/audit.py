@@ -37,6 +37,11 @@ def where(ground: Ground) -> dict[str, list[str]]:
     return places
 
 
+def all_ended(ground: Ground) -> bool:
+    """Whether every tick lies in done/ or dead/."""
+    return all(places in (["done"], ["dead"]) for places in where(ground).values())
+
+
 def kept(ground: Ground) -> list[str]:
     """At any instant, even that of a kill: what was acknowledged lies in exactly one folder."""
     places = where(ground)

@@ -57,7 +57,7 @@ def _jumped(jumps: list[float], options: Options) -> list[str]:
             for name in ("plain", "second", "long"):
                 ground.enqueue(name)
             until(lambda started=started: len(audit.log_lines(ground)) > started, 3.0)
-        if not until(lambda: _all_ended(ground), 20):
+        if not until(lambda: audit.all_ended(ground), 20):
             faults.append(f"stuck: {dict(audit.where(ground))}")
         consumer.send_signal(signal.SIGTERM)
         consumer.wait(10)
@@ -72,10 +72,6 @@ def _jump(ground: Ground, seconds: float) -> None:
     new = ground.root / "jump.new"
     new.write_text(str(seconds))
     new.rename(ground.root / "jump")
-
-
-def _all_ended(ground: Ground) -> bool:
-    return all(places in (["done"], ["dead"]) for places in audit.where(ground).values())
 
 
 def _by_the_wall(ground: Ground, watched: dict[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 A point is `target:call:place:n:ERRNO:once` or `…:held`: the n-th call of a kind at one place of the home
 (`rename:inbox-claimed:2`), whichever thread makes it, so that a point means the same on a loaded machine.
+`random:N:SEED` refuses N of a thousand calls of consumer after consumer, and of producers, for some seconds.
 What enqueue answers must be true of the disk: 0 it is there, 73 nothing is visible, 74 nobody knows. The
 consumer gets through a single error by itself, and through a held one when it is lifted.
 """
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SHORT = {"enqueue": 6, "consumer": 14}
 HELD_S = 1.2
+# So many of a thousand calls are refused at random, each with so many seeds; and for how long.
+RANDOM, SEEDS, RANDOM_S = (20, 2, 200), 3, 4.0
 PATIENCE = 30.0
 _TRUE_ANSWERS = {0, 66, 73, 74, 75, 77, 78}
 
@@ -52,6 +55,10 @@ def main(options: Options) -> Report:
             seed=options.seed,
         )
         report.notes.append(f"{target}: {len(chosen)} of {len(points)} points")
+    seeds = range(options.seed, options.seed + (SEEDS if options.long else 1))
+    points = [f"random:{number}:{seed}" for number in RANDOM for seed in seeds]
+    chosen = points if options.long else points[:1]
+    try_all(report, chosen, lambda point: _at(point, options, report), options.jobs)
     for point in ("disk:full", "disk:inodes"):
         if _can_mount():
             try_all(report, [point], lambda point: _at(point, options, report), 1)
@@ -105,6 +112,8 @@ def _words(target: str) -> list[str]:
 def _at(point: str, options: Options, report: Report) -> list[str]:
     if point.startswith("disk:"):
         return _small_disk(point, options)
+    if point.startswith("random:"):
+        return _at_random(point, options)
     target, plan = point.split(":", 1)
     ground = _prepared(target, options.mutant)
     ground.refused = plan
@@ -174,6 +183,34 @@ def _consumer(ground: Ground, plan: str) -> list[str]:
 
 def _had_begun(ground: Ground) -> bool:
     return any(fact.get("event") == "consumer.started" for fact in audit.journal(ground))
+
+
+def _at_random(point: str, options: Options) -> list[str]:
+    """A consumer that can't go on is begun again; when the trouble is over, nothing of it may be left."""
+    ground = _prepared("consumer", options.mutant)
+    ground.refused = point
+    faults: list[str] = []
+    consumer = ground.behind("run")
+    try:
+        until = time.monotonic() + RANDOM_S
+        while time.monotonic() < until:
+            done = ground.bus("enqueue", "plain")
+            ground.acknowledged += done.stdout.split()
+            if done.returncode not in _TRUE_ANSWERS:
+                faults.append(f"answer: exit {done.returncode}: {done.stderr[-200:]}")
+            if consumer.poll() is not None:
+                consumer = ground.behind("run")
+        (ground.root.parent / "lifted").touch()
+        if "Traceback" in ground.said or "fault of cadencebus" in ground.said:
+            faults.append(f"a fault of its own: {ground.said[-600:]}")
+        if not _until(lambda: audit.all_ended(ground), PATIENCE):
+            faults.append(f"stuck: {dict(audit.where(ground))}; {ground.said[-300:]}")
+        consumer.terminate()
+        consumer.wait(PATIENCE)
+        return faults + _mended(ground)
+    finally:
+        scratch.put_down(ground.root.parent)
+        ground.remove()
 
 
 def _can_mount() -> bool:

@@ -2,7 +2,8 @@
 
 A plan is `call:place:n:ERRNO:once`, the n-th call of its kind at that place of the home, whichever thread
 makes it and however loaded the machine is; `…:held`, that one and every later call of its kind until the file
-`lifted` lies beside the home; or `record:FILE`. What is refused never reaches the kernel, and the product
+`lifted` lies beside the home; `random:N:SEED`, N of a thousand calls, each in one of its ways, until then; or
+`record:FILE`. What is refused never reaches the kernel, and the product
 knows nothing of this: Python's audit hook and a few wrapped functions of `os` stand in the way.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import random
 import sys
 import threading
 import traceback
@@ -78,9 +80,14 @@ class Refusal:
         self._want: tuple[str, str, int] | None = None
         self._errno = self._begun = 0
         self._held = self._inside = False
+        self._chance, self._rng = 0.0, random.Random()  # noqa: S311 - to choose, not to hide
         word, _, rest = plan.partition(":")
         if word == "record":
             self._out = os.open(rest, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        elif word == "random":
+            number, seed = rest.split(":")
+            self._chance = int(number) / 1000
+            self._rng.seed(f"{seed} {os.getpid()}")
         else:
             where, nth, name, how = rest.split(":")
             self._want, self._held = (word, where, int(nth)), how == "held"
@@ -104,6 +111,9 @@ class Refusal:
     def _refused(self, kind: str, where: str) -> bool:
         self._seen[kind, where] += 1
         nth = self._seen[kind, where]
+        if self._chance:
+            self._errno = getattr(errno, self._rng.choice(ERRORS[kind]))
+            return self._rng.random() < self._chance and not os.path.lexists(LIFTED)
         if self._want is None:
             _write(self._out, f"{kind}:{where}:{nth}\n".encode())
             return False
