@@ -60,7 +60,8 @@ def main(words: list[str], context: Context) -> int:
 
 def _facts(home: Home) -> dict[str, Any]:
     keeper, there = supervision.alive(home), keeping.at_work(home)
-    parked = supervision.parked(home) if keeper is None else None
+    # One that has parked it lives on for a moment, to say so.
+    parked = supervision.parked(home)
     consumer = None
     if there is not None:
         consumer = {"pid": there.pid, "since": there.since, **_cost(usage.of([there.pid]))}
