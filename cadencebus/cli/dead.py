@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.cli import show
 from cadencebus.desk import clockface, doorman, letters, revival
 from cadencebus.desk.fitting import Column, last_part
+from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted, safe
 from cadencebus.desk.telling import tell
@@ -68,7 +69,7 @@ def _list(asked: Namespace, context: Context) -> int:
         out.table(COLUMNS, [_row(one, now) for one in found])
         out.hint("read one: cadence dead show ID; run it again: cadence dead retry ID")
     else:
-        out.hint("no dead letters")
+        out.hint(f"no dead letters{why_none(context.home, asked.cadence)}")
     return 0
 
 

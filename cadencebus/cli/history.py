@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk import chronicle, clockface
 from cadencebus.desk.fitting import Column, last_part
+from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count, a_duration
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.model.duration import spell_duration
@@ -46,7 +47,7 @@ def main(words: list[str], context: Context) -> int:
     elif found:
         out.table(COLUMNS, [_row(told, now) for told in found])
     else:
-        out.hint("no runs")
+        out.hint(f"no runs{why_none(context.home, asked.cadence)}")
     return 0
 
 

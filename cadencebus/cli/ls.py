@@ -12,6 +12,7 @@ from cadencebus.clock import parse_stamp
 from cadencebus.desk import clockface
 from cadencebus.desk.finding import STATES, TICK_FILE, Found, folders, listing, members_of, name_in, names
 from cadencebus.desk.fitting import Column, last_part
+from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count
 from cadencebus.desk.output import Cell, Output, painted, safe
 from cadencebus.desk.reasons import Reasons, spell
@@ -134,7 +135,8 @@ def _remark(out: Output, home: Home, states: tuple[str, ...], cadence: str | Non
             elif looks is None and folder == "inbox" and file.endswith(SUFFIX) and not file.startswith("."):
                 strangers += 1
     if not total:
-        out.hint("no ticks" + (f" in {states[0]}" if len(states) == 1 else ""))
+        where = f" in {states[0]}" if len(states) == 1 else ""
+        out.hint(f"no ticks{where}{why_none(home, cadence)}")
     elif total > shown:
         out.hint(f"{shown} of {total} shown: --limit N shows more")
     if strangers:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import day, parse_rfc3339
 from cadencebus.desk import chronicle, plot
 from cadencebus.desk.fitting import Column
+from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted
 from cadencebus.model.duration import spell_duration
@@ -61,7 +62,7 @@ def main(words: list[str], context: Context) -> int:
     if out.json:
         out.document([about(name, days) for name, days in known.items()])
     elif not known:
-        out.hint("no runs")
+        out.hint(f"no runs{why_none(context.home, asked.cadence)}")
     elif asked.plot:
         plot.draw(out, known, calendar)
     else:

@@ -34,6 +34,8 @@ def tell(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, OSError):
         where = error.filename or ("standard output" if full else "")
         aside(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
+        if "/state/" in where:
+            aside("  try: cadence doctor")
         return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
     aside(f"cadence: {type(error).__name__}: {error} ({_place(error)}): a bug; --debug shows all of it")
     return _BUG

@@ -19,6 +19,12 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f": did you mean {near[0]!r}?" if near else ""
 
 
+def why_none(home: Home, cadence: str | None) -> str:
+    """The end of a hint that nothing was found: the cadence that was asked for may be mistyped."""
+    error = None if cadence is None else no_such_cadence(home, cadence)
+    return f": {error.message}" if error else ""
+
+
 def no_such_cadence(home: Home, name: str) -> NoSuch | None:
     """The error for a cadence that has no prompt file; None where HEARTBEAT.md defines it."""
     from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - dear, and a verb may be meant

@@ -68,7 +68,7 @@ def test_where_nobody_can_be_told_the_work_is_done_all_the_same(shell: Shell, ho
         assert shell(f"cadence holds 2>{where}").returncode == 0
         assert shell(f"cadence stop 2>{where}").returncode == 0
         assert shell(f"cadence enqueue nobody 2>{where}").returncode == 66
-        assert shell(f"cadence run --drain 2>{where}").returncode == 0
+    assert shell("cadence run --drain 2>/dev/full").returncode == 0
     assert (home / "state" / "STOP").read_text().endswith("cadence stop\n")
 
 
@@ -88,6 +88,26 @@ def test_debug_adds_the_traceback_and_takes_nothing_away(shell: Shell) -> None:
     assert trace[0].startswith("Traceback")
     assert line.startswith("cadence: no cadence 'nobody'")
     assert hint == "  try: cadence cadences"
+
+
+def test_a_home_that_is_half_gone_is_sent_to_the_doctor(shell: Shell) -> None:
+    """An error of the disk names the path, and who looks after it."""
+    ended = shell("rmdir state/tmp && cadence pause")
+    assert ended.returncode == 74
+    assert [line.partition("hold.")[0] for line in ended.stderr.splitlines()] == [
+        f"cadence: {shell('pwd').stdout.strip()}/state/tmp/",
+        "  try: cadence doctor",
+    ]
+
+
+def test_a_filter_that_finds_nothing_may_be_mistyped(shell: Shell) -> None:
+    """Exit 0: there may be ticks of a cadence that is no more; but it is said."""
+    for words in ("ls", "history"):
+        ended = shell(f"cadence {words} --cadence wrok")
+        assert (ended.returncode, ended.stdout) == (0, "")
+        assert "no cadence 'wrok'" in ended.stderr
+        assert "did you mean 'work'?" in ended.stderr
+        assert "wrok" not in shell(f"cadence {words} --cadence work").stderr
 
 
 def test_a_fault_of_our_own_is_one_line_and_no_verdict(shell: Shell, home: Path) -> None:
@@ -133,7 +153,7 @@ def test_a_locale_that_can_t_spell_it_ends_no_answer(shell: Shell, define: Defin
     """A person reads a question mark, a program every character."""
     define("work", description="naïve")
     poor = "LC_ALL=POSIX PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 cadence"
-    for words in ("--help", "enqueue --help", "completion zsh", "run --help"):
+    for words in ("--help", "enqueue --help", "completion zsh"):
         ended = shell(f"{poor} {words}")
         assert (ended.returncode, ended.stderr) == (0, ""), words
     assert "na?ve" in shell(f"{poor} cadences").stdout
