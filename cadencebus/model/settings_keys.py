@@ -172,9 +172,7 @@ _RUNNERS_SCHEMA = {
 
 KEYS: dict[str, Key] = {
     "max_sessions": Key(
-        kind=whole(0, 1000),
-        default=2,
-        help="sessions at a time; 0 = drain: start nothing new, inline neither",
+        kind=whole(0, 1000), default=2, help="sessions at a time; 0 = drain: start nothing new"
     ),
     "max_inline": Key(kind=whole(0, 1000), default=4, help="inline commands and guards at a time"),
     "settle": Key(

@@ -172,15 +172,14 @@ class _Room:
         return None
 
     def _refuse_full(self, head: Waiting) -> Wait | None:
-        if self._caps.sessions == 0:
-            # Nothing at all, be it beside the slots: whoever drains wants the machine for himself.
-            return Wait("drain", "max_sessions is 0: nothing new starts")
         if head.inline:
             return (
                 None if self._inline > 0 else Wait("full", f"all {self._caps.inline} inline places are taken")
             )
         if self._sessions > 0:
             return None
+        if self._caps.sessions == 0:
+            return Wait("drain", "max_sessions is 0: nothing new starts")
         return Wait("full", f"all {self._caps.sessions} session slots are taken")
 
     def sessions_under(self, hold: Hold) -> int:

