@@ -45,9 +45,9 @@ def main(words: list[str], context: Context) -> int:
         gear = assemble(home, flags=_flags(asked), say=say, verbose=asked.verbose)
         gear.lost = lock.lost
         mode: Mode = "once" if asked.once else "drain" if asked.drain else "forever"
-        if mode == "forever":
-            say(_greeting(home, gear.settings.current.max_sessions, interactive=sys.stdin.isatty()))
-        stuck = asyncio.run(run(gear, mode, duration=asked.duration))
+        slots, interactive = gear.settings.current.max_sessions, sys.stdin.isatty()
+        greeting = _greeting(home, slots, interactive=interactive) if mode == "forever" else ""
+        stuck = asyncio.run(run(gear, mode, duration=asked.duration, greeting=greeting))
     if mode == "drain" and stuck:
         for name, why in sorted(stuck.items()):
             aside(f"{name}: {safe(why)}")

@@ -42,7 +42,9 @@ class Stop:
     end: bool = False
 
 
-async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = None) -> dict[str, str]:
+async def run(
+    gear: Gear, mode: Mode = "forever", *, duration: float | None = None, greeting: str = ""
+) -> dict[str, str]:
     """Consume until told to stop or nothing is left; the answer is what only an operator can release."""
     gear.lasting = mode == "forever"
     consumer = Consumer(gear)
@@ -52,6 +54,9 @@ async def run(gear: Gear, mode: Mode = "forever", *, duration: float | None = No
     loop = asyncio.get_running_loop()
     loop.set_default_executor(Hands(_HANDS))
     _obey_signals(loop, consumer, stop)
+    # Not before: whoever reads it may end us.
+    if greeting:
+        gear.say(greeting)
     wakeups = Wakeups(gear.home, loop, consumer.lookout.ring, consumer.lookout.lost)
     # Watch first, look second: what arrives between is seen twice rather than never.
     wakeups.start()
