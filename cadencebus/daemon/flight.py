@@ -184,9 +184,16 @@ class Flight:
 
     async def adopt(self, tick: Tick, run: runs.RunFolder) -> None:
         """Go on watching a run that outlived its consumer, by the same deadlines."""
-        self.boarded = await asyncio.to_thread(boarding.found, self._gear, tick, run, self.cadence)
+        self.boarded = await asyncio.to_thread(self._found, tick, run)
         self._gear.wake()
         await self._watch(self.boarded, adopted=True)
+
+    def _found(self, tick: Tick, run: runs.RunFolder) -> Boarded:
+        boarded = boarding.found(self._gear, tick, run, self.cadence)
+        # Its consumer may have died between the folder and the journal; what is told twice is one fact.
+        if not life.is_alive(run.path) and life.exit_record(run.path) is None:
+            self._tell_of(boarded)
+        return boarded
 
     async def _watch(self, boarded: Boarded, *, adopted: bool = False) -> None:
         vigil = Vigil(self._gear, boarded, adopted=adopted)
