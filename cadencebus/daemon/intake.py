@@ -81,10 +81,20 @@ class Intake:
             name = parse_name(file)
             if name is None:
                 strangers.append(file)
-            # One that comes back from a run is taken up when that flight is over, never beside it.
-            elif file not in self._index and not self._twin(file, name) and not self._aloft(file):
-                self._first_sight(file, name)
+            elif self._new(file, name) and self._first_sight(file, name):
+                self._tell({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
         self.ingest(strangers)
+
+    def ready(self, promoted: Iterable[str]) -> None:
+        """Take up names whose time has come; they were told of when they came to deferred/."""
+        for file in promoted:
+            name = parse_name(file)
+            if name is not None and self._new(file, name):
+                self._first_sight(file, name)
+
+    def _new(self, file: str, name: Name) -> bool:
+        # One that comes back from a run is taken up when that flight is over, never beside it.
+        return file not in self._index and not self._twin(file, name) and not self._aloft(file)
 
     def _twin(self, file: str, name: Name) -> bool:
         """Bury a tick whose id has already ended or waits under another priority; True where it did."""
@@ -113,12 +123,11 @@ class Intake:
         self._index.discard(file)
         return False
 
-    def _first_sight(self, file: str, name: Name) -> None:
+    def _first_sight(self, file: str, name: Name) -> bool:
         """A producer that gives no priority writes 5: rename once to the cadence's own."""
         if name.priority == DEFAULT_PRIORITY:
             file = self._own_name(file, name)
-        if self._index.add(file):
-            self._tell({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
+        return self._index.add(file)
 
     def settle_priorities(self) -> None:
         """Give what already waits its cadence's own priority, as if it were seen arriving."""

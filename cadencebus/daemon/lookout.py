@@ -91,8 +91,7 @@ class Lookout:
             self._gear.wake()
         self._intake.arrived(arrived)
         self._intake.ingest(self._intake.doubtful(_A_TURN))
-        for file in self._gear.spool.promote(self._calendar.due(stamp(now))):
-            self._index.add(file)
+        self._intake.ready(self._gear.spool.promote(self._calendar.due(stamp(now))))
 
     def rescan(self, beside: Callable[[], None]) -> None:
         """The slow safety net, when its time has come: what no event told of; `beside` looks elsewhere."""

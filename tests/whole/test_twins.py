@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,3 +127,32 @@ def test_a_name_that_speaks_of_another_cadence_is_put_right(
         assert where(home, number) == [
             f"done/{Path(where(home, number)[0]).parts[1]}/5-{STAMP.format(number)}-{said}-7f3k9q2m.json"
         ]
+
+
+def test_what_becomes_due_is_taken_up_like_what_arrives(
+    home: Path, cadence: Cadence, put: Callable[..., Path]
+) -> None:
+    """A copy whose tick runs took its flight away; what had waited kept a priority that nobody gave it."""
+    (home / "cadence.yaml").write_text(QUICK.format(slots=2))
+    (home / "prompts" / "works.md").write_text('---\ncommand: [sleep, "1"]\npriority: 3\n---\nHello\n')
+    soon = datetime.now(UTC) + timedelta(seconds=0.6)
+    for number, place in enumerate(("inbox", "deferred", "deferred")):
+        path = put(place, max(0, number - 1), priority=3 if number < 2 else 5)
+        if place == "deferred":
+            path.rename(path.with_name(path.name.replace(LATER, soon.strftime("%Y%m%dT%H%M%S.%fZ"))))
+    for path in (home / "state" / "deferred").iterdir():
+        path.write_text(json.dumps({"cadence": "works"}))
+    (copy,) = (home / "state" / "deferred").glob("*~3-*")
+    copy.rename(aside := home / "copy.json")
+    ended = threading.Thread(target=lambda: codes.append(cadence("run", "--drain").returncode))
+    codes: list[int] = []
+    ended.start()
+    while not list((home / "state").glob("runs/*/*/alive")):
+        assert ended.is_alive()
+        time.sleep(0.01)
+    aside.rename(copy)
+    ended.join()
+    assert codes == [0]
+    assert where(home, 0)[0].startswith("done/"), where(home, 0)
+    assert Path(where(home, 1)[0]).name.startswith("3-"), where(home, 1)
+    assert len(list((home / "state").glob("runs/*/*"))) == 2
