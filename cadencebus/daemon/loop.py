@@ -172,9 +172,10 @@ def _drained(consumer: Consumer) -> dict[str, str] | None:
     stuck = {}
     for cadence, wait in consumer.admission.waits.items():
         lasting = wait.reason in UNTIL_RELEASED or wait.reason in {"disabled", "broken", "stop", "drain"}
-        if not lasting:
+        # `pause --for` ends by itself.
+        if not lasting or wait.until is not None:
             return None
-        stuck[cadence] = f"{wait.reason}: {wait.detail}"
+        stuck[cadence] = f"{wait.reason}: {wait.detail}" if wait.detail else wait.reason
     return None if set(consumer.index.cadences()) - set(stuck) else stuck
 
 

@@ -70,6 +70,19 @@ def test_a_pause_may_end_by_itself(home: Path, cadence: Cadence, define: Define)
     assert listed["in_force"] is False
 
 
+def test_a_drain_waits_for_a_pause_that_ends_by_itself(cadence: Cadence, define: Define) -> None:
+    """One that does not is listed, with its reason where it has one."""
+    define("work")
+    tick = cadence("enqueue", "work").stdout.strip()
+    cadence("pause", "work", "--for", "700ms")
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    assert cadence("wait", tick).stdout == f"{tick} ok\n"
+    cadence("enqueue", "work")
+    cadence("pause", "work")
+    ended = cadence("run", "--drain", "--quiet")
+    assert (ended.returncode, ended.stderr) == (75, "work: paused\n")
+
+
 def test_a_failure_after_a_release_holds_again(
     *,
     home: Path,
