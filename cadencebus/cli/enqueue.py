@@ -81,12 +81,26 @@ def main(words: list[str], context: Context) -> int:
         sys.stdout.write(f'{{"id": "{tick_id}", "cadence": "{name}"}}\n')
     else:
         sys.stdout.write(f"{tick_id}\n")
+        if sys.stderr.isatty() and not context.quiet:
+            _say_why_it_waits(home)
     if "wait" in options:
         from cadencebus.cli.wait import until_finished  # noqa: PLC0415 - not on the fast path
 
         sys.stdout.flush()
         return until_finished(home, [tick_id], context, timeout=within)
     return 0
+
+
+def _say_why_it_waits(home: Home) -> None:
+    """Whoever sits there would wonder why nothing happens."""
+    from cadencebus.desk.outlets import aside  # noqa: PLC0415 - not on the fast path
+    from cadencebus.store import lock  # noqa: PLC0415 - likewise
+
+    sys.stdout.flush()
+    if os.path.lexists(home.stop):
+        aside("stopped: nothing starts until cadence start")
+    elif not lock.is_held(home):
+        aside("no consumer is up: cadence up, or cadence run --drain")
 
 
 def _timeout(options: dict[str, list[str]]) -> float | None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,9 +16,7 @@ from cadencebus.errors import Misconfigured
 from cadencebus.store.paths import find_home
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.cli.conftest import Define, Screen
     from tests.conftest import Cadence, Eventually
@@ -45,6 +48,36 @@ def test_a_failed_run_leads_on_to_its_end(cadence: Cadence, failed: str, screen:
         assert again.returncode == 66
         assert f"it was retried as {new}" in again.stderr
         assert f"cadence show {new[-8:]}" in again.stderr
+
+
+def aside(home: Path, environment: dict[str, str], *words: str) -> str:
+    """What the command tells the person at a terminal, beside its answer."""
+    ours, theirs = pty.openpty()
+    program = Path(sys.executable).with_name("cadence")
+    subprocess.run(
+        [program, *words], env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=theirs, check=True
+    )
+    # Something to read in any case.
+    os.write(theirs, b".")
+    os.close(theirs)
+    try:
+        return os.read(ours, 4096).decode()
+    finally:
+        os.close(ours)
+
+
+def test_who_enqueues_by_hand_is_told_why_nothing_happens(
+    home: Path, cadence: Cadence, define: Define, environment: dict[str, str]
+) -> None:
+    """At a terminal; a program hears the id and nothing else."""
+    define("hello")
+    assert "no consumer is up: cadence up, or cadence run --drain" in aside(
+        home, environment, "enqueue", "hello"
+    )
+    (home / "state" / "STOP").touch()
+    assert "stopped: nothing starts until cadence start" in aside(home, environment, "enqueue", "hello")
+    assert aside(home, environment, "enqueue", "hello", "--quiet") == "."
+    assert cadence("enqueue", "hello").stderr == ""
 
 
 def test_the_doctor_fits_a_phone(home: Path, cadence: Cadence, failed: str, screen: Screen) -> None:
