@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP = """usage: cadence enqueue NAME [--payload JSON|@FILE|-] [--set k=v …]
                        [--in 10m|--at TIME] [--priority N] [--key K] [--ttl D]
-                       [--source S] [--force] [--wait]
+                       [--source S] [--force] [--wait [--timeout D]]
        cadence enqueue --batch FILE|-
 
 Puts a tick into the queue and prints its id. Exit 0: it is on disk. 66: no such
@@ -35,6 +35,7 @@ with the same --key is safe). 75: the queue is full.
   --source S               who asks (default: cli)
   --force                  past holds and full slots, never past a stop
   --wait                   until it is finished; exits as `cadence wait` does
+  --timeout D              with --wait: give up after that time, exit 75
   --batch FILE|-           one tick object per JSON line, all or none
 
   cadence enqueue inbox-triage
