@@ -10,6 +10,7 @@ import pytest
 
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.retelling import Retelling
+from cadencebus.model.naming import name_of
 from cadencebus.store import inlet, journal
 from cadencebus.store.paths import Home
 
@@ -30,7 +31,7 @@ def waiting() -> Iterator[str]:
     """Names of ticks of which nobody told, without end."""
     now = time.time()
     for number in itertools.count():
-        yield inlet.name_of(inlet.new_id(now - number * 1e-4), "brief", 5).file
+        yield name_of(inlet.new_id(now - number * 1e-4), "brief", 5).file
 
 
 def test_a_consumer_that_goes_does_not_wait_for_it(gear: Gear) -> None:
