@@ -64,7 +64,10 @@ def land(
         fingerprints=marks(gear, cadence, str(verdict.klass)),
         metrics=_metrics(boarded, report, end),
     )
-    return _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
+    settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
+    if boarded is not None:
+        runs.drop_empty_logs(boarded.run)
+    return settlement
 
 
 def _settled(
@@ -108,7 +111,7 @@ def _facts(
         started_at=boarded.started_at,
         exit_code=ending.exit_code,
         signal=ending.signal,
-        stderr_tail=ending.stderr_tail or ending.stdout_tail,
+        stderr_tail=ending.stderr_tail if ending.stderr_tail.strip() else ending.stdout_tail,
         requeue=bool(ending.stop and ending.stop.requeue),
         probe=boarded.probe,
         resumed=boarded.resumed,

@@ -212,3 +212,11 @@ def head(path: str, size: int = 2048) -> bytes:
         return b""
     finally:
         os.close(fd)
+
+
+def drop_empty_logs(run: RunFolder) -> None:
+    """Remove logs that nothing was written to."""
+    for name in ("stdout.log", "stderr.log"):
+        with contextlib.suppress(OSError):
+            if os.lstat(run.file(name)).st_size == 0:
+                os.unlink(run.file(name))

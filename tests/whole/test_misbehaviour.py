@@ -211,17 +211,11 @@ def test_what_was_left_behind_is_named(everybody: dict[str, Lived]) -> None:
     assert everybody["file"].run["leaked"] == []
 
 
-def test_a_run_keeps_both_its_logs_also_where_nothing_was_written(everybody: dict[str, Lived]) -> None:
-    """What was printed lies in its own; to remove the other would cost more than it takes."""
-    sizes = {
-        name: {path.name: path.stat().st_size > 0 for path in everybody[name].folder.glob("std*.log")}
-        for name in ("file", "claude", "tells")
-    }
-    assert sizes == {
-        "file": {"stdout.log": False, "stderr.log": False},
-        "claude": {"stdout.log": True, "stderr.log": False},
-        "tells": {"stdout.log": False, "stderr.log": True},
-    }
+def test_logs_that_nothing_was_written_to_are_removed(everybody: dict[str, Lived]) -> None:
+    """The others stay."""
+    assert {path.name for path in everybody["file"].folder.glob("std*.log")} == set()
+    assert {path.name for path in everybody["claude"].folder.glob("std*.log")} == {"stdout.log"}
+    assert {path.name for path in everybody["tells"].folder.glob("std*.log")} == {"stderr.log"}
 
 
 def test_a_dead_letter_tells_the_end_without_secrets_and_control_bytes(everybody: dict[str, Lived]) -> None:
