@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from cadencebus.errors import Misconfigured
+from cadencebus.errors import IOTrouble, Misconfigured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cadencebus.errors import CadenceError
 
 LAYOUT = 1
 FOLDERS = (
@@ -131,11 +134,11 @@ def check_layout(home: Home) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise Misconfigured(f"{home.format}: {error.strerror}") from None
+        raise _unreadable(home, error) from None
     try:
         said = os.read(fd, 64).strip()
     except OSError as error:
-        raise Misconfigured(f"{home.format}: {error.strerror}") from None
+        raise _unreadable(home, error) from None
     finally:
         os.close(fd)
     if not said.isdigit() or int(said) > LAYOUT:
@@ -145,6 +148,13 @@ def check_layout(home: Home) -> None:
             if said.isdigit()
             else f"mv {home.format} away, then: cadence init {home.root}",
         )
+
+
+def _unreadable(home: Home, error: OSError) -> CadenceError:
+    """What is no file of ours is for a person to mend; a disk or a machine in trouble is tried again."""
+    for_a_person = {errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO}
+    kind = Misconfigured if error.errno in for_a_person else IOTrouble
+    return kind(f"{home.format}: {error.strerror}")
 
 
 def _refuse_half(root: str) -> None:

@@ -203,6 +203,8 @@ def _at_random(point: str, options: Options) -> list[str]:
         (ground.root.parent / "lifted").touch()
         if "Traceback" in ground.said or "fault of cadencebus" in ground.said:
             faults.append(f"a fault of its own: {ground.said[-600:]}")
+        if consumer.poll() is not None:
+            consumer = ground.behind("run")
         if not _until(lambda: audit.all_ended(ground), PATIENCE):
             faults.append(f"stuck: {dict(audit.where(ground))}; {ground.said[-300:]}")
         consumer.terminate()

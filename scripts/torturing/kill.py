@@ -106,8 +106,8 @@ def _run(target: str, ground: Ground, before: tuple[str, ...]) -> int:
         (ground.root / "batch.jsonl").write_text('{"cadence": "plain"}\n' * 5)
     process = ground.start(*_words(target), before=before)
     try:
-        # Under `shim` every run is struck and begun anew, up to six times, on a machine that may be busy.
-        out, _ = process.communicate(timeout=100 if target == "shim" else 30)
+        # Under `shim` every run is struck and begun anew, up to six times; and the machine may be busy.
+        out, _ = process.communicate(timeout=120 if target == "shim" else 60)
     except subprocess.TimeoutExpired:
         process.kill()
         _tracee_too(process.pid, ground)
