@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.naming import parse_name
-from cadencebus.model.tick import BadTick, Tick
+from cadencebus.model.tick import BadTick, Misnamed, Tick
 from cadencebus.store.inlet import new_id
 from cadencebus.store.paths import FOLDERS, Home
-from cadencebus.store.spool import Spool
+from cadencebus.store.spool import MIB, Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +117,158 @@ def test_a_claimed_tick_leaves_to_one_place(spool: Spool, verb: str, place: str)
     assert where(spool, one) == [place]
     getattr(spool, verb)(*arguments)
     assert where(spool, one) == [place], "doing it again changes nothing"
+
+
+def test_where_a_tick_ended_is_found_under_any_priority(spool: Spool) -> None:
+    """In dead/ and in every day since its own; what only lies in done/ under another day is not it."""
+    one, other = tick(priority=3), tick()
+    spool.put([one, other], NOW)
+    assert (spool.ended(one.name), spool.elsewhere(one.name), spool.finished(one.name)) == (None, None, None)
+    spool.claim([one.name.file, other.name.file])
+    # Under its very name it is not elsewhere; under another priority it is.
+    assert spool.elsewhere(one.name) is None
+    for priority in (0, 9):
+        assert spool.elsewhere(one.name.at(priority)) == "claimed"
+    spool.finish([one.name.file], NOW + 2 * 86400)
+    spool.entomb([other.name.file])
+    assert spool.done_days() == ["2027-01-17"]
+    for priority in (0, 3, 9):
+        assert spool.ended(one.name.at(priority)) == "done/2027-01-17"
+        assert spool.elsewhere(one.name.at(priority)) == "done/2027-01-17"
+    assert spool.finished(one.name) == "done/2027-01-17"
+    assert spool.finished(one.name.at(0)) is None, "only under its own name"
+    assert spool.ended(other.name) == "dead"
+    assert spool.finished(other.name) is None
+
+
+def test_days_before_a_ticks_own_are_not_searched(spool: Spool) -> None:
+    """Nothing can have ended before it was made; a file or a link that is called like a day is none."""
+    one = tick()
+    spool.put([one], NOW)
+    spool.claim([one.name.file])
+    spool.finish([one.name.file], NOW - 86400)
+    assert (spool.ended(one.name), spool.finished(one.name)) == (None, None)
+    for folder in ("2027-01-15", "2027-01-16"):
+        os.symlink("/", f"{spool.home.done}/{folder}")
+    os.mkdir(f"{spool.home.done}/2027-01-17.old")
+    with open(f"{spool.home.done}/2027-01-18", "w", encoding="utf-8"):
+        pass
+    assert spool.done_days() == ["2027-01-14"]
+
+
+def test_only_what_still_waits_is_held_to_the_limit(spool: Spool) -> None:
+    """What is settled carries its whole past, up to its own, higher limit; the limit itself is allowed."""
+    one = tick(payload={"text": "x" * 500})
+    spool.put([one], NOW)
+    size = len(one.bytes())
+    spool.max_tick_bytes = size
+    assert spool.read("inbox", one.name.file) == one
+    spool.max_tick_bytes = size - 1
+    with pytest.raises(BadTick) as refused:
+        spool.read("inbox", one.name.file)
+    assert refused.value.code == "too_big"
+    spool.claim([one.name.file])
+    assert spool.read("claimed", one.name.file) == one
+    path = f"{spool.home.claimed}/{one.name.file}"
+    os.truncate(path, 64 * MIB + 1)
+    with pytest.raises(BadTick) as refused:
+        spool.read("claimed", one.name.file)
+    assert refused.value.code == "too_big"
+
+
+def test_a_tick_of_another_cadence_than_its_name_says_is_misnamed(spool: Spool) -> None:
+    """The name is the authority for id, priority and stamp alone; one that is none is refused as such."""
+    one = tick()
+    spool.put([one], NOW)
+    os.rename(f"{spool.home.inbox}/{one.name.file}", path := f"{spool.home.inbox}/{one.name.file}.away")
+    wrong = one.name.file.replace("-x-", "-y-")
+    os.rename(path, f"{spool.home.inbox}/{wrong}")
+    with pytest.raises(Misnamed) as refused:
+        spool.read("inbox", wrong)
+    assert refused.value.file == one.name.file, "what it should be called"
+    for verb in (lambda: spool.read("inbox", "x.json"), lambda: spool.defer("x.json", NOW)):
+        with pytest.raises(BadTick, match="not the name of a tick"):
+            verb()
+
+
+def test_a_fit_tick_is_claimed_and_any_other_stays(spool: Spool) -> None:
+    """It is read and taken in one go; the answer says both."""
+    one = tick()
+    spool.put([one], NOW)
+    assert spool.claim_if(one.name.file, lambda _: False) == (one, False)
+    assert where(spool, one) == ["inbox"]
+    assert spool.claim_if(one.name.file, lambda found: found == one) == (one, True)
+    assert where(spool, one) == ["claimed"]
+    with pytest.raises(FileNotFoundError):
+        spool.claim_if(one.name.file, lambda _: True)
+
+
+def test_what_a_kill_left_in_tmp_is_in_nobodys_way(spool: Spool) -> None:
+    """A settlement and an edit that were cut off are done again under the same temporary names."""
+    one = tick()
+    spool.put([one], NOW)
+    for left in (one.name.file, f"edit.{one.name.file}"):
+        with open(f"{spool.home.tmp}/{left}", "w", encoding="utf-8") as file:
+            file.write("torn")
+    changed = replace(one, payload={"n": 2})
+    spool.rewrite("inbox", one.name.file, changed)
+    assert spool.read("inbox", one.name.file) == changed
+    spool.claim([one.name.file])
+    ended = one.ended({"status": "ok", "finished_at": rfc3339(NOW)})
+    spool.commit([ended])
+    assert spool.read("claimed", one.name.file).outcome == ended.outcome
+    assert os.listdir(spool.home.tmp) == []
+    with pytest.raises(FileNotFoundError):
+        spool.rewrite("inbox", one.name.file, changed)
+
+
+def test_a_waiting_tick_gets_another_name_unless_it_is_gone_or_the_name_is_taken(spool: Spool) -> None:
+    """A lost race is an answer; nothing is overwritten."""
+    one, other = tick(), tick()
+    spool.put([one, other], NOW)
+    front = one.name.at(0).file
+    assert spool.rename("inbox", one.name.file, front)
+    assert not spool.rename("inbox", one.name.file, front)
+    assert not spool.rename("inbox", other.name.file, front)
+    assert sorted(spool.names("inbox")) == sorted([front, other.name.file])
+
+
+def test_a_tick_whose_place_is_taken_when_it_leaves_is_buried_as_a_twin(spool: Spool) -> None:
+    """Neither is lost, and the one that was there first stays as it was."""
+    one = tick()
+    for which in ("first", "second"):
+        spool.put([replace(one, payload={"which": which})], NOW)
+        spool.claim([one.name.file])
+        spool.finish([one.name.file], NOW)
+    assert spool.read("done/2027-01-15", one.name.file).payload == {"which": "first"}
+    assert list(spool.names("claimed")) == []
+    (raw,) = [name for name in spool.names("dead") if name.endswith(".raw")]
+    with open(f"{spool.home.dead}/{raw}", encoding="utf-8") as file:
+        assert "second" in file.read()
+
+
+def test_a_day_that_somebody_removed_is_made_anew(spool: Spool) -> None:
+    """It was known, and gc put it away while the clock went back to it."""
+    for one in (tick(), tick()):
+        spool.put([one], NOW)
+        spool.claim([one.name.file])
+        spool.finish([one.name.file], NOW)
+        assert where(spool, one) == ["done/2027-01-15"]
+        os.unlink(f"{spool.home.done}/2027-01-15/{one.name.file}")
+        os.rmdir(f"{spool.home.done}/2027-01-15")
+
+
+def test_a_promotion_passes_over_what_is_gone_taken_or_no_tick(spool: Spool) -> None:
+    """The others come; nothing is overwritten, and nothing at all is asked for nothing."""
+    waits, gone, taken = (tick(not_before=NOW + n) for n in (10, 20, 30))
+    spool.put([waits, gone, taken], NOW)
+    names = sorted(spool.names("deferred"))
+    os.unlink(f"{spool.home.deferred}/{names[1]}")
+    spool.put([replace(taken, not_before=None)], NOW)
+    assert spool.promote([*names, "notes.txt"]) == [waits.name.file]
+    assert list(spool.names("deferred")) == [names[2]]
+    os.rename(spool.home.inbox, f"{spool.home.inbox}.away")
+    assert spool.promote([]) == []
 
 
 def test_a_deferred_tick_waits_in_due_order_and_comes_back_under_its_own_name(spool: Spool) -> None:
