@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from cadencebus.store.spool import Spool
 
 Signature = tuple[int, int, int]
+# These are no matter of what is written in the file.
+_NO_DOUBT = frozenset({"not_a_file", "unreadable", "duplicate_id", "id_in_use"})
 
 
 @dataclass(slots=True)
@@ -182,12 +184,20 @@ class Intake:
             self._doubts.pop(file, None)
             return None
         except BadTick as fault:
-            if fault.code in {"not_a_file", "unreadable"} or self._stood_still(file, at):
-                self._doubts.pop(file, None)
-                self._bury("inbox", file, fault)
+            self._judge(file, at, fault)
             return None
         self._doubts.pop(file, None)
+        if (name := parse_name(file)) is not None:
+            # It had its name before it had its content.
+            self._first_sight(file, name)
+            return None
         return self._adopt(file, members, at)
+
+    def _judge(self, file: str, at: os.stat_result, fault: BadTick) -> None:
+        """Bury what is no tick, unless somebody may still be writing it."""
+        if fault.code in _NO_DOUBT or self._stood_still(file, at):
+            self._doubts.pop(file, None)
+            self._bury("inbox", file, fault)
 
     def _stood_still(self, file: str, at: os.stat_result) -> bool:
         """Whether content that is no tick had its time to become one."""
@@ -268,8 +278,9 @@ class Intake:
             )
 
     def bury(self, file: str, fault: BadTick) -> None:
-        """Bury a tick of inbox/ that turned out to be none."""
-        self._bury("inbox", file, fault)
+        """Bury a tick of inbox/ that turned out to be none, once it had its time to become one."""
+        with contextlib.suppress(FileNotFoundError):
+            self._judge(file, os.lstat(f"{self._spool.home.inbox}/{file}"), fault)
 
     def bury_unknown(self, file: str, fault: BadTick) -> None:
         """Bury a tick of a cadence that nobody knows, unless only its name speaks of that one."""
@@ -282,7 +293,3 @@ class Intake:
                     self._index.add(misnamed.file)
                     return
         self._bury("inbox", file, fault)
-
-    def bury_in(self, folder: str, file: str, fault: BadTick) -> None:
-        """Bury a tick that turned out to be none, wherever it lies."""
-        self._bury(folder, file, fault)

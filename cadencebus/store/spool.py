@@ -131,9 +131,15 @@ class Spool:
             return tick, fit(tick) and self._take(file)
 
     def _take(self, file: str) -> bool:
+        source = f"{self.home.inbox}/{file}"
         try:
-            files.move(f"{self.home.inbox}/{file}", f"{self.home.claimed}/{file}")
-        except (FileNotFoundError, FileExistsError):
+            files.move(source, f"{self.home.claimed}/{file}")
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            # It is there: then it is claimed/ that is not.
+            if files.exists(source):
+                raise
             return False
         return True
 

@@ -168,6 +168,28 @@ def test_a_tick_without_a_priority_gets_its_cadences_own_once(
     assert names == [f"3-{silent[-8:]}", f"5-{said[-8:]}"]
 
 
+@pytest.mark.parametrize("name", ["5-20261121T023000.123456Z-x-7f3k9q2m.json", "by-hand.json"])
+def test_a_producer_may_write_in_place_under_any_name(
+    home: Path,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+    name: str,
+) -> None:
+    """What is no tick yet is given its time, also where its name is that of one."""
+    write("x", "true", priority=3)
+    consumer()
+    eventually((home / "state" / "consumer.json").exists)
+    text = b'{"cadence": "x", "payload": {"written": "slowly"}}'
+    with (home / "state" / "inbox" / name).open("wb", buffering=0) as slowly:
+        for at in range(0, len(text), 7):
+            slowly.write(text[at : at + 7])
+            time.sleep(0.06)
+    eventually(lambda: ticks(home, "done") or ticks(home, "dead"))
+    (done,) = ticks(home, "done")
+    assert (done["payload"], done["priority"]) == ({"written": "slowly"}, 3)
+
+
 def test_a_guard_decides_before_the_session(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
     """75: nothing to do, 0: go on, anything else: a failure."""
     write("idle", "echo ran", guard=["sh", "-c", "exit 75"])
