@@ -1,4 +1,4 @@
-"""Text from strangers, made fit to show: no control bytes, one line, bounded."""
+"""Text from strangers, made fit to show: no control bytes, no secrets, one line, bounded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,25 @@ _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\n]*?(?:\x1b\\|\x07|$)|\x1b[ -/]*[0-~]", re.MULTILINE
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_NAMES = "(?:(?:api|access|private)[_-]?key|token|secret|passw(?:or)?d|authorization|cookie|bearer)"
+# What a key, a password or a token looks like; the first group is what may stay before it.
+_KNOWN_KEYS = (
+    r"\b(sk-ant-|sk-|xox[abeprs]-|gh[pousr]_|AIza|AKIA|github_pat_|glpat-|eyJ(?=[\w-]{6,}\.[\w-]{6,}\.))[\w.-]{6,}",
+    r"\b(hf_|npm_)[A-Za-z0-9]{20,}",
+    rf"({_NAMES}[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)[^\s\"',;]{{6,}}",
+    r"(\b(?:bearer|basic)\s+)[\w.~+/-]{16,}=*",
+    r"(://[^/\s:@]*:)[^/\s@]+(?=@)",
+    r"(-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----\n?)[^-]{6,}",
+)
+_SECRETS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _KNOWN_KEYS)
+
+
+def discreet(text: str) -> str:
+    """Text without keys, passwords and tokens, as far as they can be told by their looks."""
+    for secret in _SECRETS:
+        text = secret.sub(r"\1[redacted]", text)
+    return text
 
 
 def clean(text: str) -> str:

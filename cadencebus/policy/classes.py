@@ -246,14 +246,14 @@ CLASSES: dict[Class, Row] = {
         counted=True,
         circuit="fails",
         fate=Fate.DEAD,
-        saying="the command says that it is misconfigured (exit 78)",
+        saying="the command says that it is misconfigured",
         cure="Correct what the command complains of, then `cadence dead retry`.",
     ),
     Class.EX_TEMPFAIL: Row(
         counted=True,
         circuit="leaves",
         fate=Fate.RETRY,
-        saying="the command says to try again later (exit 75)",
+        saying="the command says to try again later",
         cure="Usually it passes; read the end of its standard error.",
     ),
 }

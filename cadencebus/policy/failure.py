@@ -31,6 +31,8 @@ _WORDS = {
     Class.BILLING: "billing",
     Class.OVERLOADED: "overloaded",
 }
+# Ends of which the last line, if there is one, tells most.
+_TOLD_LAST = frozenset({Class.CRASH, Class.EX_CONFIG, Class.EX_TEMPFAIL, Class.NEVER_RAN})
 NOT_ALLOWED = ("authentication_failed", "oauth_org_not_allowed")
 
 
@@ -237,13 +239,17 @@ def _reason(rule: Rule, e: Evidence, words: str) -> str:
         detail = ""
     elif e.said:
         detail = words or _telling_line(klass, e.said)
-    elif klass is Class.CRASH:
-        detail = (
-            (ending.stderr_tail or ("" if ending.agent else ending.stdout_tail)).strip().rpartition("\n")[2]
-        )
+    elif klass in _TOLD_LAST:
+        detail = _last_line(ending) or ("" if klass is Class.CRASH else rule.name)
     else:
         detail = "" if e.signalled else rule.name
     return explain(CLASSES[klass].saying, detail, status=e.status, exit_code=e.exit_code, signal=e.signal)
+
+
+def _last_line(ending: Ending) -> str:
+    """What it said last; an agent's events are no words."""
+    said = ending.stderr_tail.strip() or ("" if ending.agent else ending.stdout_tail.strip())
+    return said.rpartition("\n")[2]
 
 
 def _telling_line(klass: Class, said: str) -> str:

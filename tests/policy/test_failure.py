@@ -276,3 +276,25 @@ def test_the_table_can_be_read_and_always_ends() -> None:
         assert all(rule.name for rule in table)
         assert table[-1].klass is Class.CRASH
         assert judged(Ending(agent=agent)).klass is Class.CRASH
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason"),
+    [
+        (78, "the command says that it is misconfigured: no such account (exit 78)"),
+        (75, "the command says to try again later: no such account (exit 75)"),
+        (127, "the program could not start: no such account (exit 127)"),
+        (3, "it failed: no such account (exit 3)"),
+    ],
+)
+def test_a_plain_command_says_why_in_its_last_line(exit_code: int, reason: str) -> None:
+    """On standard error; on standard output where the other has nothing but blanks."""
+    loud = Ending(exit_code=exit_code, stderr_tail="first\nno such account\n", stdout_tail="elsewhere\n")
+    quiet = Ending(exit_code=exit_code, stderr_tail=" \n", stdout_tail="no such account\n")
+    assert judged(loud).reason == judged(quiet).reason == reason
+
+
+def test_a_reason_gives_no_secret_away() -> None:
+    """It goes into letters, holds, the journal and notices; an agent repeats what an API told it."""
+    reason = judged(said("Incorrect API key provided: sk-proj-abcdefghijkl. Find yours.")).reason
+    assert "abcdefghijkl" not in reason
