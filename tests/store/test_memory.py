@@ -38,3 +38,41 @@ def test_what_many_book_at_once_is_exact(home: Path) -> None:
     memory = Memory(there).load("_bus", NOW)
     assert budgets.spent(memory, DAY) == pytest.approx(0.4)
     assert [memory[f"w{worker}"] for worker in range(4)] == [9] * 4
+
+
+def test_a_memory_that_cannot_be_read_is_set_aside_only_by_who_may_mend_it(home: Path) -> None:
+    """Whoever only looks sees an empty one and leaves it; the consumer keeps it whole and says so."""
+    there, told = Home(str(home)), list[str]()
+    memory = Memory(there, told.append)
+    assert memory.load("x", NOW) == {}
+    path = home / "state" / "cadences" / "x.json"
+    path.write_text("{")
+    assert memory.load("x", NOW, mend=False) == {}
+    assert (path.read_text(), told) == ("{", [])
+    assert memory.load("x", NOW) == {}
+    assert not path.exists()
+    (said,) = told
+    assert "cadences/x.json can't be read" in said
+    memory.change("x", NOW, {"n": 1})
+    assert memory.load("x", NOW)["n"] == 1
+
+
+def test_whose_memories_there_are_is_told_in_order(home: Path) -> None:
+    """What is called otherwise is no memory, and a folder that is gone holds none."""
+    memory = Memory(Home(str(home)))
+    for name in ("b", "a"):
+        memory.change(name, NOW, {"n": 1})
+    cadences = home / "state" / "cadences"
+    for litter in ("a.json.corrupt", "Not A Cadence.json", "notes"):
+        (cadences / litter).write_text("")
+    assert memory.names() == ["a", "b"]
+    cadences.rename(home / "away")
+    assert memory.names() == []
+
+
+def test_so_many_runs_are_remembered_as_applied_and_the_oldest_go_first(home: Path) -> None:
+    """Far more than can be settling at once; a memory does not grow for ever."""
+    memory = Memory(Home(str(home)))
+    for n in range(70):
+        memory.change("x", NOW, {"n": n}, run=f"r{n}")
+    assert memory.load("x", NOW)["applied"] == [f"r{n}" for n in range(6, 70)]
