@@ -37,11 +37,16 @@ def in_a_line(told: dict[str, str]) -> str:
 
 
 def _commit() -> str:
+    """The state of what is measured: the page that is being written does not count."""
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
-        said = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
-        return said.replace("-dirty", " and what is not yet committed")
+        changed = " and what is not yet committed" if _git("status", "--porcelain", "cadencebus") else ""
+        return _git("rev-parse", "--short", "HEAD") + changed
     return "unknown"
+
+
+def _git(*words: str) -> str:
+    ended = subprocess.run(["git", *words], check=True, capture_output=True, text=True, cwd=ROOT)
+    return ended.stdout.strip()
 
 
 def _processor() -> str:
