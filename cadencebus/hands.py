@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Hands(ThreadPoolExecutor):
     def __init__(self, most: int) -> None:
         super().__init__(most, "hand")
         self._closed = False
+        self._under_way: set[Future[Any]] = set()
         try:
             # The first one is started now: with it, all that is queued comes to its end.
             super().submit(int)
@@ -31,12 +32,18 @@ class Hands(ThreadPoolExecutor):
     def submit(self, work: Callable[..., Any], /, *words: Any, **more: Any) -> Future[Any]:  # noqa: ANN401
         """Take on a piece of work."""
         future: Future[Any] = Future()
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
         try:
             super().submit(_do, future, work, words, more)
         except RuntimeError:
             if self._closed:
                 raise
         return future
+
+    def rest(self, seconds: float) -> bool:
+        """Wait so long for what is under way; False where some of it goes on."""
+        return not wait(set(self._under_way), seconds).not_done
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - its base's
         """Take on nothing more."""

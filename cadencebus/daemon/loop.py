@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Mode = Literal["forever", "once", "drain"]
 # SIGTERM is obeyed within two seconds: so long a commit in progress may take.
 _LEAVE_WITHIN = 1.5
+_A_MOMENT = 0.2
 _LOOK_FOR_SIGNALS = 0.2
 _TELL_WITHIN = 15.0
 # Threads that start, see off and settle runs: as many as may do so at once without waiting for each other.
@@ -52,7 +53,8 @@ async def run(
     consumer.presence.picture = lambda: heartbeat(gear, consumer, started_at, __version__)
     stop = Stop()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(Hands(_HANDS))
+    hands = Hands(_HANDS)
+    loop.set_default_executor(hands)
     _obey_signals(loop, consumer, stop)
     # Not before: whoever reads it may end us.
     if greeting:
@@ -79,6 +81,14 @@ async def run(
         with contextlib.suppress(OSError):
             gear.tell({"event": "consumer.stopped", "pid": os.getpid()}, durable=True)
         gear.journal.close()
+        if stop.leave:
+            _without_waiting_for(hands)
+
+
+def _without_waiting_for(hands: Hands) -> None:
+    """Go, though a thread hangs on a lock or a disk: to be killed anywhere is forgiven, to be late is not."""
+    if not hands.rest(_A_MOMENT):
+        os._exit(os.EX_OK)
 
 
 async def _begin(consumer: Consumer, stop: Stop, mode: Mode, until: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -60,6 +61,12 @@ def consumer(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., 
 def ticks(home: Path, folder: str) -> list[dict[str, Any]]:
     """Read the ticks of a folder."""
     return [json.loads(path.read_text()) for path in sorted((home / "state" / folder).rglob("*.json"))]
+
+
+def locks(pid: int) -> list[str]:
+    """Read what the system says of a process's locks."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return [line for line in lines if f" {pid} " in line]
 
 
 def events(home: Path) -> list[dict[str, Any]]:
@@ -166,6 +173,34 @@ def test_a_tick_without_a_priority_gets_its_cadences_own_once(
     cadence("run", "--drain", "--quiet")
     names = sorted(path.name[:2] + path.stem[-8:] for path in (home / "state" / "inbox").iterdir())
     assert names == [f"3-{silent[-8:]}", f"5-{said[-8:]}"]
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who waits for a lock")
+def test_a_lock_that_is_not_given_back_keeps_no_consumer_from_leaving(
+    home: Path,
+    cadence: Cadence,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """Whoever holds inbox/ holds back its claims; SIGTERM is obeyed within two seconds all the same."""
+    write("x", "true")
+    inbox = home / "state" / "inbox"
+    holder = os.open(inbox, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    cadence("enqueue", "x")
+    process = consumer()
+    eventually((home / "state" / "consumer.json").exists)
+    # Its claim waits for the lock: /proc/locks shows the waiter with an arrow.
+    eventually(lambda: any("->" in line for line in locks(process.pid)))
+    asked = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+    assert time.monotonic() - asked < 2.5
+    assert len(list(inbox.iterdir())) == 1
+    os.close(holder)
+    assert cadence("run", "--drain").returncode == 0
+    assert ticks(home, "done")
 
 
 @pytest.mark.parametrize("name", ["5-20261121T023000.123456Z-x-7f3k9q2m.json", "by-hand.json"])
