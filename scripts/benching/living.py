@@ -23,7 +23,7 @@ _AT_REST = 2.0
 
 def idle(*, short: bool) -> list[Figure]:
     """A consumer that has nothing to do, and one with ten sessions that say nothing."""
-    seconds = 1.0 if short else 30.0
+    seconds = 0.5 if short else 30.0
     with new_home() as home, consumer(home) as process:
         until(lambda: os.path.exists(home.consumer))
         alone = _spent(process.pid, seconds)
@@ -96,8 +96,8 @@ def restart(*, short: bool) -> list[Figure]:
         with consumer(home) as process:
             until(lambda: os.path.exists(home.consumer))
             # A start compares all that waits with the journal, beside its turns.
-            until(lambda: _spent(process.pid, 1.0) < _AT_REST, within=300.0)
-            resting, mib = _spent(process.pid, 1.0 if short else 60.0), status(process.pid, "VmRSS")
+            until(lambda: _spent(process.pid, 0.2 if short else 1.0) < _AT_REST, within=300.0)
+            resting, mib = _spent(process.pid, 0.5 if short else 60.0), status(process.pid, "VmRSS")
             peak = max(peak, status(process.pid, "VmHWM"))
     says = f"with {many:,} waiting"
     return [

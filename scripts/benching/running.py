@@ -45,7 +45,7 @@ _FLAT_SHORT = (100, 10_000)
 
 def flat(*, short: bool) -> list[Figure]:
     """Claim, run and finish a tick with few and with many waiting; the disk is left out of it."""
-    sizes, measured, rounds = (_FLAT_SHORT, 40, 1) if short else (_FLAT, 400, 3)
+    sizes, measured, rounds = (_FLAT_SHORT, 30, 1) if short else (_FLAT, 400, 3)
     costs = dict.fromkeys(sizes, math.inf)
     # In turn, so that what else the machine does hits each of them; the quickest round had least of that.
     for _, waiting in itertools.product(range(rounds), sizes):
@@ -73,7 +73,7 @@ def _per_tick(waiting: int, measured: int) -> float:
 
 def runs(*, short: bool) -> list[Figure]:
     """`true` as often as it goes, two at a time: the bus, by hand, others; in turn."""
-    count, rounds = (50, 2) if short else (400, 5)
+    count, rounds = (40, 2) if short else (400, 5)
     ways: dict[str, Callable[[], float]] = {
         "bus": lambda: _by_the_bus(count),
         "hand": lambda: _by_hand(count, byhand.run_strictly),
