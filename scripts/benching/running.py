@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import subprocess
 import tempfile
 import time
 from functools import partial
@@ -13,11 +12,9 @@ from typing import TYPE_CHECKING
 
 from benching import byhand, rivals
 from benching.ground import (
-    CADENCE,
     MEMORY,
     Figure,
     consumer,
-    environment,
     fill,
     finished,
     median,
@@ -100,7 +97,7 @@ def _by_the_bus(count: int) -> float:
     with new_home() as home:
         fill(home, count)
         os.sync()
-        with subprocess.Popen([*CADENCE, "run", "--drain", "--quiet"], env=environment(home)):
+        with consumer(home, "--drain"):
             until(lambda: finished(home) >= WARM)
             began, first = time.perf_counter(), finished(home)
             until(lambda: finished(home) >= count, pause=0.02)
