@@ -132,6 +132,37 @@ def test_no_text_becomes_another_word_of_a_command(preset: str, title: str, text
     assert len(notices.message(notice, news, "/h")[0]) == len(PRESETS[preset].argv)
 
 
+@pytest.mark.parametrize(
+    ("file", "event", "over"),
+    [
+        # The network is well again when its hold goes: a run that went well may have needed none.
+        ("bus.network.json", hold("hold.released", "bus.network.json"), True),
+        ("bus.network.json", hold("hold.released", "bus.disk_full.json"), False),
+        ("bus.network.json", hold("hold.set", "bus.network.json"), False),
+        ("bus.network.json", OK, False),
+        # A login is well again when a run of its own proves it, not when somebody takes the hold away.
+        ("credentials-anthropic.auth.json", OK, True),
+        ("credentials-openai.auth.json", OK, False),
+        ("cadence-x.config.json", OK, True),
+        ("credentials-anthropic.auth.json", {**OK, "class": "crash"}, False),
+        ("credentials-anthropic.auth.json", {**OK, "event": "run.started"}, False),
+        ("credentials-anthropic.auth.json", hold("hold.released", "credentials-anthropic.auth.json"), False),
+    ],
+)
+def test_a_hold_is_over_when_it_goes_or_when_a_run_proves_it(
+    file: str, event: dict[str, Any], *, over: bool
+) -> None:
+    """By its reason: what a run has to prove is not believed to whoever releases it."""
+    assert list(notices.ends(event, [f"hold:{file}"])) == [f"hold:{file}"] * over
+
+
+def test_an_incident_lasts_as_long_as_its_file_unless_a_run_must_prove_its_end() -> None:
+    """Only of the former can a look at the folder tell that they are over."""
+    assert notices.lasts_by_file("hold:bus.network.json") == "bus.network.json"
+    assert notices.lasts_by_file("hold:credentials-anthropic.auth.json") is None
+    assert notices.lasts_by_file("circuit:bus.network.json") is None
+
+
 EVENTS = st.sampled_from(
     [AUTH, OK, DEAD, {**AUTH, "event": "hold.released"}, {**OK, "class": "crash"}, {**DEAD, "cadence": "y"}]
 )
