@@ -104,10 +104,13 @@ class Consumer:
             self.gear.say(problem)
         self.gear.spool.max_tick_bytes = self.gear.settings.current.max_tick_bytes
         self.intake.settle = self.gear.settings.current.settle
+        if not self._disk.well:
+            # What is looked at now would be refused again; when it is well, all is looked at anew.
+            return
         try:
             self.lookout.take_up(now)
             self.lookout.rescan(self._look_beside)
-            if not self.stopping and self._disk.well:
+            if not self.stopping:
                 self._chores.begin()
                 self._start_what_may(now)
             self._flush()
@@ -232,6 +235,8 @@ class Consumer:
 
     def next_look(self) -> float:
         """Seconds until something is due by itself, at most until the next rescan."""
+        if not self._disk.well:
+            return max(0.01, self.presence.due_in())
         now = self.gear.clock.wall()
         times = [self.lookout.due_in(), self.presence.due_in(), self._chores.due_in()]
         if (first := self.calendar.first()) is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
 
 PROBE_EVERY = 1.0
+_TOLD_AGAIN = 600.0
 _HOLD = "bus.disk_full.json"
 
 
@@ -27,6 +28,8 @@ class Disk:
         self._back = back
         self._well = asyncio.Event()
         self._well.set()
+        # What was said of it last, when, and whether that was of this time.
+        self._told, self._told_at, self._news = "", 0.0, False
 
     @property
     def well(self) -> bool:
@@ -50,11 +53,19 @@ class Disk:
             if not self._gear.lost():
                 with contextlib.suppress(OSError):
                     self._gear.holds.set(hold, durable=False)
+            self._tell(detail)
+            self._spawn(self._probe())
+        await self._well.wait()
+
+    def _tell(self, detail: str) -> None:
+        """Say it once, though it come again and again: a folder may take files and still not be read."""
+        now = self._gear.clock.monotonic()
+        self._news = detail != self._told or now >= self._told_at + _TOLD_AGAIN
+        if self._news:
+            self._told, self._told_at = detail, now
             self._gear.say(
                 f"the state folder refuses: {detail}; holding, probing again each {PROBE_EVERY:g} s"
             )
-            self._spawn(self._probe())
-        await self._well.wait()
 
     async def _probe(self) -> None:
         while not self._well.is_set():
@@ -63,7 +74,8 @@ class Disk:
                 await asyncio.to_thread(_try_writing, self._gear.home.tmp)
                 self._gear.holds.release(_HOLD)
                 self._gear.holds.forget(_HOLD)
-                self._gear.say("the state folder takes files again")
+                if self._news:
+                    self._gear.say("the state folder takes files again")
                 self._well.set()
                 self._back()
 
