@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import strictjson
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 # How many run ids are remembered as applied: far more than can be settling at once.
 APPLIED = 64
+# What is found in a cadence's memory in any case: who reads it with `jq` need not ask whether it is there.
+_BLANK: Mapping[str, Any] = MappingProxyType(
+    {
+        "failures": 0,
+        "circuit": None,
+        "streaks": {},
+        "session_id": None,
+        "last_ok_at": None,
+        "last_run": None,
+        "averages": {},
+    }
+)
 
 
 class Memory:
@@ -67,7 +80,8 @@ class Memory:
                 if run in applied:
                     return
                 applied = [*applied, run][-APPLIED:]
-            new = {**old, **budgets.booked(old, patch), "applied": applied}
+            blank = _BLANK if is_cadence(cadence) else {}
+            new = {**blank, **old, **budgets.booked(old, patch), "applied": applied}
             temporary = f"{self._home.tmp}/memory.{os.getpid()}.{os.urandom(4).hex()}"
             files.replace(temporary, self._home.memory(cadence), strictjson.dumps(new))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -76,3 +77,15 @@ def test_so_many_runs_are_remembered_as_applied_and_the_oldest_go_first(home: Pa
     for n in range(70):
         memory.change("x", NOW, {"n": n}, run=f"r{n}")
     assert memory.load("x", NOW)["applied"] == [f"r{n}" for n in range(6, 70)]
+
+
+def test_a_memory_has_all_its_keys_from_the_first_failure_on(home: Path) -> None:
+    """Who reads it with `jq` finds null where nothing is known yet; the bus has memories of its own kind."""
+    memory = Memory(Home(str(home)))
+    memory.change("x", 0.0, {"failures": 1}, run="a.1")
+    memory.change("_bus", 0.0, {"no_resources": 1})
+    known = json.loads((home / "state" / "cadences" / "x.json").read_text())
+    keys = {"failures", "circuit", "streaks", "session_id", "last_ok_at", "last_run", "averages"}
+    assert keys <= set(known)
+    assert (known["failures"], known["last_ok_at"]) == (1, None)
+    assert "streaks" not in memory.load("_bus", 0.0)
