@@ -135,7 +135,9 @@ def _link(written: list[tuple[str, str]]) -> None:
         if taken_back and error.errno is not None:
             raise CantCreate(
                 f"{error.filename2 or error.filename}: {error.strerror}: nothing was accepted",
-                next_step="mend the folder, then enqueue again",
+                next_step="give each tick an id of its own, or none"
+                if isinstance(error, FileExistsError)
+                else "mend the folder, then enqueue again",
             ) from error
         raise IOTrouble(
             f"{error}: some ticks of the batch may already run", next_step="look with `cadence ls`"

@@ -49,8 +49,9 @@ def test_an_id_that_waits_already_is_refused(spool_home: Home) -> None:
     """The name in inbox/ decides, and nothing is left beside it."""
     batch = made(1)
     inlet.put_all(spool_home, batch)
-    with pytest.raises(CantCreate):
+    with pytest.raises(CantCreate) as refused:
         inlet.put_all(spool_home, batch)
+    assert refused.value.next_step == "give each tick an id of its own, or none"
     assert os.listdir(spool_home.tmp) == []
 
 
