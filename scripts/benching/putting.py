@@ -33,7 +33,7 @@ def enqueue(*, short: bool) -> list[Figure]:
         "payload": [*CADENCE, "enqueue", "x", "--payload", '{"a": 1}'],
     }
     commands |= {name: [name, "true"] for name in rivals.spoolers()}
-    with new_home(folder=MEMORY) as home, tempfile.TemporaryDirectory() as jobs:
+    with new_home(folder=MEMORY) as home, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as jobs:
         env = environment(home) | {"NQDIR": jobs, "TS_SOCKET": f"{jobs}/socket", "TMPDIR": jobs}
         rounds = [
             {name: spent(words, env) for name, words in commands.items()} for _ in range(6 if short else 40)
