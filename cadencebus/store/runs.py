@@ -106,8 +106,9 @@ def furnish(
         all_of_it.write_new(run.file("run.json"), data)
         # An empty file has no data to lose: its folder's sync is enough.
         files.write_new(run.file(PENDING), b"", durable=False)
-        for folder in (run.path, os.path.dirname(run.path), home.claimed, home.inbox):
-            all_of_it.add(folder)
+        all_of_it.add(home.claimed, home.inbox)
+        all_of_it.add(run.path)
+        all_of_it.add(os.path.dirname(run.path))
         all_of_it.sync()
     return at, _PID_WIDTH
 

@@ -31,6 +31,8 @@ class Together:
 
     def __init__(self) -> None:
         self._fds: list[int] = []
+        # What is synced one after the other; everything else in any order.
+        self._turns: list[list[int]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -39,14 +41,19 @@ class Together:
         while self._fds:
             os.close(self._fds.pop())
 
-    def add(self, path: str) -> None:
-        """Take in what is there already: the names in a folder, the data of a file."""
-        self._fds.append(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    def add(self, *paths: str) -> None:
+        """Take in what is there already: the names in a folder, the data of a file.
+
+        Several are synced in this order: what a rename took from one folder it has put into another, and
+        that one comes first.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._turns.append([self._keep(os.open(path, flags)) for path in paths])
 
     def write_new(self, path: str, data: bytes) -> None:
         """Create a file that did not exist, or leave nothing behind."""
-        fd = files.create(path)
-        self._fds.append(fd)
+        fd = self._keep(files.create(path))
+        self._turns.append([fd])
         try:
             files.write_all(fd, data)
         except OSError:
@@ -57,18 +64,23 @@ class Together:
         """Make all of it survive a power cut; an error is raised when nobody waits any more."""
         hands = _hands()
         if hands is None:
-            _sync_one_by_one(self._fds)
+            _sync_one_by_one(self._turns)
             return
-        mine, *others = (self._fds[lane::_LANES] for lane in range(_LANES))
+        mine, *others = (self._turns[lane::_LANES] for lane in range(_LANES))
         with contextlib.ExitStack() as waited:
             for lane in filter(None, others):
                 waited.callback(hands.submit(_sync_one_by_one, lane).result)
             _sync_one_by_one(mine)
 
+    def _keep(self, fd: int) -> int:
+        self._fds.append(fd)
+        return fd
 
-def _sync_one_by_one(fds: list[int]) -> None:
-    for fd in fds:
-        files.sync(fd)
+
+def _sync_one_by_one(turns: list[list[int]]) -> None:
+    for turn in turns:
+        for fd in turn:
+            files.sync(fd)
 
 
 @functools.cache

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cadencebus.model.tick import Tick
-from cadencebus.store import runs
+from cadencebus.store import files, runs
 from cadencebus.store.inlet import new_id
 from cadencebus.store.paths import Home
 
@@ -55,3 +56,27 @@ def test_the_latest_run_is_found_behind_those_that_were_removed(home: Path, remo
     for run in made[:removed]:
         os.rmdir(run.path)
     assert runs.latest(at, tick.id) == made[-1]
+
+
+def test_a_claim_is_safe_in_its_new_place_before_it_is_gone_from_the_old_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without a journal writes the two folders of a rename on their own."""
+    at = Home(str(home))
+    claimed, inbox = os.stat(at.claimed).st_ino, os.stat(at.inbox).st_ino
+    told: list[tuple[str, int]] = []
+    whole = files.sync
+
+    def slow(fd: int) -> None:
+        inode = os.fstat(fd).st_ino
+        told.append(("begun", inode))
+        if inode == claimed:
+            # Time enough for what does not wait for it to come first.
+            time.sleep(0.05)
+        whole(fd)
+        told.append(("done", inode))
+
+    monkeypatch.setattr(files, "sync", slow)
+    tick = Tick(id=new_id(NOW), cadence="x", created_at=NOW)
+    runs.furnish(at, runs.make(at, tick), b"{}", b"", {"pid": None})
+    assert told.index(("done", claimed)) < told.index(("begun", inbox))
