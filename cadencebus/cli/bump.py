@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import handling
-from cadencebus.desk.finding import find_each
+from cadencebus.desk.lookup import find_each
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.store.spool import Spool

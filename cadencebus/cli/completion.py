@@ -118,12 +118,12 @@ def _ids(verb: str, context: Context) -> list[str]:
     """The short ids of the ticks that a verb takes."""
     if verb not in {*HANDS, *EYES, "kill", "dead"}:
         return []
-    from cadencebus.desk import finding  # noqa: PLC0415 - dear, and a key was pressed
+    from cadencebus.desk import lookup  # noqa: PLC0415 - dear, and a key was pressed
 
     states = {"kill": ("claimed",), "dead": ("dead",)}.get(verb) or (
-        finding.WAITING if verb in HANDS else finding.STATES
+        lookup.WAITING if verb in HANDS else lookup.STATES
     )
-    listed = (finding.listing(context.home, (state,)) for state in states)
+    listed = (lookup.listing(context.home, (state,)) for state in states)
     return [tick.name.random for ticks in listed for tick in list(ticks)[-_MOST:]]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk import handling
-from cadencebus.desk.finding import find_waiting
+from cadencebus.desk.lookup import find_waiting
 from cadencebus.desk.moments import parse_moment
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.desk.context import Context
-    from cadencebus.desk.finding import Found
+    from cadencebus.desk.lookup import Found
 
 EXAMPLES = """  cadence edit 7f3k                        its JSON in $VISUAL or $EDITOR
   cadence edit 7f3k --priority 1 --set week=48

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus import __version__
-from cadencebus.desk.finding import names
+from cadencebus.desk.lookup import names
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, safe
 from cadencebus.errors import CantCreate, Usage

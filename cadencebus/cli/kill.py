@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import ending
-from cadencebus.desk.finding import WAITING, Found, find, listing
+from cadencebus.desk.lookup import WAITING, Found, find, listing
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch, TryLater, Usage

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.desk.finding import WAITING, Found, find, listing
+from cadencebus.desk.lookup import WAITING, Found, find, listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.desk.reasons import settings_of

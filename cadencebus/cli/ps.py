@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
 from cadencebus.desk import clockface, ending, keeping
-from cadencebus.desk.finding import listing
 from cadencebus.desk.fitting import Column
+from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted, safe
 from cadencebus.session import usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import handling
-from cadencebus.desk.finding import WAITING, find_each, listing
+from cadencebus.desk.lookup import WAITING, find_each, listing
 from cadencebus.desk.options import Parser, a_text
 from cadencebus.desk.output import Output
 from cadencebus.errors import Usage

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface, reasons
-from cadencebus.desk.finding import WAITING, Found, find, members_of
+from cadencebus.desk.lookup import WAITING, Found, find, members_of
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.desk.story import Story

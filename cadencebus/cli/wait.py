@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk.finding import Found, find, find_each, listing
+from cadencebus.desk.lookup import Found, find, find_each, listing
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
 from cadencebus.store.corrupt import load_object

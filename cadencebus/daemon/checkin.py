@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.clock import rfc3339
 from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick, Misnamed, Tick
-from cadencebus.store import files, journal, keys, runs
+from cadencebus.store import dedupe, files, journal, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
         _turn_away(gear, file, found, cadence, now)
         return None
     tick = _anew(found)
-    holder = keys.claim(gear.home, tick, cadence.dedupe_window, now)
+    holder = dedupe.claim(gear.home, tick, cadence.dedupe_window, now)
     if holder is not None:
         gear.closing.finish_claimed(tick, "duplicate", f"the key {tick.key!r} was used by {holder}", now)
         return None

@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.daemon.vigil import end_run
-from cadencebus.desk.finding import listing
+from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import a_duration
 from cadencebus.session import life
 from cadencebus.store import files, lock, runs
 
 if TYPE_CHECKING:
-    from cadencebus.desk.finding import Found
+    from cadencebus.desk.lookup import Found
     from cadencebus.desk.options import Parser
     from cadencebus.store.paths import Home
     from cadencebus.store.runs import RunFolder

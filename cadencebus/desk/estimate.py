@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.desk import clockface
-from cadencebus.desk.finding import listing
+from cadencebus.desk.lookup import listing
 from cadencebus.model.foreign import mapping
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
-    from cadencebus.desk.finding import Found
+    from cadencebus.desk.lookup import Found
     from cadencebus.desk.reasons import Reasons
     from cadencebus.policy.admit import Wait
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.desk.finding import listing
+from cadencebus.desk.lookup import listing
 from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError
 from cadencebus.model.rule import Rule, rule_of

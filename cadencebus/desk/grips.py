@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import ending, holding, letters, revival
-from cadencebus.desk.finding import find
+from cadencebus.desk.lookup import find
 from cadencebus.desk.reasons import settings_of
 from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, on_cadence

@@ -20,7 +20,7 @@ from cadencebus.store import files, inlet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cadencebus.desk.finding import Found
+    from cadencebus.desk.lookup import Found
     from cadencebus.store.spool import Spool
 
 CANCELLED = "cancelled"

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.clock import rfc3339
-from cadencebus.desk.finding import names
+from cadencebus.desk.lookup import names
 from cadencebus.desk.reasons import settings_of
 from cadencebus.desk.telling import tell
 from cadencebus.errors import IOTrouble

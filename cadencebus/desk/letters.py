@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface
-from cadencebus.desk.finding import Found, find, listing, members_of
+from cadencebus.desk.lookup import Found, find, listing, members_of
 from cadencebus.errors import NoSuch
 from cadencebus.model.foreign import mapping
 from cadencebus.model.naming import RAW

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface
-from cadencebus.desk.finding import TICK_FILE, Found, name_in, names
+from cadencebus.desk.lookup import TICK_FILE, Found, name_in, names
 from cadencebus.desk.shelf import Shelf
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
-from cadencebus.desk.finding import folders, name_in, names
 from cadencebus.desk.letters import Letter, take_out
+from cadencebus.desk.lookup import folders, name_in, names
 from cadencebus.desk.telling import tell
 from cadencebus.errors import BadData
 from cadencebus.model.foreign import sequence

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from cadencebus import clock
 from cadencebus.daemon import closing, recovery
 from cadencebus.session import launch, life
-from cadencebus.store import files, inlet, keys, lock, spool, tomb
+from cadencebus.store import dedupe, files, inlet, lock, spool, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ def no_lock() -> None:
 
 def no_keys() -> None:
     """A key is never remembered: the same work is done twice."""
-    put(lambda *_: None, keys, "claim")
+    put(lambda *_: None, dedupe, "claim")
 
 
 def swallowed_commit() -> None:
@@ -127,7 +127,7 @@ def looks_in_claimed() -> None:
 
 def freed_keys() -> None:
     """A key that can't be read for a moment counts as free."""
-    put(lambda _path: (None, 0.0), keys, "_holder")
+    put(lambda _path: (None, 0.0), dedupe, "_holder")
 
 
 def follows_links() -> None:

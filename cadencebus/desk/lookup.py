@@ -1,4 +1,4 @@
-"""Finding a tick by any unique part of its id: names only, no file is opened."""
+"""Looking ticks up: by state, by cadence, or by any unique part of an id; from file names alone."""
 
 from __future__ import annotations
 
