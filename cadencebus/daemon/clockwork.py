@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.duration import spell_duration
-from cadencebus.model.rule import Rule, rule_of
+from cadencebus.model.firing_rule import FiringRule, rule_of
 from cadencebus.model.tick import Tick
 from cadencebus.policy.due import Firing, due, laid_down
 from cadencebus.policy.timetable import timetable_of
@@ -51,7 +51,7 @@ _AFTER_A_FAULT = 60.0
 class Dial:
     """One schedule as it goes: when it fires, where it stands on disk, when it must be asked next."""
 
-    rule: Rule
+    rule: FiringRule
     timetable: Timetable
     standing: Standing | None
     wake_at: float = -math.inf
@@ -162,7 +162,7 @@ class Clockwork:
         self._lost = found.lost
         return found.cadences
 
-    def _rule(self, name: str, now: float) -> Rule | None:
+    def _rule(self, name: str, now: float) -> FiringRule | None:
         """What its file says, or said before it was broken; None: nothing new is known."""
         try:
             rule = rule_of(self._prompts.load(name))
@@ -173,7 +173,7 @@ class Clockwork:
         self._complaints.pop(name, None)
         return rule
 
-    def _kept(self, name: str, why: str, now: float) -> Rule | None:
+    def _kept(self, name: str, why: str, now: float) -> FiringRule | None:
         """The last rule that made sense, from memory or disk: a broken edit stops no clock."""
         dial = self._dials.get(name)
         standing = dial.standing if dial else self._firings.load(name, now)
@@ -184,7 +184,7 @@ class Clockwork:
             self._gear.tell({"event": "schedule.kept", "cadence": name, "reason": why})
         return standing.rule if known and standing else None
 
-    def _wind(self, rule: Rule, zone: tzinfo, now: float) -> None:
+    def _wind(self, rule: FiringRule, zone: tzinfo, now: float) -> None:
         timetable = timetable_of(rule, local=zone)
         if timetable is None:
             return
@@ -274,7 +274,7 @@ class Clockwork:
         return dial.rule.folds or self._firings.full(self._gear.settings.current.max_inbox)
 
 
-def _tick(rule: Rule, firing: Firing, now: float, *, alone: bool) -> Tick:
+def _tick(rule: FiringRule, firing: Firing, now: float, *, alone: bool) -> Tick:
     return Tick(
         id=firing.tick_id(rule.name),
         cadence=rule.name,

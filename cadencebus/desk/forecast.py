@@ -10,7 +10,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError
-from cadencebus.model.rule import Rule, rule_of
+from cadencebus.model.firing_rule import FiringRule, rule_of
 from cadencebus.policy import spoken
 from cadencebus.policy.admit import Wait
 from cadencebus.policy.brakes import opens_at
@@ -131,7 +131,7 @@ def schedule_of(scene: Reasons, name: str) -> Schedule | None:
     firings = Firings(Spool(scene.home), scene.memory)
     standing = firings.load(name, scene.now, mend=False)
     kept = False
-    rule: Rule | None = None
+    rule: FiringRule | None = None
     try:
         rule = rule_of(scene.prompts.load(name))
     except CadenceError:

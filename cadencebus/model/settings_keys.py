@@ -23,7 +23,7 @@ from cadencebus.model.kinds import (
     one_of,
     whole,
 )
-from cadencebus.model.presets import PRESETS
+from cadencebus.model.notice_presets import PRESETS
 from cadencebus.model.runner import RUNNERS, STREAMS, runner_of
 from cadencebus.model.settings import (
     Gates,

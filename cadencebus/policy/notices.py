@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model.legible import one_line
-from cadencebus.model.presets import PRESETS, Preset
+from cadencebus.model.notice_presets import PRESETS, Preset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
 from cadencebus.errors import CantCreate, IOTrouble
+from cadencebus.model.firing_rule import FiringRule, kept_rule
 from cadencebus.model.naming import Name, name_of, parse_deferred
-from cadencebus.model.rule import Rule, kept_rule
 from cadencebus.model.tick import BadTick
 from cadencebus.policy.due import Cursor, cursor_of
 from cadencebus.policy.timetable import timetable_of
@@ -37,7 +37,7 @@ _PRIORITIES = range(10)
 class Standing:
     """What is remembered of a schedule: its rule, how far it has come, the tick it made last."""
 
-    rule: Rule
+    rule: FiringRule
     cursor: Cursor
     tick: str | None = None
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model.front_matter import cadence_of
-from cadencebus.model.heartbeat import Heartbeat, parse_heartbeat
+from cadencebus.model.heartbeat_md import Heartbeat, parse_heartbeat
 from cadencebus.model.keys import Wrong
 from cadencebus.store import files
 from cadencebus.store.badfile import BadFile, Problem, problems_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cadencebus.model.cadence import Cadence
-    from cadencebus.model.heartbeat import HeartbeatTask
+    from cadencebus.model.heartbeat_md import HeartbeatTask
     from cadencebus.store.paths import Home
 
 FILE = "HEARTBEAT.md"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.duration import parse_duration, spell_duration
-from cadencebus.model.heartbeat import parse_heartbeat
+from cadencebus.model.heartbeat_md import parse_heartbeat
 from cadencebus.model.hold import hold_of, parse_hold_name
 from cadencebus.model.naming import deferred_name, name_of, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, read_members, tick_of

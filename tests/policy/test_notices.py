@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.model.presets import PRESETS
+from cadencebus.model.notice_presets import PRESETS
 from cadencebus.model.settings import Notice
 from cadencebus.policy import notices
 from cadencebus.policy.notices import News

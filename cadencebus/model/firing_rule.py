@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class FiringRule:
     """The keys of a cadence that say when it fires and how its ticks are made."""
 
     name: str
@@ -55,14 +55,14 @@ _NUMBERS = frozenset({"every", "once_at", "expires_at", "jitter", "ttl"})
 _COUNTS = frozenset({"max_firings", "priority"})
 
 
-def rule_of(cadence: Cadence) -> Rule:
+def rule_of(cadence: Cadence) -> FiringRule:
     """The rule in a cadence's file."""
-    return Rule(**{one.name: getattr(cadence, one.name) for one in fields(Rule)})
+    return FiringRule(**{one.name: getattr(cadence, one.name) for one in fields(FiringRule)})
 
 
-def kept_rule(name: str, members: Mapping[str, Any]) -> Rule:
+def kept_rule(name: str, members: Mapping[str, Any]) -> FiringRule:
     """Read a rule back; ValueError for what is none."""
-    known = {one.name: one for one in fields(Rule) if one.name != "name"}
+    known = {one.name: one for one in fields(FiringRule) if one.name != "name"}
     for key, value in members.items():
         if key not in known:
             raise ValueError(f"not a rule: {key!r} is no key of one")
@@ -75,4 +75,4 @@ def kept_rule(name: str, members: Mapping[str, Any]) -> Rule:
             wanted = int
         if value is not None and not isinstance(value, wanted):
             raise ValueError(f"not a rule: {key} is {value!r}")
-    return Rule(name=name, **members)
+    return FiringRule(name=name, **members)

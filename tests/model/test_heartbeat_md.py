@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.model.heartbeat import Heartbeat, parse_heartbeat
+from cadencebus.model.heartbeat_md import Heartbeat, parse_heartbeat
 
 
 def read(text: str) -> Heartbeat:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cadencebus.model.cadence import Cadence
-from cadencebus.model.rule import Rule, kept_rule, rule_of
+from cadencebus.model.firing_rule import FiringRule, kept_rule, rule_of
 
 FULL = Cadence(
     name="work",
@@ -46,7 +46,7 @@ def test_only_a_schedule_that_is_on_is_one() -> None:
     """And only where ticks may stand for each other does one that waits."""
     assert rule_of(Cadence(name="work", every=60.0)).scheduled
     assert not rule_of(FULL).scheduled
-    assert not Rule(name="work").scheduled
-    assert Rule(name="work").folds
-    assert not Rule(name="work", ttl=60.0).folds
-    assert not Rule(name="work", overlap="skip").folds
+    assert not FiringRule(name="work").scheduled
+    assert FiringRule(name="work").folds
+    assert not FiringRule(name="work", ttl=60.0).folds
+    assert not FiringRule(name="work", overlap="skip").folds
