@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup import programs
 from cadencebus.desk import crowding, reasons
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch
@@ -17,7 +17,7 @@ from cadencebus.model.naming import is_cadence
 from cadencebus.model.settings import Settings
 from cadencebus.store.badfile import BadFile
 from cadencebus.store.config import load_settings
-from cadencebus.store.heartbeat import FILE as HEARTBEAT
+from cadencebus.store.heartbeat_md import FILE as HEARTBEAT
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface, doorman, holding
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.desk.telling import tell

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk import crowding, reasons
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
 from cadencebus.errors import Usage

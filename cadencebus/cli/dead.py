@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.cli import show
 from cadencebus.desk import clockface, doorman, letters, revival
-from cadencebus.desk.fitting import Column, last_part
+from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted, safe

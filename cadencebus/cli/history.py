@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import chronicle, clockface
-from cadencebus.desk.fitting import Column, last_part
+from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count, a_duration
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface, holding
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted
 

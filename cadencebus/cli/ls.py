@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import clockface
-from cadencebus.desk.fitting import Column, last_part
+from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.lookup import STATES, TICK_FILE, Found, folders, listing, members_of, name_in, names
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count

@@ -11,7 +11,7 @@ from cadencebus.clock import day
 from cadencebus.desk import clockface, health
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
-from cadencebus.desk.picture import picture
+from cadencebus.desk.overview import overview
 from cadencebus.errors import CantCreate, Usage
 from cadencebus.model.foreign import amount
 from cadencebus.model.legible import clean
@@ -82,7 +82,7 @@ def main(words: list[str], context: Context) -> int:
 
 def samples(home: Home, now: float) -> dict[str, list[Sample]]:
     """Every number, by the name of its family or, in a summary, of its series."""
-    facts = picture(home, now)
+    facts = overview(home, now)
     found: dict[str, list[Sample]] = {}
     for name, labels, value in (*_now(facts, now), *_memory(home, now), *_today(home, now)):
         found.setdefault(name, []).append((labels, value))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface, reasons
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.forecast import MANY, Upcoming, upcoming
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
 from cadencebus.desk import clockface, ending, keeping
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted, safe

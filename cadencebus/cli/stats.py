@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, parse_rfc3339
 from cadencebus.desk import chronicle, plot
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import health, screen
+from cadencebus.desk import health, status_screen
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, safe
-from cadencebus.desk.picture import picture
+from cadencebus.desk.overview import overview
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
@@ -25,12 +25,12 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 and the reasons unless all is well")
     asked = parser.parse_args(words)
     out, now = Output(context), time.time()
-    facts = picture(context.home, now)
+    facts = overview(context.home, now)
     if out.json:
         out.document(facts)
     elif asked.check:
         for line in facts["why"]:
             out.line(f"{facts['health']}: {safe(line)}")
     else:
-        screen.draw(out, facts, now)
+        status_screen.draw(out, facts, now)
     return 1 if asked.check and facts["health"] != health.WELL else 0

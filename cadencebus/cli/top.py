@@ -1,4 +1,4 @@
-"""`cadence top`: the whole bus on one screen, live, with its handles."""
+"""`cadence top`: the whole bus on one screen, live, with keys to act."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk.fullscreen import Ended, Fullscreen
-from cadencebus.desk.grips import Grips
 from cadencebus.desk.options import Parser, a_duration
-from cadencebus.desk.picture import Camera
-from cadencebus.desk.topview import SORTS, Drawing, Row, View
+from cadencebus.desk.overview import Overview
+from cadencebus.desk.top_actions import Actions
+from cadencebus.desk.top_view import SORTS, Drawing, Row, View
 from cadencebus.errors import CadenceError, Usage
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ class Top:
     """Looks, draws, obeys keys."""
 
     def __init__(self, home: Home, terminal: Fullscreen, interval: float) -> None:
-        self._camera = Camera(home)
+        self._overview = Overview(home)
         self._terminal = terminal
         self._interval = interval
-        self._grips = Grips(home)
+        self._actions = Actions(home)
         self._view = View()
         self._drawing = Drawing(colour=not os.environ.get("NO_COLOR"))
         self._facts: dict[str, Any] = {}
@@ -95,9 +95,9 @@ class Top:
         return wants
 
     def _look(self) -> None:
-        self._facts = self._camera.shoot()
+        self._facts = self._overview.look()
         if self._view.mode == "log":
-            self._view.log = self._grips.log(self._view.title)
+            self._view.log = self._actions.log(self._view.title)
 
     def _draw(self) -> None:
         self._terminal.draw(self._drawing.frame(self._facts, self._view, self._terminal.size, time.time()))
@@ -152,27 +152,27 @@ class Top:
     def _act(self, key: str, row: Row) -> None:
         view = self._view
         if key == "p":
-            self._do(lambda: self._grips.pause_or_resume(row.cadence))
+            self._do(lambda: self._actions.pause_or_resume(row.cadence))
         elif key in {"l", "enter"}:
             self._open_log(row)
         elif key == "x" and row.tick is not None:
             tick = row.tick
-            self._ask(f"kill the run of {row.cadence}?", lambda: self._grips.kill(tick))
+            self._ask(f"kill the run of {row.cadence}?", lambda: self._actions.kill(tick))
         elif key == "R":
             dead = self._facts["dead"]["cadences"].get(row.cadence, 0)
             if dead:
                 letters = f"{dead} dead letter{'s' if dead > 1 else ''}"
-                self._ask(f"retry {letters} of {row.cadence}?", lambda: self._grips.retry(row.cadence))
+                self._ask(f"retry {letters} of {row.cadence}?", lambda: self._actions.retry(row.cadence))
             else:
                 view.message = f"{row.cadence} has no dead letters"
 
     def _open_log(self, row: Row) -> None:
-        run = row.run or self._grips.last_run(row.cadence)
+        run = row.run or self._actions.last_run(row.cadence)
         if run is None:
             self._view.message = f"{row.cadence} never ran"
         else:
             self._view.mode, self._view.title = "log", run
-            self._view.log = self._grips.log(run)
+            self._view.log = self._actions.log(run)
 
     def _ask(self, question: str, then: Callable[[], str]) -> None:
         self._view.question, self._sure = question, then

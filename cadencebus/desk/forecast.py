@@ -143,7 +143,7 @@ def schedule_of(scene: Reasons, name: str) -> Schedule | None:
     if timetable is None:
         return None
     agreed = f"{scene.home.state}/producers.json"
-    fired = scene.shelf.keep("outside", (agreed,), lambda: outside.fired(scene.home))
+    fired = scene.cache.get("outside", (agreed,), lambda: outside.fired(scene.home))
     by = fired.by or "outside" if name in fired.cadences else "clock"
     written = scene.prompts.written(name)
     return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept, written=written)

@@ -14,7 +14,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cadencebus.desk.fitting import GAP, fit
+from cadencebus.desk.columns import GAP, fit
 from cadencebus.desk.outlets import aside
 from cadencebus.model.legible import clean
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from cadencebus.desk.columns import Column
     from cadencebus.desk.context import Context
-    from cadencebus.desk.fitting import Column
 
 # What a word means, as a colour; words that mean nothing special have none.
 COLOURS = {

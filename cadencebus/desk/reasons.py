@@ -7,8 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface
+from cadencebus.desk.filecache import FileCache
 from cadencebus.desk.lookup import TICK_FILE, Found, name_in, names
-from cadencebus.desk.shelf import Shelf
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence
 from cadencebus.model.naming import parse_name
@@ -39,8 +39,8 @@ class Reasons:
         """Look; `before` is a former look, of which all is kept that did not change since."""
         self.home = home
         self.now = now
-        self.shelf: Shelf = before.shelf if before else Shelf()
-        settings: tuple[Settings, str | None] = self.shelf.keep(
+        self.cache: FileCache = before.cache if before else FileCache()
+        settings: tuple[Settings, str | None] = self.cache.get(
             "settings", (home.settings,), lambda: settings_of(home)
         )
         self.settings, self.problem = settings
@@ -52,7 +52,7 @@ class Reasons:
         self.holds = _holds(home, now)
         self.stopped = _is_there(home.stop)
         self.consumed = _consumed(home)
-        queues: _Queues = self.shelf.keep("inbox", (home.inbox,), lambda: _queues(home))
+        queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
         self.heads, self.counts, self.oldest = queues
         self.running = Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
         self._spool = Spool(home)

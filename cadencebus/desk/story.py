@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import find
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.errors import CadenceError

@@ -18,7 +18,7 @@ from cadencebus.policy.timetable import cron_line
 from cadencebus.store import files
 from cadencebus.store.badfile import BadFile, Problem, problems_of
 from cadencebus.store.glance import Glance, glance, unchanged
-from cadencebus.store.heartbeat import HeartbeatFile
+from cadencebus.store.heartbeat_md import HeartbeatFile
 from cadencebus.store.yamltext import BadYAML, Document, load
 
 if TYPE_CHECKING:

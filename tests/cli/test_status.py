@@ -11,7 +11,7 @@ import pytest
 
 from cadencebus.clock import rfc3339
 from cadencebus.daemon import supervision
-from cadencebus.desk.picture import picture
+from cadencebus.desk.overview import overview
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def why(home: Path, at: float | None = None) -> tuple[str, list[str]]:
     """Give the health at a moment, and what speaks for it."""
-    facts = picture(Home(str(home)), at)
+    facts = overview(Home(str(home)), at)
     return facts["health"], facts["why"]
 
 

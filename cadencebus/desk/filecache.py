@@ -1,4 +1,4 @@
-"""What was found in a folder or file, kept for as long as it stands still: a look that costs one stat."""
+"""What was read from folders and files, kept until one of them changes: asking again costs a stat each."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Shelf:
+class FileCache:
     """Keeps what was made of some paths until one of them changes."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[tuple[Glance | None, ...], Any]] = {}
+        self._known: dict[str, tuple[tuple[Glance | None, ...], Any]] = {}
 
-    def keep(self, what: str, paths: tuple[str, ...], make: Callable[[], T]) -> T:
-        """What was made before, or made anew where a path changed since."""
+    def get(self, what: str, paths: tuple[str, ...], make: Callable[[], T]) -> T:
+        """What was made of these paths before; made anew where one of them changed since."""
         try:
             now = tuple(glance(path) for path in paths)
         except OSError:
             # What can't even be looked at is no ground to trust anything.
             return make()
-        before = self._kept.get(what)
+        before = self._known.get(what)
         if before is not None and all(map(unchanged, before[0], now)):
             made: T = before[1]
             return made
         fresh = make()
-        self._kept[what] = (now, fresh)
+        self._known[what] = (now, fresh)
         return fresh

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk import clockface, health, reasons
-from cadencebus.desk.fitting import Column
+from cadencebus.desk.columns import Column
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.model.duration import spell_duration
 from cadencebus.policy.admit import Wait

@@ -1,4 +1,4 @@
-"""What a hand on the live screen can do: the same as the verbs, told in one line."""
+"""What the keys of `cadence top` do: the same as the verbs, answered in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LOG_READ = 1 << 16
 
 
-class Grips:
+class Actions:
     """Pauses, resumes, kills, retries, reads logs."""
 
     def __init__(self, home: Home) -> None:

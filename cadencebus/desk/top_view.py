@@ -10,14 +10,14 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from cadencebus.desk import clockface, screen
-from cadencebus.desk.fitting import GAP, fit
+from cadencebus.desk import clockface, status_screen
+from cadencebus.desk.columns import GAP, fit
 from cadencebus.desk.output import Cell, Painted, safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cadencebus.desk.fitting import Column
+    from cadencebus.desk.columns import Column
 
 SORTS = ("oldest", "name", "ready")
 HELP = """
@@ -70,7 +70,7 @@ class View:
     title: str = ""
 
     def rows(self, facts: dict[str, Any]) -> list[tuple[Row, dict[str, Any]]]:
-        """All that is shown of a picture, in its order, each with what it is made of."""
+        """All that is shown of an overview, in its order, each with what it is made of."""
         runs = [(Row("running", row["cadence"], row["tick"], row["run"]), row) for row in facts["running"]]
         queue = [(Row("queue", row["cadence"]), row) for row in sorted(facts["queue"], key=self._order)]
         dead = [
@@ -99,7 +99,7 @@ class View:
 
 
 class Drawing:
-    """Turns a picture and a view into the text of a frame."""
+    """Turns an overview and a view into the text of a frame."""
 
     def __init__(self, *, colour: bool) -> None:
         self._colour = colour
@@ -158,22 +158,22 @@ class Drawing:
             said = f"sorted by {view.sort}" + (f", only {view.filter!r}" if view.filter else "")
             body += [Text(""), Text(said, style="dim")]
         if facts["next_due"] and not view.filter:
-            due = [(Row("due", one["cadence"]), screen.due(one, now)) for one in facts["next_due"]]
-            body += [Text(""), _table(screen.DUE, due, None, width)]
+            due = [(Row("due", one["cadence"]), status_screen.due(one, now)) for one in facts["next_due"]]
+            body += [Text(""), _table(status_screen.DUE, due, None, width)]
         return body
 
 
 def _head(facts: dict[str, Any], now: float) -> list[Any]:
     state = facts["health"]
     first = Text(no_wrap=True, overflow="ellipsis")
-    first.append(state, screen.COLOURS[state])
+    first.append(state, status_screen.COLOURS[state])
     first.append(f"  {clockface.clock(now, now)}  {facts['home']}")
     lines = [first]
-    for name, cell in screen.consumer(facts, now):
+    for name, cell in status_screen.consumer(facts, now):
         text, style = cell if isinstance(cell, Painted) else (cell, "")
         line = Text(f"{name:9} ", style="bold", no_wrap=True, overflow="ellipsis")
         lines.append(line.append(text, style or "not bold"))
-    colour = screen.COLOURS[state].split()[1]
+    colour = status_screen.COLOURS[state].split()[1]
     points = [(colour, "✗", one) for one in facts["cures"]] + [("yellow", "!", one) for one in facts["notes"]]
     for colour, sign, one in points[:_COMPLAINTS]:
         lines.append(_short(f"{sign} {safe(one['what'])}", colour))
@@ -250,7 +250,7 @@ def _footer(view: View, width: int) -> Text:
 
 
 def _keys(width: int) -> str:
-    """The handles that there is room for."""
+    """The keys that there is room to name."""
     shown: list[str] = []
     for key in _KEYS:
         if len("  ".join([*shown, key, *_ALWAYS])) > width:
@@ -264,8 +264,8 @@ def _dead(row: dict[str, Any], _now: float) -> list[Cell]:
 
 
 _SECTIONS: dict[str, Sequence[Column]] = {
-    "running": screen.RUNNING + screen.SAYS,
-    "queue": screen.QUEUE,
-    "dead": screen.DEAD,
+    "running": status_screen.RUNNING + status_screen.SAYS,
+    "queue": status_screen.QUEUE,
+    "dead": status_screen.DEAD,
 }
-_CELLS = {"running": screen.running, "queue": screen.waiting, "dead": _dead}
+_CELLS = {"running": status_screen.running, "queue": status_screen.waiting, "dead": _dead}

@@ -38,29 +38,29 @@ _DUE_SHOWN = 5
 _SAID_MOST = 160
 
 
-def picture(home: Home, now: float | None = None) -> dict[str, Any]:
-    """Look once at everything."""
-    return Camera(home).shoot(now)
+def overview(home: Home, now: float | None = None) -> dict[str, Any]:
+    """Everything about a home, looked at once."""
+    return Overview(home).look(now)
 
 
-class Camera:
-    """Looks again and again; what did not change since is not read again."""
+class Overview:
+    """A home that is looked at again and again; what did not change since is not read again."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._scene: Reasons | None = None
 
-    def shoot(self, now: float | None = None) -> dict[str, Any]:
+    def look(self, now: float | None = None) -> dict[str, Any]:
         """Everything as it is now. What can't be read is a problem that is told, not the end of the rest."""
         now = time.time() if now is None else now
         home, problems = self._home, list[str]()
         self._scene = scene = Reasons(home, now, before=self._scene)
-        keep = scene.shelf.keep
+        cached = scene.cache.get
         today = f"{home.events}/{day(now)}.jsonl"
 
-        def part(what: str, look: Callable[[], T], otherwise: T) -> T:
+        def part(what: str, read: Callable[[], T], otherwise: T) -> T:
             try:
-                return look()
+                return read()
             except (OSError, CadenceError) as error:
                 problems.append(f"{what}: {getattr(error, 'strerror', None) or error}")
                 return otherwise
@@ -75,14 +75,16 @@ class Camera:
             "queue": part("inbox/", lambda: _queue(scene), _NONE),
             "holds": part("holds/", lambda: _holds(home, now), _NONE),
             "circuits": part("cadences/", lambda: holding.circuits(home, now), _NONE),
-            "dead": part("dead/", lambda: keep("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
+            "dead": part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
             "failures": part(
-                "events/", lambda: keep("failures", (home.events, today), lambda: _failures(home, now)), _NONE
+                "events/",
+                lambda: cached("failures", (home.events, today), lambda: _failures(home, now)),
+                _NONE,
             ),
             "broken": part("prompts/", lambda: _broken(scene), _NONE),
             "next_due": part("prompts/", lambda: _next_due(scene), _NONE),
         }
-        torn = part("cadences/", lambda: keep("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
+        torn = part("cadences/", lambda: cached("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
         facts["problems"] = [*filter(None, [scene.problem]), *_no_folders(home), *problems, *torn]
         return _verdict(facts, home, now) | facts
 
@@ -184,7 +186,7 @@ def _says(scene: Reasons, run: runs.RunFolder, record: dict[str, Any]) -> str:
 
 def _queue(scene: Reasons) -> list[dict[str, Any]]:
     """What waits, by cadence, the longest wait first."""
-    late, first = scene.shelf.keep("deferred", (scene.home.deferred,), lambda: _deferred(scene.home))
+    late, first = scene.cache.get("deferred", (scene.home.deferred,), lambda: _deferred(scene.home))
     oldest, rows = scene.oldest, []
     for cadence in sorted({*scene.counts, *late}, key=lambda c: (oldest.get(c, "9"), c)):
         wait = scene.of_cadence(cadence) if scene.counts[cadence] else None
@@ -262,7 +264,7 @@ def _schedules(scene: Reasons) -> list[forecast.Schedule]:
     home = scene.home
     heartbeat = os.path.join(home.root, "HEARTBEAT.md")
     paths = (home.prompts, home.cadences, home.settings, heartbeat, *_prompt_files(home))
-    return scene.shelf.keep("schedules", paths, lambda: forecast.schedules(scene))
+    return scene.cache.get("schedules", paths, lambda: forecast.schedules(scene))
 
 
 def _prompt_files(home: Home) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cadencebus.cli import circuit, dead, history, holds, ls
-from cadencebus.desk import screen
-from cadencebus.desk.fitting import Column, fit, last_part
+from cadencebus.desk import status_screen
+from cadencebus.desk.columns import Column, fit, last_part
 
 ID = "20261121T111200.000000Z-xz1cms3c"
 LONG = "it failed: cannot create out/minute.txt: no such directory (exit 2)"
@@ -22,7 +22,7 @@ TABLES = {
         ["cadence-inbox-triage", "circuit_open", "11:13:24", "11:43:24", "consumer", LONG],
     ),
     "circuit": (circuit.COLUMNS, ["inbox-triage", "half-open", "11:13:24", "now, one probe", "3", LONG]),
-    "failures": (screen.FAILURES, ["11:12:00", "inbox-triage", "xz1cms3c", "timeout", LONG]),
+    "failures": (status_screen.FAILURES, ["11:12:00", "inbox-triage", "xz1cms3c", "timeout", LONG]),
 }
 
 
