@@ -115,7 +115,7 @@ def sweep(run_id: str, within: float = 10.0, known: Iterable[identity.Identity] 
     `known` are of the run though their mark can't be read: another user's process shows no environment.
     """
     deadline = time.monotonic() + within
-    killed: dict[int, Leftover] = {}
+    struck: dict[int, Leftover] = {}
     survivors: tuple[Leftover, ...] = ()
     looks, pause = 0, _PAUSE
     # Who is between two programs shows no environment for a moment: one empty look is not enough.
@@ -125,13 +125,15 @@ def sweep(run_id: str, within: float = 10.0, known: Iterable[identity.Identity] 
         left = _strike(roots) if roots else []
         time.sleep(pause)
         before, survivors = survivors, tuple(leftover for leftover in left if leftover.lives)
-        killed |= {leftover.pid: leftover for leftover in left if leftover not in survivors}
+        struck |= {leftover.pid: leftover for leftover in left}
         if time.monotonic() >= deadline:
             break
         # Nothing but patience helps against those who stay: to look at all processes has its price.
         pause = min(2 * pause, _PATIENT) if survivors and survivors == before else _PAUSE
         known = [leftover.identity for leftover in survivors]
-    return SweepResult(tuple(killed.values()), survivors)
+    # Who took long to die was a survivor then, and is not found any more.
+    living = {leftover.pid for leftover in survivors}
+    return SweepResult(tuple(one for pid, one in struck.items() if pid not in living), survivors)
 
 
 def _strike(roots: Mapping[identity.Identity, int]) -> list[Leftover]:

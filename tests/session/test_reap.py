@@ -69,6 +69,18 @@ def test_the_marked_of_a_home_are_told_from_those_of_another(start: Start, tmp_p
     assert run.id not in reap.marked(str(tmp_path.parent)).values()
 
 
+def test_who_takes_long_to_die_is_named_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Still there when it is looked at after the blow, gone at the next look: killed, and not forgotten."""
+    monkeypatch.setattr(reap, "_PAUSE", 0.0)
+    # To give back so much memory takes the kernel some time.
+    code = "block = b'x' * (96 << 20); print(flush=True); import time; time.sleep(60)"
+    words, env = [sys.executable, "-ISc", code], {"CADENCE_RUN_ID": "slow.1"}
+    with subprocess.Popen(words, env=env, stdout=subprocess.PIPE) as large:
+        assert large.stdout is not None
+        large.stdout.readline()
+        assert [one.pid for one in reap.sweep("slow.1").killed] == [large.pid]
+
+
 def test_leaks_that_others_found_are_added_to_those_that_are_named(tmp_path: Path) -> None:
     """Each once; a note that is torn is written anew."""
     assert reap.leaks(str(tmp_path)) == []
