@@ -70,7 +70,7 @@ class Bus:
         """
         self._settings.refresh()
         batch = [self._made(dict(members)) for members in ticks]
-        inlet.room(self._home, self._settings.current.max_inbox, len(batch))
+        inlet.check_room(self._home, self._settings.current.max_inbox, len(batch))
         inlet.put_all(self._home, batch)
         return [name.id for name, _, _ in batch]
 

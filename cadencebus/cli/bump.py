@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import handling
+from cadencebus.desk import waiting_tick
 from cadencebus.desk.lookup import find_each
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
@@ -26,7 +26,7 @@ def main(words: list[str], context: Context) -> int:
     asked = parser.parse_args(words)
     spool, out = Spool(context.home), Output(context)
     for found in find_each(context.home, asked.tick, waiting=True):
-        handling.change(spool, found, _first)
+        waiting_tick.change(spool, found, _first)
         if out.json:
             out.line_of_json({"id": found.name.id, "priority": 0})
         else:

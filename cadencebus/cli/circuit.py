@@ -6,11 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk import clockface, doorman, holding
+from cadencebus.desk import clockface, enqueue_checks, holding
 from cadencebus.desk.columns import Column
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
-from cadencebus.desk.telling import tell
 from cadencebus.errors import Usage
 from cadencebus.model import strictjson
 from cadencebus.model.hold import OPERATOR, on_cadence
@@ -80,7 +80,7 @@ def _reset(context: Context, name: str | None) -> int:
     home, out, now = context.home, Output(context), time.time()
     memory = Memory(home, out.warn)
     if name is not None and name not in memory.names():
-        doorman.known(home, name)
+        enqueue_checks.check_cadence(home, name)
     names = memory.names() if name is None else [name]
     done = [one for one in names if _close(home, memory, one, now)]
     _snapshot(home, now)

@@ -6,22 +6,24 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.cli import show
-from cadencebus.desk import clockface, doorman, letters, revival
+from cadencebus.desk import clockface, dead_letters, dead_retry, enqueue_checks
 from cadencebus.desk.columns import Column, last_part
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted, safe
-from cadencebus.desk.telling import tell
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
+from cadencebus.store import archive
 from cadencebus.store.tomb import TWINS
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.desk.context import Context
-    from cadencebus.desk.letters import Letter
+    from cadencebus.desk.dead_letters import Letter
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence dead                          what died, and of what
   cadence dead show 7f3k9q2m            one letter in full
@@ -54,14 +56,21 @@ def main(words: list[str], context: Context) -> int:
     if asked.what != "ls" and not (asked.id or filtered or asked.all):
         raise Usage(f"dead {asked.what}: which? ids, --cadence, --class, --since or --all")
     if asked.what in {"retry", "purge"}:
-        with letters.alone(context.home):
+        with dead_letters.alone(context.home):
             return {"retry": _retry, "purge": _purge}[asked.what](asked, context)
     return {"ls": _list, "show": _show}[asked.what](asked, context)
 
 
+def _chosen(home: Home, asked: Namespace) -> list[Letter]:
+    if asked.id:
+        return dead_letters.named(home, asked.id, killed_too=asked.what == "retry")
+    since = None if asked.since is None else time.time() - asked.since
+    return dead_letters.matching(home, cadence=asked.cadence, klass=asked.klass, since=since)
+
+
 def _list(asked: Namespace, context: Context) -> int:
     out, now = Output(context), time.time()
-    found = letters.chosen(context.home, asked, now)
+    found = _chosen(context.home, asked)
     if out.json:
         for one in found:
             out.line_of_json({"state": "dead", "file": one.found.place, **one.members})
@@ -87,7 +96,7 @@ def _row(letter: Letter, now: float) -> list[Cell]:
 
 def _show(asked: Namespace, context: Context) -> int:
     out = Output(context)
-    for at, one in enumerate(letters.chosen(context.home, asked, time.time())):
+    for at, one in enumerate(_chosen(context.home, asked)):
         if at and not out.json:
             out.line("")
         show.tell(context.home, one.found, out)
@@ -97,11 +106,11 @@ def _show(asked: Namespace, context: Context) -> int:
 def _retry(asked: Namespace, context: Context) -> int:
     out, now = Output(context), time.time()
     found, unfit = [], 0
-    for one in letters.chosen(context.home, asked, now):
+    for one in _chosen(context.home, asked):
         try:
-            new, *_ = revival.successors(context.home, one, now)
+            new, *_ = dead_retry.successors(context.home, one, now)
             # Without its cadence it would only die again.
-            doorman.known(context.home, new.cadence)
+            enqueue_checks.check_cadence(context.home, new.cadence)
             _refuse_twin(one, by_hand=bool(asked.id or asked.klass))
         except CadenceError as error:
             if asked.id:
@@ -110,15 +119,15 @@ def _retry(asked: Namespace, context: Context) -> int:
             out.warn(f"left in dead/: {error.message}")
         else:
             found.append(one)
-    revived = revival.revive(context.home, found, now)
-    for again in revived:
+    retried = dead_retry.retry(context.home, found, now)
+    for again in retried:
         ids = [tick.id for tick in again.ticks]
         if out.json:
             out.line_of_json({"tick": again.letter.found.name.id, "retried_as": ids})
         else:
             for tick_id in ids:
                 out.line(tick_id)
-    out.hint(f"{len(revived)} retried" + (f", {unfit} left in dead/" if unfit else ""))
+    out.hint(f"{len(retried)} retried" + (f", {unfit} left in dead/" if unfit else ""))
     return 0
 
 
@@ -133,8 +142,8 @@ def _refuse_twin(letter: Letter, *, by_hand: bool) -> None:
 
 def _purge(asked: Namespace, context: Context) -> int:
     out, now, home = Output(context), time.time(), context.home
-    found = letters.chosen(home, asked, now)
-    letters.take_out(home, [(one, {}) for one in found], "purged", now)
+    found = _chosen(home, asked)
+    dead_letters.take_out(home, [(one, {}) for one in found], "purged", now)
     events = (
         {"event": "dead.purged", "cadence": one.found.name.cadence, "tick": one.found.name.id, "by": OPERATOR}
         for one in found
@@ -145,5 +154,5 @@ def _purge(asked: Namespace, context: Context) -> int:
             out.line_of_json({"tick": one.found.name.id, "purged": True})
         else:
             out.line(f"{one.found.name.id} purged")
-    out.hint(f"{len(found)} purged; a line of each is kept in {letters.archive_path(home)}")
+    out.hint(f"{len(found)} purged; a line of each is kept in {archive.letters_path(home)}")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import ending, keeping
+from cadencebus.desk import keeping, killing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
@@ -21,11 +21,11 @@ EXAMPLES = """  cadence down             what runs goes on; the next consumer ta
 def main(words: list[str], context: Context) -> int:
     """End supervisor and consumer, and wait until they are gone."""
     parser = Parser("down", "End the background consumer; its sessions go on.", EXAMPLES)
-    asked = ending.with_kill(parser).parse_args(words)
+    asked = killing.with_kill(parser).parse_args(words)
     home, out = context.home, Output(context)
     was = keeping.bring_down(home)
     killed, left = (
-        ending.end_all(home, asked.timeout, detail="cadence down --kill") if asked.kill else ([], [])
+        killing.end_all(home, asked.timeout, detail="cadence down --kill") if asked.kill else ([], [])
     )
     if out.json:
         was_up = was != keeping.Down(None, None)

@@ -10,7 +10,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.desk import handling
+from cadencebus.desk import waiting_tick
 from cadencebus.desk.lookup import find_waiting
 from cadencebus.desk.moments import parse_moment
 from cadencebus.desk.options import Parser
@@ -39,7 +39,7 @@ def main(words: list[str], context: Context) -> int:
     asked = _parse(words)
     spool, found = Spool(context.home), find_waiting(context.home, asked.tick)
     if _has_options(asked):
-        tick, said = handling.change(spool, found, lambda tick: _by_options(tick, asked)), "changed"
+        tick, said = waiting_tick.change(spool, found, lambda tick: _by_options(tick, asked)), "changed"
     else:
         tick, said = _swap(spool, found)
     out = Output(context)
@@ -52,17 +52,17 @@ def main(words: list[str], context: Context) -> int:
 
 def _swap(spool: Spool, found: Found) -> tuple[Tick, str]:
     """Put what an editor left in the tick's place, unless that changed meanwhile."""
-    before = handling.read(spool, found)
+    before = waiting_tick.read(spool, found)
     wanted = _by_editor(before)
     if wanted == before:
         return before, "stays as it was"
 
     def swapped(now: Tick) -> Tick:
         if now != before:
-            raise handling.changed_meanwhile(found)
+            raise waiting_tick.changed_meanwhile(found)
         return wanted
 
-    return handling.change(spool, found, swapped), "changed"
+    return waiting_tick.change(spool, found, swapped), "changed"
 
 
 def _parse(words: list[str]) -> Namespace:

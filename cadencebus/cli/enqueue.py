@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cadencebus.desk import doorman
+from cadencebus.desk import enqueue_checks
 from cadencebus.errors import BadData, Usage
 from cadencebus.store import inlet
 
@@ -75,8 +75,8 @@ def main(words: list[str], context: Context) -> int:
         raise Usage("enqueue wants the name of one cadence", next_step="cadence enqueue --help")
     name, home = names[0], context.home
     within = _timeout(options)
-    doorman.known(home, name)
-    doorman.room(home, 1)
+    enqueue_checks.check_cadence(home, name)
+    enqueue_checks.check_room(home, 1)
     tick_id = _put(home, name, options)
     if context.json:
         sys.stdout.write(f'{{"id": "{tick_id}", "cadence": "{name}"}}\n')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.bus import Maker
 from cadencebus.cli import wait
-from cadencebus.desk import doorman, estimate, following, reasons
+from cadencebus.desk import enqueue_checks, estimate, following, reasons
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output
 from cadencebus.desk.payload import payload_of
@@ -50,7 +50,7 @@ def main(words: list[str], context: Context) -> int:
     if asked.timeout is not None and not asked.wait:
         raise Usage("fire: --timeout goes with --wait")
     deadline = None if asked.timeout is None else time.monotonic() + asked.timeout
-    doorman.known(home, asked.name)
+    enqueue_checks.check_cadence(home, asked.name)
     name, data, _ = Maker("fire", os.environ).make(_members(asked))
     _refuse(context, asked)
     inlet.put(home, name, data)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from cadencebus.daemon import housekeeping
 from cadencebus.daemon.tidying import Tidying
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
-from cadencebus.desk.telling import tell
 from cadencebus.errors import TryLater
 from cadencebus.policy.retention import Trust, trust
 from cadencebus.store import archive

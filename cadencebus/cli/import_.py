@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from cadencebus.cli.export import spell
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, safe
-from cadencebus.desk.telling import tell
 from cadencebus.errors import NoSuch
 from cadencebus.store import fitness
 from cadencebus.store.prompts import Prompts

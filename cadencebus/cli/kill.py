@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import ending
+from cadencebus.desk import killing
 from cadencebus.desk.lookup import WAITING, Found, find, listing
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output
@@ -34,16 +34,16 @@ def main(words: list[str], context: Context) -> int:
     asked = parser.parse_args(words)
     home, out = context.home, Output(context)
     found = _running(home, asked.tick)
-    run = ending.live_run(home, found)
+    run = killing.live_run(home, found)
     if run is None:
         raise TryLater(
             f"{found.name.id}: no run of it is alive now: it is being started or settled",
             next_step=f"cadence show {found.name.random}",
         )
-    first = ending.end(run, requeue=asked.requeue, detail="cadence kill")
+    first = killing.end(run, requeue=asked.requeue, detail="cadence kill")
     if not first:
         out.warn(f"{run.id} was being ended already, for another reason: that one stands")
-    if not ending.until_over(home, found, run, asked.timeout):
+    if not killing.until_over(home, found, run, asked.timeout):
         raise TryLater(f"{run.id} is not over yet", next_step=f"cadence show {found.name.random}")
     if out.json:
         out.document({"tick": found.name.id, "run": run.id, "requeue": asked.requeue, "first": first})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import clockface, doorman, holding
+from cadencebus.desk import clockface, enqueue_checks, holding
 from cadencebus.desk.options import Parser, a_duration, a_text
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch, Usage
@@ -37,10 +37,10 @@ def main(words: list[str], context: Context) -> int:
         raise Usage("pause: a cadence or credentials, not both", next_step="two pauses do both")
     scope = BUS
     if asked.name:
-        doorman.known(context.home, asked.name)
+        enqueue_checks.check_cadence(context.home, asked.name)
         scope = on_cadence(asked.name)
     elif asked.credentials:
-        credentials = holding.shared(context.home, asked.credentials)
+        credentials = holding.credentials_named(context.home, asked.credentials)
         if credentials is None:
             raise NoSuch(f"no runner uses credentials {asked.credentials!r}", next_step="cadence cadences")
         scope = on_credentials(credentials)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
-from cadencebus.desk import clockface, ending, keeping
+from cadencebus.desk import clockface, keeping, killing
 from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
@@ -89,7 +89,7 @@ def _last_death(state: supervision.State) -> str | None:
 
 
 def _sessions(home: Home) -> list[dict[str, Any]]:
-    alive = [(found, run) for found in listing(home, ("claimed",)) if (run := ending.live_run(home, found))]
+    alive = [(found, run) for found in listing(home, ("claimed",)) if (run := killing.live_run(home, found))]
     if not alive:
         return []
     costs = usage.of_runs(home.root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import doorman, holding, reasons
+from cadencebus.desk import enqueue_checks, holding, reasons
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import CadenceError, Usage
@@ -39,7 +39,7 @@ def main(words: list[str], context: Context) -> int:
     home, out, now = context.home, Output(context), time.time()
     wanted = [one for one in holding.held(home, now) if asked.all or one.hold.scope in _scopes(home, asked)]
     if asked.name and not wanted:
-        doorman.known(home, asked.name)
+        enqueue_checks.check_cadence(home, asked.name)
     released = holding.release(home, wanted)
     if out.json:
         out.document([one.dump(now) for one in released])
@@ -59,7 +59,8 @@ def _scopes(home: Home, asked: Namespace) -> set[str]:
     if not asked.credentials:
         return {BUS}
     # As it stands, too: what is held may be of a runner that is no more.
-    return {on_credentials(asked.credentials), on_credentials(str(holding.shared(home, asked.credentials)))}
+    shared = holding.credentials_named(home, asked.credentials)
+    return {on_credentials(asked.credentials), on_credentials(str(shared))}
 
 
 def _still_held(context: Context, name: str, out: Output) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import handling
+from cadencebus.desk import waiting_tick
 from cadencebus.desk.lookup import WAITING, find_each, listing
 from cadencebus.desk.options import Parser, a_text
 from cadencebus.desk.output import Output
@@ -37,9 +37,9 @@ def main(words: list[str], context: Context) -> int:
         if not found_all:
             out.hint(f"nothing waits for {asked.cadence}")
     for found in found_all:
-        handling.cancel(spool, found, asked.reason)
+        waiting_tick.cancel(spool, found, asked.reason)
         if out.json:
-            out.line_of_json({"id": found.name.id, "status": handling.CANCELLED})
+            out.line_of_json({"id": found.name.id, "status": waiting_tick.CANCELLED})
         else:
             out.line(f"{found.name.id} cancelled")
     return 0

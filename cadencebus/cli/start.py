@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
-from cadencebus.desk.telling import tell
 from cadencebus.store import files, lock
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
-from cadencebus.desk import ending
+from cadencebus.desk import killing
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
-from cadencebus.desk.telling import tell
 from cadencebus.errors import TryLater
 from cadencebus.store import files
 
@@ -25,11 +25,11 @@ EXAMPLES = """  cadence stop           nothing new starts, not even forced; what
 def main(words: list[str], context: Context) -> int:
     """Make state/STOP; with --kill end what runs as well."""
     parser = Parser("stop", "The emergency stop: claim and start nothing.", EXAMPLES)
-    asked = ending.with_kill(parser).parse_args(words)
+    asked = killing.with_kill(parser).parse_args(words)
     home, out = context.home, Output(context)
     fresh = _make(home)
     ended, left = (
-        ending.end_all(home, asked.timeout, detail="cadence stop --kill") if asked.kill else ([], [])
+        killing.end_all(home, asked.timeout, detail="cadence stop --kill") if asked.kill else ([], [])
     )
     if out.json:
         out.document({"stop": True, "was_stopped": not fresh, "killed": ended, "alive": left})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.bus import Made, Maker
 from cadencebus.clock import parse_rfc3339
-from cadencebus.desk import doorman
+from cadencebus.desk import enqueue_checks
 from cadencebus.desk.output import Output
 from cadencebus.errors import BadData, CadenceError, NoSuch
 from cadencebus.model import strictjson
@@ -32,7 +32,7 @@ def put_batch(path: str, context: Context) -> int:
     settings = load_settings(context.home, flags={}, environ=os.environ)
     clerk = _Clerk(context, settings.max_tick_bytes)
     batch = [clerk.take(path, number, line) for number, line in _lines(path, settings.max_tick_bytes)]
-    doorman.room(context.home, len(batch))
+    enqueue_checks.check_room(context.home, len(batch))
     inlet.put_all(context.home, batch)
     # An id that is printed is a promise: from here on it is kept.
     if context.json:
@@ -98,7 +98,7 @@ class _Clerk:
     def _admit(self, made: Made, members: dict[str, Any]) -> None:
         name = made[0]
         if name.cadence not in self._known:
-            doorman.known(self._context.home, name.cadence)
+            enqueue_checks.check_cadence(self._context.home, name.cadence)
         self._known[name.cadence] = self._known.get(name.cadence, 0) + 1
         if "id" in members:
             if name.id in self._ids:

@@ -9,7 +9,7 @@ from cadencebus.checkup.examine import Check
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import clockface, holding
-from cadencebus.desk.letters import letter_of
+from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.lookup import listing, name_in, names
 from cadencebus.desk.reasons import Reasons
 from cadencebus.model.hold import UNTIL_RELEASED

@@ -1,4 +1,4 @@
-"""The folder holds/ in an operator's hands: what is held, by whose word, and its release."""
+"""Holds and circuits as an operator sees and releases them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.clock import rfc3339
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import names
 from cadencebus.desk.reasons import settings_of
-from cadencebus.desk.telling import tell
 from cadencebus.errors import IOTrouble
 from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, hold_of, on_cadence
@@ -68,8 +68,8 @@ def circuits(home: Home, now: float) -> list[dict[str, Any]]:
     return rows
 
 
-def shared(home: Home, word: str) -> str | None:
-    """The credentials that a word means: by their own name, or by a runner that uses them; None: nobody's."""
+def credentials_named(home: Home, word: str) -> str | None:
+    """The credentials that a word names: by their own name, or by a runner that uses them; None: nobody's."""
     runners = settings_of(home)[0].runners
     if any(runner.credentials == word for runner in runners.values()):
         return word

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cadencebus.clock import day, parse_stamp, rfc3339
 from cadencebus.desk import chronicle, clockface, forecast, holding
+from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.health import judge, notes
-from cadencebus.desk.letters import letter_of
 from cadencebus.desk.lookup import Found, listing, name_in, names
 from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError, NoSuch

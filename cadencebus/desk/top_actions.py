@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import ending, holding, letters, revival
+from cadencebus.desk import dead_letters, dead_retry, holding, killing
 from cadencebus.desk.lookup import find
 from cadencebus.desk.reasons import settings_of
 from cadencebus.model.foreign import mapping
@@ -45,19 +44,18 @@ class Actions:
     def kill(self, tick: str) -> str:
         """Ask for the end of a run; the ladder is climbed by its shim and the consumer."""
         found = find(self._home, tick)
-        run = ending.live_run(self._home, found) if found.state == "claimed" else None
+        run = killing.live_run(self._home, found) if found.state == "claimed" else None
         if run is None:
             return f"{found.name.cadence}: nothing of it is alive any more"
-        first = ending.end(run, requeue=False, detail="cadence top")
+        first = killing.end(run, requeue=False, detail="cadence top")
         return f"{run.id} is being ended" + ("" if first else ", as somebody wished before")
 
     def retry(self, cadence: str) -> str:
         """Make new ticks of a cadence's dead letters."""
-        with letters.alone(self._home):
-            now = time.time()
-            asked = Namespace(id=[], cadence=cadence, klass=None, since=None)
-            revived = revival.revive(self._home, letters.chosen(self._home, asked, now), now)
-        return f"{cadence}: {len(revived)} retried"
+        with dead_letters.alone(self._home):
+            letters = dead_letters.matching(self._home, cadence=cadence)
+            retried = dead_retry.retry(self._home, letters, time.time())
+        return f"{cadence}: {len(retried)} retried"
 
     def last_run(self, cadence: str) -> str | None:
         """The id of the run that a cadence had last."""

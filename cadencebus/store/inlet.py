@@ -101,7 +101,7 @@ def _write(contents: Sequence[tuple[str, bytes]]) -> None:
     together.write_many(contents)
 
 
-def room(home: Home, limit: int, wanted: int) -> None:
+def check_room(home: Home, limit: int, wanted: int) -> None:
     """Refuse what would make the queue longer than `max_inbox`; 0 is no limit."""
     if not has_room(home, limit, wanted):
         raise TryLater(

@@ -81,7 +81,7 @@ def test_a_batch_whose_sync_fails_is_not_there(spool_home: Home, monkeypatch: py
 def test_a_full_queue_is_full_for_everybody(spool_home: Home) -> None:
     """What does not fit is refused, what fits is not, and 0 is no limit."""
     inlet.put_all(spool_home, made(3))
-    inlet.room(spool_home, 4, 1)
-    inlet.room(spool_home, 0, 1000)
+    inlet.check_room(spool_home, 4, 1)
+    inlet.check_room(spool_home, 0, 1000)
     with pytest.raises(TryLater):
-        inlet.room(spool_home, 4, 2)
+        inlet.check_room(spool_home, 4, 2)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
-from cadencebus.desk.letters import Letter, take_out
+from cadencebus.desk.dead_letters import Letter, take_out
+from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import folders, name_in, names
-from cadencebus.desk.telling import tell
 from cadencebus.errors import BadData
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
@@ -33,18 +33,18 @@ _LEFT_BEHIND = frozenset({"file", "origin_id", "earlier", "retry_of", "origin_ke
 
 
 @dataclass(frozen=True, slots=True)
-class Revived:
+class Retried:
     """A letter, and the ticks in its stead: its own first, then those that its run had absorbed."""
 
     letter: Letter
     ticks: tuple[Tick, ...]
 
 
-def revive(home: Home, letters: Iterable[Letter], now: float) -> list[Revived]:
+def retry(home: Home, letters: Iterable[Letter], now: float) -> list[Retried]:
     """Put all new ticks in durably, then take the letters out."""
-    revived = [Revived(letter, successors(home, letter, now)) for letter in letters]
+    retried = [Retried(letter, successors(home, letter, now)) for letter in letters]
     present = _ids(home)
-    missing = [tick for one in revived for tick in one.ticks if tick.id not in present]
+    missing = [tick for one in retried for tick in one.ticks if tick.id not in present]
     for tick in missing:
         # Half of it may lie there since a kill: the name is derived, so it would be in the way for ever.
         files.discard(f"{home.tmp}/{tick.name.file}")
@@ -52,7 +52,7 @@ def revive(home: Home, letters: Iterable[Letter], now: float) -> list[Revived]:
     # What an operator killed lies in done/, and stays there.
     leaving = [
         (one.letter, {"retried_as": [tick.id for tick in one.ticks]})
-        for one in revived
+        for one in retried
         if not one.letter.killed
     ]
     take_out(home, leaving, "retried", now)
@@ -64,10 +64,10 @@ def revive(home: Home, letters: Iterable[Letter], now: float) -> list[Revived]:
             "retry": one.ticks[0].id,
             "by": OPERATOR,
         }
-        for one in revived
+        for one in retried
     )
     tell(home, *events, at=now)
-    return revived
+    return retried
 
 
 def successors(home: Home, letter: Letter, now: float) -> tuple[Tick, ...]:

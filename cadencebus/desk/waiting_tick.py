@@ -1,4 +1,4 @@
-"""A waiting tick in a person's hand: cancelled or changed under the lock that every claim takes.
+"""Cancelling or changing a waiting tick, under the lock that every claim takes.
 
 The whole move happens under one lock. Writing first and moving later would let the consumer, which reads
 a tick before it claims it, run what its owner was just told is cancelled.
@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import day, rfc3339
-from cadencebus.desk.telling import tell
+from cadencebus.desk.journaling import tell
 from cadencebus.errors import BadData, NoSuch, TryLater
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import files, inlet

@@ -1,4 +1,4 @@
-"""Who may come in: a cadence that exists, while the queue has room. On the fast path of `enqueue`."""
+"""What must hold before a tick is put in: its cadence exists, the queue has room. On the fast path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 
-def known(home: Home, name: str) -> None:
+def check_cadence(home: Home, name: str) -> None:
     """Refuse a cadence that nobody defined, with the nearest that somebody did."""
     if not is_cadence(name):
         raise NoSuch(f"{name[:80]!r} can't name a cadence: a-z, 0-9, `.`, `_`, `-`, 64 at most")
@@ -27,7 +27,7 @@ def known(home: Home, name: str) -> None:
             raise error from None
 
 
-def room(home: Home, wanted: int) -> None:
+def check_room(home: Home, wanted: int) -> None:
     """Refuse when the queue is as long as `max_inbox` allows; costs one read where it is not set."""
     if "CADENCE_SET_MAX_INBOX" not in os.environ:
         try:
@@ -38,4 +38,4 @@ def room(home: Home, wanted: int) -> None:
             return
     from cadencebus.store.config import load_settings  # noqa: PLC0415 - only where a limit is set
 
-    inlet.room(home, load_settings(home, flags={}, environ=os.environ).max_inbox, wanted)
+    inlet.check_room(home, load_settings(home, flags={}, environ=os.environ).max_inbox, wanted)

@@ -1,4 +1,4 @@
-"""What an operator did, told to the journal."""
+"""Writing what an operator did into the journal."""
 
 from __future__ import annotations
 

@@ -17,8 +17,7 @@ from cadencebus.model.naming import RAW
 from cadencebus.store import archive
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from cadencebus.store.paths import Home
@@ -63,24 +62,28 @@ def letter_of(home: Home, found: Found) -> Letter:
     return Letter(found, members_of(home, found), f"{home.state}/{found.place}")
 
 
-def chosen(home: Home, asked: Namespace, now: float) -> list[Letter]:
-    """The letters that ids or filters name, oldest first; no filter at all is every letter."""
-    if asked.id:
-        return [_named(home, part, asked.what) for part in dict.fromkeys(asked.id)]
-    letters = (letter_of(home, found) for found in listing(home, ("dead",), asked.cadence))
+def named(home: Home, parts: Iterable[str], *, killed_too: bool = False) -> list[Letter]:
+    """The letters whose ids have these parts, each once; `killed_too`: also what an operator killed."""
+    return [_named(home, part, killed_too=killed_too) for part in dict.fromkeys(parts)]
+
+
+def matching(
+    home: Home, *, cadence: str | None = None, klass: str | None = None, since: float | None = None
+) -> list[Letter]:
+    """The letters of a cadence, of a class, that died since then, oldest first; without a filter all."""
+    letters = (letter_of(home, found) for found in listing(home, ("dead",), cadence))
     kept = [
         letter
         for letter in letters
-        if asked.klass in {None, letter.klass}
-        and (asked.since is None or (letter.died_at or 0.0) >= now - asked.since)
+        if klass in {None, letter.klass} and (since is None or (letter.died_at or 0.0) >= since)
     ]
     return sorted(kept, key=lambda letter: (letter.died_at or 0.0, letter.found.file))
 
 
-def _named(home: Home, part: str, what: str) -> Letter:
+def _named(home: Home, part: str, *, killed_too: bool) -> Letter:
     found = find(home, part)
     letter = letter_of(home, found)
-    if found.state != "dead" and not (what == "retry" and letter.killed):
+    if found.state != "dead" and not (killed_too and letter.killed):
         raise NoSuch(
             f"{found.name.id} is not dead: it lies in {found.folder}/",
             next_step=f"cadence show {found.name.random}",
@@ -91,11 +94,6 @@ def _named(home: Home, part: str, what: str) -> Letter:
 def alone(home: Home) -> AbstractContextManager[bool]:
     """Let only one operator at a time take letters out."""
     return archive.alone(home.dead)
-
-
-def archive_path(home: Home) -> str:
-    """Where letters go that left dead/."""
-    return archive.letters_path(home)
 
 
 def take_out(home: Home, leaving: Sequence[tuple[Letter, Mapping[str, Any]]], why: str, now: float) -> None:
