@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup.kinds import KINDS
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from cadencebus.checkup.kinds import Level
 
-Told = Literal["ill", "warn", "note"]
 ORDER: tuple[Level, ...] = ("ill", "warn", "note")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup import programs
-from cadencebus.desk import crowding, reasons
+from cadencebus.desk import collisions, reasons
 from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
@@ -175,11 +175,11 @@ def _look_ahead(cadence: Cadence, findings: Findings) -> None:
 def _look_around(names: list[str], home: Home, findings: Findings) -> None:
     """Where these cadences meet more others than may run."""
     scene = reasons.Reasons(home, time.time())
-    loads, _ = crowding.loads_of(scene)
+    loads, _ = collisions.loads_of(scene)
     if not scene.settings.max_sessions or not any(load.name in names for load in loads):
         return
-    week = crowding.look(scene, loads, limit=float(scene.settings.max_sessions), advise=False)
-    crowds = [crowd for crowd in crowding.crowds(week) if set(names) & set(crowd.names)]
+    week = collisions.look(scene, loads, limit=float(scene.settings.max_sessions), advise=False)
+    crowds = [crowd for crowd in collisions.crowds(week) if set(names) & set(crowd.names)]
     findings.warnings += [
         f"pile-up {crowd}: {crowd.peak:.1f} at once where {week.limit:g} may run (cadence collisions)"
         for crowd in crowds[:_CROWDS]

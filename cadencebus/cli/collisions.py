@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.desk import crowding, reasons
+from cadencebus.desk import collisions, reasons
 from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
@@ -45,10 +45,10 @@ def main(words: list[str], context: Context) -> int:
     """Show this week, its pile-ups, and cron lines that would spread them."""
     asked = _parse(words)
     out, scene = Output(context), reasons.Reasons(context.home, time.time())
-    loads, unmeasured = crowding.loads_of(scene, asked.weigh)
+    loads, unmeasured = collisions.loads_of(scene, asked.weigh)
     limit = _limit(asked, scene)
-    week = crowding.look(scene, loads, limit=limit)
-    crowds = crowding.crowds(week) if limit is not None else []
+    week = collisions.look(scene, loads, limit=limit)
+    crowds = collisions.crowds(week) if limit is not None else []
     if out.json:
         out.document(_document(week, crowds, unmeasured, asked.weigh))
         return 0
@@ -79,7 +79,7 @@ def _parse(words: list[str]) -> Namespace:
     )
     parser.add_argument(
         "--weigh",
-        choices=sorted(crowding.WEIGHTS),
+        choices=sorted(collisions.WEIGHTS),
         default="duration",
         help="what of a run counts: how long it takes a slot (default), its turns, its money",
     )
@@ -104,11 +104,11 @@ def _width() -> int:
     return int(columns) if columns.isdigit() else shutil.get_terminal_size().columns
 
 
-def _tell(out: Output, week: Week, crowds: list[crowding.Crowd]) -> None:
+def _tell(out: Output, week: Week, crowds: list[collisions.Crowd]) -> None:
     out.heading(f"more than {week.limit:g} at once")
     rows = [
         [
-            crowding.spell_days(crowd.days),
+            collisions.spell_days(crowd.days),
             crowd.since,
             crowd.until,
             f"{crowd.peak:.1f}",
@@ -137,7 +137,9 @@ def _advise(out: Output, week: Week) -> None:
     out.table(ADVICE, rows)
 
 
-def _document(week: Week, crowds: list[crowding.Crowd], unmeasured: list[str], weigh: str) -> dict[str, Any]:
+def _document(
+    week: Week, crowds: list[collisions.Crowd], unmeasured: list[str], weigh: str
+) -> dict[str, Any]:
     return {
         "weigh": weigh,
         "limit": round(week.limit, 6),
@@ -151,7 +153,7 @@ def _document(week: Week, crowds: list[crowding.Crowd], unmeasured: list[str], w
             for bucket in week.buckets
             if bucket.weight
         ],
-        "pileups": [crowding.dump(crowd) for crowd in crowds],
+        "pileups": [collisions.dump(crowd) for crowd in crowds],
         "suggestions": [_suggestion(one) for one in week.suggestions],
         "unmeasured": unmeasured,
     }

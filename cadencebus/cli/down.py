@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import keeping, killing
+from cadencebus.desk import consumer_control, killing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
@@ -23,12 +23,12 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser("down", "End the background consumer; its sessions go on.", EXAMPLES)
     asked = killing.with_kill(parser).parse_args(words)
     home, out = context.home, Output(context)
-    was = keeping.bring_down(home)
+    was = consumer_control.bring_down(home)
     killed, left = (
         killing.end_all(home, asked.timeout, detail="cadence down --kill") if asked.kill else ([], [])
     )
     if out.json:
-        was_up = was != keeping.Down(None, None)
+        was_up = was != consumer_control.Down(None, None)
         out.document(
             {
                 "was_up": was_up,
@@ -50,7 +50,7 @@ def main(words: list[str], context: Context) -> int:
     return 0
 
 
-def _said(was: keeping.Down) -> str:
+def _said(was: consumer_control.Down) -> str:
     if was.consumer is not None:
         return f"down: consumer pid {was.consumer} has ended"
     if was.supervisor is not None:

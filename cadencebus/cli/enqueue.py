@@ -94,14 +94,14 @@ def main(words: list[str], context: Context) -> int:
 
 def _say_why_it_waits(home: Home) -> None:
     """Whoever sits there would wonder why nothing happens."""
-    from cadencebus.desk.outlets import aside  # noqa: PLC0415 - not on the fast path
+    from cadencebus.desk.stdio import to_stderr  # noqa: PLC0415 - not on the fast path
     from cadencebus.store import lock  # noqa: PLC0415 - likewise
 
     sys.stdout.flush()
     if os.path.lexists(home.stop):
-        aside("stopped: nothing starts until cadence start")
+        to_stderr("stopped: nothing starts until cadence start")
     elif not lock.is_held(home):
-        aside("no consumer is up: cadence up, or cadence run --drain")
+        to_stderr("no consumer is up: cadence up, or cadence run --drain")
 
 
 def _timeout(options: dict[str, list[str]]) -> float | None:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import chronicle, clockface
+from cadencebus.desk import clockface, ended_runs
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count, a_duration
@@ -40,7 +40,7 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("-n", "--limit", type=a_count, metavar="N", help="the newest N")
     asked = parser.parse_args(words)
     out, now = Output(context), time.time()
-    found = deque(chronicle.runs(context.home, now - asked.since, asked.cadence), asked.limit)
+    found = deque(ended_runs.runs(context.home, now - asked.since, asked.cadence), asked.limit)
     if out.json:
         for told in found:
             out.line_of_json(told.line | {"waited": told.waited})
@@ -51,7 +51,7 @@ def main(words: list[str], context: Context) -> int:
     return 0
 
 
-def _row(told: chronicle.Told, now: float) -> list[Cell]:
+def _row(told: ended_runs.EndedRun, now: float) -> list[Cell]:
     well = told.klass == "ok"
     return [
         clockface.clock(told.at, now),

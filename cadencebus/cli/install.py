@@ -8,7 +8,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import agreement, native, orders
+from cadencebus.desk import confirm, orders, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, Misconfigured, TryLater
@@ -39,25 +39,25 @@ def main(words: list[str], context: Context) -> int:
     asked = _parse(words)
     home, out = context.home, Output(context)
     fitness.check(home)
-    record = native.record(asked.manager, consumer_only=asked.consumer_only)
+    record = service_manager.record(asked.manager, consumer_only=asked.consumer_only)
     scheduled = producers_of(home)
-    wanted = native.planned(lambda: plan(record.by, record.site(home), record.fired(scheduled)))
+    wanted = service_manager.planned(lambda: plan(record.by, record.site(home), record.fired(scheduled)))
     if asked.print:
         _print(out, record, wanted)
         return 0
     _refuse(home, record, dry=asked.dry_run)
     changes = installed.changes(record.by, record.site(home), wanted, keep=record.kept(scheduled))
     wanted = replace(wanted, fires=(*wanted.fires, *_still_fired(home, record, scheduled)))
-    agreement.refuse_foreign(changes)
+    confirm.refuse_foreign(changes)
     needed = [change for change in changes if change.needed]
     if not out.json:
-        agreement.show(out, needed)
+        confirm.show(out, needed)
         _remarks(out, wanted, scheduled, consumer_only=asked.consumer_only)
     if asked.dry_run:
         _dry(out, home, record, wanted, changes)
         return 0
     where = "the crontab" if record.by == "cron" else f"{len(needed)} file{'s'[: len(needed) != 1]}"
-    if needed and not agreement.agreed(yes=asked.yes, what=f"change {where} and start it with {record.by}"):
+    if needed and not confirm.agreed(yes=asked.yes, what=f"change {where} and start it with {record.by}"):
         return 1
     _write(home, record, changes)
     return _activate(out, home, record, wanted, changes)
@@ -97,12 +97,14 @@ def _refuse(home: Home, record: Record, *, dry: bool) -> None:
         raise Misconfigured(
             f"this home is installed for {before.by}", next_step="cadence uninstall, then install again"
         )
-    if shutil.which(native.PROGRAMS[record.by]) is None and not (dry and record.by != "cron"):
+    if shutil.which(service_manager.PROGRAMS[record.by]) is None and not (dry and record.by != "cron"):
         raise Misconfigured(
-            f"no {native.PROGRAMS[record.by]} on this machine: {record.by} is not at home here",
+            f"no {service_manager.PROGRAMS[record.by]} on this machine: {record.by} is not at home here",
             next_step=f"cadence install {record.by} --print, and take it along",
         )
-    by_hand = native.runs_by_hand(home, first=before is None) if record.by != "cron" and not dry else None
+    by_hand = (
+        service_manager.runs_by_hand(home, first=before is None) if record.by != "cron" and not dry else None
+    )
     if by_hand:
         raise TryLater(f"{by_hand}: the service could not start", next_step="cadence down, then again")
 
@@ -123,12 +125,14 @@ def _remarks(out: Output, wanted: Plan, scheduled: Scheduled, *, consumer_only: 
 
 def _dry(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Change]) -> None:
     told = [
-        *native.to_stop(record, changes),
-        *native.to_write(record, changes),
-        *native.to_start(home, record, changes, wanted.fires),
+        *service_manager.to_stop(record, changes),
+        *service_manager.to_write(record, changes),
+        *service_manager.to_start(home, record, changes, wanted.fires),
     ]
     if out.json:
-        out.document(native.report(record, changes) | {"dry_run": True, "would_run": list(map(str, told))})
+        out.document(
+            service_manager.report(record, changes) | {"dry_run": True, "would_run": list(map(str, told))}
+        )
         return
     if not any(change.needed for change in changes):
         out.line("nothing would change")
@@ -141,33 +145,36 @@ def _write(home: Home, record: Record, changes: list[Change]) -> None:
     # From here on `doctor` sees what a crash, or a manager out of reach, leaves half done.
     installed.save_record(home, record)
     if record.by == "cron":
-        _insist(record, orders.obey(native.to_write(record, changes)))
+        _insist(record, orders.obey(service_manager.to_write(record, changes)))
     else:
-        if native.reachable(record.by):
-            orders.obey(native.to_stop(record, changes))
+        if service_manager.reachable(record.by):
+            orders.obey(service_manager.to_stop(record, changes))
         installed.write(changes)
         installed.remove(changes)
 
 
 def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Change]) -> int:
-    told = native.to_start(home, record, changes, wanted.fires)
-    if not native.reachable(record.by):
+    told = service_manager.to_start(home, record, changes, wanted.fires)
+    if not service_manager.reachable(record.by):
         return _by_hand(out, record, changes, told)
     with _handed_over(home, record, wanted):
         done = orders.obey(told)
         if out.json:
-            shown = native.report(record, changes) | {"fires": list(wanted.fires), "left": dict(wanted.left)}
+            shown = service_manager.report(record, changes) | {
+                "fires": list(wanted.fires),
+                "left": dict(wanted.left),
+            }
             out.document(shown | {"commands": [one.dump() for one in done]})
         _insist(record, done)
     installed.save_record(home, replace(record, started=True))
-    there = native.until_up(home)
+    there = service_manager.until_up(home)
     if there is None:
-        raise IOTrouble("the consumer did not come up", next_step=native.where_to_look(home, record))
+        raise IOTrouble("the consumer did not come up", next_step=service_manager.where_to_look(home, record))
     if not out.json:
         count = len(wanted.fires)
         fires = f"; {record.by} fires {count} cadence{'s'[: count != 1]}" if count else ""
         out.line(f"installed for {record.by}: the consumer is up, pid {there.pid}{fires}")
-    if record.by == "systemd" and not native.lingers():
+    if record.by == "systemd" and not service_manager.lingers():
         out.hint("it runs while you are logged in; `loginctl enable-linger` lets it run from boot on")
     return 0
 
@@ -202,9 +209,9 @@ def _by_hand(out: Output, record: Record, changes: list[Change], told: list[Orde
     again = f"cadence install {record.by} --yes"
     to_run = [*map(str, told), again]
     if out.json:
-        out.document(native.report(record, changes) | {"reachable": False, "to_run": to_run})
+        out.document(service_manager.report(record, changes) | {"reachable": False, "to_run": to_run})
         return TryLater.exit_code
-    out.warn(f"the files are written, but {native.UNREACHABLE[record.by]}. Where it listens, run:")
+    out.warn(f"the files are written, but {service_manager.UNREACHABLE[record.by]}. Where it listens, run:")
     for line in to_run:
         out.line(f"  {line}")
     out.hint("(the last one tells the bus that its own clock may stand down)")

@@ -73,9 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     context = Context()
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
-        from cadencebus.desk.outlets import stand_in  # noqa: PLC0415 - only where one is closed
+        from cadencebus.desk.stdio import fill_closed  # noqa: PLC0415 - only where one is closed
 
-        stand_in()
+        fill_closed()
     if hasattr(sys.stdout, "reconfigure"):
         # A name, or a dash, that the locale can't spell must not end the answer that it stands in.
         sys.stdout.reconfigure(errors="replace")
@@ -83,15 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(context.take_globals(sys.argv[1:] if argv is None else list(argv)), context)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - each becomes a line and an exit code
-        from cadencebus.desk.mishap import tell  # noqa: PLC0415 - only for a mistake
+        from cadencebus.desk.error_report import report  # noqa: PLC0415 - only for a mistake
 
-        code = tell(error, debug=context.debug)
+        code = report(error, debug=context.debug)
     try:
         sys.stderr.flush()
     except OSError:
-        from cadencebus.desk.outlets import spent  # noqa: PLC0415 - only where it fails
+        from cadencebus.desk.stdio import silence_if_broken  # noqa: PLC0415 - only where it fails
 
-        spent(sys.stderr)
+        silence_if_broken(sys.stderr)
     return code
 
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
-from cadencebus.desk import clockface, keeping, killing
+from cadencebus.desk import clockface, consumer_control, killing
 from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
@@ -59,7 +59,7 @@ def main(words: list[str], context: Context) -> int:
 
 
 def _facts(home: Home) -> dict[str, Any]:
-    keeper, there = supervision.alive(home), keeping.at_work(home)
+    keeper, there = supervision.alive(home), consumer_control.at_work(home)
     # One that has parked it lives on for a moment, to say so.
     parked = supervision.parked(home)
     consumer = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.cli import up
-from cadencebus.desk import keeping, native
+from cadencebus.desk import consumer_control, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
@@ -23,18 +23,18 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser(
         "restart", "A new background consumer; it takes over the sessions of the old one.", EXAMPLES
     )
-    asked = keeping.with_pace(parser).parse_args(words)
+    asked = consumer_control.with_pace(parser).parse_args(words)
     home = context.home
     fitness.check(home)
-    there, record = keeping.at_work(home), installed.load_record(home)
+    there, record = consumer_control.at_work(home), installed.load_record(home)
     if there is not None and there.keeper is None:
         if record is None or record.by == "cron":
             raise TryLater(
                 f"the consumer, pid {there.pid}, was not started by `cadence up`",
                 next_step="end it where it runs, or cadence down; then cadence up",
             )
-        up.tell(Output(context), native.begin(home, record, besides=there.pid), record)
+        up.tell(Output(context), service_manager.begin(home, record, besides=there.pid), record)
         return 0
-    keeping.bring_down(home)
-    up.tell(Output(context), keeping.bring_up(home, keeping.pace_of(asked)), record)
+    consumer_control.bring_down(home)
+    up.tell(Output(context), consumer_control.bring_up(home, consumer_control.pace_of(asked)), record)
     return 0

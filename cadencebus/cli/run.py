@@ -11,8 +11,8 @@ from cadencebus.clock import rfc3339
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.loop import Mode, run
 from cadencebus.desk.options import Parser, a_count, a_duration
-from cadencebus.desk.outlets import aside
 from cadencebus.desk.output import safe
+from cadencebus.desk.stdio import to_stderr
 from cadencebus.errors import TryLater, Usage
 from cadencebus.store import fitness
 from cadencebus.store.lock import ConsumerLock
@@ -38,7 +38,7 @@ def main(words: list[str], context: Context) -> int:
     def say(text: str) -> None:
         # Whoever read along has gone, or the log's disk is full: no reason to stop working.
         if not context.quiet:
-            aside(f"{rfc3339(time.time())[11:19]} {safe(text)}")
+            to_stderr(f"{rfc3339(time.time())[11:19]} {safe(text)}")
 
     fitness.check(home)
     with ConsumerLock(home) as lock:
@@ -50,7 +50,7 @@ def main(words: list[str], context: Context) -> int:
         stuck = asyncio.run(run(gear, mode, duration=asked.duration, greeting=greeting))
     if mode == "drain" and stuck:
         for name, why in sorted(stuck.items()):
-            aside(f"{name}: {safe(why)}")
+            to_stderr(f"{name}: {safe(why)}")
         return TryLater.exit_code
     return 0
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, parse_rfc3339
-from cadencebus.desk import chronicle, plot
+from cadencebus.desk import ended_runs, plot
 from cadencebus.desk.columns import Column
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_duration
@@ -74,7 +74,7 @@ def by_cadence(home: Home, since: float, now: float, environ: Mapping[str, str])
     """Of each cadence the figures of each UTC day; less than a day is counted run by run."""
     found: dict[str, Days] = {}
     if now - since < _DAY:
-        for told in chronicle.runs(home, since):
+        for told in ended_runs.runs(home, since):
             figures = found.setdefault(told.cadence, {}).setdefault(day(told.at), Figures())
             rollups.count(figures, told.line)
         return found

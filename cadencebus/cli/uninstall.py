@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import agreement, native, orders
+from cadencebus.desk import confirm, orders, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, TryLater
@@ -30,7 +30,7 @@ def main(words: list[str], context: Context) -> int:
     home, out = context.home, Output(context)
     record = installed.load_record(home)
     if asked.manager is not None and (record is None or record.by != asked.manager):
-        record = native.record(asked.manager, consumer_only=False)
+        record = service_manager.record(asked.manager, consumer_only=False)
     if record is None:
         if out.json:
             out.document({"by": None, "files": []})
@@ -41,10 +41,10 @@ def main(words: list[str], context: Context) -> int:
     changes = installed.changes(record.by, record.site(home), Plan(units=()))
     gone = [change for change in changes if change.needed]
     if not out.json:
-        agreement.show(out, gone)
+        confirm.show(out, gone)
     if asked.dry_run:
         return _dry(out, home, record, gone)
-    if gone and not agreement.agreed(yes=asked.yes, what=f"take this away from {record.by}"):
+    if gone and not confirm.agreed(yes=asked.yes, what=f"take this away from {record.by}"):
         return 1
     return _take_away(out, home, record, gone)
 
@@ -58,9 +58,9 @@ def _parse(words: list[str]) -> Namespace:
 
 
 def _dry(out: Output, home: Home, record: Record, gone: list[Change]) -> int:
-    told = [str(order) for order in (*_before(home, record, gone), *native.to_reload(record))]
+    told = [str(order) for order in (*_before(home, record, gone), *service_manager.to_reload(record))]
     if out.json:
-        out.document(native.report(record, gone) | {"dry_run": True, "would_run": told})
+        out.document(service_manager.report(record, gone) | {"dry_run": True, "would_run": told})
         return 0
     out.heading("would run")
     for line in told:
@@ -69,11 +69,11 @@ def _dry(out: Output, home: Home, record: Record, gone: list[Change]) -> int:
 
 
 def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> int:
-    reachable = record.by == "cron" or native.reachable(record.by)
+    reachable = record.by == "cron" or service_manager.reachable(record.by)
     done = orders.obey(_before(home, record, gone)) if reachable else []
     if record.by != "cron":
         installed.remove(gone)
-        done += orders.obey(native.to_reload(record)) if reachable else []
+        done += orders.obey(service_manager.to_reload(record)) if reachable else []
     failed = [one for one in done if not one.well]
     if failed:
         said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said}" for one in failed)
@@ -83,18 +83,22 @@ def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> i
         # The bus's own clock takes over again.
         producers.save(home, record.by, ())
         installed.forget_record(home)
-    to_run = [] if reachable or not gone else [*_before(home, record, gone), *native.to_reload(record)]
+    to_run = (
+        [] if reachable or not gone else [*_before(home, record, gone), *service_manager.to_reload(record)]
+    )
     if out.json:
         told = {"reachable": reachable, "commands": [one.dump() for one in done]}
         out.document(
-            native.report(record, gone) | told | ({"to_run": list(map(str, to_run))} if to_run else {})
+            service_manager.report(record, gone)
+            | told
+            | ({"to_run": list(map(str, to_run))} if to_run else {})
         )
     elif not gone:
         out.line("nothing was there to take away")
     elif reachable:
         out.line(f"uninstalled from {record.by}: the consumer is down, its sessions go on")
     else:
-        out.warn(f"the files are gone, but {native.UNREACHABLE[record.by]}. Where it listens, run:")
+        out.warn(f"the files are gone, but {service_manager.UNREACHABLE[record.by]}. Where it listens, run:")
         for order in to_run:
             out.line(f"  {order}")
     return TryLater.exit_code if to_run else 0
@@ -103,5 +107,5 @@ def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> i
 def _before(home: Home, record: Record, gone: list[Change]) -> list[Order]:
     """Stop what the units started; where the file is not ours to write, have it written."""
     if record.by != "cron":
-        return native.to_stop(record, gone)
-    return [*native.to_write(record, gone), native.down(home, record)] if gone else []
+        return service_manager.to_stop(record, gone)
+    return [*service_manager.to_write(record, gone), service_manager.down(home, record)] if gone else []

@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
-from cadencebus.desk import clockface, keeping, native
+from cadencebus.desk import clockface, consumer_control, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.store import fitness, installed
 
 if TYPE_CHECKING:
+    from cadencebus.desk.consumer_control import Up
     from cadencebus.desk.context import Context
-    from cadencebus.desk.keeping import Up
     from cadencebus.store.installed import Record
     from cadencebus.store.paths import Home
 
@@ -30,23 +30,23 @@ back after a reboot, too (and `up` then starts what is installed)."""
 def main(words: list[str], context: Context) -> int:
     """Bring the consumer up, or say since when it is."""
     parser = Parser("up", f"The consumer in the background.\n\n{MORE}", EXAMPLES)
-    asked = keeping.with_pace(parser).parse_args(words)
+    asked = consumer_control.with_pace(parser).parse_args(words)
     home = context.home
     fitness.check(home)
     record = installed.load_record(home)
     if record is not None and _rests(home, record):
-        up = native.begin(home, record)
+        up = service_manager.begin(home, record)
     else:
-        up = keeping.bring_up(home, keeping.pace_of(asked))
+        up = consumer_control.bring_up(home, consumer_control.pace_of(asked))
     tell(Output(context), up, record)
     return 0
 
 
 def _rests(home: Home, record: Record) -> bool:
     """Whether there is a service that could be started, and nobody at work."""
-    if record.by == "cron" or keeping.at_work(home) or supervision.alive(home):
+    if record.by == "cron" or consumer_control.at_work(home) or supervision.alive(home):
         return False
-    return native.reachable(record.by)
+    return service_manager.reachable(record.by)
 
 
 def tell(out: Output, up: Up, record: Record | None) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import cadencebus
 from cadencebus.desk import clockface
-from cadencebus.desk.attendance import alive, frozen, nobody_works, silent
 from cadencebus.desk.complaint import Complaint
+from cadencebus.desk.consumer_health import alive, frozen, nobody_works, silent
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.hold import UNTIL_RELEASED
 

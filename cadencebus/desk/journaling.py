@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk.outlets import aside
+from cadencebus.desk.stdio import to_stderr
 from cadencebus.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -21,4 +21,4 @@ def tell(home: Home, *events: Mapping[str, Any], at: float | None = None) -> Non
         try:
             journal.write(time.time() if at is None else at, events, durable=True)
         except OSError as error:
-            aside(f"warning: the journal was not written: {error.strerror}")
+            to_stderr(f"warning: the journal was not written: {error.strerror}")

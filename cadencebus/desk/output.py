@@ -15,7 +15,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.desk.columns import GAP, fit
-from cadencebus.desk.outlets import aside
+from cadencebus.desk.stdio import to_stderr
 from cadencebus.model.legible import clean
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Output:
     def warn(self, text: str) -> None:
         """Tell a person what he must know, on standard error."""
         sys.stdout.flush()
-        aside(text)
+        to_stderr(text)
 
     @functools.cached_property
     def _console(self) -> Console:

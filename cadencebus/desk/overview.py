@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cadencebus.clock import day, parse_stamp, rfc3339
-from cadencebus.desk import chronicle, clockface, forecast, holding
+from cadencebus.desk import clockface, ended_runs, forecast, holding
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.health import judge, notes
 from cadencebus.desk.lookup import Found, listing, name_in, names
@@ -241,7 +241,7 @@ def _dead(home: Home) -> dict[str, Any]:
 
 
 def _failures(home: Home, now: float) -> list[dict[str, Any]]:
-    return chronicle.failures(home, now - _FAILURES_SINCE, _FAILURES_SHOWN)
+    return ended_runs.failures(home, now - _FAILURES_SINCE, _FAILURES_SHOWN)
 
 
 def _next_due(scene: Reasons) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import pytest
 
 from cadencebus.cli import ps as verb
 from cadencebus.daemon import supervision
-from cadencebus.desk import keeping
+from cadencebus.desk import consumer_control
 from cadencebus.session import lineage, reap
 from cadencebus.store import lock
 from cadencebus.store.paths import Home
@@ -39,7 +39,7 @@ def nothing_is_left(home: Path, cadence: Cadence) -> Iterator[None]:
         with contextlib.suppress(FileNotFoundError):
             reap.sweep(run.name)
     if lock.is_held(Home(str(home))):
-        keeping.bring_down(Home(str(home)))
+        consumer_control.bring_down(Home(str(home)))
     assert not lock.is_held(Home(str(home)))
 
 
@@ -359,7 +359,7 @@ def test_down_ends_a_consumer_that_was_only_just_coming_up(
 
         monkeypatch.setattr(lock, "is_held", looked)
         try:
-            assert keeping.bring_down(Home(str(home))).consumer == process.pid
+            assert consumer_control.bring_down(Home(str(home))).consumer == process.pid
         finally:
             process.kill()
     assert process.returncode == -signal.SIGTERM

@@ -1,4 +1,4 @@
-"""A command that could not do what it was told: one line that says why, and the exit code."""
+"""A command that failed: one line that says why, what to try, and the exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 
-from cadencebus.desk.outlets import aside, spent
+from cadencebus.desk.stdio import silence_if_broken, to_stderr
 from cadencebus.errors import CadenceError, IOTrouble, NotPermitted
 
 _INTERRUPTED = 130
@@ -14,30 +14,30 @@ _INTERRUPTED = 130
 _BUG = 70
 
 
-def tell(error: BaseException, *, debug: bool) -> int:
-    """Say what is wrong and what to do next, with --debug also where; the exit code."""
+def report(error: BaseException, *, debug: bool) -> int:
+    """Say what went wrong and what to try next, with --debug also where; the exit code."""
     if debug:
         for line in traceback.format_exception(error):
             for part in line.splitlines():
-                aside(part)
-    full = spent(sys.stdout)
+                to_stderr(part)
+    full = silence_if_broken(sys.stdout)
     if isinstance(error, KeyboardInterrupt):
         return _INTERRUPTED
     if isinstance(error, BrokenPipeError):
         # The reader has seen enough (`cadence ls | head`): say nothing, and close quietly.
         return 0
     if isinstance(error, CadenceError):
-        aside(f"cadence: {error.message}")
+        to_stderr(f"cadence: {error.message}")
         if error.next_step:
-            aside(f"  try: {error.next_step}")
+            to_stderr(f"  try: {error.next_step}")
         return error.exit_code
     if isinstance(error, OSError):
         where = error.filename or ("standard output" if full else "")
-        aside(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
+        to_stderr(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
         if "/state/" in where:
-            aside("  try: cadence doctor")
+            to_stderr("  try: cadence doctor")
         return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
-    aside(f"cadence: {type(error).__name__}: {error} ({_place(error)}): a bug; --debug shows all of it")
+    to_stderr(f"cadence: {type(error).__name__}: {error} ({_place(error)}): a bug; --debug shows all of it")
     return _BUG
 
 

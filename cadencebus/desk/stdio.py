@@ -1,4 +1,4 @@
-"""The three streams that a command is given: one may be closed, its disk full, its reader gone."""
+"""Standard input, output and error, any of which may be closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-def stand_in() -> None:
-    """Give a closed stream a descriptor that fails, before a file of the home is opened in its place."""
+def fill_closed() -> None:
+    """Give each closed stream a descriptor that fails, or the next file opened would get its number."""
     # Where nobody can read or write, the first try says EBADF; nobody misses what goes to standard error.
     for fd, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -26,14 +26,14 @@ def stand_in() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
-def aside(text: str) -> None:
-    """Tell a person on standard error; that nobody can be told is no reason to fail."""
+def to_stderr(text: str) -> None:
+    """Write a line to standard error; where nobody can read it, that is no reason to fail."""
     with contextlib.suppress(OSError):
         sys.stderr.write(clean(text).replace("\n", " ") + "\n")
 
 
-def spent(stream: TextIO) -> bool:
-    """Whether what is written there no longer arrives; if so the interpreter's own last try goes nowhere."""
+def silence_if_broken(stream: TextIO) -> bool:
+    """Whether writing there fails; if so, what the interpreter flushes at its exit is thrown away."""
     try:
         stream.flush()
     except OSError:

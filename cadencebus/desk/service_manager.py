@@ -1,4 +1,4 @@
-"""Where units meet the machine: our program, who listens, what to tell them, who runs already."""
+"""The service manager of this machine: whether it listens, what to tell it, what runs already."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
-from cadencebus.desk import keeping, orders
+from cadencebus.desk import consumer_control, orders
 from cadencebus.errors import IOTrouble, Misconfigured
 from cadencebus.session import lineage
 from cadencebus.store import lock, producers
@@ -24,7 +24,7 @@ from cadencebus.units.plan import consumer_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from cadencebus.desk.keeping import Up
+    from cadencebus.desk.consumer_control import Up
     from cadencebus.store.installed import Change
     from cadencebus.store.paths import Home
     from cadencebus.units.plan import Manager, Plan
@@ -151,7 +151,7 @@ def runs_by_hand(home: Home, *, first: bool) -> str | None:
     if keeper is not None:
         return f"`cadence up` keeps a consumer running (supervisor pid {keeper.supervisor.pid})"
     if first and lock.is_held(home):
-        there = keeping.at_work(home)
+        there = consumer_control.at_work(home)
         return f"a consumer already runs on this home (pid {there.pid if there else 'unknown'})"
     return None
 
@@ -172,7 +172,7 @@ def begin(home: Home, record: Record, *, besides: int | None = None) -> Up:
 def until_up(home: Home, *, besides: int | None = None) -> Up | None:
     """Wait until a consumer is at work; None where none came but the one that is not meant."""
     deadline = time.monotonic() + _UP_WITHIN
-    while (there := keeping.at_work(home)) is None or there.pid == besides:
+    while (there := consumer_control.at_work(home)) is None or there.pid == besides:
         if time.monotonic() >= deadline:
             return None
         time.sleep(_PAUSE)

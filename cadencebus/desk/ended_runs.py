@@ -1,4 +1,4 @@
-"""The journal, read back as runs: one value for each run that ended."""
+"""Runs that ended, read back from the journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FAR_ENOUGH = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EndedRun:
     """What the journal says of a run that ended."""
 
     at: float
@@ -53,7 +53,7 @@ class Told:
         return amount(self.line.get("usd"))
 
 
-def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[Told]:
+def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[EndedRun]:
     """Every run that ended since then, oldest first; a fact that stands twice counts once."""
     seen: set[str] = set()
     for line in _lines(home, day(max(0.0, since))):
@@ -64,7 +64,7 @@ def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[Told]
         if at is None or at < since or run in seen:
             continue
         seen.add(run)
-        yield Told(at, told, amount(told.get("waited")))
+        yield EndedRun(at, told, amount(told.get("waited")))
 
 
 def _lines(home: Home, since_day: str) -> Iterator[bytes]:

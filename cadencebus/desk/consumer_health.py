@@ -1,4 +1,4 @@
-"""Whether anybody works on a bus: a consumer, up and heard of; if not, who brings it back, and when."""
+"""Whether a consumer is up, heard of and not frozen; if not, who brings it back, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing the consumer up and down, for the verbs that do it."""
+"""Bringing the background consumer up and down, for the verbs that do it."""
 
 from __future__ import annotations
 

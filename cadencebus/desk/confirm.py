@@ -1,4 +1,4 @@
-"""Before files outside the home are changed: what would change is shown, and somebody agrees."""
+"""Before files outside the home are changed: show the differences, ask, refuse foreign files."""
 
 from __future__ import annotations
 

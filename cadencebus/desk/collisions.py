@@ -1,4 +1,4 @@
-"""Where a home's schedules pile up, from what its runs were measured to take."""
+"""Where a home's schedules pile up, from how long its runs were measured to take."""
 
 from __future__ import annotations
 
