@@ -60,7 +60,7 @@ def _hours(text: str) -> float:
     try:
         return parse_duration(text) / _HOUR
     except ValueError as error:
-        raise Usage(f"--hours {text}: {error}") from None
+        raise Usage(f"--hours {text}: not {error}") from None
 
 
 def _row(one: Upcoming, now: float) -> list[Cell]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_stamp
+from cadencebus.desk.nearest import cadence_names, meant
 from cadencebus.errors import NoSuch, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping, sequence
@@ -124,7 +125,10 @@ def _gone(home: Home, part: str) -> NoSuch:
                     return NoSuch(
                         f"{tick} is dead no more: it was retried as {', '.join(again)}", next_step=step
                     )
-    return NoSuch(f"no tick {part!r} in {home.root}", next_step="cadence ls")
+    cadences = cadence_names(home)
+    if part in cadences:
+        return NoSuch(f"{part!r} is a cadence, and no tick", next_step=f"cadence ls --cadence {part}")
+    return NoSuch(f"no tick {part!r} in {home.root}{meant(part, cadences)}", next_step="cadence ls")
 
 
 def _matches(home: Home, wanted: str, states: tuple[str, ...]) -> dict[str, Found]:

@@ -13,7 +13,7 @@ from cadencebus.model.duration import parse_duration
 def moment(options: dict[str, list[str]]) -> float | None:
     """When the tick is due; None: now."""
     if "in" in options and "at" in options:
-        raise Usage("--in and --at say the same thing twice")
+        raise Usage("--in and --at both say when: give one of them")
     if "in" in options:
         return time.time() + duration("--in", options["in"][-1])
     if "at" in options:
@@ -55,4 +55,4 @@ def duration(option: str, text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise Usage(f"{option} {text}: {error}") from None
+        raise Usage(f"{option} {text}: not {error}") from None

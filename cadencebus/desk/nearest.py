@@ -25,6 +25,13 @@ def why_none(home: Home, cadence: str | None) -> str:
     return f": {error.message}" if error else ""
 
 
+def cadence_names(home: Home) -> list[str]:
+    """The cadences that somebody defined."""
+    from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - dear, and a verb may be meant
+
+    return Prompts(home).names()
+
+
 def no_such_cadence(home: Home, name: str) -> NoSuch | None:
     """The error for a cadence that has no prompt file; None where HEARTBEAT.md defines it."""
     from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - dear, and a verb may be meant

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import textwrap
 from typing import Any, NoReturn
 
@@ -13,6 +14,16 @@ from cadencebus.model.duration import parse_duration
 
 # What every terminal has.
 _WIDTH = 79
+_MISSING = "the following arguments are required: "
+# argparse's phrases, and plainer ones.
+_PLAINER = (
+    (re.compile(r"^argument (\S+): not allowed with argument (\S+)$"), r"\1 and \2: only one of them"),
+    (re.compile(r"^argument "), ""),
+    (re.compile(r"ignored explicit argument "), "takes no value, and was given "),
+    (re.compile(r"expected one argument$"), "wants a value"),
+    (re.compile(r"^unrecognized arguments: (\S+)$"), r"one word too many: '\1'"),
+    (re.compile(r"^unrecognized arguments: "), "words too many: "),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,8 +50,32 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the whole usage."""
+        """Raise instead of printing the whole usage, in words that a person would use."""
+        for theirs, ours in _PLAINER:
+            message = theirs.sub(ours, message)
+        if message.startswith(_MISSING):
+            message = f"wants {self._missing(message.removeprefix(_MISSING).split(', '))}"
         raise Usage(f"{self.prog.removeprefix('cadence ')}: {message}", next_step=f"{self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401 - as argparse says
+        """Name the words that are known, and the one that was meant."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            where = f"{action.option_strings[0]}: " if action.option_strings else ""
+            self.error(f"{where}{value!r} is none of {', '.join(known)}{meant(str(value), known)}")
+
+    def _missing(self, names: list[str]) -> str:
+        """What was left out: its name, or the words that it may be."""
+        wanted = {action.metavar or action.dest: action for action in self._actions}
+        return ", ".join(
+            _either([str(choice) for choice in action.choices]) if action and action.choices else name.upper()
+            for name in names
+            for action in [wanted.get(name)]
+        )
+
+
+def _either(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _is_option(word: str) -> bool:
@@ -53,7 +88,7 @@ def a_duration(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 def a_text(text: str) -> str:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
-NO_CONSUMER = Wait("no consumer", "nothing consumes this home: cadence up")
+NO_CONSUMER = Wait("no consumer", "cadence up starts one")
+# Waits for others that would go first: without a consumer none of them goes.
+_FOR_ROOM = {"full", "group", "exclusive"}
 
 
 class Reasons:
@@ -64,7 +66,9 @@ class Reasons:
         if self.stopped:
             return Wait("stop", "state/STOP is there: cadence start removes it")
         wait = self._own.get(cadence) or self.admission.waits.get(cadence)
-        return wait or (None if self.consumed else NO_CONSUMER)
+        if not self.consumed and (wait is None or wait.reason in _FOR_ROOM):
+            return NO_CONSUMER
+        return wait
 
     def of_tick(self, found: Found) -> Wait | None:
         """Why this tick does not start; None: it starts at any moment."""

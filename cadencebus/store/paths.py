@@ -95,10 +95,10 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
         if not _is_home(root):
             _refuse_half(root)
             said = "--home" if flag else "CADENCE_HOME"
-            raise Misconfigured(
-                f"{said}={given}: not a bus home, it has no state/ and prompts/",
-                next_step=f"cadence init {given}",
-            )
+            if os.path.isfile(root):
+                raise Misconfigured(f"{said}={given}: a file, not a bus home", next_step="name its folder")
+            lacks = "it has no state/ and prompts/" if os.path.isdir(root) else "there is no such folder"
+            raise Misconfigured(f"{said}={given}: not a bus home, {lacks}", next_step=f"cadence init {given}")
         return _understood(Home(root))
     here = cwd or _here()
     while True:
@@ -109,7 +109,7 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
         if up == here:
             raise Misconfigured(
                 "no bus home here or above: no folder with state/ and prompts/",
-                next_step="cadence init, or set CADENCE_HOME",
+                next_step="cadence init my-bus, or name a home: --home DIR or CADENCE_HOME",
             )
         here = up
 

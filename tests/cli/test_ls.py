@@ -96,9 +96,7 @@ def test_what_waits_says_why(
     """Nobody has to ask each tick; what starts at any moment has nothing to say."""
     define("work")
     enqueue("work")
-    assert (
-        cadence("ls").stdout.splitlines()[1].endswith("no consumer: nothing consumes this home: cadence up")
-    )
+    assert cadence("ls").stdout.splitlines()[1].endswith("no consumer: cadence up starts one")
     hold = '{"since": "2026-11-21T02:30:00Z", "until": null, "detail": "moving house", "by": "operator"}'
     (home / "state" / "holds" / "cadence-work.paused.json").write_text(hold)
     assert cadence("ls").stdout.splitlines()[1].endswith("held by paused: moving house")

@@ -48,7 +48,7 @@ def test_ticks_without_a_consumer_are_an_illness(
         1,
         "ill: no consumer, and 1 ready, 0 claimed: `cadence up`\n",
     )
-    assert "no consumer: nothing consumes this home" in cadence("status").stdout
+    assert "no consumer: cadence up starts one" in cadence("status").stdout
 
 
 def test_a_schedule_that_nobody_fires_is_an_illness(

@@ -1,0 +1,105 @@
+"""What people mistype, and what they are told: what is wrong, and what would be right."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from cadencebus.cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Define
+
+# argparse's own words, which tell a person little; and a question that answers itself.
+JARGON = re.compile(
+    r"argument |invalid choice|are required|unrecognized|explicit|expected one"
+    r"|no option (\S+): did you mean '\1'"
+)
+MISTAKES: list[tuple[str, int, str]] = [
+    ("ls waiting", 64, "'waiting' is none of deferred, inbox, claimed, done, dead"),
+    ("ls inbx", 64, "did you mean 'inbox'?"),
+    ("ls --cadense hello", 64, "no option --cadense: did you mean '--cadence'?"),
+    ("ls --limit", 64, "wants a value"),
+    ("ls inbox dead", 64, "one word too many: 'dead'"),
+    ("dead rety", 64, "'rety' is none of ls, show, retry, purge: did you mean 'retry'?"),
+    ("dead --since soon", 64, "--since: 'soon' is not a duration such as 90s"),
+    ("pause hello --for -3", 64, "--for"),
+    ("next --hours never", 64, "--hours never: not a duration"),
+    ("enqueue hello --in soon", 64, "--in soon: not a duration"),
+    ("enqueue hello --in 1h --at 14:00", 64, "give one of them"),
+    ("install", 64, "install: wants launchd, systemd or cron"),
+    ("install windows", 64, "'windows' is none of launchd, systemd, cron"),
+    ("show", 64, "show: wants TICK"),
+    ("proof", 64, "proof: wants TEXT"),
+    ("run --once --drain", 64, "--drain and --once: only one of them"),
+    ("fire hello --wait=3", 64, "--wait: takes no value"),
+    ("collisions --weigh time", 64, "--weigh: 'time' is none of duration"),
+    ("show hello", 66, "'hello' is a cadence, and no tick"),
+    ("logs helo", 66, "no tick 'helo' in"),
+    ("logs helo", 66, "did you mean 'hello'?"),
+    ("fire hello", 75, "hello can't start now: no consumer: cadence up starts one"),
+]
+
+
+class Answer(NamedTuple):
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def typed(
+    define: Define, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], Answer]:
+    """Type a line in a home that has the cadence `hello`."""
+    define("hello")
+    monkeypatch.setenv("CADENCE_HOME", str(home))
+
+    def type_(line: str) -> Answer:
+        return Answer(main(line.split()), *capsys.readouterr())
+
+    return type_
+
+
+@pytest.mark.parametrize(("line", "code", "says"), MISTAKES)
+def test_a_mistake_is_answered_in_plain_words(
+    typed: Callable[[str], Answer], line: str, code: int, says: str
+) -> None:
+    """One line and what to type; no argparse in it, and nothing for a pipe to swallow."""
+    answer = typed(line)
+    assert (answer.code, answer.out) == (code, "")
+    assert says in answer.err
+    assert answer.err.startswith("cadence: ")
+    assert len(answer.err.splitlines()) <= 2
+    assert not JARGON.search(answer.err)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"), [("cadence.yaml", "a file"), ("nowhere", "no such folder"), (".", "no state/")]
+)
+def test_what_is_no_home_is_called_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, says: str
+) -> None:
+    """A file is not answered by an invitation to make a home of it."""
+    (tmp_path / "cadence.yaml").touch()
+    assert main(["--home", str(tmp_path / given), "ls"]) == 78
+    said = capsys.readouterr().err
+    assert says in said
+    assert ("cadence init" in said) == (given != "cadence.yaml")
+
+
+def test_what_waits_for_a_consumer_does_not_blame_the_slots(
+    define: Define, typed: Callable[[str], Answer]
+) -> None:
+    """Three queues, two slots, nobody there: all three wait for the same thing."""
+    for name in ("one", "two", "three"):
+        define(name)
+        assert typed(f"enqueue {name}").code == 0
+    assert typed("ls inbox").out.count("no consumer: cadence up starts one") == 3
