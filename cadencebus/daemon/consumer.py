@@ -142,15 +142,18 @@ class Consumer:
             for file, fault in self.lineup.doomed():
                 self.intake.bury_unknown(file, fault)
             self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
-            if not self.admission.starts:
+            begun = [self._begin(head) for head in self.admission.starts]
+            # Who may have another run beside this one is asked again at once; for others nothing changed.
+            if all(begun) and not any(head.force or head.concurrency > 1 for head in self.admission.starts):
                 self.hunger.look(self.admission.waits)
                 return
-            for head in self.admission.starts:
-                self._begin(head)
 
-    def _begin(self, head: Waiting) -> None:
-        self.index.discard(head.file)
+    def _begin(self, head: Waiting) -> bool:
+        """Send a tick on its way; False where its cadence was touched this moment: all is looked at anew."""
         cadence = self.lineup.cadence(head.cadence)
+        if cadence is None:
+            return False
+        self.index.discard(head.file)
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
         running = replace(self.lineup.running(cadence), inline=head.inline)
         flight = Flight(self.gear, head.file, cadence, running)
@@ -168,6 +171,7 @@ class Consumer:
                 absorb=self._absorb,
             ),
         )
+        return True
 
     def _absorb(self, boarded: Boarded) -> asyncio.Task[None]:
         """Let a run that has just started stand for the equal ticks that wait now."""
@@ -207,7 +211,7 @@ class Consumer:
             self.bell.set()
 
     def _landed(self, flight: Flight) -> None:
-        self.lineup.forget(flight.file)
+        self.lineup.landed(flight.cadence.name, flight.file)
         if flight.guard_passed:
             self.lineup.let_pass(flight.file)
         settlement = flight.settlement

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_stamp
+from cadencebus.daemon.roster import Roster
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import BUS, on_cadence, on_credentials
 from cadencebus.model.naming import DEFAULT_PRIORITY
@@ -36,6 +37,11 @@ class _Scene:
     ) -> None:
         self.now = now
         self.held = {hold.scope for hold in holds}
+        # The bus's own, by scope: with a thousand cadences held, no cadence looks at the holds of all.
+        self.brakes: dict[str, set[str]] = {}
+        for hold in holds:
+            if hold.automatic:
+                self.brakes.setdefault(hold.scope, set()).add(hold.file)
         self.open_circuits = {hold.scope for hold in holds if hold.reason == "circuit_open"}
         self.busy = Counter(flight.cadence.name for flight in flights.values())
         self._full = len(flights) >= sessions
@@ -53,6 +59,7 @@ class Lineup:
         self._gear = gear
         self._warden = warden
         self._index = index
+        self._roster = Roster(gear)
         self._last_started: dict[str, float] = {}
         self._unknown_since: dict[str, float] = {}
         self._force: dict[str, tuple[str, bool]] = {}
@@ -60,9 +67,9 @@ class Lineup:
         # Why cadences that are no candidates wait.
         self.waits: dict[str, Wait] = {}
 
-    def cadence(self, name: str) -> Cadence:
-        """A cadence as its file reads now."""
-        return self._gear.prompts.load(name)
+    def cadence(self, name: str) -> Cadence | None:
+        """A cadence that may start, if its file reads this moment as it was taken for."""
+        return self._roster.cadence(name) if self._roster.confirmed(name) else None
 
     def own_priority(self, name: str) -> int:
         """The default priority of a cadence's ticks; 5 where its file can't say."""
@@ -84,6 +91,7 @@ class Lineup:
     def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
         """The head of every queue that could run at all."""
         self.waits = {}
+        self._roster.open([hold.file for hold in holds])
         scene = _Scene(flights, holds, self._gear.settings.current.max_sessions, now)
         heads = []
         for name in self._index.cadences():
@@ -95,7 +103,7 @@ class Lineup:
                 self.waits[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
                 continue
             head = self._head(cadence, file, scene)
-            brake = None if head.force else self._warden.brake(cadence, scene.busy[name], holds, now)
+            brake = None if head.force else self._brake(cadence, scene)
             if brake is None:
                 heads.append(head)
             else:
@@ -104,7 +112,7 @@ class Lineup:
 
     def _head(self, cadence: Cadence, file: str, scene: _Scene) -> Waiting:
         name, credentials = cadence.name, self._credentials(cadence)
-        memory = self._gear.memory.load(name, scene.now)
+        memory = self._roster.memory(name, scene.now)
         return Waiting(
             cadence=name,
             file=file,
@@ -120,9 +128,14 @@ class Lineup:
             last_started=self._last_started.get(name, 0.0),
         )
 
+    def _brake(self, cadence: Cadence, scene: _Scene) -> Hold | None:
+        memory = self._roster.memory(cadence.name, scene.now)
+        there = scene.brakes.get(on_cadence(cadence.name), ())
+        return self._warden.brake(cadence, memory, scene.busy[cadence.name], there, scene.now)
+
     def _known(self, name: str) -> Cadence | None:
         try:
-            cadence = self._gear.prompts.load(name)
+            cadence = self._roster.cadence(name)
         except NoSuch:
             since = self._unknown_since.setdefault(name, self._gear.clock.monotonic())
             left = since + self._gear.settings.current.unknown_grace - self._gear.clock.monotonic()
@@ -183,9 +196,10 @@ class Lineup:
         """Note that a cadence had its turn."""
         self._last_started[name] = self._gear.clock.monotonic()
 
-    def forget(self, file: str) -> None:
-        """A tick's guard pass is used up once it has flown."""
+    def landed(self, cadence: str, file: str) -> None:
+        """A tick's guard pass is used up once it has flown, and its cadence remembers more than before."""
         self._passes.pop(file, None)
+        self._roster.forget(cadence)
 
     def let_pass(self, file: str) -> None:
         """The guard of this tick said: go on."""

@@ -9,7 +9,7 @@ from cadencebus.model.hold import BUS, Hold, on_cadence
 from cadencebus.policy import brakes, budgets, wider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
     from cadencebus.daemon.gear import Gear
@@ -54,18 +54,19 @@ class Warden:
         """The brake of the bus itself: the money of a day, all cadences together."""
         limit = self._gear.settings.current.max_usd_per_day
         hold = budgets.used_up(BUS, limit, self._gear.memory.load("_bus", now), None, now) if limit else None
-        return self._braked(BUS, hold, holds, now)
+        there = {known.file for known in holds if known.scope == BUS and known.automatic}
+        return self._braked(BUS, hold, there, now)
 
-    def brake(self, cadence: Cadence, running: int, holds: Sequence[Hold], now: float) -> Hold | None:
-        """The hold that a cadence's own rules put on it."""
-        memory = self._gear.memory.load(cadence.name, now)
+    def brake(
+        self, cadence: Cadence, memory: Mapping[str, Any], running: int, there: Collection[str], now: float
+    ) -> Hold | None:
+        """The hold that a cadence's own rules put on it; `there` are the automatic ones it has."""
         hold = brakes.brake(cadence, memory, running=running, now=now)
-        return self._braked(on_cadence(cadence.name), hold, holds, now)
+        return self._braked(on_cadence(cadence.name), hold, there, now)
 
-    def _braked(self, scope: str, hold: Hold | None, holds: Sequence[Hold], now: float) -> Hold | None:
+    def _braked(self, scope: str, hold: Hold | None, there: Collection[str], now: float) -> Hold | None:
         """A brake written down for everybody to see; what a changed rule no longer asks for is let go."""
-        there = {known.file for known in holds if known.scope == scope and known.automatic}
-        for reason in brakes.REASONS:
+        for reason in brakes.REASONS if there else ():
             file = f"{scope}.{reason}.json"
             if file in there and (hold is None or hold.file != file) and self._gear.holds.release(file):
                 self._tell(_released(file, scope, reason))

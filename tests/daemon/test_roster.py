@@ -1,0 +1,123 @@
+"""With thousands of cadences waiting, a turn asks the disk for those that may have changed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cadencebus.clock import stamp
+from cadencebus.daemon.assembly import assemble
+from cadencebus.daemon.index import Index
+from cadencebus.daemon.lineup import Lineup
+from cadencebus.daemon.roster import Roster
+from cadencebus.daemon.warden import Warden
+from cadencebus.errors import NoSuch
+from cadencebus.model.hold import Hold, on_cadence
+from cadencebus.store.making import make
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cadencebus.daemon.gear import Gear
+
+COMMAND = "---\nrunner: command\ncommand: ['true']\npriority: {}\n---\n"
+
+
+@pytest.fixture
+def gear(tmp_path: Path) -> Gear:
+    """A consumer's gear, in a home with one cadence."""
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    (tmp_path / "bus/prompts/x.md").write_text(COMMAND.format(5))
+    return assemble(home, flags={}, say=lambda _: None)
+
+
+def crowd(roster: Roster, gear: Gear) -> None:
+    """So many were asked for that the answers are good for a second."""
+    for number in range(5000):
+        roster._cadences[f"c{number}"] = gear.prompts.current("x")
+
+
+def test_an_edit_that_was_told_of_is_seen_at_once(gear: Gear, tmp_path: Path) -> None:
+    """However many cadences wait."""
+    roster = Roster(gear)
+    roster.open([])
+    assert roster.cadence("x").priority == 5
+    crowd(roster, gear)
+    (tmp_path / "bus/prompts/x.md").write_text(COMMAND.format(7))
+    roster.open([])
+    assert roster.cadence("x").priority == 5
+    gear.edits += 1
+    roster.open([])
+    assert roster.cadence("x").priority == 7
+
+
+def test_what_starts_is_what_the_file_says_this_moment(gear: Gear, tmp_path: Path) -> None:
+    """An edit that no event told of is noticed at the start, and then all is asked for anew."""
+    roster = Roster(gear)
+    roster.open([])
+    roster.cadence("x")
+    crowd(roster, gear)
+    assert roster.confirmed("x")
+    (tmp_path / "bus/prompts/x.md").write_text(COMMAND.format(7))
+    assert not roster.confirmed("x")
+    roster.open([])
+    assert roster.cadence("x").priority == 7
+    (tmp_path / "bus/prompts/x.md").unlink()
+    assert not roster.confirmed("x")
+
+
+def test_a_memory_is_read_again_after_a_run_and_after_a_release(gear: Gear) -> None:
+    """The consumer changes it at the end of a run, `circuit reset` together with a hold."""
+    roster = Roster(gear)
+    roster.open(["cadence-x.circuit_open.json"])
+    roster.cadence("x")
+    crowd(roster, gear)
+    assert roster.memory("x", 0.0) == {}
+    gear.memory.change("x", 0.0, {"failures": 1})
+    assert roster.memory("x", 0.0) == {}
+    roster.forget("x")
+    assert roster.memory("x", 0.0)["failures"] == 1
+    gear.memory.change("x", 0.0, {"failures": 2})
+    roster.open([])
+    assert roster.memory("x", 0.0)["failures"] == 2
+
+
+def test_a_few_cadences_are_asked_each_time(gear: Gear) -> None:
+    """There it costs nothing, and nothing goes unseen."""
+    roster = Roster(gear)
+    roster.open([])
+    roster.memory("x", 0.0)
+    gear.memory.change("x", 0.0, {"failures": 1})
+    roster.open([])
+    assert roster.memory("x", 0.0)["failures"] == 1
+
+
+def test_an_unknown_name_is_not_compared_with_all_others_at_each_turn(gear: Gear) -> None:
+    """A person is told what it may have meant; the loop does not read that."""
+    with pytest.raises(NoSuch, match=r"^no cadence 'xx'$"):
+        gear.prompts.current("xx")
+
+
+def test_holds_of_others_cost_a_cadence_nothing(gear: Gear, tmp_path: Path) -> None:
+    """A night on which every cadence is held must not be looked at hold by hold for each of them."""
+    index = Index()
+    lineup = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+    for number in range(200):
+        (tmp_path / f"bus/prompts/c{number}.md").write_text(COMMAND.format(5))
+        index.add(f"5-{stamp(time.time())}-c{number}-abcdefgh.json")
+    holds = [Hold(scope=on_cadence(f"c{n}"), reason="backoff", since=0.0, until=9e9) for n in range(10_000)]
+
+    def taken(held: list[Hold]) -> float:
+        began = time.process_time()
+        for _ in range(3):
+            assert len(lineup.heads({}, held, time.time())) == 200
+        return time.process_time() - began
+
+    taken([])
+    few = taken(holds[:1])
+    many = min(taken(holds) for _ in range(3))
+    assert many < 6 * few + 0.05
