@@ -13,7 +13,7 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.errors import CadenceError
 from cadencebus.model.foreign import mapping
-from cadencebus.policy import spoken
+from cadencebus.policy import schedule_words
 from cadencebus.policy.admit import Wait
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _due(scene: reasons.Reasons, name: str) -> dict[str, Any]:
         return {}
     next_at = schedule.next_at(scene.now)
     return {
-        "when": spoken.describe(schedule.timetable)
+        "when": schedule_words.describe(schedule.timetable)
         + (" (until its file is mended)" if schedule.kept else ""),
         "next_at": None if next_at is None else rfc3339(next_at),
         "by": schedule.by,

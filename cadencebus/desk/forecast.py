@@ -11,7 +11,7 @@ from cadencebus.desk.lookup import listing
 from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError
 from cadencebus.model.firing_rule import FiringRule, rule_of
-from cadencebus.policy import spoken
+from cadencebus.policy import schedule_words
 from cadencebus.policy.admit import Wait
 from cadencebus.policy.brakes import opens_at
 from cadencebus.policy.due import due
@@ -98,7 +98,7 @@ class Schedule:
     def firings(self, now: float, until: float) -> list[Upcoming]:
         """What it has due up to then: each firing, or one line for many."""
         answer = self._due(now)
-        one = Upcoming(at=now, cadence=self.cadence, by=self.by, when=spoken.describe(self.timetable))
+        one = Upcoming(at=now, cadence=self.cadence, by=self.by, when=schedule_words.describe(self.timetable))
         found = []
         if answer.ticks and self.by == "clock":
             found.append(replace(one, at=answer.ticks[-1].at, missed=True, times=len(answer.ticks)))

@@ -10,7 +10,7 @@ from cadencebus.policy.classes import CLASSES, Class, Verdict, verdict_on
 from cadencebus.policy.evidence import SIGNALLED_EXITS, Evidence
 from cadencebus.policy.reason import explain
 from cadencebus.policy.resets import reset_time
-from cadencebus.policy.starting import HOPELESS, problem
+from cadencebus.policy.start_errors import HOPELESS, problem
 from cadencebus.policy.wording import PHRASES, http_status, last_words
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import BUS
 from cadencebus.model.settlement import FollowUp, Settlement
-from cadencebus.policy import budgets, lasting, wider
+from cadencebus.policy import budgets, cadence_effects, wider
 from cadencebus.policy.classes import CLASSES, Class, Fate
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def settle(
     fate, why = _fate(tick, verdict, cadence, facts)
     target: Target = {Fate.DONE: "done", Fate.KILLED: "done", Fate.DEAD: "dead"}.get(fate, "inbox")  # type: ignore[assignment]
     attempt = _attempt(tick, verdict, facts, now)
-    patch, holds, releases = lasting.after(
+    patch, holds, releases = cadence_effects.after(
         verdict, cadence, facts, remembered.cadence, tick, now=now, rng=rng, died=fate is Fate.DEAD
     )
     more = wider.after(verdict, cadence.name, credentials, facts, remembered, now=now, rng=rng)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cadencebus.policy.spoken import describe
+from cadencebus.policy.schedule_words import describe
 from cadencebus.policy.timetable import Timetable, cron_line, timetable_of
 
 if TYPE_CHECKING:

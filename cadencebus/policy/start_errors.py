@@ -1,8 +1,8 @@
-"""It could not start: what was wrong, of what, and what helps."""
+"""Why a program could not start, by errno: what was missing, in words, and what helps."""
 
 from __future__ import annotations
 
-# Errors of the start that waiting doesn't mend; all others are a lack of something.
+# Errors that waiting doesn't mend; all others are a lack of something.
 HOPELESS = {
     "ENOENT": "not found",
     "EACCES": "permission denied",

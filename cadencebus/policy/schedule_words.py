@@ -1,4 +1,4 @@
-"""What a timetable says, in words."""
+"""A schedule in words: `at 07:00 on Mon–Fri (Europe/Berlin)`."""
 
 from __future__ import annotations
 

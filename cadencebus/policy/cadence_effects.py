@@ -1,0 +1,201 @@
+"""What the end of a run changes for its cadence: streaks, circuit, session, averages, and the holds on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.clock import rfc3339
+from cadencebus.model.hold import Hold, on_cadence
+from cadencebus.model.naming import is_session
+from cadencebus.policy import budgets
+from cadencebus.policy import circuit as breaker
+from cadencebus.policy.backoff import wait_after
+from cadencebus.policy.classes import CLASSES, Class
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.settlement import RunFacts
+    from cadencebus.model.tick import Tick
+    from cadencebus.policy.classes import Verdict
+
+TURN_STREAK = 5
+_BREACHES = "turn_budget"
+# The newest run weighs this much in the averages.
+_NEWEST = 0.2
+
+# The change of the cadence's memory, the holds to set on it, the files of holds to release.
+Effects = tuple[dict[str, Any], list[Hold], list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """A run that has ended, with everything that its effects depend on; `died`: its tick goes to dead/."""
+
+    verdict: Verdict
+    cadence: Cadence
+    facts: RunFacts
+    memory: Mapping[str, Any]
+    tick: Tick
+    now: float
+    rng: random.Random
+    died: bool
+
+    @property
+    def scope(self) -> str:
+        """What holds on its cadence are set on."""
+        return on_cadence(self.cadence.name)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return max(0.0, self.now - self.facts.started_at)
+
+
+def after(
+    verdict: Verdict,
+    cadence: Cadence,
+    facts: RunFacts,
+    memory: Mapping[str, Any],
+    tick: Tick,
+    *,
+    now: float,
+    rng: random.Random,
+    died: bool,
+) -> Effects:
+    """Work out what a run's end changes for its cadence."""
+    run = _Run(
+        verdict=verdict,
+        cadence=cadence,
+        facts=facts,
+        memory=memory,
+        tick=tick,
+        now=now,
+        rng=rng,
+        died=died,
+    )
+    patch = _always(run)
+    # A guard that found nothing to do cost nothing: asking often is what it is for.
+    if cadence.max_runs_per_hour and verdict.klass is not Class.SKIPPED:
+        patch["recent"] = [*memory.get("recent", ()), rfc3339(facts.started_at)][-cadence.max_runs_per_hour :]
+    if cadence.max_turns or cadence.max_usd:
+        patch["limits"] = budgets.limits(cadence, memory, now)
+    if verdict.klass is Class.OK:
+        return _succeeded(run, patch)
+    if verdict.klass in {Class.TURN_LIMIT, Class.BUDGET}:
+        return _over_budget(run, patch)
+    return _failed(run, patch) if verdict.counts_circuit else _proved_nothing(run, patch)
+
+
+def _always(run: _Run) -> dict[str, Any]:
+    """What is remembered of every run, however it ended."""
+    patch: dict[str, Any] = {
+        "last_run": {
+            "run": run.facts.run,
+            "class": str(run.verdict.klass),
+            "at": rfc3339(run.now),
+            "seconds": round(run.seconds, 3),
+        }
+    }
+    if is_session(run.facts.session_id):
+        patch |= {"session_id": run.facts.session_id, "session_run": run.facts.run}
+    klass = run.verdict.klass
+    if klass is Class.RESUME_UNKNOWN or (run.facts.resumed and CLASSES[klass].fresh_helps):
+        patch["session_id"] = None
+    return patch
+
+
+def _succeeded(run: _Run, patch: dict[str, Any]) -> Effects:
+    old = run.memory.get("averages") or {}
+    averages: dict[str, float] = {"runs": int(old.get("runs", 0)) + 1}
+    measured = {"seconds": run.seconds, "turns": run.facts.turns, "usd": run.facts.usd}
+    for key, value in measured.items():
+        if value is not None:
+            before = old.get(key)
+            averages[key] = round(value if before is None else before + _NEWEST * (value - before), 6)
+    patch |= {
+        "failures": 0,
+        "circuit": None,
+        "streaks": {},
+        "dead_in_a_row": 0,
+        "last_ok_at": rfc3339(run.now),
+        "averages": {**old, **averages},
+    }
+    releases = []
+    if run.memory.get("failures") or run.memory.get("streaks"):
+        releases.append(f"{run.scope}.backoff.json")
+    if run.memory.get("circuit"):
+        releases.append(f"{run.scope}.circuit_open.json")
+    return patch, [], releases
+
+
+def _failed(run: _Run, patch: dict[str, Any]) -> Effects:
+    failures = int(run.memory.get("failures") or 0) + 1
+    patch["failures"] = failures
+    circuit = breaker.after_failure(
+        run.memory,
+        run.cadence.circuit,
+        failures,
+        probe=run.facts.probe,
+        now=run.now,
+        reason=run.verdict.reason,
+    )
+    patch["circuit"] = circuit
+    holds = _pause_after_deaths(run, patch)
+    if circuit is not None:
+        return patch, [breaker.hold_for(run.cadence.name, circuit, run.now), *holds], []
+    return patch, [*holds, *_backoff(run, failures, f"after failure {failures} in a row")], []
+
+
+def _proved_nothing(run: _Run, patch: dict[str, Any]) -> Effects:
+    """Killed, interrupted, rate-limited, …: the streaks stay; a probe gives its permit back for later."""
+    circuit = run.memory.get("circuit")
+    if circuit and run.facts.probe:
+        patch["circuit"] = breaker.after_nothing_proved(circuit, run.now)
+        return patch, [breaker.hold_for(run.cadence.name, patch["circuit"], run.now)], []
+    if not run.verdict.counted:
+        return patch, [], []
+    tries = run.tick.counted_attempts + 1
+    return patch, _backoff(run, tries, f"before attempt {tries + 1}"), []
+
+
+def _over_budget(run: _Run, patch: dict[str, Any]) -> Effects:
+    """A breach of the turn or money budget: a streak of its own, which pauses the cadence at five."""
+    streaks = dict(run.memory.get("streaks") or {})
+    nth = int(streaks.get(_BREACHES, 0))
+    # Whoever has just changed the limit has looked: the new one is given time to show what it does.
+    if not budgets.in_grace(run.cadence, patch.get("limits") or {}, run.now):
+        nth += 1
+    holds = _pause_after_deaths(run, patch)
+    if nth >= TURN_STREAK:
+        detail = f"{nth} runs in a row over budget ({run.verdict.reason}): raise it, or shorten the task"
+        holds.append(Hold(scope=run.scope, reason="turn_budget", since=run.now, detail=detail))
+        patch["streaks"] = {**streaks, _BREACHES: 0}
+        return patch, holds, []
+    patch["streaks"] = {**streaks, _BREACHES: nth}
+    return patch, [*holds, *_backoff(run, run.tick.counted_attempts + 1, "over budget")], []
+
+
+def _pause_after_deaths(run: _Run, patch: dict[str, Any]) -> list[Hold]:
+    """Count a dead tick; `pause_after` of them in a row pause the cadence until somebody looks."""
+    if not run.died:
+        return []
+    dead = int(run.memory.get("dead_in_a_row") or 0) + 1
+    patch["dead_in_a_row"] = dead
+    if not run.cadence.pause_after or dead < run.cadence.pause_after:
+        return []
+    patch["dead_in_a_row"] = 0
+    detail = f"{dead} failed ticks in a row: look at `cadence dead`, then resume"
+    return [Hold(scope=run.scope, reason="failures", since=run.now, detail=detail)]
+
+
+def _backoff(run: _Run, nth: int, when: str) -> list[Hold]:
+    """The hold before the next try, after the n-th failure; none where the cadence does not wait."""
+    wait = wait_after(nth, run.cadence.backoff, run.rng)
+    if wait <= 0:
+        return []
+    detail = f"{when}: {run.verdict.reason}"
+    return [Hold(scope=run.scope, reason="backoff", since=run.now, until=run.now + wait, detail=detail)]
