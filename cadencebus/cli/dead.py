@@ -9,12 +9,14 @@ from cadencebus.cli import show
 from cadencebus.desk import clockface, dead_letters, dead_retry, enqueue_checks
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.journaling import tell
-from cadencebus.desk.nearest import why_none
+from cadencebus.desk.lookup import listing
+from cadencebus.desk.nearest import meant, why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted, safe
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
+from cadencebus.policy.classes import Class
 from cadencebus.store import archive
 from cadencebus.store.tomb import TWINS
 
@@ -78,8 +80,19 @@ def _list(asked: Namespace, context: Context) -> int:
         out.table(COLUMNS, [_row(one, now) for one in found])
         out.hint("read one: cadence dead show ID; run it again: cadence dead retry ID")
     else:
-        out.hint(f"no dead letters{why_none(context.home, asked.cadence)}")
+        out.hint(f"no dead letters{_why_none(context.home, asked)}")
     return 0
+
+
+def _why_none(home: Home, asked: Namespace) -> str:
+    """Why a filter may have found nothing: a cadence or a class that does not exist."""
+    if asked.klass:
+        here = {dead_letters.letter_of(home, found).klass for found in listing(home, ("dead",))}
+        if asked.klass not in here:
+            return (
+                f": none died of {asked.klass!r}{meant(asked.klass, (*here, *(one.value for one in Class)))}"
+            )
+    return why_none(home, asked.cadence)
 
 
 def _row(letter: Letter, now: float) -> list[Cell]:
@@ -127,7 +140,8 @@ def _retry(asked: Namespace, context: Context) -> int:
         else:
             for tick_id in ids:
                 out.line(tick_id)
-    out.hint(f"{len(retried)} retried" + (f", {unfit} left in dead/" if unfit else ""))
+    why = "" if found or unfit else _why_none(context.home, asked)
+    out.hint(f"{len(retried)} retried" + (f", {unfit} left in dead/" if unfit else why))
     return 0
 
 

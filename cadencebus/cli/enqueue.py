@@ -72,7 +72,8 @@ def main(words: list[str], context: Context) -> int:
             raise Usage("--batch goes alone: each line says for itself what the other options would")
         return put_batch(options["batch"][0], context)
     if len(names) != 1:
-        raise Usage("enqueue wants the name of one cadence", next_step="cadence enqueue --help")
+        extra = f", and {names[1]!r} is one word too many" if names else ""
+        raise Usage(f"enqueue wants the name of one cadence{extra}", next_step="cadence enqueue --help")
     name, home = names[0], context.home
     within = _timeout(options)
     enqueue_checks.check_cadence(home, name)
@@ -126,6 +127,8 @@ def _parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
             options["help" if word == "-h" else word[2:]] = []
         elif word.startswith("--"):
             flag, equals, value = word.partition("=")
+            if flag in _BARE:
+                raise Usage(f"enqueue: {flag} takes no value", next_step="cadence enqueue --help")
             if flag not in _WITH_VALUE:
                 raise _unknown(flag)
             if not equals:

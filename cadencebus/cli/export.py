@@ -98,13 +98,16 @@ def _warn(out: Output, home: Home, packed: Packed, *, claimed: bool) -> None:
 def spell(counts: dict[str, Any]) -> str:
     """How many of what, in words."""
     words = {
-        "inbox": "ready",
-        "deferred": "deferred",
-        "dead": "dead",
-        "cadences": "memories",
-        "keys": "keys",
-        "holds": "holds",
+        "inbox": ("ready", "ready"),
+        "deferred": ("deferred", "deferred"),
+        "dead": ("dead", "dead"),
+        "cadences": ("memory", "memories"),
+        "keys": ("key", "keys"),
+        "holds": ("hold", "holds"),
     }
-    return (
-        ", ".join(f"{counts[kind]} {word}" for kind, word in words.items() if counts.get(kind)) or "nothing"
+    told = (
+        f"{counts[kind]} {one if counts[kind] == 1 else more}"
+        for kind, (one, more) in words.items()
+        if counts.get(kind)
     )
+    return ", ".join(told) or "nothing"

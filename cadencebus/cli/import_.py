@@ -10,7 +10,7 @@ from cadencebus.cli.export import spell
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, safe
-from cadencebus.errors import NoSuch
+from cadencebus.errors import BadData, NoSuch
 from cadencebus.store import fitness
 from cadencebus.store.prompts import Prompts
 from cadencebus.store.unpacking import MOST_BYTES, Taken, unpack
@@ -52,7 +52,13 @@ def main(words: list[str], context: Context) -> int:
             )
         return not asked.dry_run
 
-    taken = unpack(home, _lines(asked), agree)
+    try:
+        taken = unpack(home, _lines(asked), agree)
+    except BadData as error:
+        where = "standard input" if asked.file == "-" else asked.file
+        raise BadData(
+            f"{where}: {error.message}", next_step="name a file that `cadence export` wrote"
+        ) from None
     if not asked.dry_run and taken.new:
         tell(home, {"event": "home.imported", "counts": taken.new, "by": "operator"})
     _report(out, taken, dry=asked.dry_run)

@@ -106,7 +106,9 @@ def _refuse(home: Home, record: Record, *, dry: bool) -> None:
         service_manager.runs_by_hand(home, first=before is None) if record.by != "cron" and not dry else None
     )
     if by_hand:
-        raise TryLater(f"{by_hand}: the service could not start", next_step="cadence down, then again")
+        raise TryLater(
+            f"{by_hand}: the service could not start", next_step="cadence down, then the same again"
+        )
 
 
 def _remarks(out: Output, wanted: Plan, scheduled: Scheduled, *, consumer_only: bool) -> None:

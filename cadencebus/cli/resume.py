@@ -47,7 +47,10 @@ def main(words: list[str], context: Context) -> int:
     for one in released:
         out.line(f"released {one.hold.scope} {one.hold.reason}")
     if not released:
-        out.hint("nothing was held")
+        nobody = asked.credentials and holding.credentials_named(home, asked.credentials) is None
+        out.hint(
+            "nothing was held" + (f": no runner uses credentials {asked.credentials!r}" if nobody else "")
+        )
     if asked.name:
         _still_held(context, asked.name, out)
     return 0

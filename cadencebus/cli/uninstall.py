@@ -36,7 +36,7 @@ def main(words: list[str], context: Context) -> int:
             out.document({"by": None, "files": []})
             return 0
         out.line("nothing is installed")
-        out.hint("where it was, and only its record is gone: cadence uninstall systemd (or launchd, cron)")
+        out.hint("if something is, and only its record is lost: cadence uninstall systemd (or launchd, cron)")
         return 0
     changes = installed.changes(record.by, record.site(home), Plan(units=()))
     gone = [change for change in changes if change.needed]

@@ -48,7 +48,10 @@ def agreed(*, yes: bool, what: str) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise Usage(f"{what}: nobody can be asked here, nothing was changed", next_step="the same with --yes")
+        raise Usage(
+            f"nothing was changed: there is no terminal here to ask whether to {what}",
+            next_step="the same with --yes",
+        )
     sys.stdout.flush()
     sys.stderr.write(f"{what}? [y/N] ")
     sys.stderr.flush()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from cadencebus.errors import NoSuch
 from cadencebus.model.naming import is_cadence
 from cadencebus.store import inlet
 
@@ -16,7 +15,9 @@ if TYPE_CHECKING:
 def check_cadence(home: Home, name: str) -> None:
     """Refuse a cadence that nobody defined, with the nearest that somebody did."""
     if not is_cadence(name):
-        raise NoSuch(f"{name[:80]!r} can't name a cadence: a-z, 0-9, `.`, `_`, `-`, 64 at most")
+        from cadencebus.desk.nearest import misnamed  # noqa: PLC0415 - only for a mistake
+
+        raise misnamed(home, name)
     try:
         os.stat(home.prompt(name))
     except FileNotFoundError:

@@ -32,13 +32,19 @@ def report(error: BaseException, *, debug: bool) -> int:
             to_stderr(f"  try: {error.next_step}")
         return error.exit_code
     if isinstance(error, OSError):
-        where = error.filename or ("standard output" if full else "")
+        where = error.filename or ("standard output" if full or _while_printing(error) else "")
         to_stderr(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
         if "/state/" in where:
             to_stderr("  try: cadence doctor")
         return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
     to_stderr(f"cadence: {type(error).__name__}: {error} ({_place(error)}): a bug; --debug shows all of it")
     return _BUG
+
+
+def _while_printing(error: OSError) -> bool:
+    """Whether printing failed: what is not buffered (PYTHONUNBUFFERED) is not there to fail again."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and "sys.stdout.write" in (frames[-1].line or "")
 
 
 def _place(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,15 @@ def cadence_names(home: Home) -> list[str]:
     from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - dear, and a verb may be meant
 
     return Prompts(home).names()
+
+
+def misnamed(home: Home, name: str) -> NoSuch:
+    """The error for a word that no cadence can have as its name, such as the path of its file."""
+    likely = meant(os.path.basename(name).lower().removesuffix(".md"), cadence_names(home))
+    return NoSuch(
+        f"{name[:80]!r} can't name a cadence: a-z, 0-9, `.`, `_`, `-`, 64 at most{likely}",
+        next_step="cadence cadences",
+    )
 
 
 def no_such_cadence(home: Home, name: str) -> NoSuch | None:

@@ -76,7 +76,7 @@ def test_a_home_moves_house_with_everything_that_waits_died_or_is_remembered(
     file = tmp_path / "bus.jsonl"
     ended = cadence("export", file)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == f"exported to {file}: 3 ready, 1 deferred, 2 dead, 1 memories, 1 keys, 1 holds\n"
+    assert ended.stdout == f"exported to {file}: 3 ready, 1 deferred, 2 dead, 1 memory, 1 key, 1 hold\n"
     assert oct(file.stat().st_mode & 0o777) == "0o600"
     assert cadence("init", tmp_path / "new").returncode == 0
     new = {"CADENCE_HOME": str(tmp_path / "new")}

@@ -32,6 +32,11 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("next --hours never", 64, "--hours never: not a duration"),
     ("enqueue hello --in soon", 64, "--in soon: not a duration"),
     ("enqueue hello --in 1h --at 14:00", 64, "give one of them"),
+    ("enqueue hello world", 64, "'world' is one word too many"),
+    ("enqueue hello --wait=3", 64, "--wait takes no value"),
+    ("enqueue prompts/hello.md", 66, "did you mean 'hello'?"),
+    ("enqueue Hello", 66, "did you mean 'hello'?"),
+    ("import prompts/hello.md", 65, "prompts/hello.md: line 1: not JSON"),
     ("install", 64, "install: wants launchd, systemd or cron"),
     ("install windows", 64, "'windows' is none of launchd, systemd, cron"),
     ("show", 64, "show: wants TICK"),
@@ -61,6 +66,7 @@ def typed(
     """Type a line in a home that has the cadence `hello`."""
     define("hello")
     monkeypatch.setenv("CADENCE_HOME", str(home))
+    monkeypatch.chdir(home)
 
     def type_(line: str) -> Answer:
         return Answer(main(line.split()), *capsys.readouterr())
@@ -93,6 +99,22 @@ def test_what_is_no_home_is_called_what_it_is(
     said = capsys.readouterr().err
     assert says in said
     assert ("cadence init" in said) == (given != "cadence.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("dead retry --class tiemout", "0 retried: none died of 'tiemout': did you mean 'timeout'?"),
+        ("dead --class tiemout", "did you mean 'timeout'?"),
+        ("dead retry --cadence helo", "did you mean 'hello'?"),
+        ("resume --credentials antropic", "no runner uses credentials 'antropic'"),
+    ],
+)
+def test_a_filter_that_finds_nothing_says_why(typed: Callable[[str], Answer], line: str, says: str) -> None:
+    """Nothing to do is no error, but the word may be mistyped."""
+    answer = typed(line)
+    assert (answer.code, answer.out) == (0, "")
+    assert says in answer.err
 
 
 def test_what_waits_for_a_consumer_does_not_blame_the_slots(
