@@ -13,7 +13,7 @@ from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted
 from cadencebus.model.duration import spell_duration
-from cadencebus.policy.figures import Figures, Spread, sparkline, summed
+from cadencebus.policy.figures import Figures, Histogram, sparkline, summed
 from cadencebus.store import rollups
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
     }
 
 
-def _percentiles(spread: Spread) -> dict[str, float] | None:
+def _percentiles(spread: Histogram) -> dict[str, float] | None:
     """The middle, the bad end and the worst; true within 1 %."""
     if not spread.count:
         return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import BUS, Hold, on_cadence
-from cadencebus.policy import brakes, budgets, wider
+from cadencebus.policy import brakes, budgets, wider_effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,7 +33,7 @@ class Warden:
         for hold in self._gear.holds.all(now):
             if not hold.over(now):
                 current.append(hold)
-            elif (first := wider.one_first(hold, now)) is not None:
+            elif (first := wider_effects.one_first(hold, now)) is not None:
                 self._gear.holds.set(first, durable=False)
                 self._tell(_set(first))
                 current.append(first)

@@ -24,8 +24,8 @@ WELL = frozenset({"ok", "skipped"})
 
 
 @dataclass(slots=True)
-class Spread:
-    """Many durations, as a histogram."""
+class Histogram:
+    """How long things took: durations counted in buckets that grow by 2 %."""
 
     count: int = 0
     total: float = 0.0
@@ -40,7 +40,7 @@ class Spread:
         self.least, self.most = min(self.least, seconds), max(self.most, seconds)
         self.buckets[math.ceil(math.log(max(seconds, _LEAST)) / _LOG)] += 1
 
-    def merge(self, other: Spread) -> None:
+    def merge(self, other: Histogram) -> None:
         """All of another's as well."""
         self.count += other.count
         self.total += other.total
@@ -117,8 +117,8 @@ class Figures:
     """How the runs of one cadence went."""
 
     classes: Counter[str] = field(default_factory=Counter)
-    seconds: Spread = field(default_factory=Spread)
-    waited: Spread = field(default_factory=Spread)
+    seconds: Histogram = field(default_factory=Histogram)
+    waited: Histogram = field(default_factory=Histogram)
     turns: int = 0
     usd: float = 0.0
     tokens: Counter[str] = field(default_factory=Counter)
@@ -164,8 +164,8 @@ class Figures:
         first, last, best, worst = map(int, lengths)
         return cls(
             classes=Counter({str(key): int(count) for key, count in said["classes"].items()}),
-            seconds=Spread.load(said["seconds"]),
-            waited=Spread.load(said["waited"]),
+            seconds=Histogram.load(said["seconds"]),
+            waited=Histogram.load(said["waited"]),
             turns=int(said["turns"]),
             usd=float(said["usd"]),
             tokens=Counter({str(key): int(count) for key, count in said["tokens"].items()}),

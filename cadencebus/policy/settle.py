@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import BUS
 from cadencebus.model.settlement import FollowUp, Settlement
-from cadencebus.policy import budgets, cadence_effects, wider
+from cadencebus.policy import budgets, cadence_effects, wider_effects
 from cadencebus.policy.classes import CLASSES, Class, Fate
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def settle(
     rng: random.Random,
 ) -> Settlement:
     """Decide what becomes of a tick, of its cadence's memory, and what is held or follows."""
-    verdict = wider.excused(verdict, remembered)
+    verdict = wider_effects.excused(verdict, remembered)
     fate, why = _fate(tick, verdict, cadence, facts)
     target: Target = {Fate.DONE: "done", Fate.KILLED: "done", Fate.DEAD: "dead"}.get(fate, "inbox")  # type: ignore[assignment]
     attempt = _attempt(tick, verdict, facts, now)
     patch, holds, releases = cadence_effects.after(
         verdict, cadence, facts, remembered.cadence, tick, now=now, rng=rng, died=fate is Fate.DEAD
     )
-    more = wider.after(verdict, cadence.name, credentials, facts, remembered, now=now, rng=rng)
+    more = wider_effects.after(verdict, cadence.name, credentials, facts, remembered, now=now, rng=rng)
     money, warnings = _money(cadence, facts, remembered, now)
     memory = _joined({cadence.name: patch}, more.memory or {}, money)
     outcome = None if target == "inbox" else _outcome(fate, verdict, why, facts, now)

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.policy.figures import ERROR, Figures, Spread, Streaks, sparkline, summed
+from cadencebus.policy.figures import ERROR, Figures, Histogram, Streaks, sparkline, summed
 
 SECONDS = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=60)
 
 
-def spread(values: list[float]) -> Spread:
+def spread(values: list[float]) -> Histogram:
     """Put durations into a histogram."""
-    made = Spread()
+    made = Histogram()
     for value in values:
         made.add(value)
     return made
@@ -34,7 +34,7 @@ def test_a_percentile_is_true_within_one_percent(values: list[float], share: flo
 def test_merged_histograms_are_the_histogram_of_all(one: list[float], other: list[float]) -> None:
     """Whatever order they come in, and through a file as well."""
     merged = spread(one)
-    merged.merge(Spread.load(json.loads(json.dumps(spread(other).dump()))))
+    merged.merge(Histogram.load(json.loads(json.dumps(spread(other).dump()))))
     whole = spread(one + other)
     assert (merged.count, merged.least, merged.most) == (whole.count, whole.least, whole.most)
     assert merged.buckets == whole.buckets

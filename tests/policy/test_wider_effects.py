@@ -14,7 +14,7 @@ from cadencebus.model.settlement import Remembered, RunFacts, Settlement
 from cadencebus.model.tick import Tick
 from cadencebus.policy.classes import Class, verdict_on
 from cadencebus.policy.settle import settle
-from cadencebus.policy.wider import one_first
+from cadencebus.policy.wider_effects import one_first
 
 NOW = 1_800_000_000.0
 NETWORK = "bus.network.json"
