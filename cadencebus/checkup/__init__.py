@@ -1,1 +1,1 @@
-"""The doctor's rooms: a file for each family of findings, none of which changes anything by looking."""
+"""The doctor: a file for each family of findings; looking changes nothing."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cadencebus.checkup import agents, habits, house, life, litter, machine, recipes, services, strays
+from cadencebus.checkup import (
+    agents,
+    cadences,
+    consumer,
+    home,
+    machine,
+    recurring,
+    services,
+    state_files,
+    strays,
+)
 from cadencebus.checkup.finding import ORDER, Finding, found
 from cadencebus.errors import CadenceError
 from cadencebus.model.legible import one_line
@@ -29,28 +39,28 @@ MACHINE = (
 )
 HOME = (
     # The first three need no state/.
-    Check("the home's layout", house.layout),
-    Check("permissions", house.rights),
-    Check("disk and file system", house.ground),
+    Check("the home's layout", home.layout),
+    Check("permissions", home.permissions),
+    Check("disk and file system", home.file_system),
     Check("the clock and the journal", machine.clock_here),
-    Check("the consumer", life.consumer),
-    Check("the supervisor", life.keeper),
+    Check("the consumer", consumer.consumer),
+    Check("the supervisor", consumer.supervisor),
     Check("claims", strays.claims),
     Check("stray processes", strays.processes),
-    Check("state files", litter.state),
-    Check("ticks", litter.ticks),
-    Check("folders", litter.unreadable_folders),
-    Check("leftovers", litter.remains),
-    Check("cadence.yaml", recipes.settings),
-    Check("prompts", recipes.prompts),
-    Check("what cadences ask for", recipes.contents),
+    Check("state files", state_files.state),
+    Check("ticks", state_files.ticks),
+    Check("folders", state_files.unreadable_folders),
+    Check("leftovers", state_files.remains),
+    Check("cadence.yaml", cadences.settings),
+    Check("prompts", cadences.prompts),
+    Check("what cadences ask for", cadences.contents),
     Check("agents' programs", agents.versions),
     Check("credentials", agents.credentials),
     Check("units", services.units),
     Check("producers", services.lost),
-    Check("time-outs", habits.timeouts),
-    Check("leaks", habits.leaks),
-    Check("retention", habits.tidiness),
+    Check("time-outs", recurring.timeouts),
+    Check("leaks", recurring.leaks),
+    Check("retention", recurring.tidiness),
 )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.checkup.kinds import KINDS
+from cadencebus.checkup.finding_kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cadencebus.checkup.kinds import Level
+    from cadencebus.checkup.finding_kinds import Level
 
 ORDER: tuple[Level, ...] = ("ill", "warn", "note")
 

@@ -379,5 +379,5 @@ def test_a_disk_without_room_is_told(
     room = SimpleNamespace(
         f_flag=0, f_bavail=free, f_frsize=1, f_blocks=1 << 42, f_files=10**7, f_favail=inodes
     )
-    monkeypatch.setattr("cadencebus.checkup.house.os.statvfs", lambda _: room)
+    monkeypatch.setattr("cadencebus.checkup.home.os.statvfs", lambda _: room)
     assert told in {(one["kind"], one["level"]) for one in call()["findings"]}

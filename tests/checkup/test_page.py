@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cadencebus.checkup.kinds import KINDS
+from cadencebus.checkup.finding_kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 

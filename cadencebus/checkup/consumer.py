@@ -74,7 +74,7 @@ def _forget_supervisor(home: Home) -> None:
         supervision.forget(home)
 
 
-def keeper(patient: Patient) -> Iterator[Finding]:
+def supervisor(patient: Patient) -> Iterator[Finding]:
     """The supervisor: parked, stale, or busy with a consumer that dies again and again."""
     said = supervision.load(patient.home)
     if said is None:

@@ -69,7 +69,7 @@ def _make(missing: list[str]) -> None:
         files.sync_folder(os.path.dirname(folder))
 
 
-def rights(patient: Patient) -> Iterator[Finding]:
+def permissions(patient: Patient) -> Iterator[Finding]:
     """Nobody else writes or reads here, and we can write."""
     home = patient.home
     private = [home.state, *(f"{home.state}/{name}" for name in FOLDERS)]
@@ -88,11 +88,11 @@ def rights(patient: Patient) -> Iterator[Finding]:
             yield found("home.open", f"{short} may be entered by others", mend=close)
         elif not os.access(folder, os.W_OK | os.X_OK) or at.st_mode & 0o700 != 0o700:  # noqa: PLR2004 - rwx
             yield found("home.permissions", f"{short} can't be written by you", mend=close)
-    yield from _recipes(patient)
+    yield from _writable_by_others(patient)
 
 
-def _recipes(patient: Patient) -> Iterator[Finding]:
-    """What says which commands are run."""
+def _writable_by_others(patient: Patient) -> Iterator[Finding]:
+    """Files that say which commands are run, and that others may write."""
     home = patient.home
     loose = []
     for path in (home.prompts, home.settings, *(home.prompt(name) for name in patient.prompts.names())):
@@ -118,7 +118,7 @@ def _seen(path: str) -> os.stat_result | None:
         return None
 
 
-def ground(patient: Patient) -> Iterator[Finding]:
+def file_system(patient: Patient) -> Iterator[Finding]:
     """The file system: its type, its room."""
     place = patient.home.state if os.path.isdir(patient.home.state) else patient.home.root
     if not os.path.isdir(place):
