@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import CadenceError
-from cadencebus.model.naming import parse_deferred, parse_name
+from cadencebus.model.naming import name_in
 from cadencebus.model.settings import Settings
 from cadencebus.session import lineage
 from cadencebus.store import lock
@@ -94,9 +94,7 @@ class Patient:
     def named(self, folder: str) -> Iterator[Name]:
         """The ticks that lie in a folder of state/, by their names."""
         for file in self.files(folder):
-            late = parse_deferred(file)
-            name = late[1] if late else parse_name(file)
-            if name is not None:
+            if (name := name_in(file)) is not None:
                 yield name
 
     def files(self, folder: str) -> Iterator[str]:

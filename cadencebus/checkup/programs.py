@@ -31,7 +31,7 @@ class Program:
 
 def resolve(cadence: Cadence, runner: Runner, home: Home) -> Program:
     """Find the program that the next run of a cadence would start."""
-    cwd = os.path.normpath(os.path.join(home.root, os.path.expanduser(cadence.cwd or ".")))
+    cwd = home.folder(cadence.cwd)
     if not os.path.isdir(cwd):
         return Program("", problem=f"cwd: {cwd} is no folder: its runs can't start")
     word = (runner.argv or cadence.command or ("",))[0].replace("{home}", home.root)

@@ -164,8 +164,7 @@ def _read_at(path: str, offset: int) -> bytes:
 def _stream(home: Home, run: RunFolder) -> str:
     """How the run's runner speaks."""
     settings, _ = settings_of(home)
-    runner = settings.runners.get(str((runs.record(run) or {}).get("runner")))
-    return runner.stream if runner else "plain"
+    return settings.stream_of((runs.record(run) or {}).get("runner"))
 
 
 def _awaited(home: Home, what: str, out: Output) -> RunFolder:

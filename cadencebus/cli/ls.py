@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import clockface
 from cadencebus.desk.columns import Column, last_part
-from cadencebus.desk.lookup import STATES, TICK_FILE, Found, folders, listing, members_of, name_in, names
+from cadencebus.desk.lookup import STATES, TICK_FILE, Found, folders, listing, members_of, names
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count
 from cadencebus.desk.output import Cell, Output, painted, safe
 from cadencebus.desk.reasons import Reasons, spell
-from cadencebus.model.naming import SUFFIX, Name
+from cadencebus.model.naming import SUFFIX, Name, name_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

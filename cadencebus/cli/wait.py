@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.desk.lookup import Found, find, find_each, listing
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
+from cadencebus.errors import TryLater
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
@@ -59,7 +60,7 @@ def until_finished(home: Home, ids: list[str], context: Context, timeout: float 
             return worst
         if left is not None and left <= 0:
             out.warn(f"time-out: still waiting for {_some(list(watch.waiting))}")
-            return 75
+            return TryLater.exit_code
         pause = _FIRST if ended else min(pause * _SLOWER, _SLOWEST)
         rest = max(pause, _REST * watch.took)
         time.sleep(rest if left is None else min(rest, left))

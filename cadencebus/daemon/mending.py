@@ -31,7 +31,7 @@ def marks(gear: Gear, cadence: Cadence, klass: str, salt: str | None = None) -> 
     runner = gear.settings.current.runners.get(cadence.runner)
     given = dict(runner.env) if runner else {}
     env = environment.environment(os.environ, {}, given, dict(cadence.env))
-    cwd = os.path.normpath(os.path.join(gear.home.root, os.path.expanduser(cadence.cwd or ".")))
+    cwd = gear.home.folder(cadence.cwd)
     argv = (runner.argv if runner else ()) or cadence.guard or cadence.command or ()
     found = {"salt": salt, **fingerprint.of_program(argv, env, cwd)}
     if klass == "never_ran":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cadencebus.clock import day
 from cadencebus.daemon.closing import done_event
-from cadencebus.model.naming import parse_deferred, parse_name
+from cadencebus.model.naming import name_in, parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.store import journal
 
@@ -79,8 +79,7 @@ class Retelling:
 
     def _untold(self, unfinished: Iterable[str], told: set[int], since: str) -> Iterator[dict[str, Any]]:
         for file in self._gently(unfinished):
-            late = parse_deferred(file)
-            name = late[1] if late else parse_name(file)
+            name = name_in(file)
             # Older ones were told of on their own day, which is not read again.
             if name is None or _day_of(name.stamp) < since:
                 continue

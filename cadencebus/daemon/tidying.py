@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.foreign import mapping
-from cadencebus.model.naming import is_id, parse_deferred, parse_name
+from cadencebus.model.naming import is_id, name_in, parse_name
 from cadencebus.policy import retention
 from cadencebus.session import life
 from cadencebus.store import archive, journal
@@ -158,8 +158,7 @@ class Tidying:
         """Which of these ticks wait, run or lie dead."""
         for folder in _SPEAK if ticks else ():
             for at, file in enumerate(_names(f"{self.home.state}/{folder}")):
-                late = parse_deferred(file)
-                name = late[1] if late else parse_name(file)
+                name = name_in(file)
                 if name is not None and name.id in ticks:
                     spoken.add(name.id)
                 if at % (10 * _A_STEP) == 0:

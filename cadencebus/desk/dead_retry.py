@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import stamp
 from cadencebus.desk.dead_letters import Letter, take_out
 from cadencebus.desk.journaling import tell
-from cadencebus.desk.lookup import folders, name_in, names
+from cadencebus.desk.lookup import folders, names
 from cadencebus.errors import BadData
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
-from cadencebus.model.naming import crockford, is_id
+from cadencebus.model.naming import crockford, is_id, name_in
 from cadencebus.model.tick import BadTick, Tick, check_members, tick_of
 from cadencebus.store import files, inlet, tomb
 from cadencebus.store.spool import Spool

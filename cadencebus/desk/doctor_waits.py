@@ -10,9 +10,10 @@ from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import clockface, holding
 from cadencebus.desk.dead_letters import letter_of
-from cadencebus.desk.lookup import listing, name_in, names
+from cadencebus.desk.lookup import listing, names
 from cadencebus.desk.reasons import Reasons
 from cadencebus.model.hold import UNTIL_RELEASED
+from cadencebus.model.naming import name_in
 from cadencebus.policy.starvation import FOR_ROOM, STARVING
 
 if TYPE_CHECKING:

@@ -87,6 +87,5 @@ class _Log:
     def _speaks(self) -> str:
         if self._stream is None:
             settings, _ = settings_of(self._home)
-            runner = settings.runners.get(str((runs.record(self.run) or {}).get("runner")))
-            self._stream = runner.stream if runner else "plain"
+            self._stream = settings.stream_of((runs.record(self.run) or {}).get("runner"))
         return self._stream

@@ -22,7 +22,6 @@ from cadencebus.store.spool import Spool
 from cadencebus.store.zone import local_zone
 
 if TYPE_CHECKING:
-    from cadencebus.model.cadence import Cadence
     from cadencebus.policy.due import Due
     from cadencebus.policy.timetable import Timetable
     from cadencebus.store.paths import Home
@@ -159,7 +158,7 @@ def _wait(scene: Reasons, one: Upcoming) -> Wait | None:
         return Wait("broken", str(error))
     if not cadence.enabled:
         return Wait("disabled", f"prompts/{cadence.name}.md says enabled: false")
-    credentials = _credentials(scene, cadence)
+    credentials = scene.settings.credentials_of(cadence.runner)
     covering = [
         hold
         for hold in scene.holds
@@ -173,8 +172,3 @@ def _wait(scene: Reasons, one: Upcoming) -> Wait | None:
     hours = cadence.active_hours
     opens = hours and opens_at(hours.start, hours.end, cadence.timezone, one.at)
     return Wait("active_hours", "outside its active hours", opens) if opens else None
-
-
-def _credentials(scene: Reasons, cadence: Cadence) -> str:
-    runner = scene.settings.runners.get(cadence.runner)
-    return runner.credentials if runner else cadence.runner

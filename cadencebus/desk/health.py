@@ -30,7 +30,7 @@ _FIRST = {
     "auth": "log in again, then ",
     "billing": "see to the bill, then ",
     "config": "`cadence check`, then ",
-    "turn_budget": "raise its turn_budget, or ",
+    "turn_budget": "raise its max_turns or max_usd, then ",
 }
 # What to type for a problem in whose words this stands.
 _CURES = {

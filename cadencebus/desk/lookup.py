@@ -13,7 +13,7 @@ from cadencebus.desk.nearest import cadence_names, meant
 from cadencebus.errors import NoSuch, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping, sequence
-from cadencebus.model.naming import Name, is_id, parse_deferred, parse_name
+from cadencebus.model.naming import Name, is_id, name_in
 from cadencebus.store.archive import letters_path
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
@@ -86,12 +86,6 @@ def listing(home: Home, states: tuple[str, ...] = STATES, cadence: str | None = 
 
 def _born(file: str) -> str:
     return file[len("5-") :]
-
-
-def name_in(file: str) -> Name | None:
-    """The tick that a file name speaks of; None for staging, raw bytes and strangers."""
-    late = parse_deferred(file)
-    return late[1] if late else parse_name(file)
 
 
 def find(home: Home, part: str, states: tuple[str, ...] = STATES) -> Found:

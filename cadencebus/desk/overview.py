@@ -11,11 +11,11 @@ from cadencebus.clock import day, parse_stamp, rfc3339
 from cadencebus.desk import clockface, ended_runs, forecast, holding
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.health import judge, notes
-from cadencebus.desk.lookup import Found, listing, name_in, names
+from cadencebus.desk.lookup import Found, listing, names
 from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.foreign import amount
-from cadencebus.model.naming import parse_deferred
+from cadencebus.model.naming import name_in, parse_deferred
 from cadencebus.session import life, reap
 from cadencebus.store import runs
 from cadencebus.store.corrupt import load_object
@@ -176,8 +176,7 @@ def _running(scene: Reasons, found: Found) -> dict[str, Any]:
 
 def _says(scene: Reasons, run: runs.RunFolder, record: dict[str, Any]) -> str:
     """The last thing that a run printed, as people read it."""
-    runner = scene.settings.runners.get(str(record.get("runner")))
-    stream = runner.stream if runner else "plain"
+    stream = scene.settings.stream_of(record.get("runner"))
     for line in reversed(runs.tail(run.file("stdout.log")).splitlines()):
         if shown := [text for text in render(stream, line) if text.strip()]:
             return shown[-1].strip()[:_SAID_MOST]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk import clockface
 from cadencebus.desk.filecache import FileCache
-from cadencebus.desk.lookup import TICK_FILE, Found, name_in, names
+from cadencebus.desk.lookup import TICK_FILE, Found, names
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence
-from cadencebus.model.naming import parse_name
+from cadencebus.model.naming import name_in, parse_name
 from cadencebus.model.settings import Settings
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
@@ -119,7 +119,7 @@ class Reasons:
             inline=cadence.mode == "inline" or cadence.guard is not None,
             exclusive=cadence.exclusive,
             concurrency=cadence.concurrency,
-            credentials=self._credentials(cadence),
+            credentials=self.settings.credentials_of(cadence.runner),
             half_open=half_open(memory, held=held),
         )
 
@@ -165,17 +165,13 @@ class Reasons:
                 room += [
                     Running(
                         cadence=name,
-                        credentials=self._credentials(cadence),
+                        credentials=self.settings.credentials_of(cadence.runner),
                         group=cadence.group,
                         inline=cadence.mode == "inline",
                         exclusive=cadence.exclusive,
                     )
                 ] * count
         return room
-
-    def _credentials(self, cadence: Cadence) -> str:
-        runner = self.settings.runners.get(cadence.runner)
-        return runner.credentials if runner else cadence.runner
 
     def _caps(self) -> Caps:
         return Caps(sessions=self.settings.max_sessions, inline=self.settings.max_inline)

@@ -67,8 +67,7 @@ class Actions:
         run = self._folder(run_id)
         if run is None:
             return []
-        runner = self._settings.runners.get(str((runs.record(run) or {}).get("runner")))
-        stream = runner.stream if runner else "plain"
+        stream = self._settings.stream_of((runs.record(run) or {}).get("runner"))
         said = runs.tail(run.file("stdout.log"), _LOG_READ).splitlines()
         wrong = runs.tail(run.file("stderr.log"), _LOG_READ).splitlines()
         shown = [text for line in said for text in render(stream, line)]

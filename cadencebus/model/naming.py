@@ -117,6 +117,12 @@ def parse_deferred(file: str) -> tuple[str, Name] | None:
     return (file[:_STAMP], name) if name else None
 
 
+def name_in(file: str) -> Name | None:
+    """The tick that a file speaks of by its name, in whichever folder it lies; None for every other file."""
+    deferred = parse_deferred(file)
+    return deferred[1] if deferred else parse_name(file)
+
+
 def is_session(text: object) -> bool:
     """Whether this may be the id of an agent's session: a word of a command line, never an option."""
     return (

@@ -109,3 +109,13 @@ class Settings:
     gates: Gates = field(default_factory=Gates)
     notify: tuple[Notice, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def credentials_of(self, runner: str) -> str:
+        """The credentials that a runner uses; an unknown runner's are called like itself."""
+        known = self.runners.get(runner)
+        return known.credentials if known else runner
+
+    def stream_of(self, runner: object) -> str:
+        """How the output of a runner is read, named as run.json does; `plain` where nobody knows it."""
+        known = self.runners.get(str(runner))
+        return known.stream if known else "plain"

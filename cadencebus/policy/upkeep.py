@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cadencebus.errors import Misconfigured, TryLater
+
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 120.0
 # Who dies so soon has not begun to work.
@@ -18,8 +20,6 @@ LONG_LIFE = 300.0
 SILENT = 180.0
 # Before its first beat it mends and adopts, which takes longer the more there is.
 STARTING = 5.0
-
-_WELL, _TRY_LATER, _MISCONFIGURED = 0, 75, 78
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +55,11 @@ class LetGo:
 
 def after_death(upkeep: Upkeep, *, lived: float, code: int | None) -> Restart | Park | LetGo:
     """Decide; a negative code is a signal, None an end that nobody saw."""
-    if code == _WELL:
+    if code == 0:
         return LetGo(reason="it ended well, as it was asked to")
-    if code == _TRY_LATER:
+    if code == TryLater.exit_code:
         return LetGo(reason="another consumer is at work on this home")
-    if code == _MISCONFIGURED:
+    if code == Misconfigured.exit_code:
         return Park(reason="exit 78: the configuration needs a person")
     quick = upkeep.quick + 1 if lived < QUICK else 0
     if quick >= QUICK_DEATHS:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.hold import parse_hold_name
-from cadencebus.model.naming import RAW, SUFFIX, parse_deferred, parse_name
+from cadencebus.model.naming import RAW, SUFFIX, name_in
 from cadencebus.model.tick import BadTick, read_members
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
@@ -98,7 +98,7 @@ def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
         "in": "inbox" if folder == "claimed" else folder,
         "file": os.fsencode(file).decode("utf-8", "replace"),
     }
-    if parse_name(file) or parse_deferred(file):
+    if name_in(file):
         with contextlib.suppress(BadTick):
             return line | {"tick": read_members(data)}
     return line | {"bytes": base64.b64encode(data).decode("ascii")}

@@ -82,6 +82,10 @@ class Home:
         """What the bus remembers of a cadence."""
         return f"{self.cadences}/{cadence}.json"
 
+    def folder(self, cwd: str | None) -> str:
+        """The folder that a cadence's `cwd` means: the home itself, or one relative to it."""
+        return os.path.normpath(os.path.join(self.root, os.path.expanduser(cwd or ".")))
+
     def run(self, tick_id: str, number: int) -> str:
         """The folder of one run."""
         return f"{self.runs}/{tick_id[:4]}-{tick_id[4:6]}-{tick_id[6:8]}/{tick_id}.{number}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
-from cadencebus.model.naming import RAW, SUFFIX, Name, is_cadence, is_id, name_of, parse_deferred, parse_name
+from cadencebus.model.naming import RAW, SUFFIX, Name, is_cadence, is_id, name_in, name_of, parse_name
 from cadencebus.model.tick import BadTick, Tick, read_members
 from cadencebus.store import files, inlet
 
@@ -54,9 +54,7 @@ def regular(path: str) -> os.stat_result:
 
 def letter_name(file: str, members: dict[str, Any] | None, now: float) -> Name:
     """The name of the letter for a file: its own where it has one."""
-    deferred = parse_deferred(file)
-    own = parse_name(file) or (deferred[1] if deferred else None)
-    if own is not None:
+    if (own := name_in(file)) is not None:
         return own
     cadence = (members or {}).get("cadence")
     return name_of(inlet.new_id(now), str(cadence) if is_cadence(cadence) else NOBODY, 5)
