@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.tick import Tick
+    from cadencebus.session.launch import Shim
     from cadencebus.store.runs import RunFolder
 
 GUARD = "guard"
@@ -62,7 +63,7 @@ class Boarded:
     probe: bool = False
     guard: bool = False
     # The process that leads it, where this consumer started it.
-    shim: int | None = None
+    shim: Shim | None = None
     argv: tuple[str, ...] = ()
     prompt: bytes = b""
     record: dict[str, Any] = field(default_factory=dict)

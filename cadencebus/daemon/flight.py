@@ -114,7 +114,7 @@ class Flight:
     def _see_it_off(self, boarded: Boarded, alone: Callable[[], bool], room: Callable[[], object]) -> None:
         """Settle a run that is over at once; whatever is not as simple as that is left to the watch."""
         vigil = Vigil(self._gear, boarded, adopted=False)
-        self._over = self._may_be_brief(boarded, alone) and vigil.over_at_once(_BRIEF)
+        self._over = vigil.over_within(_BRIEF if self._may_be_brief(boarded, alone) else 0.0)
         if self._over:
             room()
         with contextlib.suppress(OSError):
@@ -148,7 +148,7 @@ class Flight:
                 _undo(boarded)
                 self._return(tick)
                 return None
-            return replace(boarded, shim=gear.launcher.start(request, alive) or None)
+            return replace(boarded, shim=gear.launcher.start(request, alive))
         except OSError as error:
             # The fork itself failed: recorded like any other failed start.
             os.rename(boarded.run.file(runs.PENDING), boarded.run.file(f"exit.fork-{_errno_name(error)}"))

@@ -12,7 +12,6 @@ from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
 from cadencebus.policy.patience import Limits, Look, Signs, Stop, judge
 from cadencebus.session import life, lineage, reap
-from cadencebus.session.bell import ends_within
 from cadencebus.store import runs
 from cadencebus.streams.registry import PARSERS
 
@@ -66,7 +65,8 @@ class Vigil:
 
         `stuck` is called where something of it outlives even SIGKILL.
         """
-        bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, self._boarded.shim))
+        shim = self._boarded.shim.pid if self._boarded.shim else None
+        bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, shim))
         try:
             while not bell.done():
                 watched = [bell, *self._probe.asking]
@@ -83,10 +83,15 @@ class Vigil:
         await self._catch_up()
         return self.told()
 
-    def over_at_once(self, within: float) -> bool:
+    def over_within(self, seconds: float) -> bool:
         """In a worker thread: whether the run ends within so short a time, by itself and without a rest."""
-        shim = self._boarded.shim
-        if shim is None or not ends_within(shim, within) or life.is_alive(self._run.path):
+        shim, launcher = self._boarded.shim, self._gear.launcher
+        if shim is None:
+            return False
+        if not seconds:
+            launcher.let_go(shim)
+            return False
+        if not launcher.over_within(shim, seconds) or life.is_alive(self._run.path):
             return False
         note = life.read_alive(self._run.path)
         return note is not None and note.swept

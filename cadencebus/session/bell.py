@@ -36,27 +36,6 @@ class Bell:
             pause = 0.0 if waited else min(max(pause * 2, _SOON), _SELDOM)
 
 
-def ends_within(shim: int, seconds: float) -> bool:
-    """Wait in a worker thread for the end of a shim that may be gone in a moment; False where it lives on.
-
-    Where that can't be told at once, nobody waits: the loop will see.
-    """
-    if not hasattr(os, "pidfd_open"):
-        return False
-    try:
-        fd = os.pidfd_open(shim)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    try:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        return bool(poll.poll(1000 * seconds))
-    finally:
-        os.close(fd)
-
-
 def way_to_wait() -> Callable[[int], Awaitable[bool]] | None:
     """How this platform tells that a process ended; None where it has to be asked again and again.
 

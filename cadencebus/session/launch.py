@@ -10,8 +10,12 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from cadencebus.session.launcher import ANSWER, HEAD
+from cadencebus.session.launcher import ANSWER, FREE, HEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Where this package lies: without `site` the launcher would not find it.
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,6 +28,15 @@ _TRIES = 3
 # A launcher or a shim that has not answered for so long is stopped, or worse.
 _ANSWER_WITHIN = 30.0
 _CLOSE_WITHIN = 0.3
+# How many shims that have led a run wait for another: as many as end at one time where runs are brief.
+_SPARE = 2
+
+
+class Shim(NamedTuple):
+    """A process that leads a run, and the line on which it was told of it."""
+
+    pid: int
+    line: socket.socket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,36 +63,65 @@ class Launcher:
         # Whether a shim was asked for that nobody has taken yet.
         self._asked = False
         self._closed = False
+        self._free: list[Shim] = []
 
     def warm(self) -> None:
-        """Have a shim forked in advance: that takes as long as all the rest of a start."""
+        """Have a shim forked in advance, if none is free: that takes as long as all the rest of a start."""
         # Whoever has the lock asks for one himself, and a launcher that does not answer is his trouble.
         if self._lock.acquire(blocking=False):
             try:
-                self._ask()
+                if not self._free:
+                    self._ask()
             finally:
                 self._lock.release()
 
-    def start(self, request: LaunchRequest, alive: int) -> int:
-        """Let a shim lead a run whose `alive` is locked on this descriptor; its pid.
+    def start(self, request: LaunchRequest, alive: int) -> Shim:
+        """Let a shim lead a run whose `alive` is locked on this descriptor; `over_within` or `let_go` follow.
 
         OSError where no process could be had.
         """
         body = marshal.dumps({name: getattr(request, name) for name in request.__slots__})
         with self._lock:
-            for _ in range(_TRIES):
-                pid, line = self._shim()
+            for shim in self._without_a_run():
                 try:
-                    with line:
-                        _tell(line, body, alive)
+                    _tell(shim.line, body, alive)
                 except (ConnectionError, TimeoutError):
                     # It was killed while it waited, or it is stopped; of half a request nobody makes a run.
-                    continue
-                return pid
+                    shim.line.close()
+                else:
+                    return shim
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    def _shim(self) -> tuple[int, socket.socket]:
-        """A shim without a run: the one that was asked for in advance, or another."""
+    def over_within(self, shim: Shim, seconds: float) -> bool:
+        """Wait in a worker thread for the end of a run that may be brief; False where it goes on."""
+        shim.line.settimeout(seconds)
+        try:
+            free = shim.line.recv(len(FREE)) == FREE
+        except TimeoutError:
+            self.let_go(shim)
+            return False
+        except ConnectionError:
+            free = False
+        # Without the lock, which whoever waits for a launcher that is stopped may hold for long.
+        if free and not self._closed and len(self._free) < _SPARE:
+            self._free.append(shim)
+        else:
+            self.let_go(shim)
+        return True
+
+    def let_go(self, shim: Shim) -> None:
+        """Listen to a shim no longer: it goes when its run does."""
+        shim.line.close()
+
+    def _without_a_run(self) -> Iterator[Shim]:
+        """Shims that can lead one: those that have led one, then fresh ones."""
+        while self._free:
+            yield self._free.pop()
+        for _ in range(_TRIES):
+            yield self._fresh()
+
+    def _fresh(self) -> Shim:
+        """A shim that was asked for in advance, or another."""
         early = self._asked
         try:
             self._ask()
@@ -95,7 +137,7 @@ class Launcher:
             pid, fd = self._answer()
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
-        return pid, socket.socket(fileno=fd)
+        return Shim(pid, socket.socket(fileno=fd))
 
     def _ask(self) -> None:
         line = self._connected()
@@ -162,6 +204,8 @@ class Launcher:
             self._lock.acquire()
         try:
             self._hang_up()
+            while self._free:
+                self.let_go(self._free.pop())
         finally:
             self._lock.release()
 

@@ -2,8 +2,9 @@
 
 A Python that has just started costs 7 ms, one that forks costs 1, one that waits already costs nothing.
 Asked for a shim, by one byte, it answers with the pid and one end of a socket: whoever writes a request
-there has the run led. Single-threaded, and nothing loaded but the standard library. It ends when the
-consumer does, and so does a shim without a run; the others live on.
+there has the run led. A shim whose run is over and left nothing behind says so there, and leads the next.
+The launcher is single-threaded, and has loaded nothing but the standard library. It ends when the consumer
+does, and so does a shim without a run; the others live on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from cadencebus.session import orphans, shim
 # The pid of a shim, or what the system said instead of giving one, below zero.
 ANSWER = struct.Struct("!i")
 HEAD = struct.Struct("!I")
+# A shim's word that its run is over and it could lead another.
+FREE = b"F"
+# Then its place is taken by a fresh one, whatever may have gathered in it.
+_RUNS_EACH = 500
 
 
 def serve(fd: int) -> None:
@@ -63,7 +68,7 @@ def _forked(line: socket.socket) -> tuple[int, socket.socket]:
             try:
                 line.close()
                 ours.close()
-                _wait_for_a_run(theirs)
+                _lead_runs(theirs)
                 code = 0
             finally:
                 # Whatever happened: this copy of the launcher must never serve.
@@ -71,15 +76,32 @@ def _forked(line: socket.socket) -> tuple[int, socket.socket]:
     return pid, ours
 
 
-def _wait_for_a_run(line: socket.socket) -> None:
-    """Do what can be done in advance, then lead the run, if there comes one."""
+def _lead_runs(line: socket.socket) -> None:
+    """Do what can be done in advance, then lead the run, if there comes one, and those that come after it."""
     shim.stand_by()
+    for number in range(_RUNS_EACH):
+        request, alive = _next_request(line)
+        if not request:
+            return
+        try:
+            told = marshal.loads(request)  # noqa: S302 - by the consumer, and nobody else
+            clean = shim.Shim(told, alive, first=number == 0).run()
+        finally:
+            # The lock goes with it: now the run is over.
+            os.close(alive)
+        if not clean:
+            return
+        # A consumer that no longer listens wants no more of it.
+        line.sendall(FREE)
+
+
+def _next_request(line: socket.socket) -> tuple[bytes, int]:
+    """What the consumer asks for next, and the lock on it; nothing where it asks for no more."""
     head, fds, _, _ = socket.recv_fds(line, HEAD.size, 1)
-    body = exactly(line, HEAD.unpack(head)[0]) if len(head) == HEAD.size and fds else b""
-    line.close()
-    if body:
-        os.set_inheritable(fds[0], False)  # noqa: FBT003 - the standard library wants it so
-        shim.Shim(marshal.loads(body), fds[0]).run()  # noqa: S302 - from the consumer, and nobody else
+    if len(head) < HEAD.size or not fds:
+        return b"", -1
+    os.set_inheritable(fds[0], False)  # noqa: FBT003 - the standard library wants it so
+    return exactly(line, HEAD.unpack(head)[0]), fds[0]
 
 
 def exactly(line: socket.socket, size: int) -> bytes:

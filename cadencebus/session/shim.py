@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import json
 import os
-import resource
 import signal
 import time
 
 from cadencebus.clock import rfc3339
-from cadencebus.session import lineage, orphans
+from cadencebus.session import birth, lineage, orphans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +29,8 @@ _SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, s
 _MINDED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1)
 _NOTE_SIZE = 200  # inside the room that the consumer has made in `alive`
 _RECORD_S = 2.0
+# So long may somebody who has looked whom to signal be kept from doing it.
+_STRAY_S = 1.0
 # setitimer takes 0 for "never"; and what rounds to 0 would be just that.
 _SHORTEST, _LONGEST = 0.001, 86400.0 * 3650
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
@@ -44,7 +44,7 @@ def brace() -> None:
         # macOS throws away what nobody handles, even while it is blocked.
         signal.signal(number, _nothing)
     signal.pthread_sigmask(signal.SIG_BLOCK, _MINDED)
-    _as_at_birth()
+    birth.signals()
 
 
 def stand_by() -> None:
@@ -58,18 +58,28 @@ def stand_by() -> None:
 class Shim:
     """Leads one run: start, deadline, record, sweep."""
 
-    def __init__(self, request: dict[str, Any], alive: int) -> None:
+    def __init__(self, request: dict[str, Any], alive: int, *, first: bool) -> None:
         self.request = request
         self.alive = alive
+        self.first = first
+        self.began = time.monotonic()
         self.child = 0
         self.status: int | None = None
         self.ladder = list(request["ladder"])
         self.ending = False
         self.due = 0.0
+        self.peak_rss = 0
+        self.cpu_s = 0.0
 
-    def run(self) -> None:
-        """The whole life of a run."""
+    def run(self) -> bool:
+        """The whole life of a run; True where it came to its own end and left nothing behind."""
         self.folder = os.open(self.request["run_dir"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return self._lead()
+        finally:
+            os.close(self.folder)
+
+    def _lead(self) -> bool:
         self._note()
         failed = self._start()
         # Hold no mount for as long as the run takes.
@@ -77,12 +87,14 @@ class Shim:
         if failed is not None:
             self._record(failed)
             self._note(swept=True)
-            return
+            return False
         self._note()
         self._mind()
         self._record(self._end_name())
+        swept = orphans.sweep(self.folder, self.child)
         # A shim that is killed in mid-sweep leaves a record and processes: only this word ends the search.
-        self._note(swept=orphans.sweep(self.folder, self.child))
+        self._note(swept=swept)
+        return swept and not self.ending
 
     def _note(self, *, swept: bool = False) -> None:
         """Write who leads the run into `alive`, which the consumer has made large enough beforehand."""
@@ -111,8 +123,8 @@ class Shim:
             what = "files"
             self._open(files)
             what = "spawn"
-            program = _find(argv[0] if argv else "", env.get("PATH", os.defpath))
-            self.child = _spawn(program, argv, env, files)
+            program = birth.find(argv[0] if argv else "", env.get("PATH", os.defpath))
+            self.child = birth.spawn(program, argv, env, files)
         except (OSError, ValueError) as error:
             if isinstance(error, FileNotFoundError) and program and os.path.exists(program):
                 # A script is there; what its first line names is not.
@@ -140,7 +152,7 @@ class Shim:
             self._next_step()
         while not self._reap():
             number = signal.sigwait(_MINDED)
-            if number == signal.SIGUSR1 and not self.ending:
+            if number == signal.SIGUSR1 and not self.ending and self._is_meant():
                 self._next_step()
             elif time.monotonic() >= self.due:
                 if not self.ending:
@@ -150,6 +162,13 @@ class Shim:
                 # Of a deadline that was replaced while the alarm was on its way.
                 self._wait(self.due - time.monotonic())
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _is_meant(self) -> bool:
+        """Whether a request to end is for this run: one for the shim's former run may have been on its way.
+
+        Whoever asks writes down why, unless the disk is full.
+        """
+        return self.first or _exists("ending.json", self.folder) or time.monotonic() > self.began + _STRAY_S
 
     def _wait(self, seconds: float) -> None:
         # ITIMER_REAL runs on the monotonic clock; sigtimedwait, the neater way, is missing on macOS.
@@ -161,11 +180,14 @@ class Shim:
         """Collect every dead child (a subreaper has strangers' too); True once ours is among them."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return True
             if pid == 0:
                 return self.status is not None
+            # Its own and its children's; those of a former run are no business of this one.
+            self.peak_rss = max(self.peak_rss, used.ru_maxrss)
+            self.cpu_s += used.ru_utime + used.ru_stime
             if pid == self.child:
                 self.status = status
 
@@ -216,11 +238,10 @@ class Shim:
 
     def _record(self, name: str) -> None:
         """Rename `exit.pending`: an end that needs no room on the disk."""
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        peak = usage.ru_maxrss * (1024 if lineage.LINUX else 1)
+        peak = self.peak_rss * (1024 if lineage.LINUX else 1)
         facts = (
             f'{{"at": "{rfc3339(time.time())}", "monotonic": {time.monotonic()}, "peak_rss": {peak}, '
-            f'"cpu_s": {usage.ru_utime + usage.ru_stime:.3f}}}\n'
+            f'"cpu_s": {self.cpu_s:.3f}}}\n'
         ).encode()
         # Made anew where somebody took it away: a run without a record would be begun again.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -242,12 +263,6 @@ class Shim:
                 return
 
 
-@functools.cache
-def _as_at_birth() -> frozenset[int]:
-    """Every signal that can be set to its default, as plain numbers, asked for once for all shims."""
-    return frozenset(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
-
-
 def _nothing(*_: object) -> None:
     """A handler, so that the signal is not discarded; it is taken by sigwait."""
 
@@ -258,34 +273,6 @@ def _exists(name: str, folder: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _spawn(program: str, argv: list[str], env: dict[str, str], files: list[int]) -> int:
-    """Start it as the leader of its own group, with three descriptors and every signal as at birth."""
-    return os.posix_spawn(
-        program,
-        argv,
-        env,
-        file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(files)],
-        setpgroup=0,
-        setsigmask=[],
-        setsigdef=_as_at_birth(),
-    )
-
-
-def _find(program: str, path: str) -> str:
-    """Search the run's own PATH; EACCES tells of a file that is there but not executable."""
-    if "/" in program:
-        return program
-    missing: OSError = FileNotFoundError(errno.ENOENT, "not found in PATH", program)
-    for folder in path.split(os.pathsep) if program else ():
-        candidate = f"{folder or '.'}/{program}"
-        # Most folders don't have it: one call is all that they cost.
-        if os.access(candidate, os.F_OK) and os.path.isfile(candidate):
-            if os.access(candidate, os.X_OK):
-                return candidate
-            missing = PermissionError(errno.EACCES, "not executable", candidate)
-    raise missing
 
 
 def _errno(error: Exception) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from cadencebus.session import life, reap
-from cadencebus.session.launch import Launcher, LaunchRequest
+from cadencebus.session.launch import Launcher, LaunchRequest, Shim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,14 @@ class Session:
     """A run that was started: where it lies, and what it says."""
 
     folder: Path
-    shim: int
+    handle: Shim
     eventually: Eventually
     seen: list[int] = field(default_factory=list)
+
+    @property
+    def shim(self) -> int:
+        """The process that leads it."""
+        return self.handle.pid
 
     @property
     def id(self) -> str:
@@ -110,8 +115,9 @@ class Start(Protocol):
         timeout: float = 30.0,
         ladder: tuple[tuple[str, float], ...] = LADDER,
         wait: bool = True,
+        listen: bool = False,
     ) -> Session:
-        """Give the run as soon as its shim has said who it is, or is gone."""
+        """Give the run as soon as its shim has said who it is, or is gone; `listen` keeps the line to it."""
 
 
 @pytest.fixture
@@ -137,6 +143,7 @@ def start(tmp_path: Path, launcher: Launcher, eventually: Eventually) -> Iterato
         timeout: float = 30.0,
         ladder: tuple[tuple[str, float], ...] = LADDER,
         wait: bool = True,
+        listen: bool = False,
     ) -> Session:
         folder = tmp_path / "runs" / f"{tmp_path.name}.{next(numbers)}"
         folder.mkdir(parents=True)
@@ -159,13 +166,16 @@ def start(tmp_path: Path, launcher: Launcher, eventually: Eventually) -> Iterato
         finally:
             os.close(alive)
         started.append(session)
+        if not listen:
+            launcher.let_go(session.handle)
         if wait:
             eventually(lambda: not session.alive or ((read := life.read_alive(str(folder))) and read.pid))
         return session
 
     yield run
     for session in started:
-        if session.shim and session.alive:
+        launcher.let_go(session.handle)
+        if session.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(session.shim, signal.SIGKILL)
         reap.sweep(session.id, within=5.0)
