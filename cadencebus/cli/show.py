@@ -11,10 +11,12 @@ from cadencebus.desk import clockface, reasons
 from cadencebus.desk.lookup import WAITING, Found, find, members_of
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
+from cadencebus.desk.run_stream import stream_of
 from cadencebus.desk.story import Story
 from cadencebus.model.foreign import mapping, sequence
-from cadencebus.model.legible import clean
+from cadencebus.model.naming import is_id
 from cadencebus.store import files, runs
+from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +59,7 @@ def tell(home: Home, found: Found, out: Output) -> None:
     if found.state in WAITING:
         rows.append(("waits", reasons.spell(wait, now)))
     for at, attempt in enumerate(sequence(members.get("attempts")), 1):
-        rows += _attempt(at, mapping(attempt))
+        rows += _attempt(home, at, mapping(attempt))
     rows += _outcome(mapping(members.get("outcome")))
     rows += story.relatives(members)
     rows += _files(home, found, folders)
@@ -78,7 +80,7 @@ def _head(found: Found, members: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
             yield key, safe(members[key])
 
 
-def _attempt(at: int, attempt: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+def _attempt(home: Home, at: int, attempt: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
     klass = safe(attempt.get("class"))
     signal = attempt.get("signal")
     how = f"exit {attempt.get('exit_code')}" if signal is None else f"signal {signal}"
@@ -89,9 +91,18 @@ def _attempt(at: int, attempt: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
     reason = safe(attempt.get("reason"))
     colour = "green" if klass == "ok" else "yellow"
     yield f"attempt {at}", Painted(line + (f": {reason}" if reason and klass != "ok" else ""), colour)
-    tail = clean(str(attempt.get("stderr_tail") or "")).splitlines()[-_TAIL_LINES:]
-    if tail and klass != "ok":
+    tail = _last_words(home, attempt) if klass != "ok" else []
+    if tail:
         yield " ", Painted("\n".join(f"| {line}" for line in tail), "dim")
+
+
+def _last_words(home: Home, attempt: dict[str, Any]) -> list[str]:
+    """The end of what it printed; where that is an agent's stream, as `cadence logs` shows it."""
+    tick_id, _, number = str(attempt.get("run") or "").rpartition(".")
+    known = is_id(tick_id) and number.isdigit()
+    stream = stream_of(home, runs.folder(home, tick_id, int(number))) if known else "plain"
+    said = str(attempt.get("stderr_tail") or "").splitlines()
+    return [shown for line in said for shown in render(stream, line.encode(errors="replace"))][-_TAIL_LINES:]
 
 
 def _outcome(outcome: dict[str, Any]) -> Iterator[tuple[str, Cell]]:

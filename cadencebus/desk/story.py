@@ -104,9 +104,9 @@ def _more(line: dict[str, Any]) -> Iterator[str]:
     if event == "run.ended":
         code = f"exit {line.get('exit_code')}" if line.get("signal") is None else f"signal {line['signal']}"
         yield f"{line.get('class')} ({code})"
-        for key, unit in (("turns", " turns"), ("usd", " USD")):
+        for key, unit in (("turns", "turn"), ("usd", "USD")):
             if (number := amount(line.get(key))) is not None:
-                yield f"{number:g}{unit}"
+                yield f"{number:g} {unit}{'s' if unit == 'turn' and number != 1 else ''}"
     if event == "tick.claimed" and (waited := amount(line.get("waited"))) is not None:
         yield f"waited {spell_duration(waited)}"
     if event == "run.started":

@@ -133,7 +133,8 @@ CLASSES: dict[Class, Row] = {
     ),
     Class.CONTRACT_MISSING: _failed(
         "it ended well, but what was expected is not there",
-        "Read the run's log; make the prompt say what `expect` demands, or correct `expect`.",
+        "Read the run's log. If it was not permitted to, say `permission_mode` or `allowed_tools`; else make "
+        "the prompt say what `expect` demands, or correct `expect`.",
     ),
     Class.SKIPPED: _done("its guard found nothing to do", status="skipped"),
     Class.EXPIRED: _done(

@@ -235,6 +235,9 @@ def _reason(rule: Rule, e: Evidence, words: str) -> str:
         detail = problem(ending.spawn_what or "program", ending.spawn_error, ending.spawn_name)
     elif klass is Class.CONTRACT_MISSING:
         detail = ending.contract_unmet or f"no turn of a model ({e.result.text if e.result else ''})"
+        # Mostly the reason why it is not there: the CLI calls a run without permission a success.
+        if denied := e.report.permission_denials.names:
+            detail += f"; it was not permitted to use {', '.join(denied)}"
     elif klass in {Class.OK, Class.TRUNCATED, Class.INTERRUPTED}:
         detail = ""
     elif e.said:

@@ -163,3 +163,21 @@ def test_the_story_is_told_in_order_with_what_came_of_it(
     (mourner,) = (home / "state").rglob("*-mourner-*.json")
     mourners = json.loads(mourner.read_text())
     assert f"because of the death of  {tick}  bad, dead" in cadence("show", mourners["id"]).stdout
+
+
+def test_an_agents_last_words_are_told_as_people_read_them(
+    home: Path, cadence: Cadence, define: Define
+) -> None:
+    """A letter keeps its stream as it was; nobody wants to read that at night."""
+    define("brief")
+    tick, result = "20261121T023000.000000Z-7f3k9q2m", {"type": "result", "subtype": "error_during_execution"}
+    attempt = {"n": 1, "class": "crash", "run": f"{tick}.1", "stderr_tail": json.dumps(result) + "\nmore\n"}
+    letter = {"id": tick, "cadence": "brief", "attempts": [attempt], "outcome": {"status": "dead"}}
+    (home / "state" / "dead" / "5-20261121T023000.000000Z-brief-7f3k9q2m.json").write_text(json.dumps(letter))
+    run = home / "state" / "runs" / "2026-11-21" / f"{tick}.1"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text('{"runner": "claude"}')
+    shown = cadence("show", "7f3k9q2m").stdout
+    assert "| = error_during_execution, " in shown
+    assert "| more" in shown
+    assert '"type"' not in shown

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cadencebus.clock import parse_rfc3339
-from cadencebus.model.ending import Ending, RateLimit, Report, Result, Stop
+from cadencebus.model.ending import Denials, Ending, RateLimit, Report, Result, Stop
 from cadencebus.policy.classes import Class, Verdict
 from cadencebus.policy.failure import classify, rules
 
@@ -180,7 +180,19 @@ def test_success_without_the_contract_is_no_success() -> None:
     for ending in (WELL, Ending(exit_code=0)):
         verdict = judged(replace(ending, contract_unmet="expected file out.md is empty"))
         assert verdict.klass is Class.CONTRACT_MISSING
+        assert "not permitted" not in verdict.reason
         assert "expected file out.md is empty" in verdict.reason
+
+
+def test_what_was_not_permitted_is_named_where_the_contract_is_unmet() -> None:
+    """The CLI calls it a success, and a person would look for the fault in the prompt."""
+    report = replace(
+        WELL.report or Report(stream="claude"), permission_denials=Denials(count=2, names=("Write", "Bash"))
+    )
+    verdict = judged(replace(WELL, report=report, contract_unmet="expected file out.md does not exist"))
+    assert verdict.klass is Class.CONTRACT_MISSING
+    assert verdict.reason.endswith("out.md does not exist; it was not permitted to use Write, Bash")
+    assert judged(replace(WELL, report=report)).klass is Class.OK
 
 
 def test_where_any_result_will_do_the_rest_of_the_contract_decides() -> None:
