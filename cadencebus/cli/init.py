@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import CantCreate
-from cadencebus.store import fitness, making
+from cadencebus.store import fitness, make_home
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def main(words: list[str], context: Context) -> int:
     root = asked.dir or context.home_flag or os.environ.get("CADENCE_HOME") or "."
     home, out = Home(os.path.abspath(os.path.expanduser(root))), Output(context)
     try:
-        made = making.make(home)
+        made = make_home.make(home)
     except PermissionError:
         raise
     except OSError as error:

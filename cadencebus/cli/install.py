@@ -13,7 +13,7 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, Misconfigured, TryLater
 from cadencebus.store import fitness, installed, producers
-from cadencebus.store.scheduled import producers_of
+from cadencebus.store.fireable import fireable_cadences
 from cadencebus.units.plan import MANAGERS, Plan, plan
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from cadencebus.desk.context import Context
     from cadencebus.desk.orders import Obeyed
+    from cadencebus.store.fireable import Fireable
     from cadencebus.store.installed import Change, Record
     from cadencebus.store.paths import Home
-    from cadencebus.store.scheduled import Scheduled
     from cadencebus.units.activation import Order
 
 EXAMPLES = """  cadence install systemd            shows what it would write, asks, starts
@@ -40,7 +40,7 @@ def main(words: list[str], context: Context) -> int:
     home, out = context.home, Output(context)
     fitness.check(home)
     record = service_manager.record(asked.manager, consumer_only=asked.consumer_only)
-    scheduled = producers_of(home)
+    scheduled = fireable_cadences(home)
     wanted = service_manager.planned(lambda: plan(record.by, record.site(home), record.fired(scheduled)))
     if asked.print:
         _print(out, record, wanted)
@@ -85,7 +85,7 @@ def _parse(words: list[str]) -> Namespace:
     return parser.parse_args(words)
 
 
-def _still_fired(home: Home, record: Record, scheduled: Scheduled) -> list[str]:
+def _still_fired(home: Home, record: Record, scheduled: Fireable) -> list[str]:
     """Cadences whose file is broken, and whose units, written while it was not, go on firing."""
     return sorted(producers.load(home).cadences & set(record.kept(scheduled)))
 
@@ -111,7 +111,7 @@ def _refuse(home: Home, record: Record, *, dry: bool) -> None:
         )
 
 
-def _remarks(out: Output, wanted: Plan, scheduled: Scheduled, *, consumer_only: bool) -> None:
+def _remarks(out: Output, wanted: Plan, scheduled: Fireable, *, consumer_only: bool) -> None:
     for name, why in sorted(scheduled.broken.items()):
         out.warn(f"{name}: left as it is: {why}")
     if os.getuid() == 0 and (user := os.environ.get("SUDO_USER")):

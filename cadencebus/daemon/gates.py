@@ -103,7 +103,7 @@ class Gate(Generic[G]):
             return
         self._gear.holds.set(hold, durable=False)
         self._hold = hold
-        if former is None or former.lets(now) != hold.lets(now):
+        if former is None or former.lets_through(now) != hold.lets_through(now):
             self._gear.tell(
                 {
                     "event": "hold.set",

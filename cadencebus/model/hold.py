@@ -58,7 +58,7 @@ class Hold:
         """Its file's name in holds/."""
         return self.found_as or f"{self.scope}.{self.reason}.json"
 
-    def lets(self, now: float) -> int:
+    def lets_through(self, now: float) -> int:
         """How many sessions at a time it lets through all the same: most holds none, a probing one a few."""
         at_most = (self.extra or {}).get("at_most")
         if not isinstance(at_most, int) or isinstance(at_most, bool) or self.probes_at(now) is not None:

@@ -23,7 +23,7 @@ _KNOWN_KEYS = (
 _SECRETS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _KNOWN_KEYS)
 
 
-def discreet(text: str) -> str:
+def redacted(text: str) -> str:
     """Text without keys, passwords and tokens, as far as they can be told by their looks."""
     for secret in _SECRETS:
         text = secret.sub(r"\1[redacted]", text)

@@ -114,7 +114,7 @@ def held_by(head: Waiting, by_scope: Mapping[str, Sequence[Hold]], room: _Room, 
 
 def _lets_through(hold: Hold, head: Waiting, room: _Room, now: float) -> bool:
     """Whether a hold that lets a few sessions through has room for this one; beside the slots all may go."""
-    few = hold.lets(now)
+    few = hold.lets_through(now)
     return few > 0 and (head.inline or room.sessions_under(hold) < few)
 
 

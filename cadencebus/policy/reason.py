@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from signal import Signals
 
-from cadencebus.model.legible import discreet, one_line
+from cadencebus.model.legible import one_line, redacted
 
 
 def explain(
@@ -21,7 +21,7 @@ def explain(
         traces.append(_name(signal))
     elif exit_code:
         traces.append(f"exit {exit_code}")
-    line = one_line(f"{saying}: {one_line(discreet(detail))}" if detail else saying, 300)
+    line = one_line(f"{saying}: {one_line(redacted(detail))}" if detail else saying, 300)
     return f"{line} ({', '.join(traces)})" if traces else line
 
 

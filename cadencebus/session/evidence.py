@@ -27,7 +27,7 @@ _BEFORE = 4096
 
 def clean(data: bytes) -> str:
     """A log's bytes as text that is safe to show: no control bytes, no secrets."""
-    return legible.discreet(legible.clean(data.decode("utf-8", "replace")))
+    return legible.redacted(legible.clean(data.decode("utf-8", "replace")))
 
 
 def _tail(path: str) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cadencebus.errors import CadenceError
 from cadencebus.model.keys import Wrong, over
 from cadencebus.model.settings_keys import settings_of
-from cadencebus.model.written import commented_settings
 from cadencebus.store import files
 from cadencebus.store.badfile import BadFile, Problem, problems_of
 from cadencebus.store.glance import glance, unchanged
@@ -158,6 +157,3 @@ class LiveSettings:
     def _tell(self, problem: str | None) -> str | None:
         told, self.problem = self.problem, problem
         return problem if problem != told else None
-
-
-__all__ = ["LiveSettings", "commented_settings", "load_settings"]

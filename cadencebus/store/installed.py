@@ -15,7 +15,7 @@ from cadencebus.errors import BadData, IOTrouble
 from cadencebus.model import strictjson
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
-from cadencebus.store.scheduled import producers_of
+from cadencebus.store.fireable import fireable_cadences
 from cadencebus.units.block import block_in, with_block, without_block
 from cadencebus.units.plan import CRONTAB, MANAGERS, Manager, Plan, fired_by, is_ours, plan
 from cadencebus.units.seal import Condition, condition
@@ -24,8 +24,8 @@ from cadencebus.units.site import Site
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from cadencebus.store.fireable import Fireable
     from cadencebus.store.paths import Home
-    from cadencebus.store.scheduled import Scheduled
     from cadencebus.units.site import Producer
 
 _LIMIT = 1 << 20
@@ -46,11 +46,11 @@ class Record:
         """The bus as its units name it; ValueError where no unit could."""
         return Site(home=home.root, program=self.program, path=self.path, logs=home.state)
 
-    def fired(self, scheduled: Scheduled) -> Sequence[Producer]:
+    def fired(self, scheduled: Fireable) -> Sequence[Producer]:
         """The cadences that are to have a unit of their own."""
         return () if self.consumer_only else scheduled.producers
 
-    def kept(self, scheduled: Scheduled) -> Collection[str]:
+    def kept(self, scheduled: Fireable) -> Collection[str]:
         """The cadences whose units stay, though their files are broken; a crontab is written as a whole."""
         return () if self.consumer_only or self.by == "cron" else scheduled.broken.keys()
 
@@ -267,7 +267,7 @@ def stale_units(home: Home) -> list[StaleUnit]:
     record = load_record(home)
     if record is None:
         return []
-    cure, scheduled = f"cadence install {record.by}", producers_of(home)
+    cure, scheduled = f"cadence install {record.by}", fireable_cadences(home)
     if not os.access(record.program[0], os.X_OK):
         return [_stale(record.program[0], "its units start this, which is no program any more", cure)]
     if not record.started:

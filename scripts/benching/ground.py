@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cadencebus.store import files, inlet, making
+from cadencebus.store import files, inlet, make_home
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def new_home(prompt: str = TRUE, folder: str | None = None, settings: str = "") 
     """Make a home with one cadence called x, and remove it."""
     home = Home(tempfile.mkdtemp(prefix="cadence-bench-", dir=folder))
     try:
-        making.make(home)
+        make_home.make(home)
         Path(home.prompt("x")).write_text(prompt, encoding="utf-8")
         if settings:
             Path(home.settings).write_text(settings, encoding="utf-8")

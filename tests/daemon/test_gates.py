@@ -116,12 +116,12 @@ def test_before_the_first_start_what_is_not_known_is_not_zero(
     gear = gear_with(usage={"command": ["echo", "95"]}, memory={"min_free_mb": 1e9})
     asyncio.run(prime(gear, gates_of(gear)))
     holds = {hold.file: hold for hold in gear.holds.all(fake_clock.wall())}
-    assert holds["bus.usage.json"].lets(fake_clock.wall()) == 1
-    assert holds["bus.memory.json"].lets(fake_clock.wall()) == 0
+    assert holds["bus.usage.json"].lets_through(fake_clock.wall()) == 1
+    assert holds["bus.memory.json"].lets_through(fake_clock.wall()) == 0
     assert ask(gear, gate(gear, "usage"))["bus.usage.json"].get("at_most") is None
     asyncio.run(prime(gear, gates_of(gear)))
     (usage,) = (hold for hold in gear.holds.all(fake_clock.wall()) if hold.reason == "usage")
-    assert usage.lets(fake_clock.wall()) == 0
+    assert usage.lets_through(fake_clock.wall()) == 0
 
 
 def test_a_hold_of_a_gate_that_nobody_asks_any_more_ends_by_itself(

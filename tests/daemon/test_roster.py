@@ -15,7 +15,7 @@ from cadencebus.daemon.roster import Roster
 from cadencebus.daemon.warden import Warden
 from cadencebus.errors import NoSuch
 from cadencebus.model.hold import Hold, on_cadence
-from cadencebus.store.making import make
+from cadencebus.store.make_home import make
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:

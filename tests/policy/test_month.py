@@ -199,7 +199,7 @@ class Bus:
         assert not (mine and head.half_open), "one probe, beside nothing"
         assert len(self.running) < SLOTS
         for hold in self.holds.values():
-            assert hold.lets(self.now) or not hold.covers(name, CAST[name][0].runner), hold
+            assert hold.lets_through(self.now) or not hold.covers(name, CAST[name][0].runner), hold
         waited = self.now - max(tick.created_at, self.last_started.get(name, 0.0))
         self.waited[name] = max(self.waited[name], waited)
         self.last_started[name] = self.now

@@ -55,7 +55,7 @@ def test_half_an_hour_without_network_holds_the_bus_and_probes_one_at_a_time() -
     world.ends(Class.NETWORK, NOW + 1800)
     hold = world.holds[NETWORK]
     assert hold.until is None
-    assert (hold.lets(NOW + 1801), hold.lets(NOW + 1800 + 300)) == (0, 1)
+    assert (hold.lets_through(NOW + 1801), hold.lets_through(NOW + 1800 + 300)) == (0, 1)
     assert hold.changes_at(NOW + 1801) == NOW + 2100
     # From here on it is nobody's fault: no attempt is burned, no circuit opened.
     lengths = []
@@ -105,8 +105,8 @@ def test_a_probe_time_that_a_clock_jump_made_nonsense_is_due() -> None:
     hold = hold_of(NETWORK, world.holds[NETWORK].dump(), seen=NOW)
     assert hold == world.holds[NETWORK]
     assert hold is not None
-    assert hold.lets(NOW + 1801) == 0
-    assert hold.lets(NOW + 1801 - 86400) == 1
+    assert hold.lets_through(NOW + 1801) == 0
+    assert hold.lets_through(NOW + 1801 - 86400) == 1
 
 
 def test_ten_sessions_that_meet_one_limit_are_one_limit() -> None:
@@ -148,7 +148,7 @@ def test_after_a_limit_one_goes_first_and_lets_the_others_go_when_it_was_served(
     assert LIMIT in world.holds
     first = one_first(hold, NOW + 301)
     assert first is not None
-    assert (first.file, first.lets(NOW + 301), first.until) == (LIMIT, 1, NOW + 361)
+    assert (first.file, first.lets_through(NOW + 301), first.until) == (LIMIT, 1, NOW + 361)
     assert one_first(first, NOW + 361) is None
     world.holds[LIMIT] = first
     world.ends(klass, NOW + 310, began=NOW + 302)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.model.key_reference import commented_settings
 from cadencebus.model.settings import Retention, Settings
 from cadencebus.store import glance
 from cadencebus.store.badfile import BadFile
-from cadencebus.store.config import LiveSettings, commented_settings, load_settings
+from cadencebus.store.config import LiveSettings, load_settings
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cadencebus.store.fireable import fireable_cadences
 from cadencebus.store.installed import (
     Change,
     Record,
@@ -17,7 +18,6 @@ from cadencebus.store.installed import (
     write,
 )
 from cadencebus.store.paths import Home
-from cadencebus.store.scheduled import producers_of
 from cadencebus.units.plan import plan
 from cadencebus.units.seal import Condition
 
@@ -43,7 +43,7 @@ def wanted(home: Home) -> list[Change]:
     """What is to be done for this home with systemd, as it is now."""
     record = Record(by="systemd", program=("/bin/true",), path="/bin", started=True)
     save_record(home, record)
-    scheduled = producers_of(home)
+    scheduled = fireable_cadences(home)
     made = plan("systemd", record.site(home), scheduled.producers)
     return changes("systemd", record.site(home), made, keep=scheduled.broken)
 
@@ -57,7 +57,7 @@ def test_which_cadences_can_be_fired_from_outside(home: Path) -> None:
     define(home, "twice", "every: 1h\nmax_firings: 2\n")
     define(home, "broken", "evry: 1h\n")
     (home / "HEARTBEAT.md").write_text("tasks:\n  - name: beat\n    interval: 30m\n    prompt: Look.\n")
-    found = producers_of(Home(str(home)))
+    found = fireable_cadences(Home(str(home)))
     assert [producer.name for producer in found.producers] == ["even", "mail"]
     assert 0 <= found.producers[0].delay < 90
     assert set(found.left) == {"off", "twice", "beat"}

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduled:
-    """What could be fired from outside, what could not and why, and whose file can't be read."""
+class Fireable:
+    """The cadences that could be fired from outside, those left to the bus's clock with why, broken ones."""
 
     producers: tuple[Producer, ...] = ()
     left: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
 
 
-def producers_of(home: Home) -> Scheduled:
-    """Look at every cadence of a home."""
+def fireable_cadences(home: Home) -> Fireable:
+    """Look at every cadence of a home, and tell which a service manager could fire."""
     settings = load_settings(home, flags={}, environ=os.environ)
     prompts = Prompts(home, lambda: settings.defaults)
     producers: list[Producer] = []
@@ -49,7 +49,7 @@ def producers_of(home: Home) -> Scheduled:
     for name in set(prompts.names()) - set(prompts.in_folder()):
         # An agent rewrites its tasks as it goes: no unit would stay current for long.
         left[name] = "a task of HEARTBEAT.md"
-    return Scheduled(producers=tuple(producers), left=left, broken=broken)
+    return Fireable(producers=tuple(producers), left=left, broken=broken)
 
 
 def _producer(cadence: Cadence) -> tuple[Producer | None, str]:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadencebus.model.cadence_keys import KEYS as CADENCE_KEYS
+from cadencebus.model.key_reference import EXAMPLES, commented_settings, flat, spell, table
 from cadencebus.model.settings import Settings
 from cadencebus.model.settings_keys import KEYS, settings_of
-from cadencebus.model.written import EXAMPLES, commented_settings, flat, spell, table
 
 
 @pytest.mark.parametrize(

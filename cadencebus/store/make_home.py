@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from cadencebus.errors import Misconfigured
+from cadencebus.model.key_reference import commented_settings
 from cadencebus.store import files, fitness
-from cadencebus.store.config import commented_settings
 from cadencebus.store.paths import FOLDERS, LAYOUT, check_layout
 
 if TYPE_CHECKING:
