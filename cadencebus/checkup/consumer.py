@@ -1,4 +1,4 @@
-"""The consumer: is there one, is it the only one, does it get on; and who keeps it up."""
+"""The consumer and its supervisor: alive, alone, heard of, of our version, not dying again and again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The home: its layout, whose it is, what it lies on, how much room there is."""
+"""The home: its layout, its owner and permissions, its file system, how much room is left."""
 
 from __future__ import annotations
 

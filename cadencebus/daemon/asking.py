@@ -1,4 +1,4 @@
-"""Running a person's own command on the side: bounded in time, its whole group gone afterwards."""
+"""Running a configured command (a gate's, a notice's): bounded in time, its whole group gone afterwards."""
 
 from __future__ import annotations
 

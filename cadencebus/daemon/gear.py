@@ -1,4 +1,4 @@
-"""What every loop of the daemon works with, in one hand."""
+"""What every part of the daemon is given: the stores, the clock, the launcher, and ways to wake and tell."""
 
 from __future__ import annotations
 

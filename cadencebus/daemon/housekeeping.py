@@ -1,4 +1,4 @@
-"""Tidying up by itself, once a day: what the consumer and `cadence gc` share, and the chore."""
+"""The consumer's own daily `gc`, and what the verb shares: whether the clock is right, what to keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who waits for room for too long: seen from turn to turn, told once."""
+"""Cadences that have waited for room for too long: counted from turn to turn, told of once."""
 
 from __future__ import annotations
 

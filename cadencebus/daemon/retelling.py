@@ -1,4 +1,4 @@
-"""Making the journal whole, beside the turns: what the folders imply and it lacks is told once more."""
+"""Making the journal complete after a restart: what the folders imply and it lacks is written once more."""
 
 from __future__ import annotations
 

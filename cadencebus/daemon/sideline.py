@@ -1,4 +1,4 @@
-"""Ticks that need no run of their own: a run that starts stands for the equal ones that wait behind it."""
+"""Ticks that need no run of their own: absorbed by one that starts (coalesce), or skipped (skip)."""
 
 from __future__ import annotations
 

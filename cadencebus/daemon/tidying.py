@@ -1,4 +1,4 @@
-"""One tidying of a home, in small steps: what retention lets go is archived if it tells a story, and goes.
+"""One `gc` of a home, in small steps: what retention lets go is archived where it may be wanted, and goes.
 
 A step ends wherever another may wait; killed at any point, the next tidying goes on from what lies there.
 """

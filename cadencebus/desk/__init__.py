@@ -1,1 +1,1 @@
-"""What the verbs share: finding a tick, changing it, telling why it waits."""
+"""What the verbs share: looking ticks up, changing them, telling why they wait, printing answers."""

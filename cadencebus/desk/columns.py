@@ -1,4 +1,4 @@
-"""How a table is fitted into a terminal: ids get short first, then columns go that one can do without."""
+"""How a table is fitted into a terminal: ids are shortened first, then dispensable columns are left off."""
 
 from __future__ import annotations
 

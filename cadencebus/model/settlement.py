@@ -1,4 +1,4 @@
-"""What a decision of `settle` is: where the tick goes and everything that follows, as one value."""
+"""A settlement: where a tick goes and everything that follows, decided and written down as one value."""
 
 from __future__ import annotations
 

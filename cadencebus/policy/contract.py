@@ -1,4 +1,4 @@
-"""The contract: an exit status of 0 is not proof of work."""
+"""Whether a run delivered what its cadence expects: an exit status of 0 is no proof of work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why, in one line that a person understands."""
+"""The reason of an ending in one line: what is so of its class, what is so here, exit code or signal."""
 
 from __future__ import annotations
 

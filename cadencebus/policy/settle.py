@@ -1,4 +1,4 @@
-"""It ended: now what becomes of the tick, and what follows."""
+"""A run has ended: what becomes of its tick, and everything that follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a cadence fires.
+"""When a cadence fires: a cron line in its zone, an interval or a single moment, slot by slot.
 
 A *slot* is the moment a schedule names. A *firing* is its slot plus the cadence's own share of the jitter:
 one fixed shift for all slots, the same on every host, so that it can neither reorder nor skip them.

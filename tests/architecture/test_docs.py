@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
 import subprocess
 from pathlib import Path
@@ -124,3 +125,19 @@ def test_a_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8"))
     relative = [link for link in links if "://" not in link and not link.startswith("mailto:")]
     assert not [link for link in relative if not (document.parent / link).exists()]
+
+
+def test_what_is_made_from_the_code_is_published() -> None:
+    """`scripts/reference` has been run since the key tables or the modules changed."""
+    made = runpy.run_path(str(ROOT / "scripts" / "reference"))["documents"]()
+    stale = [path.name for path, text in made.items() if path.read_text(encoding="utf-8") != text]
+    assert not stale, f"run scripts/reference: {stale}"
+
+
+def test_the_map_leads_to_modules_that_exist() -> None:
+    """Who looks up where something is done finds the module there."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Where do I find")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z]+/[a-z_]+)`", table)
+    assert len(named) > 50, "the table is gone"
+    assert not [name for name in named if not (ROOT / "cadencebus" / f"{name}.py").is_file()]
