@@ -18,6 +18,7 @@ from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.lookout import Lookout
+from cadencebus.daemon.mending import Mending
 from cadencebus.daemon.notifier import Notifier
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Adoptee, Recovery
@@ -83,6 +84,8 @@ class Consumer:
         self._adopt(adoptees)
         self.lookout.all_seen(recovery.strangers)
         await prime(self.gear, self.gates)
+        # `run --once` has one turn: what was mended since the last consumer is let go before it.
+        await Mending(self.gear).catch_up()
         self.presence.snapshot_circuits()
         running = (tick.name.file for tick, _, _ in adoptees)
         unfinished = [*self.index.names(), *self.calendar.names(), *running]

@@ -57,6 +57,12 @@ class Mending:
             return math.inf
         return self._next - self._gear.clock.monotonic()
 
+    async def catch_up(self) -> None:
+        """Release what was mended while no consumer looked."""
+        self._gear.holds.all(self._gear.clock.wall())
+        if self.due_in() <= 0:
+            await self.do()
+
     async def do(self) -> None:
         """Release what was mended."""
         self._next = self._gear.clock.monotonic() + LOOK_EVERY

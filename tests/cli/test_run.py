@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.cli.conftest import Define
     from tests.conftest import Cadence
 
 
@@ -58,3 +59,16 @@ def test_only_who_waits_for_an_end_waits_for_a_disk_that_refuses(
     assert refused.returncode == 75, refused.stderr
     assert "cadence: the state folder refuses: " in refused.stderr
     assert run("--for 100ms").returncode == 0
+
+
+def test_what_was_mended_meanwhile_is_run_by_the_first_run_once(cadence: Cadence, define: Define) -> None:
+    """A person mends the file and types it again: to have to type it twice is one time too many."""
+    path = define("brief")
+    good = path.read_text(encoding="utf-8")
+    path.write_text(good.replace("sh, -c", "no-such-program"), encoding="utf-8")
+    cadence("enqueue", "brief")
+    assert "never_ran" in cadence("run", "--once").stderr
+    path.write_text(good, encoding="utf-8")
+    told = cadence("run", "--once").stderr
+    assert "cadence-brief.config.json is released" in told
+    assert "done brief" in told
