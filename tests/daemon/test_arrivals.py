@@ -20,8 +20,7 @@ from cadencebus.store.spool import Spool
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import FakeClock
-    from tests.daemon.conftest import Witness
+    from tests.conftest import FakeClock, Witness
 
 NOW = 1_800_000_000.0
 DAY = day(NOW)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
     from cadencebus.session.launch import LaunchRequest
-    from tests.daemon.conftest import Witness
+    from tests.conftest import Witness
 
 NOW = 1_800_000_000.0
 PLAIN = Cadence(name="x", prompt="Do it.", runner="command", command=("true",))

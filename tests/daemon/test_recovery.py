@@ -21,7 +21,7 @@ from cadencebus.store.inlet import new_id
 if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
     from cadencebus.store.runs import RunFolder
-    from tests.daemon.conftest import Witness
+    from tests.conftest import Witness
 
 NOW = 1_800_000_000.0
 DAY = day(NOW)
