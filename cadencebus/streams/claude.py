@@ -12,15 +12,12 @@ from typing import Any, ClassVar
 
 from cadencebus.model.ending import API_RETRY, Denials, RateLimit, Report, Result, Tokens
 from cadencebus.model.foreign import amount, epoch, mapping, sequence, text, whole
+from cadencebus.streams.in_flight import InFlight
 
-# Silence that is believed: the CLI's longest tool time is 600 s; a request may be silent for 300 s,
-# then for 300 s more in the non-streaming try that follows. A minute of margin each.
-TOOL_S = 660.0
-REQUEST_S = 660.0
+# However long a wait it announces: this much of it is believed.
 RETRY_MOST_S = 3600.0
 
 TEXT_MOST = 4096
-_TOOLS_MOST = 256
 _SYNTHETIC = "<synthetic>"
 _RESULT = b'{"type":"result"'
 # Known, and of no use here. Tuples: what a stranger calls a type need not be hashable.
@@ -55,14 +52,13 @@ class ClaudeReader:
         self._refused = False
         self._messages = 0
         self._message_id: object = None
-        self._tools: dict[str, tuple[str, float, object]] = {}
-        self._retry_until: float | None = None
+        self._in_flight = InFlight()
 
     def event(self, event: dict[str, Any], now: float) -> bool:
         """Take an event; False where this version of ours doesn't know its kind."""
         self._session_id = text(event.get("session_id")) or self._session_id
         if event.get("subtype") != API_RETRY and event.get("type") != "rate_limit_event":
-            self._retry_until = None
+            self._in_flight.api_answers()
         match event.get("type"):
             case "system":
                 return self._system(event, now)
@@ -80,7 +76,7 @@ class ClaudeReader:
 
     def skimmed(self) -> None:
         """A piece of a message went by: the API answers."""
-        self._retry_until = None
+        self._in_flight.api_answers()
 
     def salvage(self, head: bytes, tail: bytes, now: float) -> bool:
         """Make what can be made of a line too long to keep; False where that is nothing."""
@@ -106,16 +102,10 @@ class ClaudeReader:
 
     def finish(self) -> None:
         """The stream has ended: nothing is in flight any more."""
-        self._tools.clear()
-        self._retry_until = None
+        self._in_flight.clear()
 
     def report(self) -> Report:
         """What was told so far."""
-        tools = list(self._tools.values())
-        believed = [until for _, until, _ in tools]
-        if self._retry_until is not None:
-            believed.append(self._retry_until)
-        name = tools[-1][0] if tools else None
         return Report(
             stream="claude",
             session_id=self._session_id,
@@ -130,8 +120,8 @@ class ClaudeReader:
             permission_denials=self._denials,
             rate_limit=self._limit,
             refused=self._refused,
-            waiting_for=API_RETRY if self._retry_until is not None else name,
-            believed_until=max(believed, default=None),
+            waiting_for=self._in_flight.waiting_for,
+            believed_until=self._in_flight.believed_until,
         )
 
     def _system(self, event: dict[str, Any], now: float) -> bool:
@@ -142,15 +132,16 @@ class ClaudeReader:
                 self._result_at = None
             case "api_retry":
                 delay = min((amount(event.get("retry_delay_ms")) or 0.0) / 1000, RETRY_MOST_S)
-                self._retry_until = now + delay + REQUEST_S
+                self._in_flight.retry(now, delay)
             case "model_refusal_no_fallback":
                 self._refused = True
             case "task_started":
-                self._begin(text(event.get("task_id")), text(event.get("task_type")) or "task", now, "task")
+                name = text(event.get("task_type")) or "task"
+                self._in_flight.call(text(event.get("task_id")), name, now, parent="task")
             case "task_notification" | "task_updated":
                 status = event.get("status") or mapping(event.get("patch")).get("status")
                 if status != "running":
-                    self._tools.pop(text(event.get("task_id")) or "", None)
+                    self._in_flight.answer(text(event.get("task_id")))
             case subtype:
                 return subtype in QUIET_SYSTEM
         return True
@@ -166,19 +157,16 @@ class ClaudeReader:
             self._messages += 1
             self._message_id = message.get("id")
             # It speaks again, so its former calls are over, even where their results were too long to read.
-            self._tools = {key: tool for key, tool in self._tools.items() if tool[2] != parent}
+            self._in_flight.answer_all_of(parent)
         self._model = self._model or text(message.get("model"))
         for block in sequence(message.get("content")):
             if mapping(block).get("type") == "tool_use":
-                self._begin(text(block.get("id")), text(block.get("name")) or "tool", now, parent)
+                name = text(block.get("name")) or "tool"
+                self._in_flight.call(text(block.get("id")), name, now, parent=parent)
 
     def _user(self, event: dict[str, Any]) -> None:
         for block in sequence(mapping(event.get("message")).get("content")):
-            self._tools.pop(text(mapping(block).get("tool_use_id")) or "", None)
-
-    def _begin(self, key: str | None, name: str, now: float, parent: object) -> None:
-        if key and len(self._tools) < _TOOLS_MOST:
-            self._tools[key] = (name, now + TOOL_S, parent)
+            self._in_flight.answer(text(mapping(block).get("tool_use_id")))
 
     def _rate_limit(self, info: dict[str, Any]) -> None:
         # `allowed` with a rejected *overage* is the normal state of a subscription.
@@ -204,7 +192,7 @@ class ClaudeReader:
         self._model = self._model or next(map(text, mapping(event.get("modelUsage"))), None)
         self._refused = self._refused or event.get("stop_reason") == "refusal"
         self._denials = _denials(sequence(event.get("permission_denials")))
-        self._tools.clear()
+        self._in_flight.clear()
 
 
 def _denials(denied: list[Any]) -> Denials:

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from cadencebus.model.ending import API_RETRY, Report, Result, Tokens
+from cadencebus.model.ending import Report, Result, Tokens
 from cadencebus.model.foreign import mapping, text, whole
-
-# Silence that is believed of a tool in flight, and of a request after a retry was announced.
-TOOL_S = 660.0
-REQUEST_S = 660.0
+from cadencebus.streams.in_flight import InFlight
 
 TEXT_MOST = 4096
-_TOOLS_MOST = 256
 _TALK = ("agent_message", "reasoning", "plan", "todo_list", "error")
 QUIET = ("item.updated", "item.plan.delta", "request_user_input")
 
@@ -36,12 +32,11 @@ class CodexReader:
         self._messages = 0
         self._said = ""
         self._complaint: str | None = None
-        self._tools: dict[str, tuple[str, float]] = {}
-        self._retry_until: float | None = None
+        self._in_flight = InFlight()
 
     def event(self, event: dict[str, Any], now: float) -> bool:
         """Take an event; False where this version of ours doesn't know its kind."""
-        self._retry_until = None
+        self._in_flight.api_answers()
         match event.get("type"):
             case "thread.started":
                 self._thread = text(event.get("thread_id")) or self._thread
@@ -74,16 +69,10 @@ class CodexReader:
         """The stream has ended: an error that nothing followed was final."""
         if self._result is None and self._complaint:
             self._result = Result(subtype="error", is_error=True, text=self._complaint)
-        self._tools.clear()
-        self._retry_until = None
+        self._in_flight.clear()
 
     def report(self) -> Report:
         """What was told so far."""
-        tools = list(self._tools.values())
-        believed = [until for _, until in tools]
-        if self._retry_until is not None:
-            believed.append(self._retry_until)
-        name = tools[-1][0] if tools else None
         return Report(
             stream="codex",
             session_id=self._thread,
@@ -93,24 +82,24 @@ class CodexReader:
             result_seen_at=self._result_at,
             model_messages=self._messages,
             open_turn=self._open_turn,
-            waiting_for=API_RETRY if self._retry_until is not None else name,
-            believed_until=max(believed, default=None),
+            waiting_for=self._in_flight.waiting_for,
+            believed_until=self._in_flight.believed_until,
         )
 
     def _begin(self, item: dict[str, Any], now: float) -> None:
         key, kind = text(item.get("id")), text(item.get("type")) or "tool"
-        if key and kind not in _TALK and len(self._tools) < _TOOLS_MOST:
-            self._tools[key] = (text(item.get("tool")) or kind, now + TOOL_S)
+        if kind not in _TALK:
+            self._in_flight.call(key, text(item.get("tool")) or kind, now)
 
     def _complete(self, item: dict[str, Any]) -> None:
-        self._tools.pop(text(item.get("id")) or "", None)
+        self._in_flight.answer(text(item.get("id")))
         if item.get("type") == "agent_message":
             self._messages += 1
             self._said = text(item.get("text"), TEXT_MOST) or ""
 
     def _complain(self, message: str, now: float) -> None:
         if message.startswith("Reconnecting"):
-            self._retry_until = now + REQUEST_S
+            self._in_flight.retry(now)
         else:
             self._complaint = message
 
@@ -118,7 +107,7 @@ class CodexReader:
         self._result, self._result_at = result, now
         self._turns += 1
         self._open_turn = False
-        self._tools.clear()
+        self._in_flight.clear()
 
 
 def _tokens(usage: dict[str, Any]) -> Tokens:

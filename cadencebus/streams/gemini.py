@@ -9,12 +9,9 @@ from typing import Any, ClassVar
 
 from cadencebus.model.ending import Report, Result, Tokens
 from cadencebus.model.foreign import mapping, text, whole
-
-# Silence that is believed of a tool in flight.
-TOOL_S = 660.0
+from cadencebus.streams.in_flight import InFlight
 
 TEXT_MOST = 4096
-_TOOLS_MOST = 256
 
 
 class GeminiReader:
@@ -33,7 +30,7 @@ class GeminiReader:
         self._speaking = False
         self._said = ""
         self._complaint: str | None = None
-        self._tools: dict[str, tuple[str, float]] = {}
+        self._in_flight = InFlight()
 
     def event(self, event: dict[str, Any], now: float) -> bool:
         """Take an event; False where this version of ours doesn't know its kind."""
@@ -46,9 +43,10 @@ class GeminiReader:
                 if speaks:
                     self._speak(text(event.get("content"), TEXT_MOST) or "")
             case "tool_use":
-                self._begin(event, now)
+                name = text(event.get("tool_name")) or "tool"
+                self._in_flight.call(text(event.get("tool_id")), name, now)
             case "tool_result":
-                self._tools.pop(text(event.get("tool_id")) or "", None)
+                self._in_flight.answer(text(event.get("tool_id")))
             case "error":
                 if event.get("severity") != "warning":
                     self._complaint = text(event.get("message"), TEXT_MOST)
@@ -75,11 +73,10 @@ class GeminiReader:
         """The stream has ended: an error that nothing followed was final."""
         if self._result is None and self._complaint:
             self._result = Result(subtype="error", is_error=True, text=self._complaint)
-        self._tools.clear()
+        self._in_flight.clear()
 
     def report(self) -> Report:
         """What was told so far."""
-        tools = list(self._tools.values())
         return Report(
             stream="gemini",
             session_id=self._session_id,
@@ -88,19 +85,14 @@ class GeminiReader:
             result=self._result,
             result_seen_at=self._result_at,
             model_messages=self._messages,
-            waiting_for=tools[-1][0] if tools else None,
-            believed_until=max((until for _, until in tools), default=None),
+            waiting_for=self._in_flight.waiting_for,
+            believed_until=self._in_flight.believed_until,
         )
 
     def _speak(self, words: str) -> None:
         # A message comes in pieces; other events end it.
         self._messages += not self._speaking
         self._said = (self._said + words if self._speaking else words)[:TEXT_MOST]
-
-    def _begin(self, event: dict[str, Any], now: float) -> None:
-        key = text(event.get("tool_id"))
-        if key and len(self._tools) < _TOOLS_MOST:
-            self._tools[key] = (text(event.get("tool_name")) or "tool", now + TOOL_S)
 
     def _end(self, event: dict[str, Any], now: float, *, good: bool) -> None:
         error = mapping(event.get("error"))
@@ -113,7 +105,7 @@ class GeminiReader:
         )
         self._result_at = now
         self._tokens = _tokens(mapping(event.get("stats")))
-        self._tools.clear()
+        self._in_flight.clear()
 
 
 def _http_status(code: object) -> int | None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from cadencebus.model.ending import Denials, RateLimit, Report, Tokens
-from cadencebus.streams.claude import REQUEST_S, TOOL_S
+from cadencebus.streams.in_flight import REQUEST_S, TOOL_S
 from cadencebus.streams.registry import claude
 
 
@@ -185,4 +185,4 @@ def test_a_thousand_open_calls_are_not_all_remembered() -> None:
     parser = claude()
     for n in range(2000):
         parser.feed(says(f"m{n}", calls(f"t{n}", "Bash"), parent=f"p{n}"), 1.0)
-    assert len(parser._reader._tools) <= 256  # type: ignore[attr-defined]
+    assert len(parser._reader._in_flight._calls) <= 256  # type: ignore[attr-defined]
