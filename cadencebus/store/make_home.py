@@ -24,7 +24,8 @@ aloud. Without the # in front of `schedule` it would do so every five minutes.
 
 To make one of your own, copy this file to `prompts/NAME.md`, say `runner:
 claude` (or `codex`, `gemini`), remove `command`, and write here what is to be
-done. All keys: `cadence help cadence`; ten examples: `cadence help cookbook`.
+done. What an agent may do, and needs: `cadence help agents`; ten examples:
+`cadence help cookbook`; all keys: `cadence help cadence`.
 """
 
 
