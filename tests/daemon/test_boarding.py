@@ -198,6 +198,7 @@ def test_a_folder_of_its_own_is_below_the_home(gear: Gear) -> None:
     """`cwd` is read from the home, `~` is the user's."""
     assert board(gear, claimed(gear), replace(PLAIN, cwd="a/../b")).cwd == f"{gear.home.root}/b"
     assert board(gear, claimed(gear), replace(PLAIN, cwd="~/b")).cwd == os.path.expanduser("~/b")
+    assert board(gear, claimed(gear)).cwd == gear.home.root
 
 
 SESSION = "6f1e2d3c-4b5a-4978-8a6b-5c4d3e2f1a0b"

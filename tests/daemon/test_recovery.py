@@ -257,12 +257,16 @@ def test_what_nobody_flies_is_taken_up_again(restart: Restart, witness: Witness)
     assert restart.lies_in(flies) == restart.lies_in(left) == ["claimed"]
 
 
-def test_a_flying_tick_that_somebody_renamed_gets_its_name_back(restart: Restart) -> None:
+@pytest.mark.parametrize(("was", "made"), [(0, 9), (9, 0)])
+def test_a_flying_tick_that_somebody_renamed_gets_its_name_back(
+    restart: Restart, was: int, made: int
+) -> None:
     """Another priority, the same run: without its name its end could not be committed."""
-    tick = restart.put("claimed", priority=9)
-    flying = tick.name.at(0).file
+    tick = restart.put("claimed", priority=made)
+    flying = tick.name.at(was).file
+    Path(restart.gear.home.claimed, "notes.txt").touch()
     assert restart.recovery.strays({flying}) == []
-    assert os.listdir(restart.gear.home.claimed) == [flying]
+    assert sorted(os.listdir(restart.gear.home.claimed)) == [flying, "notes.txt"]
 
 
 def test_a_copy_of_a_flying_tick_makes_way(restart: Restart) -> None:
