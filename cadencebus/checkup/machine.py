@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import found
 from cadencebus.clock import day, parse_rfc3339
-from cadencebus.daemon import housekeeping
+from cadencebus.daemon import gc_daily
 from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping
-from cadencebus.policy.retention import DAY, trust
-from cadencebus.store import journal, runs
+from cadencebus.policy import clock_trust
+from cadencebus.policy.retention import DAY
+from cadencebus.store import gc_state, journal, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,9 +69,9 @@ def clock_here(patient: Patient) -> Iterator[Finding]:
         ahead = newest - patient.now
         spelled = f"{ahead / DAY:.0f} days" if ahead > DAY else f"{ahead / 60:.0f} minutes"
         yield found("clock.behind", f"the clock stands {spelled} before the journal's last line")
-    known = housekeeping.load(patient.home)
+    known = gc_state.load(patient.home)
     if known is not None:
-        known = trust(known, housekeeping.read_clocks())
+        known = clock_trust.judge(known, gc_daily.read_clocks())
         if known.doubt:
             yield found("clock.jumped", f"{known.doubt}, or so it seems")
 

@@ -1,4 +1,4 @@
-"""What happens again and again: runs near their time-out, runs that leave processes behind, no tidying."""
+"""What happens again and again: runs near their time-out, runs that leave processes behind, no gc."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup.finding import count, found
-from cadencebus.daemon import housekeeping
 from cadencebus.model.foreign import amount, mapping, sequence
 from cadencebus.policy import retention
-from cadencebus.store import journal, runs
+from cadencebus.store import gc_state, journal, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,10 +77,10 @@ def tidiness(patient: Patient) -> Iterator[Finding]:
         late += (
             f"{folder}/{day}" for day in retention.days_over(patient.files(folder), age + _LATE, patient.now)
         )
-    last = housekeeping.load(patient.home)
+    last = gc_state.load(patient.home)
     if late and (last is None or not last.doubt):
         # Runs of ticks that still wait, and what somebody put there, stay for good.
-        stays = last is not None and 0 <= patient.now - last.reading.wall < _LATE
+        stays = last is not None and 0 <= patient.now - last.clocks.wall < _LATE
         if not stays:
             yield found(
                 "retention.late", f"{count(len(late), 'folder')} should be gone by retention: {late[0]} …"

@@ -6,14 +6,14 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.daemon import housekeeping
-from cadencebus.daemon.tidying import Tidying
+from cadencebus.daemon import gc_daily
+from cadencebus.daemon.gc_pass import GcPass
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
-from cadencebus.policy.retention import Trust, trust
-from cadencebus.store import archive
+from cadencebus.policy.clock_trust import Trust, judge
+from cadencebus.store import archive, gc_state
 from cadencebus.store.config import load_settings
 from cadencebus.store.paths import FOLDERS
 
@@ -35,7 +35,7 @@ _SAID = {
 
 
 def main(words: list[str], context: Context) -> int:
-    """Tidy once, by `retention` in cadence.yaml."""
+    """Run gc once, by `retention` in cadence.yaml."""
     parser = Parser(
         "gc", "What `retention` lets go is archived, then removed; never what is needed.", EXAMPLES
     )
@@ -43,30 +43,30 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("--trust-clock", action="store_true", help="believe the clock although it jumped")
     asked = parser.parse_args(words)
     out, home = Output(context), context.home
-    keep = housekeeping.keep_of(load_settings(home, flags={}, environ=os.environ), home)
+    keep = gc_daily.keep_of(load_settings(home, flags={}, environ=os.environ), home)
     known = _trusted(home, by_word=asked.trust_clock)
-    tidying = Tidying(home, keep, known.reading.wall, dry_run=asked.dry_run)
+    gc = GcPass(home, keep, known.clocks.wall, dry_run=asked.dry_run)
     if asked.dry_run:
-        _go(tidying)
+        _go(gc)
     else:
         with archive.alone(home.tmp, wait=False) as free:
             if not free:
                 raise TryLater(
                     "the home is being tidied at this moment", next_step="cadence gc, a little later"
                 )
-            housekeeping.save(home, known)
+            gc_state.save(home, known)
             _refuse(known)
-            _go(tidying)
-        tell(home, housekeeping.told(tidying))
-    _say(out, tidying, known, home)
-    return 1 if tidying.tally.problems else 0
+            _go(gc)
+        tell(home, gc.event())
+    _say(out, gc, known, home)
+    return 1 if gc.tally.problems else 0
 
 
 def _trusted(home: Home, *, by_word: bool) -> Trust:
-    now = housekeeping.read_clocks()
+    now = gc_daily.read_clocks()
     if by_word:
-        return Trust(reading=now)
-    return trust(housekeeping.load(home), now, _newest(home))
+        return Trust(clocks=now)
+    return judge(gc_state.load(home), now, _newest(home))
 
 
 def _newest(home: Home) -> float:
@@ -86,17 +86,15 @@ def _refuse(known: Trust) -> None:
         )
 
 
-def _go(tidying: Tidying) -> None:
-    for _ in tidying.steps():
+def _go(gc: GcPass) -> None:
+    for _ in gc.steps():
         pass
 
 
-def _say(out: Output, tidying: Tidying, known: Trust, home: Home) -> None:
-    tally = tidying.tally
+def _say(out: Output, gc: GcPass, known: Trust, home: Home) -> None:
+    tally = gc.tally
     if out.json:
-        out.document(
-            {"home": home.root, "dry_run": tidying.dry_run, "doubt": known.doubt or None, **tally.dump()}
-        )
+        out.document({"home": home.root, "dry_run": gc.dry_run, "doubt": known.doubt or None, **tally.dump()})
         return
     counts = tally.dump()
     for key, said in _SAID.items():
@@ -104,7 +102,7 @@ def _say(out: Output, tidying: Tidying, known: Trust, home: Home) -> None:
             out.line(f"{counts[key]:>9,}  {said}")
     if not tally.any:
         out.line("nothing is old enough to go")
-    elif tidying.dry_run:
+    elif gc.dry_run:
         out.hint("nothing was removed: cadence gc does it")
     elif tally.done or tally.events:
         out.hint(f"archives: {archive.folder_of(home)}")

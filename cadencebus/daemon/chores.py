@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from cadencebus.daemon.clockwork import Clockwork
-from cadencebus.daemon.housekeeping import Housekeeping
+from cadencebus.daemon.gc_daily import DailyGc
 from cadencebus.daemon.mending import Mending
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _AFTER_A_FAULT = 60.0
 
 
 class Chore(Protocol):
-    """Something to be done now and then: fire what is due, ask a gate, tidy up."""
+    """Something to be done now and then: fire what is due, ask a gate, run gc."""
 
     def due_in(self) -> float:
         """Seconds until it wants to be done; infinite where only something else can make it due."""
@@ -33,7 +33,7 @@ class Chore(Protocol):
 
 def chores_of(gear: Gear) -> list[Chore]:
     """Every chore of a consumer that lives on."""
-    mine: list[Chore] = [Clockwork(gear), Housekeeping(gear)] if gear.lasting else []
+    mine: list[Chore] = [Clockwork(gear), DailyGc(gear)] if gear.lasting else []
     return [Mending(gear), *mine]
 
 

@@ -1,7 +1,7 @@
 """The folder archive/, and what goes there before it goes: nothing is removed that is not written first.
 
 Every file of it is written whole, synced and linked into place; a crash leaves it out, or leaves in place
-what it already holds, and the next tidying writes that once more.
+what it already holds, and the next gc writes that once more.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.clock import day, stamp
-from cadencebus.daemon.tidying import Tidying
+from cadencebus.daemon.gc_pass import GcPass
 from cadencebus.policy.retention import DAY, Keep
 from cadencebus.store.paths import Home
 
@@ -25,7 +25,7 @@ STATES = ("inbox", "deferred", "claimed", "done", "dead")
 
 
 def populate(state: Path, chance: random.Random) -> tuple[set[Path], list[int]]:
-    """Fill a home by chance; what must survive any tidying, and the locks that keep runs alive."""
+    """Fill a home by chance; what must survive any gc, and the locks that keep runs alive."""
     needed: set[Path] = set()
     locks = []
     for number in range(60):
@@ -61,12 +61,12 @@ def test_nothing_that_is_needed_is_ever_removed(home: Path, seed: int) -> None:
     needed, locks = populate(home / "state", random.Random(seed))
     try:
         for _ in range(2):
-            tidying = Tidying(Home(str(home)), KEEP, NOW)
-            for _ in tidying.steps():
+            gc = GcPass(Home(str(home)), KEEP, NOW)
+            for _ in gc.steps():
                 pass
-            assert tidying.tally.problems == []
+            assert gc.tally.problems == []
             assert [path for path in needed if not path.exists()] == []
-        again = Tidying(Home(str(home)), KEEP, NOW, dry_run=True)
+        again = GcPass(Home(str(home)), KEEP, NOW, dry_run=True)
         for _ in again.steps():
             pass
         assert not again.tally.any
@@ -84,9 +84,9 @@ def test_a_part_that_fails_stops_no_other(home: Path) -> None:
     (home / "state" / "archive").write_text("in the way")
     (home / "state" / "tmp" / "old").write_text("")
     os.utime(home / "state" / "tmp" / "old", (at, at))
-    tidying = Tidying(Home(str(home)), KEEP, NOW)
-    for _ in tidying.steps():
+    gc = GcPass(Home(str(home)), KEEP, NOW)
+    for _ in gc.steps():
         pass
-    assert tidying.tally.tmp == 1
-    assert tidying.tally.problems
+    assert gc.tally.tmp == 1
+    assert gc.tally.problems
     assert list(old.iterdir()), "what could not be archived stays"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import day, stamp
 from cadencebus.daemon.assembly import assemble
-from cadencebus.daemon.housekeeping import Housekeeping, load
+from cadencebus.daemon.gc_daily import DailyGc
+from cadencebus.store import gc_state
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ def test_the_first_day_takes_down_the_clock_and_the_second_tidies(home: Path, fa
     waiting.write_text("{}")
     gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
     gear.clock = fake_clock
-    chore = Housekeeping(gear)
+    chore = DailyGc(gear)
     assert chore.due_in() == 60
     asyncio.run(chore.do())
     assert chore.due_in() == DAY
     assert old.exists()
-    assert load(gear.home) is not None
+    assert gc_state.load(gear.home) is not None
     asyncio.run(chore.do())
     assert not old.exists()
     assert waiting.exists()
@@ -50,13 +51,13 @@ def test_the_first_day_takes_down_the_clock_and_the_second_tidies(home: Path, fa
 
 
 def test_a_consumer_that_came_back_soon_does_not_tidy_again(home: Path, fake_clock: FakeClock) -> None:
-    """The day is counted on from the last tidying."""
+    """The day is counted on from the last gc."""
     gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
-    asyncio.run(Housekeeping(gear).do())
+    asyncio.run(DailyGc(gear).do())
     fake_clock.jump(time.time() + DAY / 4 - fake_clock.wall())
     gear.clock = fake_clock
-    assert DAY * 0.7 < Housekeeping(gear).due_in() < DAY * 0.8
+    assert DAY * 0.7 < DailyGc(gear).due_in() < DAY * 0.8
     fake_clock.jump(-400 * DAY)
-    assert Housekeeping(gear).due_in() <= DAY
+    assert DailyGc(gear).due_in() <= DAY
     os.unlink(home / "state" / "gc.json")
     gear.journal.close()

@@ -1,6 +1,6 @@
-"""One `gc` of a home, in small steps: what retention lets go is archived where it may be wanted, and goes.
+"""One gc of a home, in small steps: what retention lets go is archived where it may be wanted, and removed.
 
-A step ends wherever another may wait; killed at any point, the next tidying goes on from what lies there.
+Between two steps others may work; after a kill at any point the next gc goes on from what lies there.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Tally:
         return bool(self.done or self.dead or self.runs or self.events or self.keys or self.tmp)
 
 
-class Tidying:
+class GcPass:
     """Walks through a home once."""
 
     def __init__(self, home: Home, keep: Keep, now: float, *, dry_run: bool = False) -> None:
@@ -69,6 +69,10 @@ class Tidying:
         self.now = now
         self.dry_run = dry_run
         self.tally = Tally()
+
+    def event(self) -> dict[str, Any]:
+        """What the journal says of it."""
+        return {"event": "gc.done", **self.tally.dump()}
 
     def steps(self) -> Iterator[None]:
         """Do it; what frees room without needing any comes first. One part that fails stops no other."""
@@ -86,7 +90,7 @@ class Tidying:
         for at, entry in enumerate(_entries(self.home.tmp)):
             ours = entry.name.startswith(archive.LEAVING)
             seen = _stat(entry)
-            # A fresh name of ours belongs to nobody: there is one tidying at a time.
+            # A fresh name of ours belongs to nobody: there is one gc at a time.
             old = seen is not None and self.now - seen.st_mtime > _STALE
             if ours or (old and not entry.is_dir(follow_symlinks=False)):
                 self._do(archive.remove, entry.path)

@@ -1,21 +1,18 @@
-"""The consumer's own daily `gc`, and what the verb shares: whether the clock is right, what to keep."""
+"""The consumer's daily gc; and what `cadence gc` shares with it: the clocks, and how long things are kept."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cadencebus.clock import parse_rfc3339, rfc3339
-from cadencebus.daemon.tidying import Tidying
+from cadencebus.daemon.gc_pass import GcPass
 from cadencebus.errors import CadenceError
-from cadencebus.model import strictjson
 from cadencebus.model.cadence import Cadence
-from cadencebus.policy.retention import DAY, Keep, Reading, Trust, trust
+from cadencebus.policy.clock_trust import Clocks, Trust, judge
+from cadencebus.policy.retention import DAY, Keep
 from cadencebus.session import identity
-from cadencebus.store import archive, files
-from cadencebus.store.corrupt import load_object
+from cadencebus.store import archive, gc_state
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -25,48 +22,15 @@ if TYPE_CHECKING:
 
 # A consumer that has just come up has better things to do.
 _SETTLED_IN = 60.0
-# Between two steps: tidying takes a tenth of the time, not all of it.
+# The pause between two steps: gc takes a tenth of the time, not all of it.
 _PAUSE = 0.02
 
 
-def read_clocks() -> Reading:
+def read_clocks() -> Clocks:
     """Look at both clocks."""
     # On Linux CLOCK_MONOTONIC stands still while the machine sleeps; on macOS it does not.
     steady = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-    return Reading(wall=time.time(), steady=steady, boot=identity.boot_id())
-
-
-def load(home: Home) -> Trust | None:
-    """What the last tidying knew of the clock; None where there was none, or nobody can tell."""
-    try:
-        said = load_object(path_of(home))
-        return Trust(
-            reading=Reading(
-                wall=parse_rfc3339(said["at"]), steady=float(said["steady"]), boot=str(said["boot_id"])
-            ),
-            doubted_at=None if said["doubted_at"] is None else parse_rfc3339(said["doubted_at"]),
-            doubt=str(said["doubt"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def save(home: Home, known: Trust) -> None:
-    """Remember the clock for the next time."""
-    members = {
-        "at": rfc3339(known.reading.wall),
-        "steady": round(known.reading.steady, 3),
-        "boot_id": known.reading.boot,
-        "doubted_at": None if known.doubted_at is None else rfc3339(known.doubted_at),
-        "doubt": known.doubt,
-    }
-    temporary = f"{home.tmp}/{archive.LEAVING}json.{os.getpid()}.{os.urandom(4).hex()}"
-    files.replace(temporary, path_of(home), strictjson.dumps(members))
-
-
-def path_of(home: Home) -> str:
-    """Where the clock of the last tidying is remembered."""
-    return f"{home.state}/gc.json"
+    return Clocks(wall=time.time(), steady=steady, boot=identity.boot_id())
 
 
 def keep_of(settings: Settings, home: Home) -> Keep:
@@ -90,31 +54,31 @@ def keep_of(settings: Settings, home: Home) -> Keep:
     )
 
 
-class Housekeeping:
-    """Tidies once a day, beside the turns."""
+class DailyGc:
+    """Runs gc once a day, beside the turns."""
 
     def __init__(self, gear: Gear) -> None:
         self._gear = gear
-        last = load(gear.home)
-        passed = DAY if last is None else gear.clock.wall() - last.reading.wall
+        last = gc_state.load(gear.home)
+        passed = DAY if last is None else gear.clock.wall() - last.clocks.wall
         wait = min(DAY, DAY - passed) if passed >= 0 else DAY
         self._next = gear.clock.monotonic() + max(_SETTLED_IN, wait)
 
     def due_in(self) -> float:
-        """Seconds until the next tidying."""
+        """Seconds until the next gc is due."""
         return max(0.0, self._next - self._gear.clock.monotonic())
 
     async def do(self) -> None:
-        """Tidy, unless the clock is in doubt or an operator does it at this moment."""
+        """Run gc, unless the clock is in doubt or an operator runs it at this moment."""
         gear = self._gear
         self._next = gear.clock.monotonic() + DAY
         # A folder, locked: nobody's crash leaves it behind.
         with archive.alone(gear.home.tmp, wait=False) as free:
             if not free:
                 return
-            last, now = load(gear.home), read_clocks()
-            known = trust(last, now)
-            await asyncio.to_thread(save, gear.home, known)
+            last, now = gc_state.load(gear.home), read_clocks()
+            known = judge(last, now)
+            await asyncio.to_thread(gc_state.save, gear.home, known)
             if last is None:
                 # The first time only the clock is taken down: what it says means something tomorrow.
                 return
@@ -122,24 +86,19 @@ class Housekeeping:
                 gear.say(f"gc waits for a day: {known.doubt}")
                 gear.tell({"event": "gc.refused", "reason": known.doubt})
                 return
-            await self._tidy(known)
+            await self._run(known)
 
-    async def _tidy(self, known: Trust) -> None:
+    async def _run(self, known: Trust) -> None:
         gear = self._gear
         keep = await asyncio.to_thread(keep_of, gear.settings.current, gear.home)
-        tidying = Tidying(gear.home, keep, known.reading.wall)
-        steps = tidying.steps()
+        gc = GcPass(gear.home, keep, known.clocks.wall)
+        steps = gc.steps()
         # Ended in the middle of a step, the thread sees it through: a step is short.
         while await asyncio.to_thread(next, steps, _OVER) is not _OVER:  # noqa: ASYNC110 - nobody is waited for
             await asyncio.sleep(_PAUSE)
-        gear.tell(told(tidying), durable=False)
-        for problem in tidying.tally.problems:
+        gear.tell(gc.event(), durable=False)
+        for problem in gc.tally.problems:
             gear.say(f"gc: {problem}")
 
 
 _OVER = object()
-
-
-def told(tidying: Tidying) -> dict[str, Any]:
-    """The line of the journal."""
-    return {"event": "gc.done", **tidying.tally.dump()}

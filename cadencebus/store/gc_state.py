@@ -1,0 +1,47 @@
+"""state/gc.json: what the last gc knew of the clock."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.model import strictjson
+from cadencebus.policy.clock_trust import Clocks, Trust
+from cadencebus.store import archive, files
+from cadencebus.store.corrupt import load_object
+
+if TYPE_CHECKING:
+    from cadencebus.store.paths import Home
+
+
+def load(home: Home) -> Trust | None:
+    """Read it; None where there is none, or where it can't be made out."""
+    try:
+        said = load_object(_path(home))
+        return Trust(
+            clocks=Clocks(
+                wall=parse_rfc3339(said["at"]), steady=float(said["steady"]), boot=str(said["boot_id"])
+            ),
+            doubted_at=None if said["doubted_at"] is None else parse_rfc3339(said["doubted_at"]),
+            doubt=str(said["doubt"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def save(home: Home, known: Trust) -> None:
+    """Write it, for the next gc to compare with."""
+    members = {
+        "at": rfc3339(known.clocks.wall),
+        "steady": round(known.clocks.steady, 3),
+        "boot_id": known.clocks.boot,
+        "doubted_at": None if known.doubted_at is None else rfc3339(known.doubted_at),
+        "doubt": known.doubt,
+    }
+    temporary = f"{home.tmp}/{archive.LEAVING}json.{os.getpid()}.{os.urandom(4).hex()}"
+    files.replace(temporary, _path(home), strictjson.dumps(members))
+
+
+def _path(home: Home) -> str:
+    return f"{home.state}/gc.json"
