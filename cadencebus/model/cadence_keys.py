@@ -90,7 +90,9 @@ _CIRCUIT = {
 }
 _EXPECT = {
     "result": Key(kind=one_of("success", "any"), default="success", help="how its stream must end"),
-    "file": Key(kind=list_of(PATH, alone=True), default=[], help="what must have been written by it"),
+    "file": Key(
+        kind=list_of(PATH, alone=True), default=[], help="what it must have written, relative to cwd"
+    ),
     "proof": Key(kind=FLAG, default=False, help="whether `cadence proof` must be called from inside"),
 }
 BACKOFF = Kind(
@@ -146,10 +148,14 @@ KEYS: dict[str, Key] = {
         kind=optional(one_of(*get_args(Auth))),
         help="whether an API key in the environment is passed on, see Credentials; default: the bus's",
     ),
-    "model": Key(kind=optional(WORD), help="passed to the runner"),
-    "args": Key(kind=list_of(ARGUMENT), default=[], help="further arguments of the runner"),
-    "permission_mode": Key(kind=optional(WORD), help="passed to the runner"),
-    "allowed_tools": Key(kind=list_of(WORD, alone=True), default=[], help="passed to the runner"),
+    "model": Key(kind=optional(WORD), help="the model, in the runner's own words"),
+    "args": Key(
+        kind=list_of(ARGUMENT), default=[], help="further arguments of the runner; placeholders as in runners"
+    ),
+    "permission_mode": Key(
+        kind=optional(WORD), help="what it may do unasked, in the runner's own words, such as acceptEdits"
+    ),
+    "allowed_tools": Key(kind=list_of(WORD, alone=True), default=[], help="tools that it may use unasked"),
     "skip_permissions": Key(kind=FLAG, default=False, help="true: the runner may do everything unasked"),
     "slash": Key(
         kind=FLAG, default=False, help="true: a prompt that starts with / is a slash command and meant so"
