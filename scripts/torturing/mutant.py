@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from cadencebus import clock
 from cadencebus.daemon import closing, recovery
 from cadencebus.session import launch, life
-from cadencebus.store import dedupe, files, inlet, lock, spool, tomb
+from cadencebus.store import dedupe, files, inlet, journal, lock, runs, spool, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,64 @@ def no_file_sync() -> None:
 
 def _is_folder(fd: int) -> bool:
     return stat.S_ISDIR(os.fstat(fd).st_mode)
+
+
+def _unsynced(folder: str) -> None:
+    """One folder of state/ is never synced."""
+
+    def sync_folder(path: str) -> None:
+        if os.path.basename(path) != folder:
+            whole(path)
+
+    whole = put(sync_folder, files, "sync_folder")
+
+
+def unsynced_commit() -> None:
+    """What follows from a commit is there before the commit is safe."""
+    _unsynced("claimed")
+
+
+def unsynced_key() -> None:
+    """A run begins before the key that guards it is safe."""
+    _unsynced("keys")
+
+
+def unsynced_follow_up() -> None:
+    """A tick is gone for good before what follows from it is safe."""
+    _unsynced("inbox")
+
+
+def unsynced_record() -> None:
+    """A run begins before its folder and its claim are safe."""
+
+    class Hasty(runs.Together):
+        def sync(self) -> None:
+            """Wait for nothing."""
+
+    put(Hasty, runs, "Together")
+
+
+def unsynced_memory() -> None:
+    """A tick is gone for good before its cadence's memory of it is safe."""
+
+    def replace(temporary: str, target: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG001
+        whole(temporary, target, data, durable=False)
+
+    whole = put(replace, files, "replace")
+
+
+def unsynced_journal() -> None:
+    """A tick is gone for good before the journal tells of it."""
+
+    def write(self: Any, now: float, lines: Any, *, durable: bool = False) -> None:  # noqa: ANN401, ARG001
+        whole(self, now, lines)
+
+    whole = put(write, journal.Journal, "write")
+
+
+def no_commit() -> None:
+    """A tick is moved on without what became of it."""
+    put(lambda _self, _ticks: None, spool.Spool, "commit")
 
 
 def copy_then_remove() -> None:
@@ -174,6 +232,13 @@ def wall_timeout() -> None:
 FAULTS: dict[str, Callable[[], None]] = {
     "no-folder-sync": no_folder_sync,
     "no-file-sync": no_file_sync,
+    "unsynced-commit": unsynced_commit,
+    "unsynced-key": unsynced_key,
+    "unsynced-follow-up": unsynced_follow_up,
+    "unsynced-record": unsynced_record,
+    "unsynced-memory": unsynced_memory,
+    "unsynced-journal": unsynced_journal,
+    "no-commit": no_commit,
     "copy-then-remove": copy_then_remove,
     "always-dead": always_dead,
     "swallowed-errors": swallowed_errors,

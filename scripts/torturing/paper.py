@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from torturing import promises
 from torturing.ground import TICKS_LIE_IN
 
 if TYPE_CHECKING:
@@ -134,13 +135,14 @@ def of(ground: Ground) -> Disk:
 def sweep(
     ground: Ground, trace: Iterable[tuple[str, str]], seeds: int
 ) -> Iterator[tuple[int, int, list[str]]]:
-    """After each call, whatever is lost: (call, seed, what is wrong) for all that was acknowledged before."""
+    """After each call, in each state that a power cut may leave: (call, seed, what is wrong with it)."""
     disk = of(ground)
     for step, (call, text) in enumerate(trace, 1):
         disk.do(call, text)
+        moment = promises.Moment(disk.names)
         for seed in range(seeds):
             names = disk.left(random.Random(seed), seed)  # noqa: S311 - to choose, not to hide
-            yield step, seed, _missing(ground.acknowledged, names)
+            yield step, seed, [*_missing(ground.acknowledged, names), *promises.broken(moment, names)]
 
 
 def _missing(acknowledged: Iterable[str], names: dict[str, Inode]) -> list[str]:

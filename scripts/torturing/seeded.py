@@ -28,6 +28,13 @@ CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
     "wall-timeout": ("clock", ["forward"]),
     "no-folder-sync": ("power", ["enqueue:whole:0"]),
     "no-file-sync": ("power", ["consumer:whole:1"]),
+    "unsynced-commit": ("power", ["consumer:whole:1"]),
+    "unsynced-key": ("power", ["consumer:whole:1"]),
+    "unsynced-follow-up": ("power", ["consumer:whole:1"]),
+    "unsynced-record": ("power", ["consumer:whole:1"]),
+    "unsynced-memory": ("power", ["consumer:whole:1"]),
+    "unsynced-journal": ("power", ["consumer:whole:1"]),
+    "no-commit": ("power", ["consumer:whole:1"]),
 }
 SHORT = ("swallowed-errors", "forgotten-strays", "no-keys", "no-lock", "always-dead")
 
