@@ -14,6 +14,7 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch
 from cadencebus.model.naming import is_cadence
+from cadencebus.model.runner import RUNNERS
 from cadencebus.model.settings import Settings
 from cadencebus.store.badfile import BadFile
 from cadencebus.store.config import load_settings
@@ -21,8 +22,11 @@ from cadencebus.store.heartbeat_md import FILE as HEARTBEAT
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cadencebus.desk.context import Context
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.runner import Runner
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence check
@@ -157,6 +161,19 @@ def _look_closer(
     ]
     if not cadence.prompt.strip() and runner.agent:
         findings.warnings.append(f"{where}: its prompt is empty")
+    findings.warnings += [f"{where}: {surprise}" for surprise in _surprises(cadence, runner)]
+
+
+def _surprises(cadence: Cadence, runner: Runner) -> Iterator[str]:
+    """What is written there, and does not do what one would think."""
+    for key in ("steps", "investigate"):
+        if getattr(cadence, key):
+            yield f"{key}: not built yet, it changes nothing"
+    permitted = cadence.permission_mode or cadence.allowed_tools or cadence.skip_permissions or cadence.args
+    expected = cadence.expect.file or (["`cadence proof`"] if cadence.expect.proof else [])
+    # A runner of one's own may permit it on its command line.
+    if expected and not permitted and runner.agent and runner.argv == RUNNERS[runner.stream].argv:
+        yield f"it expects {expected[0]}, and permits nothing: cadence help agents"
 
 
 def _where(cadence: Cadence, home: Home) -> str:

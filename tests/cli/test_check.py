@@ -126,3 +126,26 @@ def test_a_schedule_that_has_ended_is_pointed_out(cadence: Cadence, define: Defi
     ended = cadence("check")
     assert ended.returncode == 0
     assert "prompts/work.md: expires_at lies in the past: it fires no more" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ("expect: { file: out.md }", "it expects out.md, and permits nothing: cadence help agents"),
+        ("expect: { proof: true }", "it expects `cadence proof`, and permits nothing"),
+        ("expect: { file: out.md }\npermission_mode: acceptEdits", None),
+        ("expect: { file: out.md }\nargs: [--permission-mode, acceptEdits]", None),
+        ("steps: [{ name: a, prompt: b }]", "steps: not built yet, it changes nothing"),
+        ("investigate: true", "investigate: not built yet, it changes nothing"),
+    ],
+)
+def test_what_does_not_do_what_one_would_think_is_a_warning(
+    home: Path, cadence: Cadence, keys: str, says: str | None
+) -> None:
+    """An agent that may write nothing ends well, and has written nothing: better heard before the night."""
+    (home / "prompts" / "brief.md").write_text(f"---\n{keys}\n---\nWrite it.\n", encoding="utf-8")
+    ended = cadence("check", "brief")
+    told = [line for line in ended.stderr.splitlines() if "not built" in line or "permits" in line]
+    assert ended.returncode == 0
+    assert len(told) == (says is not None)
+    assert says is None or says in told[0]
