@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
+from cadencebus.policy.local_time import next_time
 
 
 def moment(options: dict[str, list[str]]) -> float | None:
@@ -30,7 +31,6 @@ def expiry(options: dict[str, list[str]]) -> str:
 
 def parse_moment(text: str, now: float | None = None) -> float:
     """A time of day (the next such), a local date and time, or RFC 3339."""
-    here = datetime.fromtimestamp(time.time() if now is None else now).astimezone()
     try:
         return parse_rfc3339(text)
     except ValueError:
@@ -42,11 +42,11 @@ def parse_moment(text: str, now: float | None = None) -> float:
             continue
     for form in ("%H:%M", "%H:%M:%S"):
         try:
-            clock = datetime.strptime(text, form).replace(tzinfo=here.tzinfo)
+            clock = datetime.strptime(text, form)  # noqa: DTZ007 - a time of day has no zone yet
         except ValueError:
             continue
-        then = here.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
-        return (then if then > here else then + timedelta(days=1)).timestamp()
+        now = time.time() if now is None else now
+        return next_time(now, hour=clock.hour, minute=clock.minute, second=clock.second)
     raise Usage(f"{text!r} is no time: 14:30, 2026-12-01 09:00, or 2026-12-01T09:00:00Z")
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.hold import Hold, on_cadence
 from cadencebus.policy import budgets
+from cadencebus.policy.local_time import local, next_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import tzinfo
 
     from cadencebus.model.cadence import Cadence
 
@@ -49,15 +47,9 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
 
 def opens_at(start: int, end: int, zone: str | None, now: float) -> float | None:
     """When the active hours (minutes of the day, possibly over midnight) begin next; None: they are now."""
-    tz: tzinfo | None = ZoneInfo(zone) if zone else None
-    local = datetime.fromtimestamp(now, tz) if tz else datetime.fromtimestamp(now).astimezone()
-    minute = local.hour * 60 + local.minute
+    here = local(now, zone)
+    minute = here.hour * 60 + here.minute
     inside = start <= minute < end if start <= end else minute >= start or minute < end
     if inside or start == end:
         return None
-    wall = local.replace(tzinfo=None)
-    opening = wall.replace(hour=start // 60, minute=start % 60, second=0, microsecond=0)
-    if opening <= wall:
-        opening += timedelta(days=1)
-    # The offset of that moment, not of now: a change to summer time may lie between.
-    return (opening.replace(tzinfo=tz) if tz else opening.astimezone()).timestamp()
+    return next_time(now, zone, hour=start // 60, minute=start % 60)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model.hold import Hold
+from cadencebus.policy.local_time import local, next_time
 from cadencebus.policy.timetable import timetable_of
 
 if TYPE_CHECKING:
@@ -27,21 +26,7 @@ _NO_SCHEDULE = 1800.0
 
 def today(now: float, zone: str | None) -> str:
     """The local day that money is counted by."""
-    return f"{_local(now, zone):%Y-%m-%d}"
-
-
-def midnight(now: float, zone: str | None) -> float:
-    """When the next local day begins."""
-    local = _local(now, zone)
-    first = (local.replace(tzinfo=None) + timedelta(days=1)).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
-    # The offset of that night, not of now: a change to summer time may lie between.
-    return (first.replace(tzinfo=ZoneInfo(zone)) if zone else first.astimezone()).timestamp()
-
-
-def _local(now: float, zone: str | None) -> datetime:
-    return datetime.fromtimestamp(now, ZoneInfo(zone)) if zone else datetime.fromtimestamp(now).astimezone()
+    return f"{local(now, zone):%Y-%m-%d}"
 
 
 def spent(memory: Mapping[str, Any], day: str) -> float:
@@ -86,7 +71,7 @@ def used_up(
     if not limit or (total := spent(memory, today(now, zone))) < limit:
         return None
     detail = f"${total:.2f} spent today, the limit is ${limit:.2f} (max_usd_per_day)"
-    return Hold(scope=scope, reason="daily_budget", since=now, until=midnight(now, zone), detail=detail)
+    return Hold(scope=scope, reason="daily_budget", since=now, until=next_time(now, zone), detail=detail)
 
 
 def limits(cadence: Cadence, memory: Mapping[str, Any], now: float) -> dict[str, Any]:

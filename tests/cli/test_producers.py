@@ -118,6 +118,20 @@ def test_inside_a_run_python_goes_one_hop_further(
     assert ticks("inbox")[tick]["hops"] == 3
 
 
+@pytest.mark.parametrize("hops", ["\u00b2", "many", ""])
+def test_a_count_of_hops_that_is_none_is_taken_for_zero(
+    home: Path, cadence: Cadence, define: Define, ticks: Ticks, monkeypatch: pytest.MonkeyPatch, hops: str
+) -> None:
+    """A superscript two is a digit to Python, and no number."""
+    define("work")
+    inside = {"CADENCE_TICK_ID": "20261121T023000.123456Z-7f3k9q2m", "CADENCE_HOPS": hops}
+    assert cadence("enqueue", "work", env=inside).returncode == 0
+    for name, value in inside.items():
+        monkeypatch.setenv(name, value)
+    Bus(home).enqueue("work")
+    assert [tick["hops"] for tick in ticks("inbox").values()] == [1, 1]
+
+
 def test_the_shells_three_lines_make_one_tick(
     home: Path, cadence: Cadence, define: Define, ticks: Ticks
 ) -> None:

@@ -225,7 +225,7 @@ def test_each_illness_says_what_to_type(home: Path, cadence: Cadence, define: De
         "`cadence start`",
         "`cadence resume --credentials claude`",
         "`cadence circuit reset work`",
-        "`cadence resume work`",
+        "raise its max_turns or max_usd, then `cadence resume work`",
     ):
         assert cure in told
     assert [(row["cadence"], row["by"]) for row in facts["next_due"]] == [("work", "clock")]
