@@ -38,7 +38,7 @@ COLUMNS = (
     Column("CLASS"),
     Column("AGE", right=True),
     Column("TRIES", right=True, goes=1),
-    Column("REASON", wide=True),
+    Column("REASON", folds=True),
 )
 
 

@@ -38,7 +38,13 @@ CIRCUITS = (
     Column("FAILURES", right=True, goes=1),
     Column("REASON", folds=True),
 )
-FAILURES = (Column("ENDED"), _CADENCE, Column("TICK"), Column("CLASS"), Column("REASON", wide=True))
+FAILURES = (
+    Column("ENDED"),
+    _CADENCE,
+    Column("TICK", goes=1),
+    Column("CLASS"),
+    Column("REASON", wide=True),
+)
 DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Column("BY"))
 # Above so many the rest is counted: one screen is one screen.
 _MOST = 20
