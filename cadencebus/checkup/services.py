@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import found
 from cadencebus.store import outside
-from cadencebus.store.installed import stale_units
+from cadencebus.store.stale_units import stale_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

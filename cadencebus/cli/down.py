@@ -8,7 +8,7 @@ from cadencebus.desk import consumer_control, killing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
-from cadencebus.store import installed
+from cadencebus.store import install_record
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
@@ -42,7 +42,7 @@ def main(words: list[str], context: Context) -> int:
         out.line(_said(was))
         for run in killed:
             out.line(f"ended {run}: its tick goes back to the queue")
-        record = installed.load_record(home)
+        record = install_record.load(home)
         if record is not None and was.consumer is not None:
             out.hint(f"{record.by} starts it again at the next login or boot, and so does `cadence up`")
     if left:

@@ -12,7 +12,7 @@ from cadencebus.desk import confirm, orders, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, Misconfigured, TryLater
-from cadencebus.store import fitness, installed, producers
+from cadencebus.store import fitness, install_record, producers, unit_files
 from cadencebus.store.fireable import fireable_cadences
 from cadencebus.units.plan import MANAGERS, Plan, plan
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
     from cadencebus.desk.orders import Obeyed
     from cadencebus.store.fireable import Fireable
-    from cadencebus.store.installed import Change, Record
+    from cadencebus.store.install_record import Record
     from cadencebus.store.paths import Home
+    from cadencebus.store.unit_files import Change
     from cadencebus.units.activation import Order
 
 EXAMPLES = """  cadence install systemd            shows what it would write, asks, starts
@@ -40,19 +41,19 @@ def main(words: list[str], context: Context) -> int:
     home, out = context.home, Output(context)
     fitness.check(home)
     record = service_manager.record(asked.manager, consumer_only=asked.consumer_only)
-    scheduled = fireable_cadences(home)
-    wanted = service_manager.planned(lambda: plan(record.by, record.site(home), record.fired(scheduled)))
+    fireable = fireable_cadences(home)
+    wanted = service_manager.planned(lambda: plan(record.by, record.site(home), record.fired(fireable)))
     if asked.print:
         _print(out, record, wanted)
         return 0
     _refuse(home, record, dry=asked.dry_run)
-    changes = installed.changes(record.by, record.site(home), wanted, keep=record.kept(scheduled))
-    wanted = replace(wanted, fires=(*wanted.fires, *_still_fired(home, record, scheduled)))
+    changes = unit_files.changes(record.by, record.site(home), wanted, keep=record.kept(fireable))
+    wanted = replace(wanted, fires=(*wanted.fires, *_still_fired(home, record, fireable)))
     confirm.refuse_foreign(changes)
     needed = [change for change in changes if change.needed]
     if not out.json:
         confirm.show(out, needed)
-        _remarks(out, wanted, scheduled, consumer_only=asked.consumer_only)
+        _remarks(out, wanted, fireable, consumer_only=asked.consumer_only)
     if asked.dry_run:
         _dry(out, home, record, wanted, changes)
         return 0
@@ -85,14 +86,14 @@ def _parse(words: list[str]) -> Namespace:
     return parser.parse_args(words)
 
 
-def _still_fired(home: Home, record: Record, scheduled: Fireable) -> list[str]:
+def _still_fired(home: Home, record: Record, fireable: Fireable) -> list[str]:
     """Cadences whose file is broken, and whose units, written while it was not, go on firing."""
-    return sorted(producers.load(home).cadences & set(record.kept(scheduled)))
+    return sorted(producers.load(home).cadences & set(record.kept(fireable)))
 
 
 def _refuse(home: Home, record: Record, *, dry: bool) -> None:
     """Two managers would fight over one home, and a consumer by hand keeps a service from starting."""
-    before = installed.load_record(home)
+    before = install_record.load(home)
     if before is not None and before.by != record.by:
         raise Misconfigured(
             f"this home is installed for {before.by}", next_step="cadence uninstall, then install again"
@@ -111,14 +112,14 @@ def _refuse(home: Home, record: Record, *, dry: bool) -> None:
         )
 
 
-def _remarks(out: Output, wanted: Plan, scheduled: Fireable, *, consumer_only: bool) -> None:
-    for name, why in sorted(scheduled.broken.items()):
+def _remarks(out: Output, wanted: Plan, fireable: Fireable, *, consumer_only: bool) -> None:
+    for name, why in sorted(fireable.broken.items()):
         out.warn(f"{name}: left as it is: {why}")
     if os.getuid() == 0 and (user := os.environ.get("SUDO_USER")):
         out.warn(f"through sudo these are units of root; without it they would be {user}'s")
     if consumer_only:
         return
-    for name, why in sorted({**scheduled.left, **wanted.left}.items()):
+    for name, why in sorted({**fireable.left, **wanted.left}.items()):
         out.hint(f"{name}: left to the bus's own clock: {why}")
     for name, caveats in sorted(wanted.caveats.items()):
         for caveat in caveats:
@@ -145,14 +146,14 @@ def _dry(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Ch
 
 def _write(home: Home, record: Record, changes: list[Change]) -> None:
     # From here on `doctor` sees what a crash, or a manager out of reach, leaves half done.
-    installed.save_record(home, record)
+    install_record.save(home, record)
     if record.by == "cron":
         _insist(record, orders.obey(service_manager.to_write(record, changes)))
     else:
         if service_manager.reachable(record.by):
             orders.obey(service_manager.to_stop(record, changes))
-        installed.write(changes)
-        installed.remove(changes)
+        unit_files.write(changes)
+        unit_files.remove(changes)
 
 
 def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: list[Change]) -> int:
@@ -168,7 +169,7 @@ def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: li
             }
             out.document(shown | {"commands": [one.dump() for one in done]})
         _insist(record, done)
-    installed.save_record(home, replace(record, started=True))
+    install_record.save(home, replace(record, started=True))
     there = service_manager.until_up(home)
     if there is None:
         raise IOTrouble("the consumer did not come up", next_step=service_manager.where_to_look(home, record))

@@ -9,7 +9,7 @@ from cadencebus.desk import consumer_control, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
-from cadencebus.store import fitness, installed
+from cadencebus.store import fitness, install_record
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
@@ -26,7 +26,7 @@ def main(words: list[str], context: Context) -> int:
     asked = consumer_control.with_pace(parser).parse_args(words)
     home = context.home
     fitness.check(home)
-    there, record = consumer_control.at_work(home), installed.load_record(home)
+    there, record = consumer_control.at_work(home), install_record.load(home)
     if there is not None and there.keeper is None:
         if record is None or record.by == "cron":
             raise TryLater(

@@ -8,15 +8,16 @@ from cadencebus.desk import confirm, orders, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, TryLater
-from cadencebus.store import installed, producers
+from cadencebus.store import install_record, producers, unit_files
 from cadencebus.units.plan import MANAGERS, Plan
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.desk.context import Context
-    from cadencebus.store.installed import Change, Record
+    from cadencebus.store.install_record import Record
     from cadencebus.store.paths import Home
+    from cadencebus.store.unit_files import Change
     from cadencebus.units.activation import Order
 
 EXAMPLES = """  cadence uninstall               shows what would go, asks, and takes it away
@@ -28,7 +29,7 @@ def main(words: list[str], context: Context) -> int:
     """Stop and remove the units of this home; sessions go on, ticks stay."""
     asked = _parse(words)
     home, out = context.home, Output(context)
-    record = installed.load_record(home)
+    record = install_record.load(home)
     if asked.manager is not None and (record is None or record.by != asked.manager):
         record = service_manager.record(asked.manager, consumer_only=False)
     if record is None:
@@ -38,7 +39,7 @@ def main(words: list[str], context: Context) -> int:
         out.line("nothing is installed")
         out.hint("if something is, and only its record is lost: cadence uninstall systemd (or launchd, cron)")
         return 0
-    changes = installed.changes(record.by, record.site(home), Plan(units=()))
+    changes = unit_files.changes(record.by, record.site(home), Plan(units=()))
     gone = [change for change in changes if change.needed]
     if not out.json:
         confirm.show(out, gone)
@@ -72,17 +73,17 @@ def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> i
     reachable = record.by == "cron" or service_manager.reachable(record.by)
     done = orders.obey(_before(home, record, gone)) if reachable else []
     if record.by != "cron":
-        installed.remove(gone)
+        unit_files.remove(gone)
         done += orders.obey(service_manager.to_reload(record)) if reachable else []
     failed = [one for one in done if not one.well]
     if failed:
         said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said}" for one in failed)
         raise IOTrouble(f"not all is taken away: {said}", next_step="mend that, then cadence uninstall")
-    known = installed.load_record(home)
+    known = install_record.load(home)
     if known is None or known.by == record.by:
         # The bus's own clock takes over again.
         producers.save(home, record.by, ())
-        installed.forget_record(home)
+        install_record.forget(home)
     to_run = (
         [] if reachable or not gone else [*_before(home, record, gone), *service_manager.to_reload(record)]
     )

@@ -9,12 +9,12 @@ from cadencebus.daemon import supervision
 from cadencebus.desk import clockface, consumer_control, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
-from cadencebus.store import fitness, installed
+from cadencebus.store import fitness, install_record
 
 if TYPE_CHECKING:
     from cadencebus.desk.consumer_control import Up
     from cadencebus.desk.context import Context
-    from cadencebus.store.installed import Record
+    from cadencebus.store.install_record import Record
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence up          waits until it is at work; says so when it is already
@@ -33,7 +33,7 @@ def main(words: list[str], context: Context) -> int:
     asked = consumer_control.with_pace(parser).parse_args(words)
     home = context.home
     fitness.check(home)
-    record = installed.load_record(home)
+    record = install_record.load(home)
     if record is not None and _rests(home, record):
         up = service_manager.begin(home, record)
     else:

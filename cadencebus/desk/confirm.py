@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cadencebus.desk.output import Cell, Output
-    from cadencebus.store.installed import Change
+    from cadencebus.store.unit_files import Change
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 

@@ -16,7 +16,8 @@ from cadencebus.desk import consumer_control, orders
 from cadencebus.errors import IOTrouble, Misconfigured
 from cadencebus.session import lineage
 from cadencebus.store import lock, producers
-from cadencebus.store.installed import Record, folder_of
+from cadencebus.store.install_record import Record
+from cadencebus.store.unit_files import folder_of
 from cadencebus.units import activation, launchd, systemd
 from cadencebus.units.activation import Order
 from cadencebus.units.plan import consumer_of
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from cadencebus.desk.consumer_control import Up
-    from cadencebus.store.installed import Change
     from cadencebus.store.paths import Home
+    from cadencebus.store.unit_files import Change
     from cadencebus.units.plan import Manager, Plan
 
 PROGRAMS: dict[Manager, str] = {"launchd": "launchctl", "systemd": "systemctl", "cron": "crontab"}

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cadencebus.errors import CadenceError
-from cadencebus.store import producers
+from cadencebus.store import install_record, producers
 from cadencebus.store.files import exists
-from cadencebus.store.installed import folder_of, load_record, read_crontab
 from cadencebus.store.paths import Home
+from cadencebus.store.unit_files import folder_of, read_crontab
 from cadencebus.units.block import block_in
 from cadencebus.units.plan import trigger
 
 if TYPE_CHECKING:
-    from cadencebus.store.installed import Record
+    from cadencebus.store.install_record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Outside:
 
 def fired(home: Home) -> Outside:
     """Look whether what producers.json says is so on this machine, for a home that lies here."""
-    agreed, record = producers.load(home), load_record(home)
+    agreed, record = producers.load(home), install_record.load(home)
     if not agreed.cadences or record is None or record.by != agreed.by:
         # Somebody else's word: there is nothing to look for.
         return Outside(by=agreed.by, cadences=agreed.cadences)

@@ -17,9 +17,10 @@ import pytest
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.clockwork import OFTEN, Clockwork
 from cadencebus.policy.due import due
-from cadencebus.store import producers
-from cadencebus.store.installed import Record, folder_of, save_record
+from cadencebus.store import install_record, producers
+from cadencebus.store.install_record import Record
 from cadencebus.store.paths import Home
+from cadencebus.store.unit_files import folder_of
 from cadencebus.units.plan import trigger
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def test_a_home_that_was_moved_fires_by_its_own_clock(
     crontab.write_text("#!/bin/sh\ncat $HOME/tab 2>/dev/null || { echo no crontab >&2; exit 1; }\n")
     crontab.chmod(0o755)
     record = Record(by=manager, program=("/bin/true",), path="/bin", started=True)
-    save_record(bus.gear.home, record)
+    install_record.save(bus.gear.home, record)
     producers.save(bus.gear.home, manager, ["work"])
     bus.define(schedule="0 * * * *")
     bus.at(0)

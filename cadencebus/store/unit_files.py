@@ -1,58 +1,25 @@
-"""What `cadence install` has put in place for a home: the record of it, and what lies there now.
-
-The record keeps what can't be found out later (which program, with which PATH, how much of it), so that
-`doctor` can tell a unit that has become stale from one that a person edited.
-"""
+"""The units of a service manager and the lines in a crontab: what lies there, what is to, and the change."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cadencebus.errors import BadData, IOTrouble
-from cadencebus.model import strictjson
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object
-from cadencebus.store.fireable import fireable_cadences
 from cadencebus.units.block import block_in, with_block, without_block
-from cadencebus.units.plan import CRONTAB, MANAGERS, Manager, Plan, fired_by, is_ours, plan
+from cadencebus.units.plan import CRONTAB, Manager, Plan, fired_by, is_ours
 from cadencebus.units.seal import Condition, condition
-from cadencebus.units.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
-    from cadencebus.store.fireable import Fireable
-    from cadencebus.store.paths import Home
-    from cadencebus.units.site import Producer
+    from cadencebus.units.site import Site
 
 _LIMIT = 1 << 20
 _CRONTAB_WITHIN = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """How it was installed."""
-
-    by: Manager
-    program: tuple[str, ...]
-    path: str
-    consumer_only: bool = False
-    started: bool = False
-
-    def site(self, home: Home) -> Site:
-        """The bus as its units name it; ValueError where no unit could."""
-        return Site(home=home.root, program=self.program, path=self.path, logs=home.state)
-
-    def fired(self, scheduled: Fireable) -> Sequence[Producer]:
-        """The cadences that are to have a unit of their own."""
-        return () if self.consumer_only else scheduled.producers
-
-    def kept(self, scheduled: Fireable) -> Collection[str]:
-        """The cadences whose units stay, though their files are broken; a crontab is written as a whole."""
-        return () if self.consumer_only or self.by == "cron" else scheduled.broken.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,64 +36,6 @@ class Change:
     def needed(self) -> bool:
         """Whether there is anything to do."""
         return self.before != self.after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaleUnit:
-    """An installed unit that is not what would be written now, and why that matters."""
-
-    path: str
-    condition: Condition
-    what: str
-    cure: str
-
-
-# --- the record ----------------------------------------------------------------------------------
-
-
-def load_record(home: Home) -> Record | None:
-    """How this home was installed; None where it was not, or nobody can tell."""
-    try:
-        said = load_object(_record(home))
-        by, program, path = said["by"], said["program"], said["path"]
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
-    if by not in MANAGERS or not isinstance(program, list) or not program or not isinstance(path, str):
-        return None
-    return Record(
-        by=cast("Manager", by),
-        program=tuple(map(str, program)),
-        path=path,
-        consumer_only=said.get("consumer_only") is True,
-        started=said.get("started") is True,
-    )
-
-
-def save_record(home: Home, record: Record) -> None:
-    """Remember how it was installed."""
-    members = {
-        "by": record.by,
-        "program": list(record.program),
-        "path": record.path,
-        "consumer_only": record.consumer_only,
-        "started": record.started,
-    }
-    temporary = f"{home.tmp}/installed.{os.getpid()}"
-    files.discard(temporary)
-    files.replace(temporary, _record(home), strictjson.dumps(members))
-
-
-def forget_record(home: Home) -> None:
-    """Nothing is installed any more."""
-    files.discard(_record(home))
-    files.sync_folder(home.state)
-
-
-def _record(home: Home) -> str:
-    return f"{home.state}/installed.json"
-
-
-# --- what lies there -----------------------------------------------------------------------------
 
 
 def folder_of(manager: Manager, environ: Mapping[str, str]) -> str:
@@ -212,9 +121,6 @@ def read_crontab() -> str:
     raise IOTrouble(f"crontab -l: exit {ended.returncode}: {said or 'it says nothing'}")
 
 
-# --- changing it ---------------------------------------------------------------------------------
-
-
 def write(wanted: list[Change]) -> None:
     """Put all new texts in place, or none: first everything is written aside, then renamed."""
     new = [change for change in wanted if change.needed and change.after is not None]
@@ -254,44 +160,3 @@ def _keep_aside(change: Change) -> None:
     aside = f"{change.path}.before-cadence"
     files.discard(aside)
     files.write_new(aside, (change.before or "").encode())
-
-
-# --- is it still right? --------------------------------------------------------------------------
-
-
-def stale_units(home: Home) -> list[StaleUnit]:
-    """Every installed unit that differs from what would be written now; none where nothing is installed.
-
-    CadenceError where that can't be told: cadence.yaml is broken, the crontab can't be read.
-    """
-    record = load_record(home)
-    if record is None:
-        return []
-    cure, scheduled = f"cadence install {record.by}", fireable_cadences(home)
-    if not os.access(record.program[0], os.X_OK):
-        return [_stale(record.program[0], "its units start this, which is no program any more", cure)]
-    if not record.started:
-        what = f"its units are written, but {record.by} was never told to start all of them"
-        return [_stale(folder_of(record.by, os.environ), what, cure)]
-    try:
-        site = record.site(home)
-        wanted = plan(record.by, site, record.fired(scheduled))
-    except ValueError as error:
-        return [_stale(home.root, str(error), cure)]
-    return [
-        _stale(change.path, _what(change), cure, change.condition)
-        for change in changes(record.by, site, wanted, keep=record.kept(scheduled))
-        if change.needed
-    ]
-
-
-def _stale(path: str, what: str, cure: str, how: Condition = Condition.STALE) -> StaleUnit:
-    return StaleUnit(path=path, condition=how, what=what, cure=cure)
-
-
-def _what(change: Change) -> str:
-    if change.after is None:
-        return f"{change.file}: what it fires has no schedule any more"
-    if change.file == CRONTAB and change.condition is not Condition.MISSING:
-        return f"crontab: the lines of this home are {change.condition}"
-    return f"{change.file} is {change.condition}"

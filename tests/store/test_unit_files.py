@@ -1,4 +1,4 @@
-"""What is installed: written whole, known again, and told when it is stale."""
+"""The units of a home: written whole, recorded, and told of when they are stale."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cadencebus.store import install_record
 from cadencebus.store.fireable import fireable_cadences
-from cadencebus.store.installed import (
-    Change,
-    Record,
-    changes,
-    load_record,
-    remove,
-    save_record,
-    stale_units,
-    write,
-)
+from cadencebus.store.install_record import Record
 from cadencebus.store.paths import Home
+from cadencebus.store.stale_units import stale_units
+from cadencebus.store.unit_files import Change, changes, remove, write
 from cadencebus.units.plan import plan
 from cadencebus.units.seal import Condition
 
@@ -42,26 +36,10 @@ def define(home: Path, name: str, keys: str = "schedule: '*/5 * * * *'\n") -> No
 def wanted(home: Home) -> list[Change]:
     """What is to be done for this home with systemd, as it is now."""
     record = Record(by="systemd", program=("/bin/true",), path="/bin", started=True)
-    save_record(home, record)
-    scheduled = fireable_cadences(home)
-    made = plan("systemd", record.site(home), scheduled.producers)
-    return changes("systemd", record.site(home), made, keep=scheduled.broken)
-
-
-def test_which_cadences_can_be_fired_from_outside(home: Path) -> None:
-    """Those with a rhythm that anyone can count; the others are left to the bus, with why."""
-    define(home, "mail")
-    define(home, "even", "every: 10m\njitter: 90s\n")
-    define(home, "asked", "")
-    define(home, "off", "every: 1h\nenabled: false\n")
-    define(home, "twice", "every: 1h\nmax_firings: 2\n")
-    define(home, "broken", "evry: 1h\n")
-    (home / "HEARTBEAT.md").write_text("tasks:\n  - name: beat\n    interval: 30m\n    prompt: Look.\n")
-    found = fireable_cadences(Home(str(home)))
-    assert [producer.name for producer in found.producers] == ["even", "mail"]
-    assert 0 <= found.producers[0].delay < 90
-    assert set(found.left) == {"off", "twice", "beat"}
-    assert set(found.broken) == {"broken"}
+    install_record.save(home, record)
+    fireable = fireable_cadences(home)
+    made = plan("systemd", record.site(home), fireable.producers)
+    return changes("systemd", record.site(home), made, keep=fireable.broken)
 
 
 def test_what_was_written_is_current_and_an_edit_of_the_cadence_makes_it_stale(
@@ -85,7 +63,7 @@ def test_units_that_were_written_but_never_started_are_told_of(home: Path, units
     """After a crash, or where the manager was out of reach: nothing fires, though all files are current."""
     bus = Home(str(home))
     write(wanted(bus))
-    save_record(bus, Record(by="systemd", program=("/bin/true",), path="/bin"))
+    install_record.save(bus, Record(by="systemd", program=("/bin/true",), path="/bin"))
     assert "never told to start" in stale_units(bus)[0].what
 
 
@@ -140,11 +118,11 @@ def test_a_write_that_fails_leaves_everything_as_it_was(home: Path, units: Path)
 def test_a_record_that_makes_no_sense_is_none(home: Path, text: str) -> None:
     """Nobody is told that something is stale which nobody knows of."""
     (home / "state" / "installed.json").write_text(text)
-    assert load_record(Home(str(home))) is None
+    assert install_record.load(Home(str(home))) is None
     assert stale_units(Home(str(home))) == []
 
 
 def test_a_program_that_is_gone_is_the_first_thing_to_say(home: Path, units: Path) -> None:
     """All units are as they should be, and none could start."""
-    save_record(Home(str(home)), Record(by="systemd", program=("/gone/cadence",), path="/bin"))
+    install_record.save(Home(str(home)), Record(by="systemd", program=("/gone/cadence",), path="/bin"))
     assert "no program any more" in stale_units(Home(str(home)))[0].what
