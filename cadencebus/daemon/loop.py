@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
 
 Mode = Literal["forever", "once", "drain"]
-# SIGTERM is obeyed within two seconds: so long a commit in progress may take.
-_LEAVE_WITHIN = 1.5
+# SIGTERM is obeyed within two seconds, on a busy machine too: so long a commit in progress may take.
+_LEAVE_WITHIN = 1.0
 _A_MOMENT = 0.2
 _LOOK_FOR_SIGNALS = 0.2
 _TELL_WITHIN = 15.0
@@ -96,7 +96,7 @@ async def _begin(consumer: Consumer, stop: Stop, mode: Mode, until: float | None
     while not stop.leave:
         try:
             consumer.gear.tell({"event": "consumer.started", "pid": os.getpid(), "version": __version__})
-            await consumer.begin()
+            await _mend(consumer, stop)
         except OSError as error:
             well = asyncio.ensure_future(consumer.gear.trouble(error))
             while not well.done() and not stop.leave:
@@ -110,6 +110,17 @@ async def _begin(consumer: Consumer, stop: Stop, mode: Mode, until: float | None
             well.cancel()
         else:
             return
+
+
+async def _mend(consumer: Consumer, stop: Stop) -> None:
+    """Mend and adopt; that may be much, or have to wait: who is told to leave leaves in the middle of it."""
+    mending = asyncio.ensure_future(consumer.begin())
+    while not stop.leave and not mending.done():
+        await asyncio.wait([mending], timeout=_LOOK_FOR_SIGNALS)
+    if mending.done():
+        mending.result()
+    else:
+        mending.cancel()
 
 
 def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Stop) -> None:

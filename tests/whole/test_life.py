@@ -203,6 +203,35 @@ def test_a_lock_that_is_not_given_back_keeps_no_consumer_from_leaving(
     assert ticks(home, "done")
 
 
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who waits for a lock")
+def test_a_consumer_that_still_mends_leaves_all_the_same(
+    home: Path,
+    cadence: Cadence,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """What a start finds may be much, or wait for somebody: SIGTERM is obeyed, and the next one goes on."""
+    write("x", "true")
+    run = "20261121T023000.123456Z-7f3k9q2m.1"
+    plan = {"run": run, "target": "done", "at": time.time(), "memory": {"x": {"failures": 0}}}
+    outcome = {"status": "ok", "class": "ok", "finished_at": "2026-11-21T02:30:01Z"}
+    settled = {"cadence": "x", "attempts": [{"run": run}], "outcome": outcome, "settling": plan}
+    (home / "state/claimed/5-20261121T023000.123456Z-x-7f3k9q2m.json").write_text(json.dumps(settled))
+    holder = os.open(home / "state" / "cadences", os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    process = consumer()
+    eventually(lambda: any("->" in line for line in locks(process.pid)))
+    asked = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+    assert time.monotonic() - asked < 2.5
+    assert not (home / "state" / "consumer.json").exists()
+    os.close(holder)
+    assert cadence("run", "--drain").returncode == 0
+    assert ticks(home, "done")
+
+
 @pytest.mark.parametrize("name", ["5-20261121T023000.123456Z-x-7f3k9q2m.json", "by-hand.json"])
 def test_a_producer_may_write_in_place_under_any_name(
     home: Path,
