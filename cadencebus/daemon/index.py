@@ -114,12 +114,19 @@ class Index:
         return self._known
 
 
+def _id_in(deferred: str) -> str:
+    """The id that a name of deferred/ speaks of, from where it stands in it."""
+    return f"{deferred[26:49]}{deferred[-14:-5]}"
+
+
 class Calendar:
     """What lies in deferred/, by due time: the due stamp stands in front of the name."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._heap: list[str] = []
+        # Counted once somebody asks: a million ids are dear, and few homes are ever asked for one.
+        self._ids: Counter[str] | None = None
 
     def __len__(self) -> int:
         return len(self._known)
@@ -130,11 +137,25 @@ class Calendar:
             return False
         self._known.add(file)
         heapq.heappush(self._heap, file)
+        if self._ids is not None:
+            self._ids[_id_in(file)] += 1
         return True
 
     def discard(self, file: str) -> None:
         """Forget a name."""
+        if file not in self._known:
+            return
         self._known.discard(file)
+        if self._ids is not None:
+            self._ids[tick_id := _id_in(file)] -= 1
+            if not self._ids[tick_id]:
+                del self._ids[tick_id]
+
+    def holds(self, tick_id: str) -> bool:
+        """Whether a tick of this id waits here."""
+        if self._ids is None:
+            self._ids = Counter(map(_id_in, self._known))
+        return self._ids[tick_id] > 0
 
     def first(self) -> str | None:
         """The name that is due first."""
@@ -151,7 +172,7 @@ class Calendar:
             len(ready) < most and (file := self.first()) is not None and file[: len(now_stamp)] <= now_stamp
         ):
             heapq.heappop(self._heap)
-            self._known.discard(file)
+            self.discard(file)
             ready.append(file)
         return ready
 

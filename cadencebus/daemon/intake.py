@@ -15,7 +15,6 @@ from cadencebus.model.naming import (
     Name,
     deferred_name,
     name_of,
-    parse_deferred,
     parse_name,
 )
 from cadencebus.model.tick import BadTick, Misnamed, tick_of
@@ -258,7 +257,7 @@ class Intake:
                 return "inbox"
             if files.exists(f"{self._spool.home.claimed}/{file}"):
                 return "claimed"
-        if any((parsed := parse_deferred(d)) and parsed[1].id == name.id for d in self._calendar.names()):
+        if self._calendar.holds(name.id):
             return "deferred"
         return self._spool.ended(name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,3 +102,44 @@ def test_what_is_due_comes_out_in_the_order_of_its_time_and_once(
     assert calendar.due(stamp) == []
     assert calendar.first() == min(files - set(due), default=None)
     assert len(calendar) == len(files) - len(due)
+
+
+IDS = [f"20261121T000000.00000{n}Z-{8 * letter}" for n in range(2) for letter in "ab"]
+deferred = st.builds(
+    lambda tick_id, day: f"202611{day}T000000.000000Z~5-{tick_id[:23]}-x{tick_id[23:]}.json",
+    st.sampled_from(IDS),
+    st.integers(22, 24),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "discard", "ask", "due"]), deferred), max_size=30))
+def test_the_calendar_knows_the_ids_of_its_names(steps: list[tuple[str, str]]) -> None:
+    """Whether it was asked early or late, and with one id under two due times."""
+    calendar = Calendar()
+    there: set[str] = set()
+    for what, file in steps:
+        tick_id = f"{file[26:49]}-{file[-13:-5]}"
+        if what == "add":
+            assert calendar.add(file) == (file not in there)
+            there.add(file)
+        elif what == "discard":
+            calendar.discard(file)
+            there.discard(file)
+        elif what == "due":
+            there -= set(calendar.due(file[:23]))
+        assert what != "ask" or calendar.holds(tick_id) == any(
+            tick_id[:23] in f and tick_id[-8:] in f for f in there
+        )
+    assert {f"{file[26:49]}-{file[-13:-5]}" for file in there} == set(filter(calendar.holds, IDS))
+
+
+def test_many_are_asked_for_at_the_price_of_one() -> None:
+    """A producer that names its own ids must not have each of them searched among all that is deferred."""
+    calendar = Calendar()
+    for number in range(20_000):
+        calendar.add(f"20261122T000000.000000Z~5-20261121T000000.{number:06d}Z-x-abcdefgh.json")
+    began = time.process_time()
+    assert (
+        sum(calendar.holds(f"20261121T000000.{number:06d}Z-abcdefgh") for number in range(20_005)) == 20_000
+    )
+    assert time.process_time() - began < 2.0
