@@ -18,6 +18,8 @@ class CadenceError(Exception):
     """Something a person should read as one line, with what to do next."""
 
     exit_code = 1
+    # What another program said of it, line by line.
+    said: tuple[str, ...] = ()
 
     def __init__(self, message: str, *, next_step: str | None = None) -> None:
         super().__init__(message)

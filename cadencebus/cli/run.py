@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,14 @@ def main(words: list[str], context: Context) -> int:
         for name, why in sorted(stuck.items()):
             to_stderr(f"{name}: {safe(why)}")
         return TryLater.exit_code
+    if mode == "once" and not context.quiet and _some_wait(home):
+        to_stderr("some ticks still wait: cadence status says why")
     return 0
+
+
+def _some_wait(home: Home) -> bool:
+    with os.scandir(home.inbox) as entries:
+        return any(entry.name.endswith(".json") and entry.name[0] != "." for entry in entries)
 
 
 def _greeting(home: Home, slots: int, *, interactive: bool) -> str:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from cadencebus.clock import rfc3339
 from cadencebus.daemon import supervision
 from cadencebus.desk.options import Parser, a_duration
-from cadencebus.desk.output import safe
 from cadencebus.errors import CadenceError, NotPermitted, TryLater
 from cadencebus.policy import upkeep
 from cadencebus.session import identity, lineage
@@ -74,9 +73,10 @@ class Up:
 class Fell(CadenceError):
     """The consumer ended instead of coming up."""
 
-    def __init__(self, code: int, message: str, *, next_step: str | None = None) -> None:
+    def __init__(self, code: int, message: str, *, said: list[str], next_step: str | None = None) -> None:
         super().__init__(message, next_step=next_step)
         self.exit_code = code
+        self.said = tuple(said)
 
 
 def at_work(home: Home) -> Up | None:
@@ -145,15 +145,14 @@ def _fallen(home: Home, began: str, child: subprocess.Popen[bytes]) -> CadenceEr
         code = died[-1].code
         again = "it is parked: mend that, then cadence up" if said.parked else "it is tried again: cadence ps"
         how = upkeep.spell(code)
-        return Fell(
-            code if code and code > 0 else 1, f"the consumer ended, {how}{_tail(home)}", next_step=again
-        )
+        status = code if code and code > 0 else 1
+        return Fell(status, f"the consumer ended, {how}", said=last_lines(home), next_step=again)
     if not gone or supervision.alive(home) is not None:
         # Another `cadence up` was faster: its supervisor is ours.
         return None
     if lock.is_held(home):
         return TryLater("another consumer is at work on this home", next_step="cadence ps")
-    return Fell(child.returncode or 1, f"the supervisor ended{_tail(home)}", next_step="cadence up")
+    return Fell(child.returncode or 1, "the supervisor ended", said=last_lines(home), next_step="cadence up")
 
 
 def last_lines(home: Home) -> list[str]:
@@ -162,11 +161,6 @@ def last_lines(home: Home) -> list[str]:
         log.seek(max(0, os.fstat(log.fileno()).st_size - 8192))
         return log.read().decode("utf-8", "replace").splitlines()[-_LINES:]
     return []
-
-
-def _tail(home: Home) -> str:
-    """The log's last lines, under a message."""
-    return "".join(f"\n    {safe(line)}" for line in last_lines(home))
 
 
 class Down(NamedTuple):

@@ -27,18 +27,45 @@ def report(error: BaseException, *, debug: bool) -> int:
         # The reader has seen enough (`cadence ls | head`): say nothing, and close quietly.
         return 0
     if isinstance(error, CadenceError):
-        to_stderr(f"cadence: {error.message}")
-        if error.next_step:
-            to_stderr(f"  try: {error.next_step}")
-        return error.exit_code
+        return _ours(error)
     if isinstance(error, OSError):
-        where = error.filename or ("standard output" if full or _while_printing(error) else "")
-        to_stderr(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
-        if "/state/" in where:
-            to_stderr("  try: cadence doctor")
-        return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
+        return _the_systems(error, printing=full or _while_printing(error))
     to_stderr(f"cadence: {type(error).__name__}: {error} ({_place(error)}): a bug; --debug shows all of it")
     return _BUG
+
+
+def _ours(error: CadenceError) -> int:
+    to_stderr(f"cadence: {error.message}")
+    for line in error.said:
+        to_stderr(f"  | {line}")
+    if error.next_step:
+        to_stderr(f"  try: {error.next_step}")
+    return error.exit_code
+
+
+def _the_systems(error: OSError, *, printing: bool) -> int:
+    where = error.filename or ("standard output" if printing else "")
+    to_stderr(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
+    if "/state/" in where:
+        to_stderr(f"  try: {_as_owner(where) or 'cadence doctor'}")
+    return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
+
+
+def _as_owner(path: str) -> str | None:
+    """Who may do it, where the home is another user's."""
+    try:
+        owner = os.stat(path.partition("/state/")[0] + "/state").st_uid
+    except OSError:
+        return None
+    if owner == os.geteuid():
+        return None
+    import pwd  # noqa: PLC0415 - only for a mistake
+
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"#{owner}"
+    return f"the home is {name}'s: sudo -u {name} cadence …"
 
 
 def _while_printing(error: OSError) -> bool:

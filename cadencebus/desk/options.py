@@ -62,7 +62,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
             where = f"{action.option_strings[0]}: " if action.option_strings else ""
-            self.error(f"{where}{value!r} is none of {', '.join(known)}{meant(str(value), known)}")
+            near = meant(value, known) if isinstance(value, str) else ""
+            self.error(f"{where}{value!r} is none of {', '.join(known)}{near}")
 
     def _missing(self, names: list[str]) -> str:
         """What was left out: its name, or the words that it may be."""

@@ -7,6 +7,7 @@ its folder's fsync failed).
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -78,7 +79,7 @@ def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> No
     except OSError as error:
         raise CantCreate(
             f"{error.filename or home.tmp}: {error.strerror or error}: nothing was accepted",
-            next_step="free some space or mend the folder, then enqueue again",
+            next_step=_mend_first(error),
         ) from error
     _link(written)
     try:
@@ -137,11 +138,16 @@ def _link(written: list[tuple[str, str]]) -> None:
                 f"{error.filename2 or error.filename}: {error.strerror}: nothing was accepted",
                 next_step="give each tick an id of its own, or none"
                 if isinstance(error, FileExistsError)
-                else "mend the folder, then enqueue again",
+                else _mend_first(error),
             ) from error
         raise IOTrouble(
             f"{error}: some ticks of the batch may already run", next_step="look with `cadence ls`"
         ) from error
+
+
+def _mend_first(error: OSError) -> str:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return f"{'free some space' if full else 'cadence doctor says what to mend'}; then enqueue again"
 
 
 def _take_back(target: str) -> bool:

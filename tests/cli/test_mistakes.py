@@ -117,6 +117,24 @@ def test_a_filter_that_finds_nothing_says_why(typed: Callable[[str], Answer], li
     assert says in answer.err
 
 
+def test_a_number_that_is_not_allowed_is_not_guessed_at(typed: Callable[[str], Answer]) -> None:
+    """99 was hardly meant as 9."""
+    tick = typed("enqueue hello").out.strip()
+    said = typed(f"edit {tick} --priority 99").err
+    assert "99 is none of 0, 1" in said
+    assert "did you mean" not in said
+
+
+def test_who_runs_once_hears_that_something_still_waits(home: Path, typed: Callable[[str], Answer]) -> None:
+    """An emergency stop, a hold: silence would look like success."""
+    typed("enqueue hello")
+    (home / "state" / "STOP").touch()
+    assert typed("run --once").err.endswith("some ticks still wait: cadence status says why\n")
+    assert typed("run --once --quiet").err == ""
+    (home / "state" / "STOP").unlink()
+    assert "still wait" not in typed("run --once").err
+
+
 def test_what_waits_for_a_consumer_does_not_blame_the_slots(
     define: Define, typed: Callable[[str], Answer]
 ) -> None:

@@ -234,8 +234,8 @@ def test_what_needs_a_person_is_parked_at_once_with_its_last_words(
     (home / "cadence.yaml").write_text("max_sessions: [\n")
     ended = cadence("up")
     assert ended.returncode == 78
-    assert "the consumer ended, exit 78" in ended.stderr
-    assert "cadence.yaml" in ended.stderr
+    assert ended.stderr.startswith("cadence: the consumer ended, exit 78\n  | ")
+    assert "\n  | cadence: cadence.yaml:1: " in f"\n{ended.stderr}"
     assert ps()["parked"]["reason"].startswith("exit 78")
     assert "the consumer is parked: exit 78" in cadence("status", "--check").stdout
     (home / "cadence.yaml").unlink()
