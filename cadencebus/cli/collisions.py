@@ -112,7 +112,7 @@ def _tell(out: Output, week: Week, crowds: list[collisions.Crowd]) -> None:
             crowd.since,
             crowd.until,
             f"{crowd.peak:.1f}",
-            ", ".join(crowd.names),
+            crowd.who,
         ]
         for crowd in crowds[:_SHOWN]
     ]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # What a run may be weighed by: the key of the cadence's measured averages.
 WEIGHTS = {"duration": None, "turns": "turns", "money": "usd"}
+# The whole crowd is in `collisions --json`.
+_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,13 @@ class Crowd:
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{spell_days(self.days)} {self.since}-{self.until}: {', '.join(self.names)}"
+        return f"{spell_days(self.days)} {self.since}-{self.until}: {self.who}"
+
+    @property
+    def who(self) -> str:
+        """The cadences, as a line can hold them."""
+        more = len(self.names) - _NAMED
+        return ", ".join(self.names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def loads_of(scene: Reasons, weigh: str = "duration") -> tuple[list[Load], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cadencebus.clock import day, parse_stamp, rfc3339
@@ -246,11 +247,11 @@ def _failures(home: Home, now: float) -> list[dict[str, Any]]:
 def _next_due(scene: Reasons) -> list[dict[str, Any]]:
     """What comes next: put-off ticks, and the schedules."""
     found: list[tuple[float, dict[str, Any]]] = []
-    for file in sorted(file for file in names(scene.home, "deferred") if parse_deferred(file))[:_DUE_SHOWN]:
-        if (parsed := parse_deferred(file)) is not None:
-            due, name = parsed
-            at = parse_stamp(due)
-            found.append((at, {"cadence": name.cadence, "tick": name.id, "by": "deferred"}))
+    # Taken apart as far as they are shown: a hundred thousand may lie there.
+    parsed = filter(None, map(parse_deferred, sorted(names(scene.home, "deferred"))))
+    for due, name in islice(parsed, _DUE_SHOWN):
+        at = parse_stamp(due)
+        found.append((at, {"cadence": name.cadence, "tick": name.id, "by": "deferred"}))
     for schedule in _schedules(scene):
         at_next = schedule.next_at(scene.now)
         if at_next is not None:

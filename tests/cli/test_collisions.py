@@ -57,6 +57,16 @@ def test_a_pileup_of_every_weekday_is_one_line_with_the_cure(
     assert "no pile-ups" in cadence("collisions", "--limit", "3", env={"TZ": "UTC"}).stdout
 
 
+def test_a_crowd_is_counted_where_it_would_fill_the_screen(cadence: Cadence, define: Define) -> None:
+    """Eighty names in a warning hide what it says."""
+    for number in range(12):
+        define(f"c{number:02}", schedule="0 9 * * *", timezone="UTC")
+    said = cadence("check", env={"TZ": "UTC"}).stderr
+    assert "c00, c01, c02, c03, c04, c05, c06, c07 and 4 more: 12.0 at once" in said
+    (pileup,) = json.loads(cadence("collisions", "--json", env={"TZ": "UTC"}).stdout)["pileups"]
+    assert len(pileup["cadences"]) == 12
+
+
 def test_the_week_is_a_picture(home: Path, define: Define, screen: Screen) -> None:
     """Seven days, an hour under each label; what is too much stands out."""
     crowded(home, define)
