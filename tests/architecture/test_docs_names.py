@@ -23,6 +23,9 @@ OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 SPOKEN = re.compile(r"`cadence ([^`]+)`")
 # At the beginning of a line of a block, behind a prompt, a pipe, another command.
 TYPED = re.compile(r"(?:^|[$|;&(]) *cadence +([a-z-][^`\n]*)", re.MULTILINE)
+PLACE = re.compile(r"(tests|scripts|docs|cadencebus)/[\w/.*-]+$")
+FLOORS = sorted(path.name for path in (ROOT / "cadencebus").iterdir() if (path / "__init__.py").exists())
+MODULE = re.compile(rf"((?:{'|'.join(FLOORS)})/[a-z_]+)((?:\.\w+)*)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 # Where another command begins, or words about the command.
 END = re.compile(r" {2,}|[|;&#>)]| — ")
@@ -114,6 +117,23 @@ def test_every_option_is_named_on_the_page_of_the_commands(helps: dict[str, str]
         named = {"-h", *OPTION.findall(own.replace("\\|", " "))}
         missing += [f"{verb} {' or '.join(sorted(spelled))}" for spelled in options if not spelled & named]
     assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_names_no_file_and_no_module_that_is_gone(document: Path) -> None:
+    """`tests/…`, `scripts/…`, `daemon/recovery._sync`: what was renamed is renamed there, too."""
+    # What was measured tells of the commit above it.
+    told = re.sub(r"<!-- figures.*<!-- end of figures -->", "", text_of(document), flags=re.DOTALL)
+    named = re.findall(r"`([^`\s]+)`", FENCED.sub("", told))
+    gone = [name for name in named if PLACE.match(name) and not any(ROOT.glob(name.rstrip("/")))]
+    for name in named:
+        found = MODULE.fullmatch(name)
+        if found:
+            module = ROOT / "cadencebus" / f"{found[1]}.py"
+            words = (found[2] or "").strip(".").split(".")
+            if not module.exists() or any(word not in module.read_text(encoding="utf-8") for word in words):
+                gone.append(name)
+    assert not gone
 
 
 def test_every_key_is_explained() -> None:
