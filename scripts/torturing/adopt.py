@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import signal
 import time
@@ -12,10 +10,10 @@ from typing import TYPE_CHECKING
 from torturing import audit
 from torturing.ground import SETTINGS, Ground, fresh
 from torturing.report import Report
+from torturing.waiting import until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
 
     from torturing.modes import Options
 
@@ -47,11 +45,13 @@ def _replaced(signals: list[signal.Signals], options: Options) -> list[str]:
         for number in signals:
             consumer = ground.behind("run")
             started.append(consumer)
-            if not until(lambda pid=consumer.pid: leads(ground, pid) and len(_sessions(ground)) >= SESSIONS):
+            if not until(
+                lambda pid=consumer.pid: audit.leads(ground, pid) and len(_sessions(ground)) >= SESSIONS
+            ):
                 faults.append(f"not all started: {len(_sessions(ground))}")
             if number == signal.SIGUSR2:
                 # The shims die, the consumer lives: the runs are interrupted, swept and begun anew.
-                for shim in shims(ground):
+                for shim in audit.shims(ground):
                     os.kill(shim, signal.SIGKILL)
                 number = signal.SIGKILL  # noqa: PLW2901
             consumer.send_signal(number)
@@ -74,36 +74,5 @@ def _replaced(signals: list[signal.Signals], options: Options) -> list[str]:
         ground.remove()
 
 
-def leads(ground: Ground, pid: int) -> bool:
-    """Whether this consumer has finished its start."""
-    try:
-        return json.loads((ground.state / "consumer.json").read_bytes())["pid"] == pid  # type: ignore[no-any-return]
-    except (OSError, ValueError, KeyError):
-        return False
-
-
 def _sessions(ground: Ground) -> list[str]:
     return [line[2] for line in audit.log_lines(ground) if line[0] == "start"]
-
-
-def shims(ground: Ground) -> list[int]:
-    """The leaders of the runs, by their own word; only the lock says that it still holds."""
-    found = []
-    for path in (ground.state / "runs").glob("*/*/alive"):
-        with path.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                word = file.read().partition('"shim": ')[2].partition(",")[0]
-                found += [int(word)] if word.isdigit() else []
-    return found
-
-
-def until(true: Callable[[], bool], within: float = 10.0) -> bool:
-    """Wait for a condition; False when the time is over."""
-    deadline = time.monotonic() + within
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

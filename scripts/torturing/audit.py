@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from torturing.ground import LOG, TICKS_LIE_IN, Ground
+from torturing.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,14 +133,30 @@ def _bearing(ground: Ground, wanted: Callable[[list[bytes]], bool]) -> list[int]
     return found
 
 
+def leads(ground: Ground, pid: int) -> bool:
+    """Whether this consumer has finished its start."""
+    try:
+        return json.loads((ground.state / "consumer.json").read_bytes())["pid"] == pid  # type: ignore[no-any-return]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def shims(ground: Ground) -> list[int]:
+    """The leaders of the runs, by their own word; only the lock says that it still holds."""
+    found = []
+    for path in (ground.state / "runs").glob("*/*/alive"):
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                word = file.read().partition('"shim": ')[2].partition(",")[0]
+                found += [int(word)] if word.isdigit() else []
+    return found
+
+
 def nobody_alive(ground: Ground, within: float = 5.0) -> bool:
     """Wait until the last session of this home is gone."""
-    deadline = time.monotonic() + within
-    while alive(ground):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+    return until(lambda: not alive(ground), within)
 
 
 def _left_alive(ground: Ground) -> list[str]:

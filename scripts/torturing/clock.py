@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torturing import audit, scratch
-from torturing.adopt import until
 from torturing.ground import SETTINGS, Ground, cadence, fresh
 from torturing.report import Report
+from torturing.waiting import until
 
 if TYPE_CHECKING:
     from torturing.modes import Options

@@ -6,8 +6,10 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import own_python
+
 from torturing import audit
-from torturing.ground import ROOT, python
+from torturing.ground import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +22,9 @@ MAX_LOG = 1 << 20
 # A session of each runner, acted: what stands behind the words is passed over by the stand-in.
 RUNNERS = f"""\
 runners:
-  claude: {{argv: [{python()}, {AGENT}]}}
-  codex: {{argv: [{python()}, {AGENT}]}}
-  gemini: {{argv: [{python()}, {AGENT}]}}
+  claude: {{argv: [{own_python.find()}, {AGENT}]}}
+  codex: {{argv: [{own_python.find()}, {AGENT}]}}
+  gemini: {{argv: [{own_python.find()}, {AGENT}]}}
 """
 
 # cadence: (runner, words, keys, the classes that it may end with)
@@ -78,7 +80,7 @@ def _prompt(runner: str, words: str, keys: str) -> str:
         how = f"runner: {runner}\nargs: {json.dumps(words.split())}\n"
     else:
         file = '"$CADENCE_HOME/again-$CADENCE_TICK_ID"'
-        shell = f"exec {python()} {AGENT} {words.format(file=file)}"
+        shell = f"exec {own_python.find()} {AGENT} {words.format(file=file)}"
         how = f"command: {json.dumps(['sh', '-c', shell])}\n"
     retries = "" if "retries" in keys else "retries: 0\n"
     return f"---\nconcurrency: 20\n{how}{retries}{keys}\n---\nMisbehave.\n"

@@ -23,9 +23,9 @@ from torturing.ground import Ground, fresh, mixed
 from torturing.kill import mended
 from torturing.refusing import ERRORS
 from torturing.report import Report, evenly, try_all
+from torturing.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from torturing.modes import Options
@@ -192,8 +192,8 @@ def _at_random(point: str, options: Options) -> list[str]:
     faults: list[str] = []
     consumer = ground.behind("run")
     try:
-        until = time.monotonic() + RANDOM_S
-        while time.monotonic() < until:
+        deadline = time.monotonic() + RANDOM_S
+        while time.monotonic() < deadline:
             done = ground.bus("enqueue", "plain")
             ground.acknowledged += done.stdout.split()
             if done.returncode not in _TRUE_ANSWERS:
@@ -205,7 +205,7 @@ def _at_random(point: str, options: Options) -> list[str]:
             faults.append(f"a fault of its own: {ground.said[-600:]}")
         if consumer.poll() is not None:
             consumer = ground.behind("run")
-        if not _until(lambda: audit.all_ended(ground), PATIENCE):
+        if not until(lambda: audit.all_ended(ground), PATIENCE):
             faults.append(f"stuck: {dict(audit.where(ground))}; {ground.said[-300:]}")
         consumer.terminate()
         consumer.wait(PATIENCE)
@@ -246,25 +246,25 @@ def _small_disk(point: str, options: Options) -> list[str]:
         for _ in range(3):
             ground.enqueue("long")
         consumer = ground.behind("run")
-        _until(lambda: len(audit.alive(ground)) > 0)
+        until(lambda: len(audit.alive(ground)) > 0)
         for _ in range(4):
             ground.enqueue("plain")
         ballast = _fill(folder, point)
-        told = _until(lambda: "refuses" in ground.said, 6)
+        told = until(lambda: "refuses" in ground.said, 6)
         refused = ground.bus("enqueue", "plain")
         faults = (
             []
             if refused.returncode == os.EX_CANTCREAT
             else [f"answer: exit {refused.returncode} on a full disk"]
         )
-        _until(lambda: not audit.alive(ground), 5)
+        until(lambda: not audit.alive(ground), 5)
         time.sleep(1.0)
         faults += [] if told else ["silent: the bus did not say that the disk is full"]
         faults += [f"while full: {fault}" for fault in audit.kept(ground)]
         for path in ballast:
             path.unlink()
         done = ground.state / "done"
-        if not _until(lambda: len(list(done.rglob("*.json"))) == len(ground.acknowledged), 20):
+        if not until(lambda: len(list(done.rglob("*.json"))) == len(ground.acknowledged), 20):
             faults.append(f"stuck: {audit.where(ground)}")
         consumer.send_signal(signal.SIGTERM)
         consumer.wait(10)
@@ -288,12 +288,3 @@ def _fill(folder: Path, point: str) -> list[Path]:
                 while point == "disk:full" and file.write(b"x" * 4096):
                     pass
     return [path for path in made if path.exists()]
-
-
-def _until(true: Callable[[], bool], within: float = 10.0) -> bool:
-    deadline = time.monotonic() + within
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import own_python
 
 from torturing import scratch
 
@@ -65,16 +65,6 @@ CADENCES = {
 }
 
 
-def python() -> str:
-    """An interpreter that has the package's dependencies: this one, or the checkout's own."""
-    if importlib.util.find_spec("watchdog") is not None:
-        return sys.executable
-    own = ROOT / ".venv" / "bin" / "python"
-    if own.exists():
-        return str(own)
-    sys.exit("torture: no interpreter with cadencebus's dependencies; scripts/test makes one")
-
-
 @dataclass(kw_only=True)
 class Ground:
     """One home, and how the program is run in it."""
@@ -93,10 +83,10 @@ class Ground:
     def program(self) -> list[str]:
         """The program's command line: as it is, with a fault put in on purpose, or with a call refused."""
         if self.refused:
-            return [python(), str(REFUSING), self.refused, self.mutant or "-"]
+            return [own_python.find(), str(REFUSING), self.refused, self.mutant or "-"]
         if self.mutant:
-            return [python(), str(MUTANT), self.mutant]
-        return [python(), "-P", "-m", "cadencebus"]
+            return [own_python.find(), str(MUTANT), self.mutant]
+        return [own_python.find(), "-P", "-m", "cadencebus"]
 
     def environment(self, **more: str) -> dict[str, str]:
         """An environment in which no other bus is heard of."""

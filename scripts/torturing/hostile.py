@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torturing import audit
-from torturing.adopt import until
 from torturing.ground import Ground, fresh
 from torturing.report import Report
+from torturing.waiting import until
 
 if TYPE_CHECKING:
     from torturing.modes import Options

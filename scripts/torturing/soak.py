@@ -15,9 +15,9 @@ import time
 from typing import TYPE_CHECKING
 
 from torturing import audit, deserts, scratch
-from torturing.adopt import leads, shims, until
 from torturing.ground import SETTINGS, fresh
 from torturing.report import Report
+from torturing.waiting import until
 
 if TYPE_CHECKING:
     from torturing.modes import Options
@@ -143,7 +143,7 @@ class Soak:
             self.consumer.send_signal(signal.SIGCONT)
 
     def _kill_shim(self) -> None:
-        alive = shims(self.ground)
+        alive = audit.shims(self.ground)
         if alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.rng.choice(alive), signal.SIGKILL)
@@ -172,7 +172,7 @@ class Soak:
             return
         # One that has not got hold of its signals yet dies of it, as any young process does.
         pid = self.consumer.pid
-        up = until(lambda: leads(self.ground, pid), 5.0)
+        up = until(lambda: audit.leads(self.ground, pid), 5.0)
         self._measure()
         began = time.monotonic()
         self.consumer.send_signal(signal.SIGTERM)

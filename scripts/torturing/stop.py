@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 from torturing import audit
-from torturing.adopt import until
 from torturing.ground import fresh
 from torturing.report import Report
+from torturing.waiting import until
 
 if TYPE_CHECKING:
     from torturing.modes import Options

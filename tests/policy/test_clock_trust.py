@@ -40,5 +40,7 @@ def test_a_machine_that_was_off_for_weeks_is_believed_at_its_second_boot() -> No
 
 def test_without_a_memory_the_home_itself_is_asked() -> None:
     """Nothing younger than a day: either nobody was here, or the clock is wrong."""
+    assert judge(None, SEEN).doubted_at is None
     assert judge(None, SEEN, NOW - 60).doubted_at is None
+    assert judge(None, SEEN, NOW - DAY).doubted_at is None
     assert judge(None, SEEN, NOW - 3 * DAY).doubted_at == NOW
