@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -82,12 +83,18 @@ async def run(
             gear.tell({"event": "consumer.stopped", "pid": os.getpid()}, durable=True)
         gear.journal.close()
         if stop.leave:
-            _without_waiting_for(hands)
+            _be_gone(hands, mode)
 
 
-def _without_waiting_for(hands: Hands) -> None:
-    """Go, though a thread hangs on a lock or a disk: to be killed anywhere is forgiven, to be late is not."""
-    if not hands.rest(_A_MOMENT):
+def _be_gone(hands: Hands, mode: Mode) -> None:
+    """Go, though a thread hangs on a lock or a disk: to be killed anywhere is forgiven, to be late is not.
+
+    A service has nothing more to say, and an interpreter that comes down takes seconds on a busy machine.
+    """
+    if not hands.rest(_A_MOMENT) or mode == "forever":
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
         os._exit(os.EX_OK)
 
 

@@ -232,6 +232,27 @@ def test_a_consumer_that_still_mends_leaves_all_the_same(
     assert ticks(home, "done")
 
 
+def test_an_interpreter_that_takes_long_to_come_down_keeps_no_consumer(
+    home: Path,
+    write: Callable[..., None],
+    environment: dict[str, str],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """Joining threads and taking modules apart took seconds on a busy machine: nothing of it is needed."""
+    write("x", "true")
+    (home / "sitecustomize.py").write_text("import atexit, time\natexit.register(time.sleep, 20)\n")
+    environment["PYTHONPATH"] = str(home)
+    process = consumer()
+    eventually((home / "state" / "consumer.json").exists)
+    asked = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+    assert time.monotonic() - asked < 2.5
+    assert not (home / "state" / "consumer.json").exists()
+    assert events(home)[-1]["event"] == "consumer.stopped"
+
+
 @pytest.mark.parametrize("name", ["5-20261121T023000.123456Z-x-7f3k9q2m.json", "by-hand.json"])
 def test_a_producer_may_write_in_place_under_any_name(
     home: Path,
