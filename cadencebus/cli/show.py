@@ -11,7 +11,6 @@ from cadencebus.desk import clockface, reasons
 from cadencebus.desk.lookup import WAITING, Found, find, members_of
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
-from cadencebus.desk.run_stream import stream_of
 from cadencebus.desk.story import Story
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.naming import is_id
@@ -100,7 +99,8 @@ def _last_words(home: Home, attempt: dict[str, Any]) -> list[str]:
     """The end of what it printed; where that is an agent's stream, as `cadence logs` shows it."""
     tick_id, _, number = str(attempt.get("run") or "").rpartition(".")
     known = is_id(tick_id) and number.isdigit()
-    stream = stream_of(home, runs.folder(home, tick_id, int(number))) if known else "plain"
+    record = runs.record(runs.folder(home, tick_id, int(number))) if known else None
+    stream = reasons.settings_of(home)[0].stream_of((record or {}).get("runner"))
     said = str(attempt.get("stderr_tail") or "").splitlines()
     return [shown for line in said for shown in render(stream, line.encode(errors="replace"))][-_TAIL_LINES:]
 

@@ -8,7 +8,10 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cadencebus.desk.reasons import settings_of
+from cadencebus.desk.lookup import WAITING, find
+from cadencebus.desk.reasons import Reasons, settings_of, spell
+from cadencebus.errors import CadenceError
+from cadencebus.session import life
 from cadencebus.store import runs
 from cadencebus.store.spool import Spool
 from cadencebus.streams.feed import Feed
@@ -23,13 +26,15 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 # Between two looks: quick while it prints, gentle while it does not.
 _FIRST, _SLOWEST, _SLOWER = 0.05, 0.5, 1.3
+# So late a look is no longer one of the first.
+_QUIET = 0.2
 
 
 def follow(home: Home, name: Name, out: Output, *, deadline: float | None) -> None:
     """Print what the tick's runs print, until it is finished or the (monotonic) time is over."""
     spool = Spool(home)
     log: _Log | None = None
-    shown = 0
+    shown = told = 0
     pause = _FIRST
     while True:
         # Asked before the last look: what is printed up to the end is still read.
@@ -43,8 +48,24 @@ def follow(home: Home, name: Name, out: Output, *, deadline: float | None) -> No
         grew = (log is not None and log.show(out, last=over)) or grew
         if over:
             return
+        quiet = not grew and pause > _QUIET
+        if quiet and shown > told and log is not None and not life.is_alive(log.run.path):
+            told = shown if _tell_why_it_waits(home, name, out) else told
         pause = _FIRST if grew else min(pause * _SLOWER, _SLOWEST)
         time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+
+
+def _tell_why_it_waits(home: Home, name: Name, out: Output) -> bool:
+    """A run came to nothing, and the next one may be far: who watches would wonder."""
+    try:
+        found = find(home, name.id, WAITING)
+    except CadenceError:
+        return False
+    now = time.time()
+    wait = Reasons(home, now).of_tick(found)
+    if wait is not None:
+        out.hint(f"{name.id} waits: {spell(wait, now)}")
+    return True
 
 
 class _Log:

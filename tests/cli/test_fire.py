@@ -120,3 +120,14 @@ def test_wait_shows_the_log_of_every_run_as_it_grows(
     define("slow", "echo begun; sleep 60")
     late = cadence("fire", "slow", "--wait", "--timeout", "1s")
     assert (late.returncode, late.stdout.splitlines()[1:]) == (75, ["begun"])
+
+
+def test_wait_says_why_a_tick_waits_after_a_run_that_came_to_nothing(
+    home: Path, cadence: Cadence, consumer: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """The program is missing: who watches would watch for ever."""
+    (home / "prompts" / "work.md").write_text("---\ncommand: [no-such-program]\n---\n", encoding="utf-8")
+    consumer()
+    ended = cadence("fire", "work", "--wait", "--timeout", "2s")
+    assert ended.returncode == 75
+    assert ended.stderr.count(" waits: held by config: the program could not start: no-such-program") == 1
