@@ -1,4 +1,4 @@
-"""Worker threads: as many as are needed, as far as the system gives them; what one takes on is done once."""
+"""Worker threads: as many as are needed and the system gives; work that was taken on is done once."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ class Hands(ThreadPoolExecutor):
                 errno.EAGAIN, "the system gives no thread: processes or memory are limited"
             ) from error
 
-    def submit(self, work: Callable[..., Any], /, *words: Any, **more: Any) -> Future[Any]:  # noqa: ANN401
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
         """Take on a piece of work."""
         future: Future[Any] = Future()
         self._under_way.add(future)
         future.add_done_callback(self._under_way.discard)
         try:
-            super().submit(_do, future, work, words, more)
+            super().submit(_do, future, work, args, kwargs)
         except RuntimeError:
             if self._closed:
                 raise
         return future
 
     def rest(self, seconds: float) -> bool:
-        """Wait so long for what is under way; False where some of it goes on."""
+        """Wait at most so long for what is under way; False where some of it goes on."""
         return not wait(set(self._under_way), seconds).not_done
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - its base's
-        """Take on nothing more."""
+        """Take on no further work."""
         self._closed = True
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
-def _do(future: Future[Any], work: Callable[..., Any], words: tuple[Any, ...], more: dict[str, Any]) -> None:
+def _do(future: Future[Any], work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
-        future.set_result(work(*words, **more))
+        future.set_result(work(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - it is handed on to whoever waits
         future.set_exception(error)

@@ -36,7 +36,7 @@ class _Straight(urllib.request.HTTPRedirectHandler):
     """Follows no redirect: it would carry the key to somebody else."""
 
     def redirect_request(self, *_: object) -> None:
-        """Don't."""
+        """Refuse."""
 
 
 def ask(asked: Asked) -> Iterator[Finding]:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence kill 7f3k9q2m
   cadence kill brief             the run of a cadence, where it has just one
   cadence kill 7f3k --requeue    it runs again later, and nothing is counted"""
-# The longest ladder by default: the gentle signal, kill_grace, and what survives even SIGKILL for a while.
+# The longest by default: the gentle signal, kill_grace, and what outlives even SIGKILL for a while.
 _WITHIN = 60.0
 
 
 def main(words: list[str], context: Context) -> int:
-    """Climb the ladder (gentle signal, TERM, grace, KILL) and wait until nothing of the run is left."""
+    """End a run (gentle signal, TERM, grace, KILL) and wait until nothing of it is left."""
     parser = Parser("kill", "End a running session: TERM, grace, KILL of the whole tree.", EXAMPLES)
     parser.add_argument("tick", help="its id, any unique part of it, or its cadence")
     parser.add_argument("--requeue", action="store_true", help="its tick goes back to the queue, uncounted")

@@ -119,8 +119,8 @@ def _note(tick: Found, members: dict[str, Any], why: Waits) -> Cell:
     return reason if tick.state == "dead" else f"{status}: {reason}"
 
 
-def _of(looks: re.Match[str] | Name) -> str:
-    """Whose tick it is, of a million without taking each name apart."""
+def _cadence_of(looks: re.Match[str] | Name) -> str:
+    """The cadence of a tick, read off its file's name without parsing it: there may be a million."""
     return looks["cadence"] if isinstance(looks, re.Match) else looks.cadence
 
 
@@ -130,7 +130,7 @@ def _remark(out: Output, home: Home, states: tuple[str, ...], cadence: str | Non
     for folder in folders(home, states):
         for file in names(home, folder):
             looks = TICK_FILE.fullmatch(file) or name_in(file)
-            if looks is not None and cadence in {None, _of(looks)}:
+            if looks is not None and cadence in {None, _cadence_of(looks)}:
                 total += 1
             elif looks is None and folder == "inbox" and file.endswith(SUFFIX) and not file.startswith("."):
                 strangers += 1

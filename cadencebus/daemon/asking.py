@@ -63,7 +63,7 @@ async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> bytes:
     if process.stdin is None or process.stdout is None:
         return b""
     with contextlib.suppress(ConnectionError):
-        # One that does not listen is no fault, and must not be waited for.
+        # A command that does not read its input is no fault, and must not be waited for.
         process.stdin.write(stdin)
         process.stdin.close()
     said = b""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cadencebus.model.settlement import Settlement
 
 HEARTBEAT = 30.0
-# What the consumer draws in state/ for others: no news to itself.
+# What the consumer writes into state/ for others: no news to itself.
 OWN_DRAWINGS = frozenset({"consumer.json", "circuit-open.json"})
 # A busy consumer ends a hundred runs a second: its picture is drawn at most this often.
 _REDRAW = 0.5

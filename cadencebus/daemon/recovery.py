@@ -52,7 +52,7 @@ class Recovery:
         ]
 
     def strays(self, aloft: Container[str]) -> list[Adoptee]:
-        """Mend the claimed ticks that nobody flies: an error came between their claim and their end."""
+        """Mend the claimed ticks that nobody attends to: an error came between their claim and their end."""
         left = [file for file in sorted(self._gear.spool.names("claimed")) if file not in aloft]
         if left:
             self._sync()
@@ -63,7 +63,7 @@ class Recovery:
         ]
 
     def _flies_as_another(self, file: str, aloft: Container[str]) -> bool:
-        """Whether this is a flying tick that somebody renamed, or a copy of it: seen to at once."""
+        """Whether this is a running tick that somebody renamed, or a copy of one: if so, it is put right."""
         name = parse_name(file)
         for own in (name.at(priority).file for priority in range(10)) if name else ():
             if own in aloft:

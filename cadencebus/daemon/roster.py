@@ -30,16 +30,18 @@ class Roster:
         self._asked_at = -math.inf
         self._touched: object = None
 
-    def open(self, holds: Collection[str]) -> None:
-        """A look at all that waits begins: what was told of, or is old by now, is asked for anew."""
+    def open(self, holds: Collection[str]) -> bool:
+        """A look at all that waits begins; True where all of it is to be asked for anew."""
         now = self._gear.clock.monotonic()
         # Whoever resets a circuit changes a memory, and the hold that stands for it.
         touched = (self._gear.edits, self._gear.settings.current, holds)
         lasts = min(_AT_MOST, _GOOD_FOR * len(self._cadences))
-        if now >= self._asked_at + lasts or touched != self._touched:
-            self._cadences.clear()
-            self._memories.clear()
-            self._asked_at, self._touched = now, touched
+        if now < self._asked_at + lasts and touched == self._touched:
+            return False
+        self._cadences.clear()
+        self._memories.clear()
+        self._asked_at, self._touched = now, touched
+        return True
 
     def cadence(self, name: str) -> Cadence:
         """A cadence; what keeps its file from being read raises, and is asked for again each time."""

@@ -20,7 +20,7 @@ class Sideline:
     """Absorbs or skips waiting ticks, some at a time, beside the runs.
 
     Each waiting tick is read once, when a run of its cadence starts for the first time since it came, and
-    remembered by what its payload amounts to: so a queue of different payloads costs nothing again.
+    remembered by what its payload amounts to: a queue of different payloads is not read again.
     """
 
     def __init__(self, gear: Gear, index: Index) -> None:

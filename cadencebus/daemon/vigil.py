@@ -33,7 +33,7 @@ _TRY_AGAIN = 5.0
 def end_run(
     run: RunFolder, klass: str, detail: str, *, at: float, by: str = "consumer", requeue: bool = False
 ) -> bool:
-    """Write down why a run is ended, then ask its shim for the ladder; the first writer's reason stands."""
+    """Write down why a run is ended, then ask its shim to end it; the first writer's reason stands."""
     first = runs.intend(
         run, {"class": klass, "by": by, "requeue": requeue, "at": rfc3339(at), "detail": detail}
     )
@@ -136,7 +136,7 @@ class Vigil:
             more = self._read_on()
 
     def end(self, klass: str, detail: str) -> None:
-        """Write down why, then ask the shim for its ladder; the first writer wins."""
+        """Write down why, then ask the shim to end the run; the first writer's reason stands."""
         self._ended = True
         end_run(self._run, klass, detail, at=self._gear.clock.wall())
 
@@ -204,7 +204,7 @@ class Vigil:
             await asyncio.sleep(_TRY_AGAIN)
 
     def _own_up(self, survivors: list[int], stuck: Callable[[], None]) -> None:
-        """Say that it can't be ended: it has its tick for as long as it lives, but no slot."""
+        """Tell that it can't be ended: it keeps its tick for as long as it lives, but no slot."""
         if set(survivors) <= self._unkillable:
             return
         self._unkillable |= set(survivors)

@@ -131,4 +131,4 @@ class Fullscreen:
 
 
 def _heard(*_: object) -> None:
-    """The signal's number waits in the pipe; nothing is done in the middle of something else."""
+    """Do nothing here: the signal's number waits in the pipe, and is read between two frames."""

@@ -51,7 +51,7 @@ def end(run: RunFolder, *, requeue: bool, detail: str) -> bool:
 def end_all(home: Home, within: float, *, detail: str) -> tuple[list[str], list[str]]:
     """End every session; the runs that are over, and those that are not yet. Their ticks are requeued."""
     alive = [(tick, run) for tick in listing(home, ("claimed",)) if (run := live_run(home, tick))]
-    # Ask all first, wait then: ladders are climbed side by side.
+    # Ask all first, then wait: the runs are ended side by side.
     for _, run in alive:
         end(run, requeue=True, detail=detail)
     deadline = time.monotonic() + within

@@ -94,7 +94,7 @@ def find(home: Home, part: str, states: tuple[str, ...] = STATES) -> Found:
         raise Usage("an empty id is part of every id", next_step="cadence ls")
     known = name_in(os.path.basename(part))
     wanted = known.id if known else part
-    # A tick that goes back (a retry) while we look can be missed once; twice would be a wonder.
+    # A tick that goes back (a retry) while we look can be missed once, hardly twice.
     found = _matches(home, wanted, states) or _matches(home, wanted, states)
     if not found:
         raise _gone(home, part)

@@ -42,7 +42,7 @@ class Actions:
         return f"{cadence} is paused until p is pressed again, or `cadence resume {cadence}`"
 
     def kill(self, tick: str) -> str:
-        """Ask for the end of a run; the ladder is climbed by its shim and the consumer."""
+        """Ask for the end of a run; its shim and the consumer see to it."""
         found = find(self._home, tick)
         run = killing.live_run(self._home, found) if found.state == "claimed" else None
         if run is None:

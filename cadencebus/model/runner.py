@@ -25,7 +25,7 @@ class Runner:
     stdin: str | None = "prompt"
     stream: str = "plain"
     credentials: str = ""
-    # The gentlest signal that makes it clean up after itself; the ladder begins with it.
+    # The gentlest signal that makes it clean up after itself: the first of those that end a run.
     gentle: str = "SIGTERM"
     env: tuple[tuple[str, str], ...] = ()
     model: tuple[str, ...] = ()

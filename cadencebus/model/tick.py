@@ -91,7 +91,7 @@ class Tick:
         return sum(1 for attempt in self.attempts if attempt.get("class") == klass)
 
     def tried(self, attempt: Mapping[str, Any]) -> Tick:
-        """The same tick after one more attempt; an attempt of the same run replaces its former telling."""
+        """The same tick after one more attempt; an attempt of the same run replaces the one noted before."""
         others = tuple(a for a in self.attempts if a.get("run") != attempt.get("run"))
         return replace(self, attempts=(*others, attempt))
 
@@ -104,7 +104,7 @@ class Tick:
         return replace(self, settling=settling)
 
     def noted(self, **extra: object) -> Tick:
-        """The same tick with more unknown-to-the-contract keys."""
+        """The same tick with further members, which the contract does not know."""
         return replace(self, extra={**self.extra, **extra})
 
     def due_now(self) -> Tick:

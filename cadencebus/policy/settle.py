@@ -147,7 +147,7 @@ def _follow_ups(
             FollowUp(cadence=name, why="then", payload={"after": tick.id, "cadence": tick.cadence})
             for name in cadence.then
         )
-    # Never for a tick that came this way itself: a broken mourner must not mourn for ever.
+    # Never for a tick that `on_dead` itself put in: if its run always dies, that would go on for ever.
     if fate is Fate.DEAD and cadence.on_dead and "on_dead_of" not in tick.extra:
         failure = {
             "tick": tick.id,

@@ -18,7 +18,7 @@ _FED = frozenset({"running", "probing"})
 def hunger(before: Mapping[str, float], waits: Mapping[str, str], passed: float) -> dict[str, float]:
     """How long each cadence has waited for room, after some more time; a start, or no tick, ends it.
 
-    A hold in between neither counts nor forgets: a gate that shuts for half a minute feeds nobody.
+    A hold in between neither counts nor forgets: a gate that shuts for half a minute gives nobody room.
     """
     return {
         name: before.get(name, 0.0) + (passed if name in before and reason in FOR_ROOM else 0.0)

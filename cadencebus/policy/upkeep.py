@@ -69,7 +69,7 @@ def after_death(upkeep: Upkeep, *, lived: float, code: int | None) -> Restart | 
 
 
 def hangs(silent: float, *, within: float, has_beaten: bool) -> bool:
-    """Whether a consumer that was silent for so long is beyond hope."""
+    """Whether a consumer that has been silent for so long hangs."""
     return silent > (within if has_beaten else within * STARTING)
 
 

@@ -67,7 +67,7 @@ def below(roots: Collection[int], seen: Census) -> list[int]:
     found: list[int] = []
     known = set(roots)
     for generation in (roots, found):
-        # The second is the list that grows while it is walked: children, and theirs.
+        # The list grows while it is walked: children, then theirs.
         for pid in generation:
             # A census takes a while: what a reused number ties together must not become a circle.
             fresh = [child for child in children.get(pid, ()) if child not in known]

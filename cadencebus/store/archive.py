@@ -46,7 +46,7 @@ def letters_path(home: Home) -> str:
 
 @contextlib.contextmanager
 def alone(folder: str, *, wait: bool = True) -> Iterator[bool]:
-    """Be the only one who takes things out of a folder; False where somebody else does, and `wait` is not."""
+    """Be the only one who takes things out of a folder; False where another is, and `wait` is false."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
@@ -228,7 +228,7 @@ def _open_up(path: str) -> None:
 
 
 def send_off(home: Home, path: str) -> None:
-    """Take a folder out of sight at one blow, then remove it: nobody meets half of it."""
+    """Rename a folder into tmp/, then remove it: nobody ever sees half of it."""
     aside = f"{home.tmp}/{LEAVING}{os.path.basename(path)}"
     remove(aside)
     try:

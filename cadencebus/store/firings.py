@@ -137,7 +137,7 @@ class Firings:
             tick = self._spool.read("inbox", os.path.basename(place))
         except (BadTick, FileNotFoundError):
             return False
-        # Edited, forced or cancelled: then it stands for nothing but itself.
+        # Edited, forced or cancelled: then it can't stand for the next firing.
         own = tick.payload or tick.force or tick.key or tick.expires_at or tick.not_before
         return not own and tick.outcome is None
 

@@ -62,7 +62,7 @@ class ConsumerLock:
 
 
 def taken(fd: int) -> bool:
-    """Take the lock; False where another has it for good: whoever only asks has it but for a moment."""
+    """Take the lock, waiting a moment for whoever only asks; False where a consumer holds it."""
     for _ in range(_ATTEMPTS):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,7 +2,7 @@
 
 What was summed up is remembered outside the home, in the user's cache folder: looking changes nothing in a
 home, and a cache that is deleted, stale or unreadable is made again. A day's journal only grows, so the
-remembered sum of its beginning is gone on with from there; one that was replaced begins anew.
+sum of its beginning is kept and continued; of a file that was replaced it is made anew.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _VERSION = 1
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # A fact that stands twice (a crash between writing and doing) stands near its twin.
 _REMEMBERED = 2048
-# By so many bytes before its end a beginning is known again.
+# So many bytes before the offset tell whether the file still begins as it did.
 _SEAM = 256
 _MOST = 64 << 20
 
@@ -130,7 +130,7 @@ def _summed(home: Home, day: str, folder: str | None) -> Rollup:
 
 
 def _seam(fd: int, offset: int) -> str:
-    """By what the end of a beginning is known again."""
+    """The bytes before an offset, by which to see later whether the file is still the same up to there."""
     begin = max(0, offset - _SEAM)
     return hashlib.sha256(os.pread(fd, offset - begin, begin)).hexdigest()[:16]
 

@@ -57,7 +57,7 @@ def changes(manager: Manager, site: Site, wanted: Plan, keep: Collection[str] = 
     for file in sorted(_listed(folder)):
         if file not in texts and is_ours(manager, site, file) and fired_by(manager, site, file) not in keep:
             gone = _change(folder, file, None)
-            # A name of ours on a file that never was: its owner knows why.
+            # Our name on a file that we did not write: not ours to remove.
             if gone.condition is not Condition.FOREIGN:
                 found.append(gone)
     return found
@@ -117,7 +117,7 @@ def read_crontab() -> str:
     said = ended.stderr.decode("utf-8", "replace").strip()
     if "no crontab" in said:
         return ""
-    # Taking trouble for emptiness would wipe a crontab.
+    # Taken for an empty crontab, an error would have the real one overwritten.
     raise IOTrouble(f"crontab -l: exit {ended.returncode}: {said or 'it says nothing'}")
 
 
