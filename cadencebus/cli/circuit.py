@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.desk import clockface, enqueue_checks, holding
 from cadencebus.desk.columns import Column
 from cadencebus.desk.journaling import tell
+from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.errors import Usage
@@ -59,7 +60,7 @@ def _list(context: Context, name: str | None) -> int:
         first = found[0]["cadence"]
         out.hint(f"why: cadence logs {first}; close it by hand: cadence circuit reset {first}")
     else:
-        out.hint("no circuit is open")
+        out.hint(f"no circuit is open{why_none(context.home, name)}")
     return 0
 
 

@@ -109,7 +109,10 @@ def _row(letter: Letter, now: float) -> list[Cell]:
 
 def _show(asked: Namespace, context: Context) -> int:
     out = Output(context)
-    for at, one in enumerate(_chosen(context.home, asked)):
+    found = _chosen(context.home, asked)
+    if not found:
+        out.hint(f"no dead letters{_why_none(context.home, asked)}")
+    for at, one in enumerate(found):
         if at and not out.json:
             out.line("")
         show.tell(context.home, one.found, out)

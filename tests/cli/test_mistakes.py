@@ -106,6 +106,8 @@ def test_what_is_no_home_is_called_what_it_is(
     [
         ("dead retry --class tiemout", "0 retried: none died of 'tiemout': did you mean 'timeout'?"),
         ("dead --class tiemout", "did you mean 'timeout'?"),
+        ("dead show --class crash", "no dead letters: none died of 'crash'"),
+        ("circuit ls helo", "no circuit is open: no cadence 'helo'"),
         ("dead retry --cadence helo", "did you mean 'hello'?"),
         ("resume --credentials antropic", "no runner uses credentials 'antropic'"),
     ],
