@@ -330,7 +330,8 @@ class Witness:
             what = words[word]
             path = os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else os.fspath(what)
             done = whole(*words, **more)
-            self.seen.append(f"{call} {path.removeprefix(self._state)}")
+            name = f"{path}/".removeprefix(self._state).rstrip("/")
+            self.seen.append(f"{call} {name or 'state'}")
             return done
 
         return watched

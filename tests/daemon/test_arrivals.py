@@ -165,14 +165,15 @@ def test_a_producer_that_gives_no_priority_gets_its_cadences(inbox: Inbox) -> No
 
 def test_what_waited_before_gets_its_cadences_priority_too(inbox: Inbox) -> None:
     """At a start the index is filled without a look; only what can be meant is looked at."""
-    tick, meant, other = some(), some(), some(cadence="other")
-    for one in (tick, meant, other):
+    tick, meant, other, bumped = some(), some(), some(cadence="other"), some(priority=1)
+    for one in (tick, meant, other, bumped):
         silent(inbox, one)
     inbox.write(meant.name.file, meant.bytes().decode())
     inbox.index.fill(inbox.names)
     inbox.priorities["x"] = 7
     inbox.intake.settle_priorities()
-    assert inbox.names == sorted([other.name.file, meant.name.file, tick.name.at(7).file])
+    kept = [one.name.file for one in (other, meant, bumped)]
+    assert inbox.names == sorted([*kept, tick.name.at(7).file])
     assert inbox.index.names() == set(inbox.names)
 
 
@@ -287,9 +288,13 @@ def test_what_becomes_a_tick_in_time_is_one(inbox: Inbox, fake_clock: FakeClock)
 
 def test_with_no_time_to_settle_rubbish_is_buried_at_sight(inbox: Inbox) -> None:
     """`settle: 0`: nobody writes in place here."""
-    inbox.intake.settle = 0
     inbox.write("half.json", "{")
+    inbox.intake.settle = 0.01
     inbox.intake.arrived(["half.json"])
+    assert inbox.events == [], "a hundredth of a second is some time"
+    inbox.write("other.json", "{")
+    inbox.intake.settle = 0
+    inbox.intake.arrived(["other.json"])
     assert inbox.events == [("tick.dead", "not_json")]
 
 

@@ -51,6 +51,7 @@ def test_the_same_tick_goes_on_and_syncs_again(at: Home, witness: Witness) -> No
     """Its link may never have been synced: a crash came between."""
     tick = keyed()
     dedupe.claim(at, tick, 60, NOW)
+    taken(at, tick, NOW)
     witness.seen.clear()
     assert dedupe.claim(at, tick, 60, NOW) is None
     assert "sync keys" in witness.seen
