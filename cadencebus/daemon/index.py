@@ -34,6 +34,8 @@ class Index:
         self._counts: Counter[str] = Counter()
         # What came since somebody last asked, by cadence.
         self._fresh: dict[str, list[str]] = {}
+        # The cadences whose queue changed since somebody last asked.
+        self._stirred: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -48,6 +50,7 @@ class Index:
             return False
         self._known.add(file)
         self._counts[cadence] += 1
+        self._stirred.add(cadence)
         self._fresh.setdefault(cadence, []).append(file)
         heapq.heappush(self._queues.setdefault(cadence, []), file)
         return True
@@ -66,6 +69,7 @@ class Index:
                 self._counts[cadence] += 1
                 queues.setdefault(cadence, []).append(file)
                 touched.add(cadence)
+        self._stirred |= touched
         for cadence in touched:
             queues[cadence].sort()
             self._fresh.setdefault(cadence, []).extend(queues[cadence])
@@ -75,6 +79,11 @@ class Index:
         """What came for a cadence since this was last asked; some of it may be gone already."""
         return self._fresh.pop(cadence, [])
 
+    def take_stirred(self) -> set[str]:
+        """The cadences whose queue changed since this was last asked."""
+        stirred, self._stirred = self._stirred, set()
+        return stirred
+
     def discard(self, file: str) -> bool:
         """Forget a name; False where it was not known."""
         if file not in self._known:
@@ -82,6 +91,7 @@ class Index:
         self._known.discard(file)
         cadence = cadence_in(file) or ""
         self._counts[cadence] -= 1
+        self._stirred.add(cadence)
         if not self._counts[cadence]:
             del self._counts[cadence]
             self._queues.pop(cadence, None)
@@ -100,6 +110,10 @@ class Index:
     def cadences(self) -> list[str]:
         """The cadences that have something waiting."""
         return list(self._counts)
+
+    def queues(self) -> int:
+        """How many cadences have something waiting."""
+        return len(self._counts)
 
     def count(self, cadence: str) -> int:
         """How many ticks of a cadence wait."""

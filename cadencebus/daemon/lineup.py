@@ -33,7 +33,7 @@ class _Scene:
     """What a turn looks at: the flights and the holds, counted once for all cadences."""
 
     def __init__(
-        self, flights: Mapping[str, Flight], holds: Sequence[Hold], sessions: int, now: float
+        self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float, *, room: bool
     ) -> None:
         self.now = now
         self.held = {hold.scope for hold in holds}
@@ -44,12 +44,12 @@ class _Scene:
                 self.brakes.setdefault(hold.scope, set()).add(hold.file)
         self.open_circuits = {hold.scope for hold in holds if hold.reason == "circuit_open"}
         self.busy = Counter(flight.cadence.name for flight in flights.values())
-        self._full = len(flights) >= sessions
+        self._room = room
 
     def stuck(self, cadence: str, credentials: str) -> bool:
         """Whether a head of this cadence would have to wait for something."""
         scopes = {BUS, on_cadence(cadence), on_credentials(credentials)}
-        return self._full or bool(self.busy[cadence]) or bool(self.held & scopes)
+        return not self._room or bool(self.busy[cadence]) or bool(self.held & scopes)
 
 
 class Lineup:
@@ -64,6 +64,9 @@ class Lineup:
         self._unknown_since: dict[str, float] = {}
         self._force: dict[str, tuple[str, bool]] = {}
         self._passes: dict[str, float] = {}
+        # What a look found stands until the cadence stirs, or all is asked for anew.
+        self._heads: dict[str, Waiting] = {}
+        self._stirred: set[str] = set()
         # Why cadences that are no candidates wait.
         self.waits: dict[str, Wait] = {}
 
@@ -90,13 +93,16 @@ class Lineup:
 
     def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
         """The head of every queue that could run at all."""
-        self.waits = {}
-        self._roster.open([hold.file for hold in holds])
-        scene = _Scene(flights, holds, self._gear.settings.current.max_sessions, now)
-        heads = []
-        for name in self._index.cadences():
-            cadence = self._known(name)
+        stirred = self._stirred | self._index.take_stirred()
+        if self._roster.open([hold.file for hold in holds]):
+            stirred.update(self._heads, self.waits, self._index.cadences())
+        self._stirred = set()
+        scene = _Scene(flights, holds, now, room=self._room(flights))
+        for name in stirred:
+            self.waits.pop(name, None)
+            self._heads.pop(name, None)
             file = self._index.head(name)
+            cadence = None if file is None else self._known(name)
             if cadence is None or file is None:
                 continue
             if not cadence.enabled:
@@ -105,10 +111,14 @@ class Lineup:
             head = self._head(cadence, file, scene)
             brake = None if head.force else self._brake(cadence, scene)
             if brake is None:
-                heads.append(head)
+                self._heads[name] = head
             else:
                 self.waits[name] = Wait(brake.reason, brake.detail, brake.until)
-        return heads
+        return list(self._heads.values())
+
+    def _room(self, flights: Mapping[str, Flight]) -> bool:
+        """Whether all that wait and are not held find room at once."""
+        return len(flights) + self._index.queues() <= self._gear.settings.current.max_sessions
 
     def _head(self, cadence: Cadence, file: str, scene: _Scene) -> Waiting:
         name, credentials = cadence.name, self._credentials(cadence)
@@ -195,11 +205,13 @@ class Lineup:
     def started(self, name: str) -> None:
         """Note that a cadence had its turn."""
         self._last_started[name] = self._gear.clock.monotonic()
+        self._stirred.add(name)
 
     def landed(self, cadence: str, file: str) -> None:
         """A tick's guard pass is used up once it has flown, and its cadence remembers more than before."""
         self._passes.pop(file, None)
         self._roster.forget(cadence)
+        self._stirred.add(cadence)
 
     def let_pass(self, file: str) -> None:
         """The guard of this tick said: go on."""

@@ -83,7 +83,7 @@ def admit(
     waits: dict[str, Wait] = {}
     free = []
     for head in sorted(waiting, key=_rank):
-        held = None if head.force else held_by(head, by_scope, room, now)
+        held = held_by(head, by_scope, room, now) if by_scope and not head.force else None
         if held is not None:
             waits[head.cadence] = Wait(held.reason, held.detail, held.changes_at(now))
         else:
@@ -91,7 +91,7 @@ def admit(
     room.lowest_group(free)
     for head in free:
         # Asked again: whoever was let in before may be the only one that a probing hold lets through.
-        held = None if head.force else held_by(head, by_scope, room, now)
+        held = held_by(head, by_scope, room, now) if by_scope and not head.force else None
         wait = room.refuse(head) if held is None else Wait(held.reason, held.detail, held.changes_at(now))
         if wait is None:
             room.take(head)
@@ -134,7 +134,6 @@ class _Room:
     def __init__(self, running: Sequence[Running], caps: Caps) -> None:
         self._sessions = caps.sessions - sum(1 for run in running if not run.inline and not run.landing)
         self._inline = caps.inline - sum(1 for run in running if run.inline and not run.landing)
-        self._caps = caps
         self._mine = Counter(run.cadence for run in running)
         self._groups = [run.group for run in running if run.group is not None]
         self._count = len(running)
@@ -143,6 +142,12 @@ class _Room:
         )
         self._alone = next((run.cadence for run in running if run.exclusive), None)
         self._waits_alone: str | None = None
+        self._no_place = Wait("full", f"all {caps.inline} inline places are taken")
+        self._no_slot = (
+            Wait("full", f"all {caps.sessions} session slots are taken")
+            if caps.sessions
+            else Wait("drain", "max_sessions is 0: nothing new starts")
+        )
         self._lowest: int | None = None
 
     def lowest_group(self, free: Sequence[Waiting]) -> None:
@@ -173,14 +178,8 @@ class _Room:
 
     def _refuse_full(self, head: Waiting) -> Wait | None:
         if head.inline:
-            return (
-                None if self._inline > 0 else Wait("full", f"all {self._caps.inline} inline places are taken")
-            )
-        if self._sessions > 0:
-            return None
-        if self._caps.sessions == 0:
-            return Wait("drain", "max_sessions is 0: nothing new starts")
-        return Wait("full", f"all {self._caps.sessions} session slots are taken")
+            return None if self._inline > 0 else self._no_place
+        return None if self._sessions > 0 else self._no_slot
 
     def sessions_under(self, hold: Hold) -> int:
         """How many sessions that a hold covers are going on."""

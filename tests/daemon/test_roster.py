@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cadencebus.bus import Maker
 from cadencebus.clock import stamp
+from cadencebus.daemon import roster
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.index import Index
 from cadencebus.daemon.lineup import Lineup
@@ -35,65 +38,65 @@ def gear(tmp_path: Path) -> Gear:
     return assemble(home, flags={}, say=lambda _: None)
 
 
-def crowd(roster: Roster, gear: Gear) -> None:
+def crowd(asked: Roster, gear: Gear) -> None:
     """So many were asked for that the answers are good for a second."""
     for number in range(5000):
-        roster._cadences[f"c{number}"] = gear.prompts.current("x")
+        asked._cadences[f"c{number}"] = gear.prompts.current("x")
 
 
 def test_an_edit_that_was_told_of_is_seen_at_once(gear: Gear, tmp_path: Path) -> None:
     """However many cadences wait."""
-    roster = Roster(gear)
-    roster.open([])
-    assert roster.cadence("x").priority == 5
-    crowd(roster, gear)
+    asked = Roster(gear)
+    asked.open([])
+    assert asked.cadence("x").priority == 5
+    crowd(asked, gear)
     (tmp_path / "bus/prompts/x.md").write_text(COMMAND.format(7))
-    roster.open([])
-    assert roster.cadence("x").priority == 5
+    asked.open([])
+    assert asked.cadence("x").priority == 5
     gear.edits += 1
-    roster.open([])
-    assert roster.cadence("x").priority == 7
+    asked.open([])
+    assert asked.cadence("x").priority == 7
 
 
 def test_what_starts_is_what_the_file_says_this_moment(gear: Gear, tmp_path: Path) -> None:
     """An edit that no event told of is noticed at the start, and then all is asked for anew."""
-    roster = Roster(gear)
-    roster.open([])
-    roster.cadence("x")
-    crowd(roster, gear)
-    assert roster.confirmed("x")
+    asked = Roster(gear)
+    asked.open([])
+    asked.cadence("x")
+    crowd(asked, gear)
+    assert asked.confirmed("x")
     (tmp_path / "bus/prompts/x.md").write_text(COMMAND.format(7))
-    assert not roster.confirmed("x")
-    roster.open([])
-    assert roster.cadence("x").priority == 7
+    assert not asked.confirmed("x")
+    asked.open([])
+    assert asked.cadence("x").priority == 7
     (tmp_path / "bus/prompts/x.md").unlink()
-    assert not roster.confirmed("x")
+    assert not asked.confirmed("x")
 
 
 def test_a_memory_is_read_again_after_a_run_and_after_a_release(gear: Gear) -> None:
     """The consumer changes it at the end of a run, `circuit reset` together with a hold."""
-    roster = Roster(gear)
-    roster.open(["cadence-x.circuit_open.json"])
-    roster.cadence("x")
-    crowd(roster, gear)
-    assert roster.memory("x", 0.0) == {}
+    asked = Roster(gear)
+    asked.open(["cadence-x.circuit_open.json"])
+    asked.cadence("x")
+    crowd(asked, gear)
+    assert asked.memory("x", 0.0) == {}
     gear.memory.change("x", 0.0, {"failures": 1})
-    assert roster.memory("x", 0.0) == {}
-    roster.forget("x")
-    assert roster.memory("x", 0.0)["failures"] == 1
+    assert asked.memory("x", 0.0) == {}
+    asked.forget("x")
+    assert asked.memory("x", 0.0)["failures"] == 1
     gear.memory.change("x", 0.0, {"failures": 2})
-    roster.open([])
-    assert roster.memory("x", 0.0)["failures"] == 2
+    asked.open([])
+    assert asked.memory("x", 0.0)["failures"] == 2
 
 
 def test_a_few_cadences_are_asked_each_time(gear: Gear) -> None:
     """There it costs nothing, and nothing goes unseen."""
-    roster = Roster(gear)
-    roster.open([])
-    roster.memory("x", 0.0)
+    asked = Roster(gear)
+    asked.open([])
+    asked.memory("x", 0.0)
     gear.memory.change("x", 0.0, {"failures": 1})
-    roster.open([])
-    assert roster.memory("x", 0.0)["failures"] == 1
+    asked.open([])
+    assert asked.memory("x", 0.0)["failures"] == 1
 
 
 def test_an_unknown_name_is_not_compared_with_all_others_at_each_turn(gear: Gear) -> None:
@@ -121,3 +124,49 @@ def test_holds_of_others_cost_a_cadence_nothing(gear: Gear, tmp_path: Path) -> N
     few = taken(holds[:1])
     many = min(taken(holds) for _ in range(3))
     assert many < 6 * few + 0.05
+
+
+def test_what_a_look_found_stands_until_it_stirs(
+    gear: Gear, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at those that stirred finds what a look at all of them finds."""
+    monkeypatch.setattr(roster, "_GOOD_FOR", 1.0)
+    index, rng = Index(), random.Random(7)
+    lineup = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+    names = [f"c{number}" for number in range(12)]
+    for name in names[:10]:
+        (tmp_path / f"bus/prompts/{name}.md").write_text(COMMAND.format(5))
+    (tmp_path / "bus/prompts/c10.md").write_text("---\nenabled: false\n---\n")
+    waiting: list[str] = []
+    for step in range(300):
+        name = rng.choice(names)
+        match rng.choice(["add", "add", "take", "start", "land"]):
+            case "add":
+                waiting.append(f"{rng.randrange(10)}-{stamp(1.8e9 + step)}-{name}-abcdefgh.json")
+                index.add(waiting[-1])
+            case "take" if waiting:
+                index.discard(waiting.pop(rng.randrange(len(waiting))))
+            case "start":
+                lineup.started(name)
+            case "land":
+                lineup.landed(name, "")
+        if rng.random() < 0.5:
+            found = {head.cadence: head.file for head in lineup.heads({}, [], 1.8e9)}
+            anew = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+            assert found == {head.cadence: head.file for head in anew.heads({}, [], 1.8e9)}
+            assert set(lineup.waits) == set(anew.waits) <= {"c10", "c11"}
+    assert waiting
+
+
+def test_a_forced_tick_in_a_crowd_is_known_as_one(gear: Gear, tmp_path: Path) -> None:
+    """More cadences wait than there are slots: whoever may pass the others is found before all are taken."""
+    index = Index()
+    lineup = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+    for name in "xyz":
+        (tmp_path / f"bus/prompts/{name}.md").write_text(COMMAND.format(5))
+        members = {"cadence": name, "force": name == "z"}
+        tick, data, _ = Maker("cli", {}).make(members)
+        (tmp_path / "bus/state/inbox" / tick.file).write_bytes(data)
+        index.add(tick.file)
+    heads = {head.cadence: head.force for head in lineup.heads({}, [], time.time())}
+    assert heads == {"x": False, "y": False, "z": True}
