@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.desk import clockface, reasons
+from cadencebus.desk import human_time, reasons
 from cadencebus.desk.columns import Column
 from cadencebus.desk.forecast import schedule_of
 from cadencebus.desk.options import Parser
@@ -105,9 +105,9 @@ def _due(scene: reasons.Reasons, name: str) -> dict[str, Any]:
 
 def _row(row: dict[str, Any], now: float) -> list[Cell]:
     last = mapping(row["last_run"])
-    at = clockface.instant(last.get("at"))
+    at = human_time.instant(last.get("at"))
     klass = safe(last.get("class"))
-    said = f"{klass} {clockface.ago(now - at)} ago" if at is not None else ""
+    said = f"{klass} {human_time.ago(now - at)} ago" if at is not None else ""
     return [
         row["name"],
         painted(row["state"]) if row["state"] != "failing" else Painted("failing", "red"),
@@ -121,7 +121,7 @@ def _row(row: dict[str, Any], now: float) -> list[Cell]:
 
 
 def _next(row: dict[str, Any], now: float) -> str:
-    at = clockface.instant(row["next_at"])
+    at = human_time.instant(row["next_at"])
     if at is None:
         return "never again" if row["when"] else ""
-    return f"in {clockface.ago(at - now)}"
+    return f"in {human_time.ago(at - now)}"

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk import clockface, enqueue_checks, holding
+from cadencebus.desk import enqueue_checks, holding, human_time
 from cadencebus.desk.columns import Column
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.nearest import why_none
@@ -65,12 +65,12 @@ def _list(context: Context, name: str | None) -> int:
 
 
 def _row(row: dict[str, Any], now: float) -> list[Cell]:
-    since, until = (clockface.instant(row[key]) for key in ("since", "until"))
+    since, until = (human_time.instant(row[key]) for key in ("since", "until"))
     return [
         row["cadence"],
         painted(row["state"]),
-        "?" if since is None else clockface.clock(since, now),
-        "now, one probe" if until is None or row["state"] != "open" else clockface.clock(until, now),
+        "?" if since is None else human_time.clock(since, now),
+        "now, one probe" if until is None or row["state"] != "open" else human_time.clock(until, now),
         str(row["failures"]),
         str(row["reason"]),
     ]

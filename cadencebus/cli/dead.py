@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.cli import show
-from cadencebus.desk import clockface, dead_letters, dead_retry, enqueue_checks
+from cadencebus.desk import dead_letters, dead_retry, enqueue_checks, human_time
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import listing
@@ -101,7 +101,7 @@ def _row(letter: Letter, now: float) -> list[Cell]:
         letter.found.name.id,
         letter.found.name.cadence,
         Painted(safe(letter.klass), "red"),
-        "?" if died_at is None else clockface.ago(now - died_at),
+        "?" if died_at is None else human_time.ago(now - died_at),
         str(len(sequence(letter.members.get("attempts")))),
         safe(letter.outcome.get("reason")),
     ]

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import clockface, ended_runs
+from cadencebus.desk import ended_runs, human_time
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count, a_duration
@@ -54,7 +54,7 @@ def main(words: list[str], context: Context) -> int:
 def _row(told: ended_runs.EndedRun, now: float) -> list[Cell]:
     well = told.klass == "ok"
     return [
-        clockface.clock(told.at, now),
+        human_time.clock(told.at, now),
         safe(told.cadence),
         painted("ok") if well else Painted(safe(told.klass), "yellow"),
         spell_duration(told.seconds),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import clockface, holding
+from cadencebus.desk import holding, human_time
 from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted
@@ -47,8 +47,8 @@ def _row(one: holding.Held, now: float) -> list[Cell]:
     return [
         hold.scope,
         Painted(hold.reason, "yellow"),
-        clockface.clock(hold.since, now),
-        "released" if hold.until is None else clockface.clock(hold.until, now),
+        human_time.clock(hold.since, now),
+        "released" if hold.until is None else human_time.clock(hold.until, now),
         hold.by,
         hold.detail,
     ]

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_stamp
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.lookup import STATES, TICK_FILE, Found, folders, listing, members_of, names
 from cadencebus.desk.nearest import why_none
@@ -91,14 +91,14 @@ class Waits:
 
 def _row(home: Home, tick: Found, why: Waits) -> list[Cell]:
     members = members_of(home, tick)
-    born = clockface.instant(members.get("created_at")) or parse_stamp(tick.name.stamp)
+    born = human_time.instant(members.get("created_at")) or parse_stamp(tick.name.stamp)
     attempts = members.get("attempts")
     return [
         painted(tick.state),
         tick.name.cadence,
         str(tick.name.priority),
         tick.name.id,
-        clockface.ago(why.now - born),
+        human_time.ago(why.now - born),
         str(len(attempts) if isinstance(attempts, list) else 0),
         _note(tick, members, why),
     ]
@@ -106,7 +106,7 @@ def _row(home: Home, tick: Found, why: Waits) -> list[Cell]:
 
 def _note(tick: Found, members: dict[str, Any], why: Waits) -> Cell:
     if tick.due is not None:
-        return f"due in {clockface.ago(tick.due - why.now)}" if tick.due > why.now else "due"
+        return f"due in {human_time.ago(tick.due - why.now)}" if tick.due > why.now else "due"
     if tick.state == "inbox":
         return safe(why.of(tick.name.cadence))
     outcome = members.get("outcome")

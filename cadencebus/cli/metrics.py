@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day
-from cadencebus.desk import clockface, health
+from cadencebus.desk import health, human_time
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.desk.overview import overview
@@ -96,7 +96,7 @@ def _now(facts: dict[str, Any], now: float) -> Iterator[tuple[str, dict[str, str
     for state in (health.WELL, health.ILL, health.CANT_TELL):
         yield "cadencebus_health", {"state": state}, float(facts["health"] == state)
     yield "cadencebus_stopped", {}, float(facts["stop"])
-    beat = clockface.instant(consumer.get("heartbeat_at")) if alive else None
+    beat = human_time.instant(consumer.get("heartbeat_at")) if alive else None
     if beat is not None:
         yield "cadencebus_heartbeat_age_seconds", {}, max(0.0, round(now - beat, 3))
     yield "cadencebus_slots", {}, facts["slots"]
@@ -105,7 +105,7 @@ def _now(facts: dict[str, Any], now: float) -> Iterator[tuple[str, dict[str, str
         cadence = {"cadence": row["cadence"]}
         yield "cadencebus_ticks_ready", cadence, row["ready"]
         yield "cadencebus_ticks_deferred", cadence, row["deferred"]
-        oldest = clockface.instant(row["oldest_at"])
+        oldest = human_time.instant(row["oldest_at"])
         if oldest is not None:
             yield "cadencebus_oldest_ready_seconds", cadence, max(0.0, round(now - oldest, 3))
     for hold in facts["holds"]:
@@ -125,7 +125,7 @@ def _memory(home: Home, now: float) -> Iterator[tuple[str, dict[str, str], float
         except OSError:
             continue
         yield "cadencebus_failures_in_a_row", {"cadence": name}, amount(known.get("failures")) or 0
-        well = clockface.instant(known.get("last_ok_at"))
+        well = human_time.instant(known.get("last_ok_at"))
         if well is not None:
             yield "cadencebus_last_ok_timestamp_seconds", {"cadence": name}, well
 

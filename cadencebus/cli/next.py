@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import clockface, reasons
+from cadencebus.desk import human_time, reasons
 from cadencebus.desk.columns import Column
 from cadencebus.desk.forecast import MANY, Upcoming, upcoming
 from cadencebus.desk.options import Parser
@@ -73,7 +73,7 @@ def _row(one: Upcoming, now: float) -> list[Cell]:
         when += f"; {count} times until {_clock(one.last_at or one.at, now)}"
     return [
         _clock(one.at, now),
-        "now" if one.at <= now else clockface.ago(one.at - now),
+        "now" if one.at <= now else human_time.ago(one.at - now),
         one.cadence,
         one.by,
         when,

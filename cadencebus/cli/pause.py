@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import clockface, enqueue_checks, holding
+from cadencebus.desk import enqueue_checks, holding, human_time
 from cadencebus.desk.options import Parser, a_duration, a_text
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch, Usage
@@ -51,7 +51,7 @@ def main(words: list[str], context: Context) -> int:
     if out.json:
         out.document(holding.Held(hold.file, hold).dump(now))
         return 0
-    end = "`cadence resume`" if until is None else clockface.clock(until, now)
+    end = "`cadence resume`" if until is None else human_time.clock(until, now)
     what = asked.name or ("the bus" if scope == BUS else scope.removeprefix("credentials-"))
     out.line(f"{what} is paused until {end}")
     return 0

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
-from cadencebus.desk import clockface, consumer_control, killing
+from cadencebus.desk import consumer_control, human_time, killing
 from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
@@ -128,5 +128,5 @@ def _row(what: str, facts: dict[str, Any]) -> list[Cell]:
 
 
 def _clock(text: object) -> str:
-    at = clockface.instant(text)
-    return "?" if at is None else clockface.clock(at, time.time())
+    at = human_time.instant(text)
+    return "?" if at is None else human_time.clock(at, time.time())

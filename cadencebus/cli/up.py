@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
-from cadencebus.desk import clockface, consumer_control, service_manager
+from cadencebus.desk import consumer_control, human_time, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.store import fitness, install_record
@@ -54,8 +54,8 @@ def tell(out: Output, up: Up, record: Record | None) -> None:
     if out.json:
         out.document(facts(up))
         return
-    since = clockface.instant(up.since)
-    when = f" since {clockface.clock(since, time.time())}" if since else ""
+    since = human_time.instant(up.since)
+    when = f" since {human_time.clock(since, time.time())}" if since else ""
     out.line(f"up: consumer pid {up.pid}" if up.fresh else f"already up: consumer pid {up.pid}{when}")
     if up.keeper is None and record is not None:
         out.hint(f"installed for {record.by}")

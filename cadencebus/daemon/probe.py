@@ -8,7 +8,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from cadencebus.policy.patience import Stop
+from cadencebus.policy.deadlines import EndRun
 from cadencebus.session.environment import search_path
 from cadencebus.store import runs
 
@@ -25,7 +25,7 @@ _PATIENCE = 1200.0
 
 
 class Probe:
-    """Asks beside the watch, so that a judge who ponders holds up nobody."""
+    """Asks beside the watch, so that a slow judge delays nothing."""
 
     def __init__(self, boarded: Boarded, home: str) -> None:
         self._boarded = boarded
@@ -35,14 +35,14 @@ class Probe:
         self._next = 0.0
         self._asking: asyncio.Task[bool] | None = None
 
-    def verdict(self, silent: float, now: float) -> Stop | None:
+    def verdict(self, silent: float, now: float) -> EndRun | None:
         """What it says of a run that has been silent for so long; None while it says nothing against it."""
         if self._asking is not None and self._asking.done():
             wedged, self._asking = self._asking.result(), None
             self._next = now + self._pause
             # It has spoken since: the judge looked at what is not true any more.
             if wedged and silent >= self._silence:
-                return Stop("wedged", "its probe says so")
+                return EndRun("wedged", "its probe says so")
         command = self._boarded.cadence.probe
         if command and self._asking is None and silent >= self._silence and now >= self._next:
             self._asking = asyncio.ensure_future(self._ask(command))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
-from cadencebus.policy.patience import Limits, Look, Signs, Stop, judge
+from cadencebus.policy.deadlines import EndRun, Limits, LookAgain, Signs, judge
 from cadencebus.session import life, lineage, reap
 from cadencebus.store import runs
 from cadencebus.streams.registry import PARSERS
@@ -122,10 +122,10 @@ class Vigil:
             return
         self._pace = (max(self._sizes) - before) / max(self._looked_at - looked_at, _SHORTEST)
         decision = judge(self._limits(), self._signs(), self._gear.clock.monotonic())
-        if isinstance(decision, Look):
+        if isinstance(decision, LookAgain):
             now = self._gear.clock.monotonic()
             decision = self._probe.verdict(now - self._last_output, now) or decision
-        if isinstance(decision, Stop):
+        if isinstance(decision, EndRun):
             await asyncio.to_thread(self.end, decision.klass, decision.detail)
 
     async def _catch_up(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def nobody_works(facts: dict[str, Any], home: Home, now: float) -> Iterator[Comp
 
 
 def _since(death: supervision.Death, now: float) -> float:
-    return now - (clockface.instant(death.at) or 0.0)
+    return now - (human_time.instant(death.at) or 0.0)
 
 
 def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint:
     """Its supervisor is there: `cadence up` would be told that it is up already."""
     often = f", {deaths} times in the last hour" if deaths > 1 else ""
-    until = clockface.instant(keeper.until) or now
-    when = f"{clockface.clock(until, now)} (in {clockface.ago(max(0.0, until - now))})"
+    until = human_time.instant(keeper.until) or now
+    when = f"{human_time.clock(until, now)} (in {human_time.ago(max(0.0, until - now))})"
     said = f"the consumer died{often} ({keeper.reason}); it is started again at {when}"
     return Complaint(said, "`tail state/consumer.log`")
 
@@ -86,7 +86,7 @@ def silent(facts: dict[str, Any], now: float) -> list[Complaint]:
     """A live consumer that has not been heard of."""
     if not alive(facts):
         return []
-    beat = clockface.instant(facts["consumer"].get("heartbeat_at"))
+    beat = human_time.instant(facts["consumer"].get("heartbeat_at"))
     if beat is None:
         return [
             Complaint(
@@ -97,7 +97,7 @@ def silent(facts: dict[str, Any], now: float) -> list[Complaint]:
     if now - beat > _SILENT:
         return [
             Complaint(
-                f"the consumer lives, but was silent for {clockface.ago(now - beat)}",
+                f"the consumer lives, but was silent for {human_time.ago(now - beat)}",
                 "`cadence restart`, sessions go on",
             )
         ]

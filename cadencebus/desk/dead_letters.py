@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.desk.lookup import Found, find, listing, members_of
 from cadencebus.errors import NoSuch
 from cadencebus.model.foreign import mapping
@@ -44,7 +44,7 @@ class Letter:
     @property
     def died_at(self) -> float | None:
         """When it died."""
-        return clockface.instant(self.outcome.get("finished_at"))
+        return human_time.instant(self.outcome.get("finished_at"))
 
     @property
     def killed(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.checkup.examine import Check
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
-from cadencebus.desk import clockface, holding
+from cadencebus.desk import holding, human_time
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.lookup import listing, names
 from cadencebus.desk.reasons import Reasons
@@ -46,7 +46,7 @@ def holds(patient: Patient) -> Iterator[Finding]:
 
 
 def _until(hold: Hold, now: float) -> str:
-    return "" if hold.until is None else f" until {clockface.clock(hold.until, now)}"
+    return "" if hold.until is None else f" until {human_time.clock(hold.until, now)}"
 
 
 def _release(hold: Hold) -> str:
@@ -103,12 +103,12 @@ def queues(patient: Patient) -> Iterator[Finding]:
         if wait is None and waited > _STALLED:
             free.append(cadence)
         elif wait is not None and wait.reason in FOR_ROOM and waited > STARVING:
-            what = f"{cadence} has waited for room for {clockface.ago(waited)}: {wait.detail or wait.reason}"
+            what = f"{cadence} has waited for room for {human_time.ago(waited)}: {wait.detail or wait.reason}"
             yield found("cadence.starving", what)
     # Every claim and every finish changes this folder.
     idle = patient.now - os.stat(patient.home.claimed).st_mtime
     if free and idle > _STALLED and not scene.stopped:
-        what = f"{', '.join(free[:3])} could start, and nothing was for {clockface.ago(idle)}"
+        what = f"{', '.join(free[:3])} could start, and nothing was for {human_time.ago(idle)}"
         yield found("queue.stalled", what)
 
 

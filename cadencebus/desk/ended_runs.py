@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.model.foreign import amount, mapping
 from cadencebus.policy.figures import WELL
 from cadencebus.store import journal
@@ -60,7 +60,7 @@ def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[Ended
         told = _ended(line)
         if told is None or (cadence is not None and told.get("cadence") != cadence):
             continue
-        at, run = clockface.instant(told.get("at")), str(told.get("run"))
+        at, run = human_time.instant(told.get("at")), str(told.get("run"))
         if at is None or at < since or run in seen:
             continue
         seen.add(run)
@@ -93,7 +93,7 @@ def failures(home: Home, since: float, most: int) -> list[dict[str, Any]]:
         told = _ended(line)
         if told is None or told.get("class") in WELL:
             continue
-        at = clockface.instant(told.get("at"))
+        at = human_time.instant(told.get("at"))
         if at is not None and at < since:
             break
         if at is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.desk.lookup import listing
 from cadencebus.model.foreign import mapping
 from cadencebus.store import runs
@@ -60,7 +60,7 @@ def _left(scene: Reasons, cadence: str | None) -> list[_Left]:
 def _of(scene: Reasons, found: Found) -> _Left:
     run = runs.latest(scene.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
-    began = clockface.instant(record.get("started_at"))
+    began = human_time.instant(record.get("started_at"))
     memory = scene.memory.load(found.name.cadence, scene.now, mend=False)
     averages = mapping(memory.get("averages"))
     if began is None:

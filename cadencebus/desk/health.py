@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import cadencebus
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
 from cadencebus.desk.consumer_health import alive, frozen, nobody_works, silent
 from cadencebus.model.foreign import mapping, sequence
@@ -67,8 +67,8 @@ def notes(facts: dict[str, Any], now: float) -> list[Complaint]:
 def _paused(hold: dict[str, Any], now: float) -> Complaint:
     kind, _, name = hold["scope"].partition("-")
     whom = "the bus" if kind == "bus" else name if kind == "cadence" else f"whatever uses {name}"
-    since = clockface.instant(hold["since"])
-    began = "" if since is None else f" since {clockface.clock(since, now)}"
+    since = human_time.instant(hold["since"])
+    began = "" if since is None else f" since {human_time.clock(since, now)}"
     all_of_it = ", nothing new starts" if kind == "bus" else ""
     why = f": {hold['detail']}" if hold["detail"] else ""
     return Complaint(f"{whom} is paused{_until(hold, now) or began}{all_of_it}{why}", _release(hold))
@@ -86,7 +86,7 @@ def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complain
     if facts["stop"] or not alive(facts):
         return
     free = [row for row in facts["queue"] if row["ready"] and row["wait"] is None]
-    ages = [now - at for row in free if (at := clockface.instant(row["oldest_at"])) is not None]
+    ages = [now - at for row in free if (at := human_time.instant(row["oldest_at"])) is not None]
     try:
         # Every claim and every finish changes this folder.
         idle = now - os.stat(home.claimed).st_mtime
@@ -95,7 +95,7 @@ def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complain
     if ages and max(ages) > _STALLED and idle > _STALLED:
         ready, slots = sum(row["ready"] for row in free), facts["slots"] - len(facts["running"])
         yield Complaint(
-            f"{ready} ready, {slots} slots free, no hold, nothing started for {clockface.ago(idle)}",
+            f"{ready} ready, {slots} slots free, no hold, nothing started for {human_time.ago(idle)}",
             "`cadence restart`, sessions go on",
         )
 
@@ -115,8 +115,10 @@ def _no_room(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
 
 
 def _until(hold: dict[str, Any], now: float) -> str:
-    until = clockface.instant(hold["until"])
-    return "" if until is None else f" until {clockface.clock(until, now)} (in {clockface.ago(until - now)})"
+    until = human_time.instant(hold["until"])
+    return (
+        "" if until is None else f" until {human_time.clock(until, now)} (in {human_time.ago(until - now)})"
+    )
 
 
 def _held(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
@@ -192,7 +194,7 @@ def _asking(facts: dict[str, Any]) -> Iterator[Complaint]:
 
 def _starving(facts: dict[str, Any]) -> Iterator[Complaint]:
     for row in map(mapping, sequence(facts["consumer"].get("starving") if alive(facts) else None)):
-        since = clockface.clock(at) if (at := clockface.instant(row.get("since"))) else "long ago"
+        since = human_time.clock(at) if (at := human_time.instant(row.get("since"))) else "long ago"
         yield Complaint(
             f"{row.get('cadence')} starves, it waits for room since {since}: {row.get('reason')}",
             "raise max_sessions in cadence.yaml, or `cadence collisions`",
@@ -200,9 +202,9 @@ def _starving(facts: dict[str, Any]) -> Iterator[Complaint]:
 
 
 def _died(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
-    newest = clockface.instant(facts["dead"]["newest_at"])
+    newest = human_time.instant(facts["dead"]["newest_at"])
     if newest is not None and now - newest < _FRESH:
-        count, last = facts["dead"]["count"], clockface.ago(now - newest)
+        count, last = facts["dead"]["count"], human_time.ago(now - newest)
         yield Complaint(
             f"{count} dead {'letter' if count == 1 else 'letters'}, the last {last} ago", "`cadence dead`"
         )

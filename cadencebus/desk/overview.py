@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cadencebus.clock import day, parse_stamp, rfc3339
-from cadencebus.desk import clockface, ended_runs, forecast, holding
+from cadencebus.desk import ended_runs, forecast, holding, human_time
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.health import judge, notes
 from cadencebus.desk.lookup import Found, listing, names
@@ -160,7 +160,7 @@ def _all_running(scene: Reasons) -> list[dict[str, Any]]:
 def _running(scene: Reasons, found: Found) -> dict[str, Any]:
     run = runs.latest(scene.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
-    began, limit = clockface.instant(record.get("started_at")), amount(record.get("deadline_s"))
+    began, limit = human_time.instant(record.get("started_at")), amount(record.get("deadline_s"))
     return {
         "tick": found.name.id,
         "cadence": found.name.cadence,

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.desk.filecache import FileCache
 from cadencebus.desk.lookup import TICK_FILE, Found, names
 from cadencebus.errors import CadenceError, NoSuch
@@ -193,8 +193,8 @@ def spell(wait: Wait | None, now: float) -> str:
         return "starts at any moment"
     until = ""
     if wait.until is not None:
-        left = f"in {clockface.ago(wait.until - now)}" if wait.until > now else "now"
-        until = f" until {clockface.clock(wait.until, now)} ({left})"
+        left = f"in {human_time.ago(wait.until - now)}" if wait.until > now else "now"
+        until = f" until {human_time.clock(wait.until, now)} ({left})"
     held = f"held by {wait.reason}"
     # Two things may be unreadable: the file of a cadence, and one in holds/.
     prompt = wait.reason != "unreadable" or wait.detail.startswith("prompts/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk import clockface, health, reasons
+from cadencebus.desk import health, human_time, reasons
 from cadencebus.desk.columns import Column
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.model.duration import spell_duration
@@ -110,12 +110,12 @@ def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
     said = facts["consumer"]
     if said is None or not said["alive"]:
         return [("consumer", Painted("none", "yellow"))]
-    since, beat = clockface.instant(said.get("started_at")), clockface.instant(said.get("heartbeat_at"))
+    since, beat = human_time.instant(said.get("started_at")), human_time.instant(said.get("heartbeat_at"))
     words = f"pid {said.get('pid') or '?'}"
     if since is not None:
-        words += f" since {clockface.clock(since, now)} ({clockface.ago(now - since)})"
+        words += f" since {human_time.clock(since, now)} ({human_time.ago(now - since)})"
     if beat is not None:
-        words += f", heard {clockface.ago(now - beat)} ago"
+        words += f", heard {human_time.ago(now - beat)} ago"
     rows: list[tuple[str, Cell]] = [("consumer", words)]
     other = health.other_version(facts)
     if other is not None:
@@ -142,7 +142,7 @@ def _section(out: Output, title: str, columns: Sequence[Column], rows: list[list
 def running(row: dict[str, Any], now: float) -> list[Cell]:
     """A run: whose, for how long, how long it may, what it said last."""
     took = "?" if row["seconds"] is None else spell_duration(max(0.0, row["seconds"]))
-    until = clockface.instant(row["deadline_at"])
+    until = human_time.instant(row["deadline_at"])
     state: Cell = took
     if row["unkillable"]:
         state = Painted(f"{took}, unkillable: {', '.join(map(str, row['unkillable']))}", "red")
@@ -160,16 +160,16 @@ def running(row: dict[str, Any], now: float) -> list[Cell]:
 
 def waiting(row: dict[str, Any], now: float) -> list[Cell]:
     """A cadence's queue: how much, since when, and why it waits until when."""
-    oldest, due = clockface.instant(row["oldest_at"]), clockface.instant(row["due_at"])
+    oldest, due = human_time.instant(row["oldest_at"]), human_time.instant(row["due_at"])
     wait = row["wait"] and Wait(
-        row["wait"]["reason"], row["wait"]["detail"], clockface.instant(row["wait"]["until"])
+        row["wait"]["reason"], row["wait"]["detail"], human_time.instant(row["wait"]["until"])
     )
     why = reasons.spell(wait if row["ready"] else Wait("not due", until=due), now)
     return [
         row["cadence"],
         str(row["ready"]),
         str(row["deferred"]),
-        "" if oldest is None else clockface.ago(now - oldest),
+        "" if oldest is None else human_time.ago(now - oldest),
         Painted(safe(why), "yellow") if wait else safe(why),
     ]
 
@@ -185,16 +185,16 @@ def _circuit(row: dict[str, Any], now: float) -> list[Cell]:
 
 
 def _until(row: dict[str, Any], now: float, otherwise: str) -> str:
-    until = clockface.instant(row["until"])
+    until = human_time.instant(row["until"])
     if until is None:
         return otherwise
-    return f"{clockface.clock(until, now)} (in {clockface.ago(until - now)})" if until > now else "now"
+    return f"{human_time.clock(until, now)} (in {human_time.ago(until - now)})" if until > now else "now"
 
 
 def _failure(row: dict[str, Any], now: float) -> list[Cell]:
-    at = clockface.instant(row.get("at"))
+    at = human_time.instant(row.get("at"))
     return [
-        "?" if at is None else clockface.clock(at, now),
+        "?" if at is None else human_time.clock(at, now),
         safe(row.get("cadence")),
         safe(row.get("tick")).rpartition("-")[2],
         Painted(safe(row.get("class")), "yellow"),
@@ -204,6 +204,6 @@ def _failure(row: dict[str, Any], now: float) -> list[Cell]:
 
 def due(row: dict[str, Any], now: float) -> list[Cell]:
     """What comes next, when, and by whose hand."""
-    at = clockface.instant(row["at"]) or now
-    left = "now" if at <= now else clockface.ago(at - now)
-    return [clockface.clock(at, now), left, row["cadence"], row["by"]]
+    at = human_time.instant(row["at"]) or now
+    left = "now" if at <= now else human_time.ago(at - now)
+    return [human_time.clock(at, now), left, row["cadence"], row["by"]]

@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk import clockface
+from cadencebus.desk import human_time
 from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import find
 from cadencebus.desk.output import Cell, Painted, safe
@@ -65,7 +65,7 @@ class Story:
         out.heading("story")
         rows, before = [], None
         for line in self.lines:
-            at = clockface.instant(line.get("at"))
+            at = human_time.instant(line.get("at"))
             rows.append(_row(line, at, before, now))
             before = before if at is None else at
         out.table(COLUMNS, rows)
@@ -91,7 +91,7 @@ def _row(line: dict[str, Any], at: float | None, before: float | None, now: floa
     words = _WORDS.get(event, safe(event))
     after = "" if at is None or before is None else spell_duration(max(0.0, round(at - before, 3)))
     return [
-        "?" if at is None else clockface.clock(at, now),
+        "?" if at is None else human_time.clock(at, now),
         f"+{after}" if after not in {"", "0s"} else "",
         Painted(words, _COLOURS[words]) if words in _COLOURS else words,
         safe("  ".join(_more(line))),

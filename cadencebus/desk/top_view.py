@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from cadencebus.desk import clockface, status_screen
+from cadencebus.desk import human_time, status_screen
 from cadencebus.desk.columns import GAP, fit
 from cadencebus.desk.output import Cell, Painted, safe
 
@@ -167,7 +167,7 @@ def _head(facts: dict[str, Any], now: float) -> list[Any]:
     state = facts["health"]
     first = Text(no_wrap=True, overflow="ellipsis")
     first.append(state, status_screen.COLOURS[state])
-    first.append(f"  {clockface.clock(now, now)}  {facts['home']}")
+    first.append(f"  {human_time.clock(now, now)}  {facts['home']}")
     lines = [first]
     for name, cell in status_screen.consumer(facts, now):
         text, style = cell if isinstance(cell, Painted) else (cell, "")

@@ -1,4 +1,4 @@
-"""How long a silent run is believed: the deadlines of one run as a rule of times and sizes."""
+"""When to end a run: its time-out, its silence, its grace after a result, the size of its log."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Signs:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """End it, for this class and reason."""
+class EndRun:
+    """End the run, for this class and reason."""
 
     klass: str
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LookAgain:
     """Let it run; look again at this monotonic time."""
 
     at: float
@@ -45,24 +45,24 @@ class Look:
 SHIM_SLACK = 5.0
 
 
-def judge(limits: Limits, signs: Signs, now: float) -> Stop | Look:
+def judge(limits: Limits, signs: Signs, now: float) -> EndRun | LookAgain:
     """End the run for the first deadline that has passed, or say when to look again."""
-    deadlines: list[tuple[float, Stop]] = [
+    deadlines: list[tuple[float, EndRun]] = [
         (
             signs.started + limits.timeout + SHIM_SLACK,
-            Stop("timeout", f"{limits.timeout:g} s"),
+            EndRun("timeout", f"{limits.timeout:g} s"),
         )
     ]
     if limits.max_log_bytes and signs.log_bytes > limits.max_log_bytes:
-        return Stop(
+        return EndRun(
             "log_overflow", f"{signs.log_bytes} bytes of log, where {limits.max_log_bytes} are allowed"
         )
     if signs.result_at is not None:
         said = f"still alive {limits.result_grace:g} s after its result"
-        deadlines.append((signs.result_at + limits.result_grace, Stop("result_grace", said)))
+        deadlines.append((signs.result_at + limits.result_grace, EndRun("result_grace", said)))
     elif limits.idle_timeout:
         # A stream that says what it waits for is believed, up to its own bound.
         silent_until = max(signs.last_output + limits.idle_timeout, signs.believed_until or 0.0)
-        deadlines.append((silent_until, Stop("stalled", f"no output for {limits.idle_timeout:g} s")))
+        deadlines.append((silent_until, EndRun("stalled", f"no output for {limits.idle_timeout:g} s")))
     passed = [stop for at, stop in deadlines if at <= now]
-    return passed[0] if passed else Look(min(at for at, _ in deadlines))
+    return passed[0] if passed else LookAgain(min(at for at, _ in deadlines))

@@ -6,7 +6,7 @@ import pytest
 
 from cadencebus.model.ending import Ending, Report, Result
 from cadencebus.policy.failure import classify
-from cadencebus.policy.wording import http_status, last_words
+from cadencebus.policy.phrases import http_status, last_words
 
 SAYINGS = {
     "rate_limited": (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cadencebus.policy.patience import SHIM_SLACK, Limits, Look, Signs, Stop, judge
+from cadencebus.policy.deadlines import SHIM_SLACK, EndRun, Limits, LookAgain, Signs, judge
 
 LIMITS = Limits(timeout=1800, idle_timeout=1200, result_grace=90, max_log_bytes=1000)
 SIGNS = Signs(started=100.0, last_output=200.0, log_bytes=10)
@@ -28,21 +28,23 @@ SIGNS = Signs(started=100.0, last_output=200.0, log_bytes=10)
 )
 def test_the_first_deadline_ends_it(signs: Signs, at: float, klass: str) -> None:
     """Not a moment earlier; until then it is said when to look again."""
-    assert judge(LIMITS, signs, at - 0.1) == Look(at)
+    assert judge(LIMITS, signs, at - 0.1) == LookAgain(at)
     stop = judge(LIMITS, signs, at)
-    assert isinstance(stop, Stop)
+    assert isinstance(stop, EndRun)
     assert stop.klass == klass
 
 
 def test_a_log_that_is_too_long_ends_it_at_once() -> None:
     """The limit itself is allowed; 0 means none."""
-    assert isinstance(judge(LIMITS, replace(SIGNS, log_bytes=1000), 201.0), Look)
+    assert isinstance(judge(LIMITS, replace(SIGNS, log_bytes=1000), 201.0), LookAgain)
     stop = judge(LIMITS, replace(SIGNS, log_bytes=1001), 201.0)
-    assert stop == Stop("log_overflow", "1001 bytes of log, where 1000 are allowed")
-    assert isinstance(judge(replace(LIMITS, max_log_bytes=0), replace(SIGNS, log_bytes=10**12), 201.0), Look)
+    assert stop == EndRun("log_overflow", "1001 bytes of log, where 1000 are allowed")
+    assert isinstance(
+        judge(replace(LIMITS, max_log_bytes=0), replace(SIGNS, log_bytes=10**12), 201.0), LookAgain
+    )
 
 
 def test_the_idle_watch_can_be_off() -> None:
     """The time-out never is."""
     off = replace(LIMITS, idle_timeout=0)
-    assert judge(off, SIGNS, 1500.0) == Look(100 + 1800 + SHIM_SLACK)
+    assert judge(off, SIGNS, 1500.0) == LookAgain(100 + 1800 + SHIM_SLACK)
