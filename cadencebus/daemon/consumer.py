@@ -25,7 +25,7 @@ from cadencebus.daemon.recovery import Adoptee, Recovery
 from cadencebus.daemon.retelling import Retelling
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.warden import Warden
-from cadencebus.policy.admit import Admission, Caps, Waiting, admit
+from cadencebus.policy.admit import OWN_RUN, Admission, Caps, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Consumer:
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
         gear.aloft = lambda: sum(not flight.running.landing for flight in self.flights.values())
+        gear.crowded = lambda: any(wait.reason not in OWN_RUN for wait in self.admission.waits.values())
 
     async def begin(self) -> None:
         """Mend what a former consumer left, adopt what still runs, then be ready for the first turn."""

@@ -44,6 +44,8 @@ class Flight:
         self.guard_passed = False
         # Whether it ended before anything could come to wait behind it.
         self._over = False
+        # Whether its end may have been settled before, and an error or another consumer's death came between.
+        self._tried = False
         # Its end must name all that it stood for: setting many aside may take longer than the run.
         self._absorbing: asyncio.Task[None] | None = None
         # Whether a worker thread is between two of its renames: leaving waits for that.
@@ -184,6 +186,7 @@ class Flight:
 
     async def adopt(self, tick: Tick, run: runs.RunFolder) -> None:
         """Go on watching a run that outlived its consumer, by the same deadlines."""
+        self._tried = True
         self.boarded = await asyncio.to_thread(self._found, tick, run)
         self._gear.wake()
         await self._watch(self.boarded, adopted=True)
@@ -216,23 +219,25 @@ class Flight:
     def _make_room(self) -> None:
         """The slot is free: how long a disk takes, or a process that won't die, is no session's business."""
         self.running = replace(self.running, landing=True)
-        self._gear.wake()
+        if self._gear.crowded():
+            self._gear.wake()
 
     def _settle(self, boarded: Boarded, report: Any) -> None:  # noqa: ANN401
         if boarded.guard and boarding.guard_says_go(boarded):
             self.guard_passed = True
             self._return(boarded.tick)
             return
-        try:
-            committed = self._gear.spool.read("claimed", boarded.tick.name.file)
-        except FileNotFoundError:
+        again, self._tried = self._tried, True
+        if not files.exists(f"{self._gear.home.claimed}/{boarded.tick.name.file}"):
             # An earlier try moved it, and only the sync of its new folder failed.
             self.settlement = self._gear.closing.delivered(boarded.tick.name, boarded.run.id)
             return
-        if committed.settling is not None and committed.settling.get("run") == boarded.run.id:
-            # An earlier try got as far as the commit: what it decided stands.
-            self.settlement = self._gear.closing.replay(committed)
-            return
+        if again:
+            committed = self._gear.spool.read("claimed", boarded.tick.name.file)
+            if committed.settling is not None and committed.settling.get("run") == boarded.run.id:
+                # An earlier try got as far as the commit: what it decided stands.
+                self.settlement = self._gear.closing.replay(committed)
+                return
         self.settlement = land(self._gear, boarded.tick, boarded.cadence, None, boarded, report)
 
 

@@ -57,6 +57,8 @@ class Gear:
     )
     # How many runs are going on.
     aloft: Callable[[], int] = field(default=lambda: 0)
+    # Whether somebody waits for a slot, and not only for the end of a run of his own cadence.
+    crowded: Callable[[], bool] = field(default=lambda: True)
     # Whether state/ is no longer the folder that this consumer locked.
     lost: Callable[[], bool] = field(default=lambda: False)
     # Rings for another turn.

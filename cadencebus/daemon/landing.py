@@ -47,6 +47,7 @@ def land(
             boarded.run,
             cadence,
             boarded.cwd,
+            end,
             report,
             started_at=boarded.started_at,
             ran_s=_lasted(gear, boarded, end),

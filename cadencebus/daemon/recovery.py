@@ -65,7 +65,7 @@ class Recovery:
     def _flies_as_another(self, file: str, aloft: Container[str]) -> bool:
         """Whether this is a running tick that somebody renamed, or a copy of one: if so, it is put right."""
         name = parse_name(file)
-        for own in (name.at(priority).file for priority in range(10)) if name else ():
+        for own in name.copies() if name else ():
             if own in aloft:
                 if files.exists(f"{self._home.claimed}/{own}"):
                     self._lose("claimed", file, "the same id lay in two places: it is being run")

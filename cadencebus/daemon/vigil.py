@@ -86,15 +86,11 @@ class Vigil:
     def over_within(self, seconds: float) -> bool:
         """In a worker thread: whether the run ends within so short a time, by itself and without a rest."""
         shim, launcher = self._boarded.shim, self._gear.launcher
-        if shim is None:
-            return False
-        if not seconds:
+        if shim is not None and seconds:
+            return launcher.over_within(shim, seconds)
+        if shim is not None:
             launcher.let_go(shim)
-            return False
-        if not launcher.over_within(shim, seconds) or life.is_alive(self._run.path):
-            return False
-        note = life.read_alive(self._run.path)
-        return note is not None and note.swept
+        return False
 
     def told(self) -> Any:  # noqa: ANN401 - a Report, or None
         """What the stream of a run that is over has told."""

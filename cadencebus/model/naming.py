@@ -41,6 +41,11 @@ class Name:
         """The name as it stands in every folder but deferred/."""
         return f"{self.priority}-{self.stamp}-{self.cadence}-{self.random}{SUFFIX}"
 
+    def copies(self) -> list[str]:
+        """The names that a tick of this id may have: one for each priority."""
+        rest = self.file[1:]
+        return [f"{priority}{rest}" for priority in range(10)]
+
     def at(self, priority: int) -> Name:
         """The same tick under another priority."""
         return Name(priority, self.stamp, self.cadence, self.random)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cadencebus.model.hold import Hold
 
 
+# Reasons to wait that end with a run of the cadence's own, and not before its tick is settled.
+OWN_RUN = frozenset({"running", "probing"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """The head of one cadence's queue, and how the cadence wants to run."""

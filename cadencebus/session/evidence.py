@@ -10,7 +10,6 @@ from cadencebus.model import legible
 from cadencebus.model.ending import Ending, Stop
 from cadencebus.model.foreign import sequence
 from cadencebus.policy import contract
-from cadencebus.session import life
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.ending import Report
+    from cadencebus.session.life import ExitRecord
     from cadencebus.store.runs import RunFolder
 
 TAIL = 4096
@@ -40,6 +40,7 @@ def gather(
     run: RunFolder,
     cadence: Cadence,
     cwd: str,
+    end: ExitRecord | None,
     report: Report | None,
     *,
     started_at: float,
@@ -47,7 +48,6 @@ def gather(
     resumed: bool,
 ) -> Ending:
     """Everything known about how the run ended."""
-    end = life.exit_record(run.path)
     note = runs.intention(run)
     stdout_tail = _tail(run.file("stdout.log"))
     stderr_tail = _tail(run.file("stderr.log"))

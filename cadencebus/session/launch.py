@@ -93,21 +93,21 @@ class Launcher:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def over_within(self, shim: Shim, seconds: float) -> bool:
-        """Wait in a worker thread for the end of a run that may be brief; False where it goes on."""
+        """Wait in a worker thread for the end of a run that may be brief, and of which nothing is left.
+
+        False where it goes on, or nobody says that it ended so.
+        """
         shim.line.settimeout(seconds)
         try:
             free = shim.line.recv(len(FREE)) == FREE
-        except TimeoutError:
-            self.let_go(shim)
-            return False
-        except ConnectionError:
+        except (TimeoutError, ConnectionError):
             free = False
         # Without the lock, which whoever waits for a launcher that is stopped may hold for long.
         if free and not self._closed and len(self._free) < _SPARE:
             self._free.append(shim)
         else:
             self.let_go(shim)
-        return True
+        return free
 
     def let_go(self, shim: Shim) -> None:
         """Listen to a shim no longer: it goes when its run does."""

@@ -71,17 +71,17 @@ class Spool:
     def ended(self, name: Name) -> str | None:
         """Where a tick of this id already ended: `dead` or `done/<day>`; None where it did not."""
         day_of_id = f"{name.stamp[:4]}-{name.stamp[4:6]}-{name.stamp[6:8]}"
-        places = ["dead", *(f"done/{d}" for d in self.done_days() if d >= day_of_id)]
-        for place in places:
-            for priority in range(10):
-                if files.exists(f"{self.home.state}/{place}/{name.at(priority).file}"):
-                    return place
+        copies = name.copies()
+        for place in ("dead", *(f"done/{d}" for d in self.done_days() if d >= day_of_id)):
+            folder = f"{self.home.state}/{place}/"
+            if any(files.exists(folder + file) for file in copies):
+                return place
         return None
 
     def elsewhere(self, name: Name) -> str | None:
         """Where a tick of this id already ended or is being run, if it is under another name."""
-        others = (name.at(priority).file for priority in range(10) if priority != name.priority)
-        if any(files.exists(f"{self.home.claimed}/{file}") for file in others):
+        folder, own = f"{self.home.claimed}/", name.file
+        if any(files.exists(folder + file) for file in name.copies() if file != own):
             return "claimed"
         return self.ended(name)
 

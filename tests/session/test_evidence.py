@@ -69,6 +69,5 @@ def test_a_secret_that_begins_before_the_tail_is_not_told_either(tmp_path: Path)
 
 def _ended(folder: Path) -> Ending:
     cadence = Cadence(name="brief", runner="command")
-    return gather(
-        RunFolder(str(folder), "tick", 1), cadence, ".", None, started_at=0.0, ran_s=1.0, resumed=False
-    )
+    run = RunFolder(str(folder), "tick", 1)
+    return gather(run, cadence, ".", None, None, started_at=0.0, ran_s=1.0, resumed=False)

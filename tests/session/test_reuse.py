@@ -95,7 +95,7 @@ def test_a_run_that_was_ended_is_the_last_of_its_shim(
 ) -> None:
     """Who can tell what of the ladder is still on its way."""
     run = start("hang", timeout=0.1, listen=True)
-    assert launcher.over_within(run.handle, SOON)
+    assert not launcher.over_within(run.handle, SOON)
     assert run.over() == "exit.sig15"
     assert gone(run.shim, eventually)
 

@@ -429,3 +429,33 @@ def test_a_tick_starts_within_milliseconds_while_others_come_and_go(
         eventually(lambda n=n: len(starts()) > n)  # type: ignore[misc]
         delays.append(starts()[n] - asked)
     assert sorted(delays)[len(delays) // 2] < 0.25, delays
+
+
+@pytest.mark.parametrize("work", ["true", "sleep 0.2"])
+def test_a_slot_is_free_while_the_end_of_its_run_waits_to_be_settled(
+    work: str,
+    write: Callable[..., None],
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    cadence: Cadence,
+    home: Path,
+    eventually: Eventually,
+) -> None:
+    """Whatever holds up a disk or a lock holds up nobody else; the cadence itself waits for its own end."""
+    write("held", f"{work}; echo once >> ../ran", cwd="prompts", overlap="queue")
+    write("other", "touch ../other", cwd="prompts")
+    (home / "cadence.yaml").write_text(QUICK + "max_sessions: 1\n")
+    lock = os.open(home / "state" / "cadences", os.O_RDONLY)
+    try:
+        # Whoever settles a run changes a memory under this lock.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cadence("enqueue", "held")
+        cadence("enqueue", "held")
+        cadence("enqueue", "other")
+        consumer()
+        eventually((home / "other").exists)
+        assert len(list((home / "state" / "claimed").iterdir())) == 2
+        assert (home / "ran").read_text() == "once\n"
+    finally:
+        os.close(lock)
+    eventually(lambda: not list((home / "state" / "claimed").iterdir()))
+    eventually(lambda: (home / "ran").read_text() == "once\nonce\n")
