@@ -136,5 +136,10 @@ def overview() -> str:
         if verb in _HEADINGS:
             lines += ["", _HEADINGS[verb]]
         lines.append(f"  {verb:<11} {what}")
-    lines += ["", "Everywhere: --home DIR, --json, --quiet, --debug. More: `cadence VERB --help`.", ""]
+    lines += [
+        "",
+        "Everywhere: --home DIR, --json, --quiet, --debug. More: `cadence VERB --help`.",
+        "New here? `cadence init my-bus`, then `cadence help cookbook`.",
+        "",
+    ]
     return "\n".join(lines)
