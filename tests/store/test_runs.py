@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.clock import parse_rfc3339
 from cadencebus.model.tick import Tick
 from cadencebus.store import files, runs
 from cadencebus.store.inlet import new_id
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.conftest import Witness
 
 NOW = 1_800_000_000.0
 
@@ -80,3 +83,100 @@ def test_a_claim_is_safe_in_its_new_place_before_it_is_gone_from_the_old_one(
     tick = Tick(id=new_id(NOW), cadence="x", created_at=NOW)
     runs.furnish(at, runs.make(at, tick), b"{}", b"", {"pid": None})
     assert told.index(("done", claimed)) < told.index(("begun", inbox))
+
+
+def made(home: Path, **changes: Any) -> tuple[Home, Tick, runs.RunFolder]:
+    """Make a tick's next run."""
+    at, tick = Home(str(home)), Tick(id=new_id(NOW), cadence="x", created_at=NOW, **changes)
+    return at, tick, runs.make(at, tick)
+
+
+def test_a_run_is_a_folder_of_its_own_by_day_and_number(home: Path, witness: Witness) -> None:
+    """For its owner alone; a folder that is there, or an attempt that is told of, was a run."""
+    at, tick, first = made(home)
+    assert first.path == f"{at.state}/runs/2027-01-15/{tick.id}.1"
+    assert (first.id, first.number, first.tick_id) == (f"{tick.id}.1", 1, tick.id)
+    assert os.stat(first.path).st_mode & 0o777 == 0o700
+    assert witness.seen == ["sync runs"], "the day's name, once"
+    assert runs.make(at, tick).number == 2
+    assert witness.seen == ["sync runs"]
+    told = replace(tick, attempts=({"run": f"{tick.id}.6"}, {"run": "nonsense"}, {}))
+    assert runs.make(at, told).number == 7
+    assert [run.number for run in runs.every(at, tick.id)] == [1, 2, 7]
+    assert runs.latest(at, new_id(NOW)) is None
+
+
+def test_a_record_is_made_anew_and_read(home: Path) -> None:
+    """What killed writers left in the way is no hindrance; what is none reads as none."""
+    _, _, run = made(home)
+    assert runs.record(run) is None
+    Path(run.file(".run.json")).write_text("half")
+    runs.rewrite(run, {"a": 1})
+    assert runs.record(run) == {"a": 1}
+    assert os.listdir(run.path) == ["run.json"]
+    Path(run.file("run.json")).write_text("[]")
+    assert runs.record(run) is None
+
+
+def test_the_first_reason_for_an_end_stands(home: Path, witness: Witness) -> None:
+    """Safe before anybody signals; the second writer is told that he was late."""
+    _, _, run = made(home)
+    assert runs.intention(run) is None
+    assert runs.intend(run, {"class": "timeout"})
+    day = run.path.removeprefix(f"{home}/state/")
+    assert witness.seen[-2:] == [f"sync {day}/ending.json", f"sync {day}"]
+    assert not runs.intend(run, {"class": "killed"})
+    assert runs.intention(run) == {"class": "timeout"}
+
+
+def test_a_reason_that_cannot_be_written_or_read_stops_no_end(home: Path) -> None:
+    """Better unexplained than unending; and who was ended on purpose is not counted."""
+    _, _, run = made(home)
+    Path(run.file("ending.json")).write_text("{")
+    note = runs.intention(run)
+    assert note is not None
+    assert (note["class"], note["by"], note["requeue"]) == ("killed", "unknown", True)
+    assert parse_rfc3339(note["at"]) == 0
+    os.unlink(run.file("ending.json"))
+    os.rmdir(run.path)
+    assert runs.intend(run, {"class": "killed"})
+
+
+def test_what_a_run_stands_for_is_safe_and_adds_up(home: Path, witness: Witness) -> None:
+    """Over all runs of the tick up to this one, each once; a torn last line was not yet said."""
+    at, tick, first = made(home)
+    second, third = runs.make(at, tick), runs.make(at, tick)
+    runs.absorb(first, ["a", "b"])
+    day = first.path.removeprefix(f"{home}/state/")
+    assert witness.seen[-2:] == [f"sync {day}/absorbed", f"sync {day}"]
+    runs.absorb(second, ["b", "c"])
+    runs.absorb(second, ["d"])
+    runs.absorb(third, ["e"])
+    with open(second.file("absorbed"), "a") as torn:
+        torn.write("tor")
+    assert runs.absorbed(at, first) == ["a", "b"]
+    assert runs.absorbed(at, second) == ["a", "b", "c", "d"]
+    assert runs.absorbed(at, third) == ["a", "b", "c", "d", "e"]
+
+
+def test_of_a_log_its_beginning_or_its_end_is_read(home: Path) -> None:
+    """To the byte; what is no file of ours is empty, and no pipe is waited for."""
+    _, _, run = made(home)
+    log = run.file("stdout.log")
+    Path(log).write_bytes(b"0123456789")
+    assert (runs.head(log, 3), runs.tail(log, 3)) == (b"012", b"789")
+    assert (runs.head(log), runs.tail(log)) == (b"0123456789", b"0123456789")
+    os.symlink(log, run.file("link"))
+    os.mkfifo(run.file("pipe"))
+    for name in ("gone", "link", "pipe", "."):
+        assert (runs.head(run.file(name)), runs.tail(run.file(name))) == (b"", b""), name
+
+
+def test_logs_without_a_byte_are_dropped(home: Path) -> None:
+    """The others are kept."""
+    _, _, run = made(home)
+    Path(run.file("stdout.log")).touch()
+    Path(run.file("stderr.log")).write_text("x")
+    for _ in range(2):
+        runs.drop_empty_logs(run)
+        assert os.listdir(run.path) == ["stderr.log"]

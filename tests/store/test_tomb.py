@@ -73,8 +73,9 @@ def test_a_letter_says_what_it_was_and_why_and_how_to_mend_it(graves: Graves) ->
     assert (graves.dead / outcome["raw"]).exists()
     letter = graves.bury("b.json", '{"cadence": "../x", "source": 1, "payload": []}')
     assert (letter["cadence"], letter["source"], letter["payload"]) == ("unknown", "file", {})
-    for text in ("[]", "{"):
-        assert graves.bury("c.json", text)["cadence"] == "unknown"
+    for text in ("[1]", "{"):
+        letter = graves.bury("c.json", text)
+        assert (letter["cadence"], letter["priority"]) == ("unknown", 5)
     assert "prompt file" in graves.bury("d.json", "{}", BadTick("unknown_cadence", "?"))["outcome"]["cure"]
 
 
