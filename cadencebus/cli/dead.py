@@ -45,7 +45,9 @@ COLUMNS = (
 def main(words: list[str], context: Context) -> int:
     """Do one of four things with some letters."""
     parser = Parser("dead", "Dead letters: read, retry, remove.", EXAMPLES)
-    parser.add_argument("what", nargs="?", default="ls", choices=("ls", "show", "retry", "purge"))
+    parser.add_argument(
+        "what", nargs="?", default="ls", choices=("ls", "show", "retry", "purge"), help="default: ls"
+    )
     parser.add_argument("id", nargs="*", help="ids, or unique parts of them")
     parser.add_argument("--cadence", metavar="C", help="of this cadence")
     parser.add_argument("--class", dest="klass", metavar="K", help="that died of this: timeout, crash, …")
