@@ -9,30 +9,26 @@ from typing import Any, ClassVar
 
 from cadencebus.model.ending import Report, Result, Tokens
 from cadencebus.model.foreign import mapping, text, whole
-from cadencebus.streams.in_flight import InFlight
+from cadencebus.streams.error_words import ErrorWords
 
 TEXT_MOST = 4096
 _TALK = ("agent_message", "reasoning", "plan", "todo_list", "error")
 QUIET = ("item.updated", "item.plan.delta", "request_user_input")
 
 
-class CodexReader:
+class CodexReader(ErrorWords):
     """Takes one event after the other, and knows at any time what they amount to."""
 
-    skim: ClassVar[bytes] = b""
     result_heads: ClassVar[tuple[bytes, ...]] = (b'{"type":"turn.completed"', b'{"type":"turn.failed"')
 
     def __init__(self) -> None:
+        super().__init__()
         self._thread: str | None = None
-        self._result: Result | None = None
-        self._result_at: float | None = None
         self._tokens: Tokens | None = None
         self._turns = 0
         self._open_turn = False
         self._messages = 0
         self._said = ""
-        self._complaint: str | None = None
-        self._in_flight = InFlight()
 
     def event(self, event: dict[str, Any], now: float) -> bool:
         """Take an event; False where this version of ours doesn't know its kind."""
@@ -57,19 +53,6 @@ class CodexReader:
             case kind:
                 return kind in QUIET
         return True
-
-    def skimmed(self) -> None:
-        """Nothing is skimmed in this stream."""
-
-    def salvage(self, _head: bytes, _tail: bytes, _now: float) -> bool:
-        """Its long lines are tool output, of no use here."""
-        return False
-
-    def finish(self) -> None:
-        """The stream has ended: an error that nothing followed was final."""
-        if self._result is None and self._complaint:
-            self._result = Result(subtype="error", is_error=True, text=self._complaint)
-        self._in_flight.clear()
 
     def report(self) -> Report:
         """What was told so far."""

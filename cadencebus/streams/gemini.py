@@ -9,28 +9,24 @@ from typing import Any, ClassVar
 
 from cadencebus.model.ending import Report, Result, Tokens
 from cadencebus.model.foreign import mapping, text, whole
-from cadencebus.streams.in_flight import InFlight
+from cadencebus.streams.error_words import ErrorWords
 
 TEXT_MOST = 4096
 
 
-class GeminiReader:
+class GeminiReader(ErrorWords):
     """Takes one event after the other, and knows at any time what they amount to."""
 
-    skim: ClassVar[bytes] = b""
     result_heads: ClassVar[tuple[bytes, ...]] = (b'{"type":"result"',)
 
     def __init__(self) -> None:
+        super().__init__()
         self._session_id: str | None = None
         self._model: str | None = None
-        self._result: Result | None = None
-        self._result_at: float | None = None
         self._tokens: Tokens | None = None
         self._messages = 0
         self._speaking = False
         self._said = ""
-        self._complaint: str | None = None
-        self._in_flight = InFlight()
 
     def event(self, event: dict[str, Any], now: float) -> bool:
         """Take an event; False where this version of ours doesn't know its kind."""
@@ -61,19 +57,6 @@ class GeminiReader:
                 return False
         self._speaking = speaks
         return True
-
-    def skimmed(self) -> None:
-        """Nothing is skimmed in this stream."""
-
-    def salvage(self, _head: bytes, _tail: bytes, _now: float) -> bool:
-        """Its long lines are tool output, of no use here."""
-        return False
-
-    def finish(self) -> None:
-        """The stream has ended: an error that nothing followed was final."""
-        if self._result is None and self._complaint:
-            self._result = Result(subtype="error", is_error=True, text=self._complaint)
-        self._in_flight.clear()
 
     def report(self) -> Report:
         """What was told so far."""
