@@ -117,6 +117,8 @@ def test_a_cadence_in_a_document_passes_check(block: Block, home: Path, cadence:
         (home / "prompts" / "shown.md").write_text(block.text, encoding="utf-8")
         ended = cadence("check", "prompts/shown.md")
         assert ended.returncode == 0, ended.stderr
+        # With a real agent it would end well, and have written nothing.
+        assert "permits nothing" not in ended.stderr
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
