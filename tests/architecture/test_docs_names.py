@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -23,6 +24,9 @@ OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 SPOKEN = re.compile(r"`cadence ([^`]+)`")
 # At the beginning of a line of a block, behind a prompt, a pipe, another command.
 TYPED = re.compile(r"(?:^|[$|;&(]) *cadence +([a-z-][^`\n]*)", re.MULTILINE)
+# In the texts of the program: what a whole text, or what stands in backticks, has a person type.
+STEP = re.compile(r"(?:^|`)cadence ([a-z]+)(?=[ `,]|$)")
+TOLD = re.compile(r"cadence ([a-z]+)((?: +[^\s`,;:()|&]+)*)")
 PLACE = re.compile(r"(tests|scripts|docs|cadencebus)/[\w/.*-]+$")
 FLOORS = sorted(path.name for path in (ROOT / "cadencebus").iterdir() if (path / "__init__.py").exists())
 MODULE = re.compile(rf"((?:{'|'.join(FLOORS)})/[a-z_]+)((?:\.\w+)*)")
@@ -103,6 +107,27 @@ def test_a_document_has_nobody_type_what_does_not_exist(document: Path, helps: d
 def test_no_help_has_anybody_type_what_does_not_exist(helps: dict[str, str]) -> None:
     """Their examples are copied most of all."""
     assert not [wrong for text in (*helps.values(), overview()) for wrong in unknown(text, text, helps)]
+
+
+def test_no_message_has_anybody_type_what_does_not_exist(
+    modules: dict[str, ast.Module], helps: dict[str, str]
+) -> None:
+    """What an error says to try is typed at three in the morning."""
+    said = {
+        node.value
+        for module in modules.values()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "cadence " in node.value
+    }
+    wrong = [f"cadence {word}" for text in said for word in STEP.findall(text) if word not in helps]
+    for text in said:
+        for verb, words in TOLD.findall(text):
+            known = {*OPTION.findall(helps.get(verb, "")), *GLOBALS, "--help", "--"}
+            options = [word for word in words.split() if word.startswith("--")]
+            wrong += [
+                f"cadence {verb} {option}" for option in options if verb in helps and option not in known
+            ]
+    assert not wrong
 
 
 def test_every_option_is_named_on_the_page_of_the_commands(helps: dict[str, str]) -> None:
