@@ -41,6 +41,7 @@ def land(
     """Judge how the run ended and settle its tick: one commit, then all that follows."""
     now = gear.clock.wall()
     end = ending = None
+    ended_at = now
     if boarded is not None:
         end = life.exit_record(boarded.run.path)
         ending = evidence.gather(
@@ -61,7 +62,7 @@ def land(
         raise ValueError("neither a run nor a verdict")
     credentials = boarded.runner.credentials if boarded else cadence.runner
     facts = replace(
-        _facts(gear, tick, boarded, ending, report, now),
+        _facts(gear, tick, boarded, ending, report, ended_at),
         fingerprints=marks(gear, cadence, str(verdict.klass)),
         metrics=_metrics(boarded, report, end),
     )
@@ -103,13 +104,20 @@ def judged(ending: Ending, boarded: Boarded, now: float) -> Verdict:
 
 
 def _facts(
-    gear: Gear, tick: Tick, boarded: Boarded | None, ending: Ending | None, report: Report | None, now: float
+    gear: Gear,
+    tick: Tick,
+    boarded: Boarded | None,
+    ending: Ending | None,
+    report: Report | None,
+    ended_at: float,
 ) -> RunFacts:
     if boarded is None or ending is None:
-        return RunFacts(run=f"{tick.id}.0", started_at=now)
+        return RunFacts(run=f"{tick.id}.0", started_at=ended_at)
     return RunFacts(
         run=boarded.run.id,
         started_at=boarded.started_at,
+        ended_at=ended_at,
+        seconds=ending.ran_s,
         exit_code=ending.exit_code,
         signal=ending.signal,
         stderr_tail=ending.stderr_tail if ending.stderr_tail.strip() else ending.stdout_tail,

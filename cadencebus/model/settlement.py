@@ -19,6 +19,9 @@ class RunFacts:
 
     run: str
     started_at: float
+    # Where they are known: settled it may be much later, after a downtime or when others were absorbed.
+    ended_at: float | None = None
+    seconds: float | None = None
     exit_code: int | None = None
     signal: int | None = None
     stderr_tail: str = ""
@@ -36,6 +39,10 @@ class RunFacts:
     metrics: Mapping[str, Any] | None = None
     # What a change of would release a hold on configuration or credentials.
     fingerprints: Mapping[str, str] | None = None
+
+    def lasted(self, now: float) -> float:
+        """How long it ran; until now, where nobody knows better."""
+        return max(0.0, now - self.started_at) if self.seconds is None else self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

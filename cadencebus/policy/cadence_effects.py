@@ -52,7 +52,7 @@ class _Run:
     @property
     def seconds(self) -> float:
         """How long it took."""
-        return max(0.0, self.now - self.facts.started_at)
+        return self.facts.lasted(self.now)
 
 
 def after(

@@ -80,7 +80,7 @@ def _attempt(tick: Tick, verdict: Verdict, facts: RunFacts, now: float) -> dict[
     return {
         "n": len([a for a in tick.attempts if a.get("run") != facts.run]) + 1,
         "started_at": rfc3339(facts.started_at),
-        "ended_at": rfc3339(now),
+        "ended_at": rfc3339(now if facts.ended_at is None else facts.ended_at),
         "exit_code": facts.exit_code,
         "signal": facts.signal,
         "class": str(verdict.klass),
@@ -170,7 +170,7 @@ def _events(
         "class": str(verdict.klass),
         "exit_code": facts.exit_code,
         "signal": facts.signal,
-        "seconds": round(max(0.0, now - facts.started_at), 3),
+        "seconds": round(facts.lasted(now), 3),
         "reason": verdict.reason,
         "turns": facts.turns,
         "usd": facts.usd,
