@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.cli.main import VERBS
+from cadencebus.cli.main import VERBS, main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.cli.conftest import Define, Screen
     from tests.conftest import Cadence
 
@@ -118,35 +120,50 @@ def test_each_tick_of_a_half_broken_home_can_be_shown(ill: Path, cadence: Cadenc
         assert cadence("show", Path(json.loads(line)["file"]).name).returncode == 0, line
 
 
+@pytest.fixture
+def homeless(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line in this process, far from any home: exit code, output, errors."""
+    monkeypatch.setenv("CADENCE_HOME", "")
+    monkeypatch.chdir("/")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        return (main(words), *capsys.readouterr())
+
+    return run
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_explains_itself_by_example(cadence: Cadence, verb: str) -> None:
+def test_a_verb_explains_itself_by_example(homeless: Callable[..., tuple[int, str, str]], verb: str) -> None:
     """`--help` needs no home, and the examples start with the command."""
-    ended = cadence(verb, "--help", env={"CADENCE_HOME": ""}, cwd="/")
-    assert ended.returncode == 0
-    assert ended.stderr == ""
-    assert re.search(rf"^  .*\bcadence {verb}\b", ended.stdout, re.MULTILINE), ended.stdout
-    helped = cadence("help", verb, env={"CADENCE_HOME": ""}, cwd="/").stdout
+    code, explained, errors = homeless(verb, "--help")
+    assert (code, errors) == (0, "")
+    assert re.search(rf"^  .*\bcadence {verb}\b", explained, re.MULTILINE), explained
+    _, helped, _ = homeless("help", verb)
     # A verb with a page of its own is explained first, and then told of.
-    assert helped.startswith(ended.stdout)
-    assert helped == ended.stdout or (PAGES / f"{verb}.md").exists()
+    assert helped.startswith(explained)
+    assert helped == explained or (PAGES / f"{verb}.md").exists()
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "enqueue"])
-def test_an_option_that_nobody_knows_is_one_line(cadence: Cadence, verb: str) -> None:
+def test_an_option_that_nobody_knows_is_one_line(
+    homeless: Callable[..., tuple[int, str, str]], verb: str
+) -> None:
     """Exit 64, and where to look."""
-    ended = cadence(verb, "--no-such-option")
-    assert (ended.returncode, ended.stdout) == (64, "")
-    assert len(ended.stderr.splitlines()) == 2
-    assert f"cadence {verb} --help" in ended.stderr
+    code, said, errors = homeless(verb, "--no-such-option")
+    assert (code, said) == (64, "")
+    assert len(errors.splitlines()) == 2
+    assert f"cadence {verb} --help" in errors
 
 
-def test_the_page_lists_every_verb_and_no_other(cadence: Cadence) -> None:
+def test_the_page_lists_every_verb_and_no_other(homeless: Callable[..., tuple[int, str, str]]) -> None:
     """docs/cli.md is true; each option that it names exists."""
     rows = re.findall(r"^\| (`.*?`(?:, `.*?`)*) \| ", PAGE, re.MULTILINE)
     spelled = [use for row in rows for use in re.findall(r"`([^`]+)`", row)]
     assert {use.split()[0] for use in spelled} == set(VERBS)
     for use in spelled:
         verb = use.split()[0]
-        helped = cadence(verb, "--help").stdout
+        _, helped, _ = homeless(verb, "--help")
         for option in re.findall(r"--?[a-z][a-z-]*", use.replace("\\|", " ")):
             assert re.search(rf"(?<![\w-]){option}\b", helped), f"{verb} has no {option}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.cli.main import VERBS, overview
+from cadencebus.cli.main import VERBS, main, overview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +41,15 @@ def test_a_document_is_set_for_a_terminal(screen: Screen) -> None:
     assert any(line.split()[:2] == ["ok", "the"] for line in shown)
 
 
-def test_no_line_of_help_is_wider_than_a_terminal(cadence: Cadence) -> None:
+def test_no_line_of_help_is_wider_than_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Eighty columns are what everybody has; a broken example can't be copied."""
+    monkeypatch.setenv("COLUMNS", "80")
     assert max(map(len, overview().splitlines())) <= 80
     for verb in VERBS:
-        shown = cadence(verb, "--help", env={"CADENCE_HOME": "", "COLUMNS": "80"}).stdout.splitlines()
-        assert not [line for line in shown if len(line) > 80], verb
+        assert main([verb, "--help"]) == 0
+        assert not [line for line in capsys.readouterr().out.splitlines() if len(line) > 80], verb
 
 
 def complete(environment: dict[str, str], home: Path, *words: str) -> list[str]:
