@@ -93,10 +93,17 @@ def read_alive(run_dir: str) -> AliveNote | None:
     try:
         with open(f"{run_dir}/alive", "rb") as file:
             note = json.loads(file.read(_ALIVE_SIZE))
-        swept = note.get("swept") is True
-        return AliveNote(int(note["shim"]), note.get("pid"), float(note["monotonic"]), swept)
-    except (OSError, ValueError, KeyError, TypeError):
+        if not _names_one(note["shim"]):
+            return None
+        pid = note["pid"] if _names_one(note.get("pid")) else None
+        return AliveNote(note["shim"], pid, float(note["monotonic"]), note.get("swept") is True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _names_one(pid: object) -> bool:
+    """Whether this is one process's number: a session may have scribbled there, and -1 is everybody's."""
+    return type(pid) is int and pid > 1
 
 
 def request_end(run_dir: str) -> bool:
