@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import CadenceError
 from cadencebus.model.naming import name_in
-from cadencebus.model.settings import Settings
 from cadencebus.session import lineage
 from cadencebus.store import lock
-from cadencebus.store.config import load_settings
+from cadencebus.store.config import settings_or_default
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.prompts import Prompts
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.naming import Name
+    from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
 
@@ -39,10 +39,7 @@ class Patient:
     @functools.cached_property
     def settings(self) -> Settings:
         """The settings in force; the defaults where the file is broken."""
-        try:
-            return load_settings(self.home, flags={}, environ=os.environ)
-        except (CadenceError, OSError):
-            return Settings()
+        return settings_or_default(self.home)[0]
 
     @functools.cached_property
     def prompts(self) -> Prompts:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from cadencebus.desk.lookup import WAITING, Found, find, listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
-from cadencebus.desk.reasons import settings_of
 from cadencebus.errors import NoSuch
 from cadencebus.model.legible import clean
 from cadencebus.model.naming import is_cadence
 from cadencebus.session import life
 from cadencebus.store import files, lock, runs
+from cadencebus.store.config import settings_or_default
 from cadencebus.store.memory import Memory
 from cadencebus.streams.feed import Feed
 from cadencebus.streams.render import render
@@ -163,7 +163,7 @@ def _read_at(path: str, offset: int) -> bytes:
 
 def _stream(home: Home, run: RunFolder) -> str:
     """How the run's runner speaks."""
-    settings, _ = settings_of(home)
+    settings, _ = settings_or_default(home)
     return settings.stream_of((runs.record(run) or {}).get("runner"))
 
 

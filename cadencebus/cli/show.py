@@ -15,6 +15,7 @@ from cadencebus.desk.story import Story
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.naming import is_id
 from cadencebus.store import files, runs
+from cadencebus.store.config import settings_or_default
 from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _last_words(home: Home, attempt: dict[str, Any]) -> list[str]:
     tick_id, _, number = str(attempt.get("run") or "").rpartition(".")
     known = is_id(tick_id) and number.isdigit()
     record = runs.record(runs.folder(home, tick_id, int(number))) if known else None
-    stream = reasons.settings_of(home)[0].stream_of((record or {}).get("runner"))
+    stream = settings_or_default(home)[0].stream_of((record or {}).get("runner"))
     said = str(attempt.get("stderr_tail") or "").splitlines()
     return [shown for line in said for shown in render(stream, line.encode(errors="replace"))][-_TAIL_LINES:]
 

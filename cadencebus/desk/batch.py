@@ -15,7 +15,6 @@ from cadencebus.desk.output import Output
 from cadencebus.errors import BadData, CadenceError, NoSuch
 from cadencebus.model import strictjson
 from cadencebus.store import inlet
-from cadencebus.store.config import load_settings
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -29,10 +28,10 @@ _NAMED = 5
 
 def put_batch(path: str, context: Context) -> int:
     """Read all, check all, put all, print the ids."""
-    settings = load_settings(context.home, flags={}, environ=os.environ)
+    settings = enqueue_checks.settings(context.home)
     clerk = _Clerk(context, settings.max_tick_bytes)
     batch = [clerk.take(path, number, line) for number, line in _lines(path, settings.max_tick_bytes)]
-    enqueue_checks.check_room(context.home, len(batch))
+    inlet.check_room(context.home, settings.max_inbox, len(batch))
     inlet.put_all(context.home, batch)
     # An id that is printed is a promise: from here on it is kept.
     if context.json:

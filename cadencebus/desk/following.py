@@ -9,10 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cadencebus.desk.lookup import WAITING, find
-from cadencebus.desk.reasons import Reasons, settings_of, spell
+from cadencebus.desk.reasons import Reasons, spell
 from cadencebus.errors import CadenceError
 from cadencebus.session import life
 from cadencebus.store import runs
+from cadencebus.store.config import settings_or_default
 from cadencebus.store.spool import Spool
 from cadencebus.streams.feed import Feed
 from cadencebus.streams.render import render
@@ -107,6 +108,6 @@ class _Log:
 
     def _speaks(self) -> str:
         if self._stream is None:
-            settings, _ = settings_of(self._home)
+            settings, _ = settings_or_default(self._home)
             self._stream = settings.stream_of((runs.record(self.run) or {}).get("runner"))
         return self._stream

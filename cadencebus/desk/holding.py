@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cadencebus.clock import rfc3339
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import names
-from cadencebus.desk.reasons import settings_of
 from cadencebus.errors import IOTrouble
 from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, hold_of, on_cadence
 from cadencebus.store import files
+from cadencebus.store.config import settings_or_default
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.holds import Holds
 from cadencebus.store.memory import Memory
@@ -70,7 +70,7 @@ def circuits(home: Home, now: float) -> list[dict[str, Any]]:
 
 def credentials_named(home: Home, word: str) -> str | None:
     """The credentials that a word names: by their own name, or by a runner that uses them; None: nobody's."""
-    runners = settings_of(home)[0].runners
+    runners = settings_or_default(home)[0].runners
     if any(runner.credentials == word for runner in runners.values()):
         return word
     return runners[word].credentials if word in runners else None

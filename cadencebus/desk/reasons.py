@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,12 @@ from cadencebus.desk.lookup import TICK_FILE, Found, names
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence
 from cadencebus.model.naming import name_in, parse_name
-from cadencebus.model.settings import Settings
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
 from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit
 from cadencebus.policy.circuit import half_open
 from cadencebus.store import files, lock
-from cadencebus.store.config import load_settings
+from cadencebus.store.config import settings_or_default
 from cadencebus.store.holds import Holds
 from cadencebus.store.memory import Memory
 from cadencebus.store.prompts import Prompts
@@ -27,6 +25,7 @@ from cadencebus.store.spool import Spool
 if TYPE_CHECKING:
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
+    from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
 NO_CONSUMER = Wait("no consumer", "cadence up starts one")
@@ -43,7 +42,7 @@ class Reasons:
         self.now = now
         self.cache: FileCache = before.cache if before else FileCache()
         settings: tuple[Settings, str | None] = self.cache.get(
-            "settings", (home.settings,), lambda: settings_of(home)
+            "settings", (home.settings,), lambda: settings_or_default(home)
         )
         self.settings, self.problem = settings
         kept = before is not None and before.settings is self.settings
@@ -219,16 +218,6 @@ _SPOKEN = {
     "unknown": "no such cadence",
     "unreadable": "its file can't be read",
 }
-
-
-def settings_of(home: Home) -> tuple[Settings, str | None]:
-    """The settings, and what is wrong with them where the defaults had to stand in."""
-    try:
-        return load_settings(home, flags={}, environ=os.environ), None
-    except CadenceError as error:
-        return Settings(), error.message
-    except OSError as error:
-        return Settings(), f"cadence.yaml: {error.strerror}"
 
 
 def _holds(home: Home, now: float) -> list[Hold]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk import dead_letters, dead_retry, holding, killing
 from cadencebus.desk.lookup import find
-from cadencebus.desk.reasons import settings_of
 from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, on_cadence
 from cadencebus.store import runs
+from cadencebus.store.config import settings_or_default
 from cadencebus.store.memory import Memory
 from cadencebus.streams.render import render
 
@@ -26,7 +26,7 @@ class Actions:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._settings, _ = settings_of(home)
+        self._settings, _ = settings_or_default(home)
 
     def pause_or_resume(self, cadence: str) -> str:
         """Release whatever holds this cadence alone; where nothing does, hold it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.errors import CadenceError
 from cadencebus.model.keys import Wrong, over
+from cadencebus.model.settings import Settings
 from cadencebus.model.settings_keys import settings_of
 from cadencebus.store import files
 from cadencebus.store.badfile import BadFile, Problem, problems_of
@@ -17,7 +18,6 @@ from cadencebus.store.yamltext import BadYAML, Document, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
 FILE = "cadence.yaml"
@@ -37,6 +37,14 @@ class _Source(NamedTuple):
 def load_settings(home: Home, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     """The settings in force; BadFile names every value that is wrong."""
     return _settings(_content(home), flags, environ)
+
+
+def settings_or_default(home: Home, environ: Mapping[str, str] = os.environ) -> tuple[Settings, str | None]:
+    """The settings, and what is wrong with them where the defaults have to stand in."""
+    try:
+        return load_settings(home, flags={}, environ=environ), None
+    except CadenceError as error:
+        return Settings(), error.message
 
 
 def _content(home: Home) -> bytes | None:
@@ -105,7 +113,10 @@ def _said(name: str, key: str, value: object) -> _Source:
 
 
 class LiveSettings:
-    """The settings of a running consumer: edits take effect live, a broken one keeps the last good."""
+    """Settings that are kept at hand: edits take effect live, a broken one keeps the last good.
+
+    Where none was good yet, that is an error; `lenient`: the defaults stand in.
+    """
 
     def __init__(
         self,
@@ -114,15 +125,22 @@ class LiveSettings:
         flags: Mapping[str, object],
         environ: Mapping[str, str],
         monotonic: Callable[[], float] = time.monotonic,
+        lenient: bool = False,
     ) -> None:
         self._home = home
         self._flags = dict(flags)
         self._environ = dict(environ)
         self._monotonic = monotonic
         self._at = glance(home.settings)
-        self._data = _content(home)
+        self._data: bytes | None = None
         self._missed_since: float | None = None
-        self.current = _settings(self._data, self._flags, self._environ)
+        try:
+            self._data = _content(home)
+            self.current = _settings(self._data, self._flags, self._environ)
+        except BadFile:
+            if not lenient:
+                raise
+            self.current = Settings()
         self.problem: str | None = None
 
     def refresh(self) -> str | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.bus import Bus
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -145,3 +147,18 @@ def test_a_hundred_thousand_lines_take_bounded_memory(
     )
     assert peak_kb("enqueue", "--batch", "jobs") < 150_000
     assert sum(1 for _ in (home / "state" / "inbox").iterdir()) == 100_000
+
+
+def test_a_slip_in_the_settings_costs_no_producer_its_ticks(
+    cadence: Cadence, define: Define, home: Path, ticks: Ticks
+) -> None:
+    """The consumer goes on with what it knew; whoever brings work is told, and believed."""
+    define("work")
+    (home / "cadence.yaml").write_text("max_inbox: [\n")
+    for words, brought in ((("--batch", "-"), '{"cadence": "work"}'), (("work",), "")):
+        ended = cadence("enqueue", *words, stdin=brought)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stderr.startswith("warning: cadence.yaml:")
+        assert "accepted by the default limits" in ended.stderr
+        assert ended.stdout.strip() in ticks("inbox")
+    assert Bus(home).enqueue("work") in ticks("inbox")
