@@ -173,5 +173,6 @@ def _purge(asked: Namespace, context: Context) -> int:
             out.line_of_json({"tick": one.found.name.id, "purged": True})
         else:
             out.line(f"{one.found.name.id} purged")
-    out.hint(f"{len(found)} purged; a line of each is kept in {archive.letters_path(home)}")
+    kept = f"; a line of each is kept in {archive.letters_path(home)}"
+    out.hint(f"{len(found)} purged{kept if found else _why_none(context.home, asked)}")
     return 0

@@ -109,6 +109,7 @@ def test_what_is_no_home_is_called_what_it_is(
         ("dead show --class crash", "no dead letters: none died of 'crash'"),
         ("circuit ls helo", "no circuit is open: no cadence 'helo'"),
         ("dead retry --cadence helo", "did you mean 'hello'?"),
+        ("dead purge --class tiemout", "0 purged: none died of 'tiemout'"),
         ("resume --credentials antropic", "no runner uses credentials 'antropic'"),
     ],
 )
