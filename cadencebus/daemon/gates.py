@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cadencebus.daemon.asking import ask
-from cadencebus.model.hold import BUS, Hold, on_credentials
+from cadencebus.model.hold import BUS, Hold, hold_event, on_credentials
 from cadencebus.model.legible import one_line
 from cadencebus.model.settings import LoadGate, MemoryGate, PressureGate, UsageGate
 from cadencebus.policy import gates
@@ -104,22 +104,13 @@ class Gate(Generic[G]):
         self._gear.holds.set(hold, durable=False)
         self._hold = hold
         if former is None or former.lets_through(now) != hold.lets_through(now):
-            self._gear.tell(
-                {
-                    "event": "hold.set",
-                    "hold": hold.file,
-                    "scope": hold.scope,
-                    "reason": hold.reason,
-                    "detail": hold.detail,
-                }
-            )
+            self._gear.tell({**hold_event("hold.set", hold.file), "detail": hold.detail})
 
     def _release(self) -> None:
         """Let go; a hold that a former consumer's gate left is released as well."""
         for hold in self._gear.holds.known:
             if hold.reason == self.name and hold.automatic and self._gear.holds.release(hold.file):
-                event = {"event": "hold.released", "hold": hold.file, "scope": hold.scope}
-                self._gear.tell({**event, "reason": hold.reason, "by": "consumer"})
+                self._gear.tell({**hold_event("hold.released", hold.file), "by": "consumer"})
         self._hold = None
 
 

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import CadenceError
+from cadencebus.model.hold import hold_event
 from cadencebus.session import environment, fingerprint
 
 if TYPE_CHECKING:
@@ -71,17 +72,10 @@ class Mending:
     def _look(self) -> None:
         for hold in self._gear.holds.known:
             if _mendable(hold) and (what := self._mended(hold)) and self._gear.holds.release(hold.file):
-                self._gear.tell(
-                    {
-                        "event": "hold.released",
-                        "hold": hold.file,
-                        "scope": hold.scope,
-                        "reason": hold.reason,
-                        "detail": f"{what} is not what it was",
-                        "by": "consumer",
-                    }
-                )
-                self._gear.say(f"{hold.file} is released: {what} is not what it was")
+                detail = f"{what} is not what it was"
+                event = hold_event("hold.released", hold.file)
+                self._gear.tell({**event, "detail": detail, "by": "consumer"})
+                self._gear.say(f"{hold.file} is released: {detail}")
 
     def _mended(self, hold: Hold) -> str | None:
         extra: Mapping[str, Any] = hold.extra or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
-from cadencebus.model.hold import BUS, Hold, on_cadence
+from cadencebus.model.hold import BUS, Hold, hold_event, on_cadence
 from cadencebus.policy import brakes, budgets, wider_effects
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Warden:
                 self._tell(_set(first))
                 current.append(first)
             elif hold.reason != "disk_full" and self._gear.holds.release(hold.file):
-                self._tell(_released(hold.file, hold.scope, hold.reason))
+                self._tell(hold_event("hold.released", hold.file))
                 if hold.reason == "circuit_open":
                     self._tell({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
                     self._circuits()
@@ -69,7 +69,7 @@ class Warden:
         for reason in brakes.REASONS if there else ():
             file = f"{scope}.{reason}.json"
             if file in there and (hold is None or hold.file != file) and self._gear.holds.release(file):
-                self._tell(_released(file, scope, reason))
+                self._tell(hold_event("hold.released", file))
                 self._changed = True
         if hold is None or self._gear.holds.spared(hold.file, now):
             return None
@@ -81,9 +81,5 @@ class Warden:
 
 
 def _set(hold: Hold) -> dict[str, Any]:
-    about = {"hold": hold.file, "scope": hold.scope, "reason": hold.reason, "detail": hold.detail}
-    return {"event": "hold.set", **about, "until": hold.until and rfc3339(hold.until)}
-
-
-def _released(file: str, scope: str, reason: str) -> dict[str, Any]:
-    return {"event": "hold.released", "hold": file, "scope": scope, "reason": reason}
+    until = hold.until and rfc3339(hold.until)
+    return {**hold_event("hold.set", hold.file), "detail": hold.detail, "until": until}

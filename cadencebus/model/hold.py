@@ -111,12 +111,13 @@ class Hold:
         }
 
 
+_CADENCE = "cadence-"
 _OWN = frozenset({"scope", "reason", "since", "until", "detail", "by"})
 
 
 def on_cadence(name: str) -> str:
     """The scope of a hold on one cadence."""
-    return f"cadence-{name}"
+    return f"{_CADENCE}{name}"
 
 
 def on_credentials(name: str) -> str:
@@ -130,6 +131,13 @@ def parse_hold_name(file: str) -> tuple[str, str] | None:
         return None
     scope, dot, reason = file.removesuffix(".json").rpartition(".")
     return (scope, reason) if dot and scope and reason else (BUS, "unreadable")
+
+
+def hold_event(event: str, file: str) -> dict[str, Any]:
+    """The line of the journal that tells of the hold in a file; its cadence, where it is on one only."""
+    scope, reason = parse_hold_name(file) or (BUS, "unreadable")
+    cadence = scope.removeprefix(_CADENCE) if scope.startswith(_CADENCE) else None
+    return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence}
 
 
 def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hold | None:
