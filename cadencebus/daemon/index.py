@@ -145,6 +145,9 @@ class Calendar:
     def __len__(self) -> int:
         return len(self._known)
 
+    def __contains__(self, file: str) -> bool:
+        return file in self._known
+
     def add(self, file: str) -> bool:
         """Take up one name of deferred/; False where it is known."""
         if file in self._known:

@@ -58,6 +58,9 @@ class Lookout:
 
     def _defer(self, file: str) -> None:
         """Take up a name of deferred/, and tell that its tick was accepted."""
+        # Asked first, for a rescan: to take a million known names apart would stop the turns for seconds.
+        if file in self._calendar:
+            return
         parsed = parse_deferred(file)
         if parsed is not None and self._calendar.add(file):
             self._tell({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
