@@ -101,14 +101,16 @@ def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complain
 
 
 def _no_room(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
-    """A full disk, before the consumer has run into it."""
+    """A disk that takes nothing more, before the consumer has run into it."""
     if any(hold["reason"] == "disk_full" for hold in facts["holds"]):
         return
     try:
         room = os.statvfs(home.state)
     except OSError:
         return
-    if room.f_bavail * room.f_frsize < _ROOM:
+    if room.f_flag & os.ST_RDONLY:
+        yield Complaint("the disk is mounted read-only, nothing can be accepted", "`dmesg | tail` says why")
+    elif room.f_bavail * room.f_frsize < _ROOM:
         yield Complaint("the disk is full, nothing can be accepted", BY_ITSELF["disk_full"])
     elif room.f_files and not room.f_favail:
         yield Complaint("no inode is free, nothing can be accepted", "remove small files: `df -i .`")

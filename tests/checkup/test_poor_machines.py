@@ -27,10 +27,10 @@ POOR = "echo 0 > /proc/sys/user/max_inotify_instances; ulimit -n 200; mount -t t
 SEALED = "mount --bind . . && mount -o remount,bind,ro ."
 
 
-def in_a_room_of_its_own(prepare: str, home: Path, environment: dict[str, str]) -> dict[str, str]:
-    """Let the doctor look where mounts and limits are his own; what he found, by kind."""
+def in_a_room_of_its_own(prepare: str, home: Path, environment: dict[str, str], words: str) -> str:
+    """Let the command look where mounts and limits are its own; what it said."""
     program = Path(sys.executable).with_name("cadence")
-    script = f"set -e; cd {home}; {prepare}; cd {home}; exec {program} doctor --json"
+    script = f"set -e; cd {home}; {prepare}; cd {home}; exec {program} {words}"
     done = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
         env=environment,
@@ -40,7 +40,13 @@ def in_a_room_of_its_own(prepare: str, home: Path, environment: dict[str, str]) 
     )
     if not done.stdout:
         pytest.skip(f"no namespaces to be had here: {done.stderr.strip()}")
-    return {one["kind"]: one["what"] for one in json.loads(done.stdout)["findings"]}
+    return done.stdout
+
+
+def found(prepare: str, home: Path, environment: dict[str, str]) -> dict[str, str]:
+    """What the doctor finds there, by kind."""
+    said = in_a_room_of_its_own(prepare, home, environment, "doctor --json")
+    return {one["kind"]: one["what"] for one in json.loads(said)["findings"]}
 
 
 def package(folder: Path, name: str, version: str, *needs: str) -> None:
@@ -69,14 +75,16 @@ def test_a_machine_that_lacks_something_is_told(
     if not os.geteuid():
         os.chown(home / "state" / "dead", SOMEBODY, SOMEBODY)
         wanted["home.owner"] = "state/dead"
-    said = in_a_room_of_its_own(POOR, home, environment | {"PYTHONPATH": str(elsewhere)})
+    said = found(POOR, home, environment | {"PYTHONPATH": str(elsewhere)})
     assert [kind for kind, words in wanted.items() if kind not in said or words not in said[kind]] == [], said
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces are Linux's")
 def test_a_disk_that_takes_no_writes_is_told(home: Path, environment: dict[str, str]) -> None:
-    """Mounted read-only, as after an error of the disk."""
-    assert "read-only" in in_a_room_of_its_own(SEALED, home, environment)["home.read_only"]
+    """Mounted read-only, as after an error of the disk; status does not wait for an old heartbeat."""
+    assert "read-only" in found(SEALED, home, environment)["home.read_only"]
+    status = in_a_room_of_its_own(SEALED, home, environment, "status --check")
+    assert status.startswith("ill: the disk is mounted read-only")
 
 
 def test_who_waits_for_room_for_an_hour_is_told(home: Path, call: Doctor) -> None:
