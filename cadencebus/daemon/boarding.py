@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
+from cadencebus.model import foreign
 from cadencebus.model.naming import is_session
 from cadencebus.model.runner import Runner, argv_for
 from cadencebus.session import environment, evidence, launch, life, prompt
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from cadencebus.store.runs import RunFolder
 
 GUARD = "guard"
+_LONGEST_PATH = 4096
 
 
 class Doomed(Exception):
@@ -207,25 +210,24 @@ def _record(gear: Gear, boarded: Boarded) -> dict[str, Any]:
 
 
 def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
-    """A run that was started by a former consumer, as its record tells it."""
+    """A run that was started by a former consumer, as its record tells it where that makes sense."""
     record = runs.record(run) or {}
     same_boot = record.get("boot_id") == boot_id()
-    now, monotonic = gear.clock.wall(), gear.clock.monotonic()
-    started_at = parse_rfc3339(record["started_at"]) if record.get("started_at") else now
+    started_at, began = gear.clock.wall(), foreign.amount(record.get("monotonic"))
+    with contextlib.suppress(ValueError, TypeError):
+        started_at = parse_rfc3339(record.get("started_at", ""))
     guard = record.get("runner") == GUARD
     runner = _guard_runner(cadence) if guard else gear.settings.current.runners.get(str(record.get("runner")))
     return Boarded(
         tick=tick,
-        cadence=replace(cadence, timeout=float(record.get("deadline_s") or cadence.timeout)),
+        cadence=replace(cadence, timeout=foreign.amount(record.get("deadline_s")) or cadence.timeout),
         runner=runner or Runner(name=str(record.get("runner")), argv=(), stream="plain"),
         run=run,
-        cwd=str(record.get("cwd", "{home}")).replace("{home}", gear.home.root),
+        cwd=(foreign.text(record.get("cwd"), _LONGEST_PATH) or "{home}").replace("{home}", gear.home.root),
         started_at=started_at,
         # The same boot's monotonic clock still runs; of another boot only the wall clock is left to say.
-        monotonic=float(record["monotonic"])
-        if same_boot and record.get("monotonic") is not None
-        else monotonic,
-        session_id=record.get("session_id"),
+        monotonic=began if same_boot and began is not None else gear.clock.monotonic(),
+        session_id=foreign.text(record.get("session_id")),
         resumed=bool(record.get("resumed")),
         probe=bool(record.get("probe")),
         guard=guard,

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -259,3 +260,19 @@ def test_of_another_boot_only_the_wall_clock_is_left(gear: Gear) -> None:
     assert (found.cadence.timeout, found.cwd) == (AGENT.timeout, gear.home.root)
     assert abs(found.started_at - time.time()) < 60
     assert abs(found.monotonic - time.monotonic()) < 60
+
+
+def test_a_record_that_its_session_scribbled_in_holds_up_nobody(gear: Gear) -> None:
+    """What makes no sense is as good as not there: the run is adopted, and its tick comes to its end."""
+    boarded, _ = furnished(gear, PLAIN)
+    record = Path(boarded.run.file("run.json"))
+    whole = json.loads(record.read_text())
+    keys = ("started_at", "deadline_s", "monotonic", "cwd", "session_id", "runner")
+    for key, nonsense in product(keys, ("x", -1, [], {}, True, 1e999, "a\0b")):
+        record.write_text(json.dumps({**whole, key: nonsense}))
+        found = boarding.found(gear, boarded.tick, boarded.run, PLAIN)
+        assert 0 < found.cadence.timeout <= PLAIN.timeout, (key, nonsense)
+        assert 0 <= found.monotonic <= time.monotonic(), (key, nonsense)
+        assert abs(found.started_at - time.time()) < 60, (key, nonsense)
+        assert found.session_id is None or isinstance(found.session_id, str)
+        assert "\0" not in found.cwd
