@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.naming import RAW, SUFFIX, Name, is_cadence, is_id, name_in, name_of, parse_name
-from cadencebus.model.tick import BadTick, Tick, read_members
+from cadencebus.model.tick import BadTick, Tick, check_members, read_members
 from cadencebus.store import files, inlet
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def write_letter(
     source, payload = members.get("source"), members.get("payload")
     shown = {
         **letter.dump(),
+        **_past(members),
         "source": source if isinstance(source, str) else "file",
         "payload": payload if isinstance(payload, dict) else {},
         "file": escaped(file),
@@ -145,6 +146,15 @@ def _members(path: str) -> dict[str, Any] | None:
     except (OSError, ValueError, strictjson.BadJSON):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _past(members: dict[str, Any]) -> dict[str, Any]:
+    """When a tick was made and what its runs came to; nothing where the members are no tick's."""
+    try:
+        check_members(members)
+    except BadTick:
+        return {}
+    return {key: members[key] for key in ("created_at", "attempts") if key in members}
 
 
 def _kind(mode: int) -> str:

@@ -79,6 +79,18 @@ def test_a_letter_says_what_it_was_and_why_and_how_to_mend_it(graves: Graves) ->
     assert "prompt file" in graves.bury("d.json", "{}", BadTick("unknown_cadence", "?"))["outcome"]["cure"]
 
 
+def test_the_letter_of_a_whole_tick_keeps_its_past(graves: Graves) -> None:
+    """Its prompt was removed after two runs of it: they are what an operator wants to know."""
+    tick = Tick(id=new_id(NOW), cadence="x", created_at=NOW - 600)
+    for klass in ("timeout", "exit"):
+        tick = tick.tried({"run": f"{tick.id}.{len(tick.attempts) + 1}", "class": klass})
+    letter = graves.bury(tick.name.file, tick.bytes().decode(), BadTick("unknown_cadence", "no prompt"))
+    assert [attempt["class"] for attempt in letter["attempts"]] == ["timeout", "exit"]
+    assert letter["created_at"] == tick.dump()["created_at"]
+    strange = graves.bury("e.json", '{"cadence": "x", "attempts": [1], "created_at": 5}')
+    assert (strange["attempts"], strange["created_at"]) == ([], strange["outcome"]["finished_at"])
+
+
 def test_a_letter_bears_the_name_of_its_tick_once(graves: Graves) -> None:
     """Waiting or deferred; a second one of that name gets another, and so does a twin, at once."""
     tick = Tick(id=new_id(NOW), cadence="x", created_at=NOW, priority=3)
