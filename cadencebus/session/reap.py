@@ -151,7 +151,8 @@ def _strike(roots: Mapping[identity.Identity, int]) -> list[Leftover]:
 def leaks(run_dir: str) -> list[dict[str, Any]]:
     """What was found after the session's own end, as `leaked.json` names it."""
     told = _told(run_dir).get("leaked")
-    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    known = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return [one for one in known if isinstance(one.get("pid"), int)]
 
 
 def survivors(run_dir: str) -> list[int]:
@@ -195,4 +196,6 @@ def tell(run_dir: str, result: SweepResult) -> None:
     }
     temporary = f"{run_dir}/.leaked.json"
     files.discard(temporary)
-    files.replace(temporary, f"{run_dir}/leaked.json", json.dumps(note).encode() + b"\n", durable=False)
+    # What the run itself put in the way is no trouble of the disk.
+    with contextlib.suppress(FileNotFoundError, FileExistsError, IsADirectoryError):
+        files.replace(temporary, f"{run_dir}/leaked.json", json.dumps(note).encode() + b"\n", durable=False)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # Runs that start; and folders in all, those of starts for which the machine had no room among them.
 MAX_RUNS, MAX_TRIES = 50, 1000
 PENDING = "exit.pending"
+_MEDDLED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP}
+_ABSORBED_MOST = 1 << 28
 # Room for the session's pid, which is only known when run.json must already be on disk.
 _PID_WIDTH = 10
 
@@ -117,11 +119,23 @@ def rewrite(run: RunFolder, record: Mapping[str, Any]) -> None:
     """Write the run's record anew, once it is known how it ended."""
     temporary = run.file(".run.json")
     # Where somebody removed the folder there is nothing left to tell of: no reason to hold the tick's end.
-    with contextlib.suppress(FileNotFoundError):
+    with _meddling():
         files.discard(temporary)
         # Not synced: everything that counts stands in the tick, which is.
         files.write_new(temporary, strictjson.dumps(dict(record)), durable=False)
         os.rename(temporary, run.file("run.json"))
+
+
+@contextlib.contextmanager
+def _meddling() -> Iterator[None]:
+    """Let pass what a session did to its own folder: an error that the disk makes is waited out instead."""
+    try:
+        yield
+    except ValueError:
+        return
+    except OSError as error:
+        if error.errno not in _MEDDLED:
+            raise
 
 
 def record(run: RunFolder) -> dict[str, Any] | None:
@@ -181,8 +195,9 @@ def absorbed(home: Home, last: RunFolder) -> list[str]:
     ids: dict[str, None] = {}
     for number in range(1, last.number + 1):
         run = folder(home, last.tick_id, number)
-        with contextlib.suppress(FileNotFoundError), open(run.file("absorbed"), encoding="ascii") as lines:
-            ids.update(dict.fromkeys(line.strip() for line in lines if line.endswith("\n")))
+        with _meddling():
+            lines = files.read(run.file("absorbed"), _ABSORBED_MOST).decode("ascii", "replace").split("\n")
+            ids.update(dict.fromkeys(lines[:-1]))
     return list(ids)
 
 

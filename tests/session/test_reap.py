@@ -98,6 +98,21 @@ def test_leaks_that_others_found_are_added_to_those_that_are_named(tmp_path: Pat
     assert reap.leaks(str(tmp_path)) == []
 
 
+@pytest.mark.parametrize("said", ['[{"pid": [1]}, {"pid": 7}]', '[7, {}, {"pid": 7}]', '{"pid": 7}'])
+def test_leaks_that_make_no_sense_are_nobodys(tmp_path: Path, said: str) -> None:
+    """The run's own processes may write there; what is told next is told all the same."""
+    (tmp_path / "leaked.json").write_text(
+        f'{{"leaked": {said}, "survivors": ["x", 8], "started": {{"8": "y"}}}}'
+    )
+    assert [one["pid"] for one in reap.leaks(str(tmp_path))] in ([7], [])
+    assert reap.survivors(str(tmp_path)) == [8]
+    assert reap.outlived(str(tmp_path)) == []
+    reap.tell(str(tmp_path), reap.SweepResult((), ()))
+    (tmp_path / "leaked.json").unlink()
+    (tmp_path / "leaked.json").mkdir()
+    reap.tell(str(tmp_path), reap.SweepResult((), ()))
+
+
 def test_a_shim_killed_in_mid_sweep_has_not_swept(start: Start) -> None:
     """There is a record, and there are processes: only the shim's word ends the search."""
     run = start("setsid-child", "60", "sleep", "0.1")

@@ -180,3 +180,19 @@ def test_logs_without_a_byte_are_dropped(home: Path) -> None:
     for _ in range(2):
         runs.drop_empty_logs(run)
         assert os.listdir(run.path) == ["stderr.log"]
+
+
+def test_what_a_session_puts_in_the_way_holds_up_nobody(home: Path) -> None:
+    """Folders, links and rubbish under the names of the bus: no disk is in trouble because of it."""
+    at, tick, run = made(home)
+    for name in ("run.json", ".run.json", "absorbed", "stdout.log"):
+        os.mkdir(run.file(name))
+    runs.rewrite(run, {"a": 1})
+    runs.drop_empty_logs(run)
+    assert runs.record(run) is None
+    assert runs.absorbed(at, run) == []
+    second = runs.make(at, tick)
+    Path(second.file("absorbed")).write_bytes(b"one\n\xff\n")
+    assert "one" in runs.absorbed(at, second)
+    os.mkfifo(runs.make(at, tick).file("absorbed"))
+    assert "one" in runs.absorbed(at, runs.folder(at, tick.id, 3))
