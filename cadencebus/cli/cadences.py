@@ -39,8 +39,8 @@ def main(words: list[str], context: Context) -> int:
         "cadences", "What exists: health, runner, last run, next firing, schedule in words.", EXAMPLES
     ).parse_args(words)
     out, now = Output(context), time.time()
-    scene = reasons.Reasons(context.home, now)
-    rows = [_about(scene, name) for name in scene.prompts.names()]
+    snapshot = reasons.Reasons(context.home, now)
+    rows = [_about(snapshot, name) for name in snapshot.prompts.names()]
     if out.json:
         out.document(rows)
         return 0
@@ -54,15 +54,15 @@ def main(words: list[str], context: Context) -> int:
     return 0
 
 
-def _about(scene: reasons.Reasons, name: str) -> dict[str, Any]:
-    memory = scene.memory.load(name, scene.now, mend=False)
+def _about(snapshot: reasons.Reasons, name: str) -> dict[str, Any]:
+    memory = snapshot.memory.load(name, snapshot.now, mend=False)
     last = mapping(memory.get("last_run"))
     row: dict[str, Any] = {
         "name": name,
         "state": "well",
         "runner": None,
-        "waiting": scene.counts[name],
-        "running": scene.running[name],
+        "waiting": snapshot.counts[name],
+        "running": snapshot.running[name],
         "last_run": last or None,
         "last_ok_at": memory.get("last_ok_at"),
         "failures": memory.get("failures") or 0,
@@ -72,29 +72,29 @@ def _about(scene: reasons.Reasons, name: str) -> dict[str, Any]:
         "description": "",
         "why": "",
     }
-    row |= _due(scene, name)
+    row |= _due(snapshot, name)
     try:
-        cadence = scene.prompts.load(name)
+        cadence = snapshot.prompts.load(name)
     except (CadenceError, OSError) as error:
         return row | {"state": "broken", "why": str(error)}
     row |= {"runner": cadence.runner, "description": cadence.description}
     if not cadence.enabled:
         return row | {"state": "disabled"}
-    held = next((hold for hold in scene.holds if hold.scope == f"cadence-{name}"), None)
+    held = next((hold for hold in snapshot.holds if hold.scope == f"cadence-{name}"), None)
     if held is not None:
         wait = Wait(held.reason, held.detail, held.until)
-        return row | {"state": "held", "why": reasons.spell(wait, scene.now)}
-    if scene.running[name]:
+        return row | {"state": "held", "why": reasons.spell(wait, snapshot.now)}
+    if snapshot.running[name]:
         return row | {"state": "running"}
     return row | {"state": "failing"} if row["failures"] else row
 
 
-def _due(scene: reasons.Reasons, name: str) -> dict[str, Any]:
+def _due(snapshot: reasons.Reasons, name: str) -> dict[str, Any]:
     """Its schedule in words, when it fires next and by whom; nothing where somebody else enqueues it."""
-    schedule = schedule_of(scene, name)
+    schedule = schedule_of(snapshot, name)
     if schedule is None:
         return {}
-    next_at = schedule.next_at(scene.now)
+    next_at = schedule.next_at(snapshot.now)
     return {
         "when": schedule_words.describe(schedule.timetable)
         + (" (until its file is mended)" if schedule.kept else ""),

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup import programs
-from cadencebus.desk import collisions, reasons
+from cadencebus.desk import collisions
 from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
+from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.runner import RUNNERS
@@ -191,11 +192,11 @@ def _look_ahead(cadence: Cadence, findings: Findings) -> None:
 
 def _look_around(names: list[str], home: Home, findings: Findings) -> None:
     """Where these cadences meet more others than may run."""
-    scene = reasons.Reasons(home, time.time())
-    loads, _ = collisions.loads_of(scene)
-    if not scene.settings.max_sessions or not any(load.name in names for load in loads):
+    snapshot = Snapshot(home, time.time())
+    loads, _ = collisions.loads_of(snapshot)
+    if not snapshot.settings.max_sessions or not any(load.name in names for load in loads):
         return
-    week = collisions.look(scene, loads, limit=float(scene.settings.max_sessions), advise=False)
+    week = collisions.look(snapshot, loads, limit=float(snapshot.settings.max_sessions), advise=False)
     crowds = [crowd for crowd in collisions.crowds(week) if set(names) & set(crowd.names)]
     findings.warnings += [
         f"pile-up {crowd}: {crowd.peak:.1f} at once where {week.limit:g} may run (cadence collisions)"

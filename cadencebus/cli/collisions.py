@@ -8,10 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.desk import collisions, reasons
+from cadencebus.desk import collisions
 from cadencebus.desk.columns import Column
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
+from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import Usage
 from cadencebus.policy.collisions import Suggestion, Week, picture
 
@@ -44,10 +45,10 @@ _NAMED = 6
 def main(words: list[str], context: Context) -> int:
     """Show this week, its pile-ups, and cron lines that would spread them."""
     asked = _parse(words)
-    out, scene = Output(context), reasons.Reasons(context.home, time.time())
-    loads, unmeasured = collisions.loads_of(scene, asked.weigh)
-    limit = _limit(asked, scene)
-    week = collisions.look(scene, loads, limit=limit)
+    out, snapshot = Output(context), Snapshot(context.home, time.time())
+    loads, unmeasured = collisions.loads_of(snapshot, asked.weigh)
+    limit = _limit(asked, snapshot)
+    week = collisions.look(snapshot, loads, limit=limit)
     crowds = collisions.crowds(week) if limit is not None else []
     if out.json:
         out.document(_document(week, crowds, unmeasured, asked.weigh))
@@ -87,9 +88,9 @@ def _parse(words: list[str]) -> Namespace:
     return parser.parse_args(words)
 
 
-def _limit(asked: Namespace, scene: reasons.Reasons) -> float | None:
+def _limit(asked: Namespace, snapshot: Snapshot) -> float | None:
     if asked.limit is None:
-        return float(scene.settings.max_sessions) if asked.weigh == "duration" else None
+        return float(snapshot.settings.max_sessions) if asked.weigh == "duration" else None
     try:
         limit = float(asked.limit)
     except ValueError:

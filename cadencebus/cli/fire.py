@@ -69,13 +69,13 @@ def main(words: list[str], context: Context) -> int:
 def _refuse(context: Context, asked: Namespace) -> None:
     """What would keep a new tick at the front from starting now, as an error with the expected wait."""
     now = time.time()
-    scene = reasons.Reasons(context.home, now)
-    cadence = scene.prompts.load(asked.name)
+    snapshot = reasons.Reasons(context.home, now)
+    cadence = snapshot.prompts.load(asked.name)
     found = None if cadence.enabled else Wait("disabled", f"prompts/{asked.name}.md says so")
-    found = found or scene.would_start(cadence, force=asked.force)
+    found = found or snapshot.would_start(cadence, force=asked.force)
     if found is None:
         return
-    likely = estimate.expected(scene, asked.name, found)
+    likely = estimate.expected(snapshot, asked.name, found)
     left = "" if likely is None else f" (in {likely.how}{_spelled(likely.seconds)})"
     raise TryLater(
         f"{asked.name} can't start now{left}: {reasons.spell(found, now)}",

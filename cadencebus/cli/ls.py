@@ -78,13 +78,13 @@ class Waits:
         self._home = home
         self.now = now
         self._known: dict[str, str] = {}
-        self._scene: Reasons | None = None
+        self._reasons: Reasons | None = None
 
     def of(self, cadence: str) -> str:
         """In a line; empty where nothing is in its way."""
         if cadence not in self._known:
-            self._scene = self._scene or Reasons(self._home, self.now)
-            wait = self._scene.of_cadence(cadence)
+            self._reasons = self._reasons or Reasons(self._home, self.now)
+            wait = self._reasons.of_cadence(cadence)
             self._known[cadence] = "" if wait is None else spell(wait, self.now)
         return self._known[cadence]
 

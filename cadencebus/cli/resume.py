@@ -69,12 +69,12 @@ def _scopes(home: Home, asked: Namespace) -> set[str]:
 def _still_held(context: Context, name: str, out: Output) -> None:
     """Say what wider hold keeps it all the same."""
     now = time.time()
-    scene = reasons.Reasons(context.home, now)
+    snapshot = reasons.Reasons(context.home, now)
     try:
-        cadence = scene.prompts.load(name)
+        cadence = snapshot.prompts.load(name)
     except (CadenceError, OSError):
         return
-    wait = scene.would_start(cadence, force=False)
+    wait = snapshot.would_start(cadence, force=False)
     # What runs by now may well be what was released.
     if wait is not None and wait.reason != "running":
         out.hint(f"{name} still waits: {reasons.spell(wait, now)}")

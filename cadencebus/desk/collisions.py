@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from cadencebus.desk.forecast import Schedule
-    from cadencebus.desk.reasons import Reasons
+    from cadencebus.desk.snapshot import Snapshot
 
 # What a run may be weighed by: the key of the cadence's measured averages.
 WEIGHTS = {"duration": None, "turns": "turns", "money": "usd"}
@@ -46,26 +46,26 @@ class Crowd:
         return ", ".join(self.names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def loads_of(scene: Reasons, weigh: str = "duration") -> tuple[list[Load], list[str]]:
+def loads_of(snapshot: Snapshot, weigh: str = "duration") -> tuple[list[Load], list[str]]:
     """What each scheduled cadence asks for; and those whose runs nobody has measured yet."""
     loads, unmeasured = [], []
-    for schedule in schedules(scene):
-        load, measured = _load(scene, schedule, weigh)
+    for schedule in schedules(snapshot):
+        load, measured = _load(snapshot, schedule, weigh)
         if load is not None:
             loads.append(load)
             unmeasured += [] if measured else [schedule.cadence]
     return loads, unmeasured
 
 
-def _load(scene: Reasons, schedule: Schedule, weigh: str) -> tuple[Load | None, bool]:
+def _load(snapshot: Snapshot, schedule: Schedule, weigh: str) -> tuple[Load | None, bool]:
     try:
-        cadence = scene.prompts.load(schedule.cadence)
+        cadence = snapshot.prompts.load(schedule.cadence)
     except (CadenceError, OSError):
         return None, True
     if cadence.mode == "inline" and weigh == "duration":
         # It runs beside the slots.
         return None, True
-    averages = mapping(scene.memory.load(cadence.name, scene.now, mend=False).get("averages"))
+    averages = mapping(snapshot.memory.load(cadence.name, snapshot.now, mend=False).get("averages"))
     seconds, key = averages.get("seconds"), WEIGHTS[weigh]
     weight = 1.0 if key is None else averages.get(key)
     measured = isinstance(seconds, int | float) and isinstance(weight, int | float)
@@ -78,10 +78,10 @@ def _load(scene: Reasons, schedule: Schedule, weigh: str) -> tuple[Load | None, 
     return load, measured
 
 
-def look(scene: Reasons, loads: Sequence[Load], *, limit: float | None, advise: bool = True) -> Week:
+def look(snapshot: Snapshot, loads: Sequence[Load], *, limit: float | None, advise: bool = True) -> Week:
     """Lay out this week, Monday to Sunday; without a limit the heaviest five minutes are one."""
     zone = local_zone()
-    today = datetime.fromtimestamp(scene.now, zone).date()
+    today = datetime.fromtimestamp(snapshot.now, zone).date()
     monday = today - timedelta(days=today.weekday())
     known = float("inf") if limit is None else limit
     week = week_of(loads, monday, zone, limit=known, advise=advise)

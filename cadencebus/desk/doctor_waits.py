@@ -90,7 +90,7 @@ def queues(patient: Patient) -> Iterator[Finding]:
     """Who has been waiting for room for an hour, and whether anything is started at all."""
     if not patient.consumed:
         return
-    scene = Reasons(patient.home, patient.now)
+    snapshot = Reasons(patient.home, patient.now)
     oldest: dict[str, float] = {}
     for file in names(patient.home, "inbox"):
         name = name_in(file)
@@ -99,7 +99,7 @@ def queues(patient: Patient) -> Iterator[Finding]:
             oldest[name.cadence] = min(oldest.get(name.cadence, at), at)
     free = []
     for cadence, since in sorted(oldest.items()):
-        wait, waited = scene.of_cadence(cadence), patient.now - since
+        wait, waited = snapshot.of_cadence(cadence), patient.now - since
         if wait is None and waited > _STALLED:
             free.append(cadence)
         elif wait is not None and wait.reason in FOR_ROOM and waited > STARVING:
@@ -107,7 +107,7 @@ def queues(patient: Patient) -> Iterator[Finding]:
             yield found("cadence.starving", what)
     # Every claim and every finish changes this folder.
     idle = patient.now - os.stat(patient.home.claimed).st_mtime
-    if free and idle > _STALLED and not scene.stopped:
+    if free and idle > _STALLED and not snapshot.stopped:
         what = f"{', '.join(free[:3])} could start, and nothing was for {human_time.ago(idle)}"
         yield found("queue.stalled", what)
 

@@ -11,7 +11,7 @@ from cadencebus.store import runs
 
 if TYPE_CHECKING:
     from cadencebus.desk.lookup import Found
-    from cadencebus.desk.reasons import Reasons
+    from cadencebus.desk.snapshot import Snapshot
     from cadencebus.policy.admit import Wait
 
 # Waits that end when some run does: of the same cadence, or of any.
@@ -26,14 +26,14 @@ class Expected(NamedTuple):
     how: str = ""
 
 
-def expected(scene: Reasons, cadence: str, wait: Wait) -> Expected | None:
+def expected(snapshot: Snapshot, cadence: str, wait: Wait) -> Expected | None:
     """When it may start; None where nobody can know."""
     if wait.until is not None:
-        return Expected(max(0.0, wait.until - scene.now))
+        return Expected(max(0.0, wait.until - snapshot.now))
     if wait.reason in _ITS_OWN:
-        left = _left(scene, cadence)
+        left = _left(snapshot, cadence)
     elif wait.reason in _ANY:
-        left = _left(scene, None)
+        left = _left(snapshot, None)
     else:
         return None
     # It must be alone: all have to end. Otherwise the first end will do.
@@ -53,20 +53,20 @@ class _Left(NamedTuple):
     limit: float | None
 
 
-def _left(scene: Reasons, cadence: str | None) -> list[_Left]:
-    return [_of(scene, found) for found in listing(scene.home, ("claimed",), cadence)]
+def _left(snapshot: Snapshot, cadence: str | None) -> list[_Left]:
+    return [_of(snapshot, found) for found in listing(snapshot.home, ("claimed",), cadence)]
 
 
-def _of(scene: Reasons, found: Found) -> _Left:
-    run = runs.latest(scene.home, found.name.id)
+def _of(snapshot: Snapshot, found: Found) -> _Left:
+    run = runs.latest(snapshot.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
     began = human_time.instant(record.get("started_at"))
-    memory = scene.memory.load(found.name.cadence, scene.now, mend=False)
+    memory = snapshot.memory.load(found.name.cadence, snapshot.now, mend=False)
     averages = mapping(memory.get("averages"))
     if began is None:
         return _Left(None, None)
     usual, limit = (
-        _more_than(amount, scene.now - began)
+        _more_than(amount, snapshot.now - began)
         for amount in (averages.get("seconds"), record.get("deadline_s"))
     )
     return _Left(usual, limit)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk.lookup import listing
-from cadencebus.desk.reasons import Reasons
+from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError
 from cadencebus.model.firing_rule import FiringRule, rule_of
 from cadencebus.policy import schedule_words
@@ -70,17 +70,17 @@ class Upcoming:
 
 def upcoming(home: Home, now: float, hours: float = 24.0) -> list[Upcoming]:
     """Everything due within these hours, in order; nothing on the disk is changed."""
-    scene = Reasons(home, now)
+    snapshot = Snapshot(home, now)
     until = now + hours * 3600
     found = [
         Upcoming(at=tick.due, cadence=tick.name.cadence, by="deferred", tick=tick.name.id)
         for tick in listing(home, ("deferred",))
         if tick.due is not None and tick.due <= until
     ]
-    for schedule in schedules(scene):
+    for schedule in schedules(snapshot):
         found += schedule.firings(now, until)
     found.sort(key=lambda one: (one.at, one.cadence))
-    return [replace(one, wait=_wait(scene, one)) for one in found]
+    return [replace(one, wait=_wait(snapshot, one)) for one in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +120,19 @@ class Schedule:
         return due(self.timetable, cursor, now, written=self.written)
 
 
-def schedules(scene: Reasons) -> list[Schedule]:
+def schedules(snapshot: Snapshot) -> list[Schedule]:
     """Every schedule of a home that is on."""
-    return [one for name in scene.prompts.names() if (one := schedule_of(scene, name)) is not None]
+    return [one for name in snapshot.prompts.names() if (one := schedule_of(snapshot, name)) is not None]
 
 
-def schedule_of(scene: Reasons, name: str) -> Schedule | None:
+def schedule_of(snapshot: Snapshot, name: str) -> Schedule | None:
     """The schedule of a cadence; None where it has none, or is switched off."""
-    firings = Firings(Spool(scene.home), scene.memory)
-    standing = firings.load(name, scene.now, mend=False)
+    firings = Firings(Spool(snapshot.home), snapshot.memory)
+    standing = firings.load(name, snapshot.now, mend=False)
     kept = False
     rule: FiringRule | None = None
     try:
-        rule = rule_of(scene.prompts.load(name))
+        rule = rule_of(snapshot.prompts.load(name))
     except CadenceError:
         if standing is not None and standing.cursor.fingerprint:
             rule, kept = standing.rule, True
@@ -141,27 +141,27 @@ def schedule_of(scene: Reasons, name: str) -> Schedule | None:
     timetable = timetable_of(rule, local=local_zone()) if rule and rule.scheduled else None
     if timetable is None:
         return None
-    agreed = f"{scene.home.state}/producers.json"
-    fired = scene.cache.get("outside", (agreed,), lambda: outside.fired(scene.home))
+    agreed = f"{snapshot.home.state}/producers.json"
+    fired = snapshot.cache.get("outside", (agreed,), lambda: outside.fired(snapshot.home))
     by = fired.by or "outside" if name in fired.cadences else "clock"
-    written = scene.prompts.written(name)
+    written = snapshot.prompts.written(name)
     return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept, written=written)
 
 
-def _wait(scene: Reasons, one: Upcoming) -> Wait | None:
+def _wait(snapshot: Snapshot, one: Upcoming) -> Wait | None:
     """What will keep it from running at once when it is due, as far as anybody can know now."""
-    if scene.stopped:
+    if snapshot.stopped:
         return Wait("stop", "state/STOP is there: cadence start removes it")
     try:
-        cadence = scene.prompts.load(one.cadence)
+        cadence = snapshot.prompts.load(one.cadence)
     except (CadenceError, OSError) as error:
         return Wait("broken", str(error))
     if not cadence.enabled:
         return Wait("disabled", f"prompts/{cadence.name}.md says enabled: false")
-    credentials = scene.settings.credentials_of(cadence.runner)
+    credentials = snapshot.settings.credentials_of(cadence.runner)
     covering = [
         hold
-        for hold in scene.holds
+        for hold in snapshot.holds
         if hold.covers(cadence.name, credentials)
         and hold.reason != "active_hours"
         and (hold.until is None or hold.until > one.at)

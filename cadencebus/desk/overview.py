@@ -27,6 +27,7 @@ from cadencebus.streams.render import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cadencebus.desk.snapshot import Snapshot
     from cadencebus.store.paths import Home
 
 T = TypeVar("T")
@@ -49,14 +50,14 @@ class Overview:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._scene: Reasons | None = None
+        self._reasons: Reasons | None = None
 
     def look(self, now: float | None = None) -> dict[str, Any]:
         """Everything as it is now. What can't be read is a problem that is told, not the end of the rest."""
         now = time.time() if now is None else now
         home, problems = self._home, list[str]()
-        self._scene = scene = Reasons(home, now, before=self._scene)
-        cached = scene.cache.get
+        self._reasons = reasons = Reasons(home, now, before=self._reasons)
+        cached = reasons.cache.get
         today = f"{home.events}/{day(now)}.jsonl"
 
         def part(what: str, read: Callable[[], T], otherwise: T) -> T:
@@ -69,11 +70,11 @@ class Overview:
         facts: dict[str, Any] = {
             "home": home.root,
             "at": rfc3339(now),
-            "stop": scene.stopped,
-            "consumer": _consumer(home, alive=scene.consumed),
-            "slots": scene.settings.max_sessions,
-            "running": part("claimed/", lambda: _all_running(scene), _NONE),
-            "queue": part("inbox/", lambda: _queue(scene), _NONE),
+            "stop": reasons.stopped,
+            "consumer": _consumer(home, alive=reasons.consumed),
+            "slots": reasons.settings.max_sessions,
+            "running": part("claimed/", lambda: _all_running(reasons), _NONE),
+            "queue": part("inbox/", lambda: _queue(reasons), _NONE),
             "holds": part("holds/", lambda: _holds(home, now), _NONE),
             "circuits": part("cadences/", lambda: holding.circuits(home, now), _NONE),
             "dead": part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
@@ -82,11 +83,11 @@ class Overview:
                 lambda: cached("failures", (home.events, today), lambda: _failures(home, now)),
                 _NONE,
             ),
-            "broken": part("prompts/", lambda: _broken(scene), _NONE),
-            "next_due": part("prompts/", lambda: _next_due(scene), _NONE),
+            "broken": part("prompts/", lambda: _broken(reasons), _NONE),
+            "next_due": part("prompts/", lambda: _next_due(reasons), _NONE),
         }
         torn = part("cadences/", lambda: cached("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
-        facts["problems"] = [*filter(None, [scene.problem]), *_no_folders(home), *problems, *torn]
+        facts["problems"] = [*filter(None, [reasons.problem]), *_no_folders(home), *problems, *torn]
         return _verdict(facts, home, now) | facts
 
 
@@ -128,12 +129,12 @@ def _torn(home: Home) -> list[str]:
     return wrong
 
 
-def _broken(scene: Reasons) -> list[dict[str, Any]]:
+def _broken(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Cadences whose files can't be read: what was never good fires nothing, so nothing of it would wait."""
     found = []
-    for name in scene.prompts.names():
+    for name in snapshot.prompts.names():
         try:
-            scene.prompts.load(name)
+            snapshot.prompts.load(name)
         except NoSuch:
             continue
         except CadenceError as error:
@@ -153,12 +154,12 @@ def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:
     return {"alive": alive, **{key: note.get(key) for key in keys}}
 
 
-def _all_running(scene: Reasons) -> list[dict[str, Any]]:
-    return [_running(scene, found) for found in listing(scene.home, ("claimed",))]
+def _all_running(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return [_running(snapshot, found) for found in listing(snapshot.home, ("claimed",))]
 
 
-def _running(scene: Reasons, found: Found) -> dict[str, Any]:
-    run = runs.latest(scene.home, found.name.id)
+def _running(snapshot: Snapshot, found: Found) -> dict[str, Any]:
+    run = runs.latest(snapshot.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
     began, limit = human_time.instant(record.get("started_at")), amount(record.get("deadline_s"))
     return {
@@ -167,33 +168,33 @@ def _running(scene: Reasons, found: Found) -> dict[str, Any]:
         "run": run.id if run else None,
         "alive": run is not None and life.is_alive(run.path),
         "started_at": record.get("started_at"),
-        "seconds": None if began is None else round(scene.now - began, 1),
+        "seconds": None if began is None else round(snapshot.now - began, 1),
         "deadline_at": None if began is None or limit is None else rfc3339(began + limit),
         "runner": record.get("runner"),
         "unkillable": reap.survivors(run.path) if run is not None else [],
-        "says": _says(scene, run, record) if run is not None else "",
+        "says": _says(snapshot, run, record) if run is not None else "",
     }
 
 
-def _says(scene: Reasons, run: runs.RunFolder, record: dict[str, Any]) -> str:
+def _says(snapshot: Snapshot, run: runs.RunFolder, record: dict[str, Any]) -> str:
     """The last thing that a run printed, as people read it."""
-    stream = scene.settings.stream_of(record.get("runner"))
+    stream = snapshot.settings.stream_of(record.get("runner"))
     for line in reversed(runs.tail(run.file("stdout.log")).splitlines()):
         if shown := [text for text in render(stream, line) if text.strip()]:
             return shown[-1].strip()[:_SAID_MOST]
     return ""
 
 
-def _queue(scene: Reasons) -> list[dict[str, Any]]:
+def _queue(reasons: Reasons) -> list[dict[str, Any]]:
     """What waits, by cadence, the longest wait first."""
-    late, first = scene.cache.get("deferred", (scene.home.deferred,), lambda: _deferred(scene.home))
-    oldest, rows = scene.oldest, []
-    for cadence in sorted({*scene.counts, *late}, key=lambda c: (oldest.get(c, "9"), c)):
-        wait = scene.of_cadence(cadence) if scene.counts[cadence] else None
+    late, first = reasons.cache.get("deferred", (reasons.home.deferred,), lambda: _deferred(reasons.home))
+    oldest, rows = reasons.oldest, []
+    for cadence in sorted({*reasons.counts, *late}, key=lambda c: (oldest.get(c, "9"), c)):
+        wait = reasons.of_cadence(cadence) if reasons.counts[cadence] else None
         rows.append(
             {
                 "cadence": cadence,
-                "ready": scene.counts[cadence],
+                "ready": reasons.counts[cadence],
                 "deferred": late[cadence],
                 "oldest_at": rfc3339(parse_stamp(oldest[cadence])) if cadence in oldest else None,
                 "due_at": rfc3339(parse_stamp(first[cadence])) if cadence in first else None,
@@ -244,27 +245,27 @@ def _failures(home: Home, now: float) -> list[dict[str, Any]]:
     return ended_runs.failures(home, now - _FAILURES_SINCE, _FAILURES_SHOWN)
 
 
-def _next_due(scene: Reasons) -> list[dict[str, Any]]:
+def _next_due(snapshot: Snapshot) -> list[dict[str, Any]]:
     """What comes next: put-off ticks, and the schedules."""
     found: list[tuple[float, dict[str, Any]]] = []
     # Taken apart as far as they are shown: a hundred thousand may lie there.
-    parsed = filter(None, map(parse_deferred, sorted(names(scene.home, "deferred"))))
+    parsed = filter(None, map(parse_deferred, sorted(names(snapshot.home, "deferred"))))
     for due, name in islice(parsed, _DUE_SHOWN):
         at = parse_stamp(due)
         found.append((at, {"cadence": name.cadence, "tick": name.id, "by": "deferred"}))
-    for schedule in _schedules(scene):
-        at_next = schedule.next_at(scene.now)
+    for schedule in _schedules(snapshot):
+        at_next = schedule.next_at(snapshot.now)
         if at_next is not None:
             found.append((at_next, {"cadence": schedule.cadence, "tick": None, "by": schedule.by}))
     found.sort(key=lambda one: one[0])
     return [{"at": rfc3339(at), **about} for at, about in found[:_DUE_SHOWN]]
 
 
-def _schedules(scene: Reasons) -> list[forecast.Schedule]:
-    home = scene.home
+def _schedules(snapshot: Snapshot) -> list[forecast.Schedule]:
+    home = snapshot.home
     heartbeat = os.path.join(home.root, "HEARTBEAT.md")
     paths = (home.prompts, home.cadences, home.settings, heartbeat, *_prompt_files(home))
-    return scene.cache.get("schedules", paths, lambda: forecast.schedules(scene))
+    return snapshot.cache.get("schedules", paths, lambda: forecast.schedules(snapshot))
 
 
 def _prompt_files(home: Home) -> list[str]:

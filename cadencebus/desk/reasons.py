@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import human_time
-from cadencebus.desk.filecache import FileCache
-from cadencebus.desk.lookup import TICK_FILE, Found, names
+from cadencebus.desk.lookup import Found, names
+from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import on_cadence
-from cadencebus.model.naming import name_in, parse_name
+from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
 from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit
 from cadencebus.policy.circuit import half_open
-from cadencebus.store import files, lock
-from cadencebus.store.config import settings_or_default
-from cadencebus.store.holds import Holds
-from cadencebus.store.memory import Memory
-from cadencebus.store.prompts import Prompts
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
     from cadencebus.model.cadence import Cadence
-    from cadencebus.model.hold import Hold
-    from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
 NO_CONSUMER = Wait("no consumer", "cadence up starts one")
@@ -33,29 +25,12 @@ NO_CONSUMER = Wait("no consumer", "cadence up starts one")
 _FOR_ROOM = {"full", "group", "exclusive"}
 
 
-class Reasons:
-    """One look at a home; then, for each cadence and each tick, why it does not start."""
+class Reasons(Snapshot):
+    """A home at one moment; and for each cadence and each tick, why it does not start."""
 
-    def __init__(self, home: Home, now: float, *, before: Reasons | None = None) -> None:
+    def __init__(self, home: Home, now: float, *, before: Snapshot | None = None) -> None:
         """Look; `before` is a former look, of which all is kept that did not change since."""
-        self.home = home
-        self.now = now
-        self.cache: FileCache = before.cache if before else FileCache()
-        settings: tuple[Settings, str | None] = self.cache.get(
-            "settings", (home.settings,), lambda: settings_or_default(home)
-        )
-        self.settings, self.problem = settings
-        kept = before is not None and before.settings is self.settings
-        self.prompts: Prompts = (
-            before.prompts if before and kept else Prompts(home, lambda: settings[0].defaults)
-        )
-        self.memory: Memory = before.memory if before else Memory(home)
-        self.holds = _holds(home, now)
-        self.stopped = _is_there(home.stop)
-        self.consumed = _consumed(home)
-        queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
-        self.heads, self.counts, self.oldest = queues
-        self.running = Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
+        super().__init__(home, now, before=before)
         self._spool = Spool(home)
         self._own: dict[str, Wait] = {}
         self.admission = self._admit()
@@ -218,50 +193,3 @@ _SPOKEN = {
     "unknown": "no such cadence",
     "unreadable": "its file can't be read",
 }
-
-
-def _holds(home: Home, now: float) -> list[Hold]:
-    try:
-        return [hold for hold in Holds(home).all(now) if not hold.over(now)]
-    except OSError:
-        return []
-
-
-def _is_there(path: str) -> bool:
-    try:
-        return files.exists(path)
-    except OSError:
-        return False
-
-
-def _consumed(home: Home) -> bool:
-    """Whether somebody holds the lock; where not even that can be asked, nobody works there either."""
-    try:
-        return lock.is_held(home)
-    except OSError:
-        return False
-
-
-# Of each cadence with ready ticks: the next file, how many there are, the oldest stamp.
-_Queues = tuple[dict[str, str], Counter[str], dict[str, str]]
-
-
-def _queues(home: Home) -> _Queues:
-    """Of each cadence with ready ticks: the next file, how many there are, the oldest stamp."""
-    heads: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    oldest: dict[str, str] = {}
-    for file in names(home, "inbox"):
-        # There may be a million of them; only what looks right is worth a second look.
-        looks = TICK_FILE.fullmatch(file)
-        if looks is None:
-            continue
-        cadence, stamp = looks["cadence"], looks["stamp"]
-        if file < heads.get(cadence, "~"):
-            if parse_name(file) is None:
-                continue
-            heads[cadence] = file
-        if stamp < oldest.get(cadence, "~"):
-            oldest[cadence] = stamp
-        counts[cadence] += 1
-    return heads, counts, oldest
