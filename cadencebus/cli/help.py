@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,14 @@ from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence help               what there is to read
   cadence help producers     docs/producers.md
-  cadence help wait          the same as `cadence wait --help`"""
+  cadence help wait          the same as `cadence wait --help`
+  cadence help rate_limited  what the tables say of a word of the bus"""
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Installed, the documents lie in the package; in a checkout beside it.
 PLACES = (os.path.join(_PACKAGE, "docs"), os.path.join(os.path.dirname(_PACKAGE), "docs"))
@@ -27,7 +31,7 @@ PLACES = (os.path.join(_PACKAGE, "docs"), os.path.join(os.path.dirname(_PACKAGE)
 def main(words: list[str], context: Context) -> int:
     """Print a document, or a verb's own help; without a topic, list them."""
     parser = Parser("help", "The same texts as docs/.", EXAMPLES)
-    parser.add_argument("topic", nargs="?", help="a document or a verb")
+    parser.add_argument("topic", nargs="?", help="a document, a verb, a key, a class, an event")
     asked = parser.parse_args(words)
     out, known = Output(context), topics()
     if asked.topic is None:
@@ -44,10 +48,40 @@ def main(words: list[str], context: Context) -> int:
             # A verb with a page of its own: first how it is typed, then the rest.
             out.line("")
         out.page(_text(known[asked.topic]))
-    elif not explained:
+    elif not explained and not _tell_of(asked.topic, known, out):
         hint = meant(asked.topic, (*known, *_verbs()))
         raise NoSuch(f"no help on {asked.topic[:80]!r}{hint}", next_step="cadence help")
     return 0
+
+
+def _tell_of(word: str, known: dict[str, str], out: Output) -> bool:
+    """What the tables say of a key, a class, a reason, an event; False where no table has it."""
+    pages = []
+    for name, path in sorted(known.items()):
+        if name == "architecture":
+            # Its words are of the code.
+            continue
+        # Several words may share a row: | `auth`, `billing` | …
+        told = [row for row in _rows(_text(path)) if f"`{word}`" in row[0][1]]
+        for (_, first), *others in told:
+            rest = (f"{heading}: {said}" for heading, said in others if said not in {"", "–"})
+            out.line(" · ".join((f"{name}: {first}", *rest)).replace("`", ""))
+        pages += [name] * bool(told)
+    if pages:
+        out.hint(f"all of it: cadence help {pages[0]}")
+    return bool(pages)
+
+
+def _rows(text: str) -> Iterator[list[tuple[str, str]]]:
+    """The rows of the tables whose first cell is a word of the bus, each cell with its heading."""
+    headings: list[str] = []
+    lines = text.splitlines()
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if below.startswith("| -"):
+            headings = cells
+        elif headings and line.startswith("| `"):
+            yield list(zip(headings, cells, strict=False))
 
 
 def topics() -> dict[str, str]:

@@ -33,6 +33,29 @@ def test_every_document_can_be_read(cadence: Cadence) -> None:
         assert cadence("help", room).returncode == 66
 
 
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        (
+            "max_turns",
+            "cadence: max_turns · allowed: a whole number, 1 or more · meaning: turn budget of a run",
+        ),
+        ("billing", "failures: auth, billing · on: credentials · set when: not signed in, no credit"),
+        ("rate_limited", "failures: rate_limited · it means: the account has reached a usage or rate limit"),
+        ("tick.again", "journal: tick.again · when: it went back to inbox/"),
+        ("clock.jumped", "doctor: clock.jumped · level: warn"),
+    ],
+)
+def test_a_word_of_the_bus_is_explained_by_the_tables(
+    capsys: pytest.CaptureFixture[str], word: str, says: str
+) -> None:
+    """A key, a class, an event: what one meets on a screen can be asked for by its name."""
+    assert main(["help", word]) == 0
+    said = capsys.readouterr()
+    assert says in said.out
+    assert "all of it: cadence help " in said.err
+
+
 def test_a_document_is_set_for_a_terminal(screen: Screen) -> None:
     """Words are not broken at its edge, tables are tables."""
     shown = screen("help", "failures", columns=60).splitlines()
