@@ -10,7 +10,7 @@ from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import names
 from cadencebus.errors import IOTrouble
 from cadencebus.model.foreign import mapping
-from cadencebus.model.hold import OPERATOR, Hold, hold_of, on_cadence
+from cadencebus.model.hold import OPERATOR, Hold, hold_event, hold_of, on_cadence
 from cadencebus.store import files
 from cadencebus.store.config import settings_or_default
 from cadencebus.store.corrupt import load_object
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cadencebus.store.paths import Home
-
-_CADENCE = "cadence-"
 
 
 class Held(NamedTuple):
@@ -80,7 +78,7 @@ def put(home: Home, hold: Hold) -> None:
     """Write a hold and tell of it."""
     Holds(home).set(hold)
     until = None if hold.until is None else rfc3339(hold.until)
-    tell(home, {**_about("hold.set", hold.file), "until": until, "detail": hold.detail, "by": OPERATOR})
+    tell(home, {**hold_event("hold.set", hold.file), "until": until, "detail": hold.detail, "by": OPERATOR})
 
 
 def release(home: Home, found: Iterable[Held]) -> list[Held]:
@@ -98,7 +96,7 @@ def release(home: Home, found: Iterable[Held]) -> list[Held]:
         released.append(one)
     if released:
         files.sync_folder(home.holds)
-        tell(home, *({**_about("hold.released", one.file), "by": OPERATOR} for one in released))
+        tell(home, *({**hold_event("hold.released", one.file), "by": OPERATOR} for one in released))
     if stuck:
         raise IOTrouble(stuck, next_step="look at it, and remove it by hand")
     return released
@@ -110,9 +108,3 @@ def _remove(path: str) -> None:
         os.rmdir(path)
     else:
         os.unlink(path)
-
-
-def _about(event: str, file: str) -> dict[str, Any]:
-    scope, _, reason = file.removesuffix(".json").rpartition(".")
-    cadence = scope.removeprefix(_CADENCE) if scope.startswith(_CADENCE) else None
-    return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence}
