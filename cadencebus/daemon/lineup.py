@@ -94,8 +94,8 @@ class Lineup:
     def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
         """The head of every queue that could run at all."""
         stirred = self._stirred | self._index.take_stirred()
-        if self._roster.open([hold.file for hold in holds]):
-            stirred.update(self._heads, self.waits, self._index.cadences())
+        moved = self._roster.open(holds)
+        stirred.update(*((self._heads, self.waits, self._index.cadences()) if moved is None else (moved,)))
         self._stirred = set()
         scene = _Scene(flights, holds, now, room=self._room(flights))
         for name in stirred:

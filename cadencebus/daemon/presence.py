@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import strictjson
+from cadencebus.model.hold import cadence_held, parse_hold_name
+from cadencebus.model.naming import is_cadence
 from cadencebus.policy import circuit as breaker
 from cadencebus.store import files
 
@@ -31,6 +33,7 @@ class Presence:
         self._gear = gear
         self._next = self._last = self._beat_at = 0.0
         self._drawn: object = None
+        self._circuits_moved = False
         self.picture: Callable[[], dict[str, Any]] = dict
 
     def due_in(self) -> float:
@@ -38,7 +41,8 @@ class Presence:
         return max(0.0, self._next - self._gear.clock.monotonic())
 
     def beat(self) -> None:
-        """Write consumer.json if its time has come or what runs has changed."""
+        """Write consumer.json if its time has come or what runs has changed, and what circuits are open."""
+        self._draw_circuits()
         now = self._gear.clock.monotonic()
         if self._last and now < self._last + _REDRAW:
             # It was drawn just now: whether it has changed is looked at once, when that may be told.
@@ -56,16 +60,24 @@ class Presence:
 
     def snapshot_circuits(self) -> None:
         """Rewrite circuit-open.json, at every transition and at start; it is absent when none is open."""
+        # Once a turn: in a bad night a thousand are open, and several runs end between two turns.
+        self._circuits_moved = True
+
+    def _draw_circuits(self) -> None:
         # It is derived: what can't be read now is drawn at the next transition, and no run's end fails by it.
-        with contextlib.suppress(OSError):
-            self._snapshot_circuits()
+        if self._circuits_moved:
+            self._circuits_moved = False
+            with contextlib.suppress(OSError):
+                self._snapshot_circuits()
 
     def _snapshot_circuits(self) -> None:
         now, open_now = self._gear.clock.wall(), {}
-        for name in self._gear.memory.names():
-            circuit = self._gear.memory.load(name, now).get("circuit")
-            if circuit and files.exists(f"{self._gear.home.holds}/cadence-{name}.circuit_open.json"):
-                open_now[name] = circuit
+        for file in os.listdir(self._gear.home.holds):
+            scope, reason = parse_hold_name(file) or ("", "")
+            name = cadence_held(scope)
+            if reason == "circuit_open" and name and is_cadence(name):
+                circuit = self._gear.memory.load(name, now).get("circuit")
+                open_now.update({name: circuit} if circuit else {})
         picture = breaker.snapshot(open_now, now)
         if picture is None:
             files.discard(self._gear.home.open_circuits)
@@ -75,6 +87,7 @@ class Presence:
     def leave(self) -> None:
         """A clean exit leaves no consumer.json; that of another home's consumer is none of our business."""
         if not self._gear.lost():
+            self._draw_circuits()
             files.discard(self._gear.home.consumer)
 
     def _show(self, path: str, picture: Mapping[str, Any]) -> None:

@@ -7,12 +7,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.errors import CadenceError
+from cadencebus.model.hold import cadence_held
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable, Mapping
 
     from cadencebus.daemon.gear import Gear
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.hold import Hold
 
 # So long, for each cadence that was asked for, an answer will do: asking takes a twentieth of it. What
 # somebody touches is announced, as a rule; with thousands that wait, all else may go unseen for a second.
@@ -29,19 +31,25 @@ class Roster:
         self._memories: dict[str, Mapping[str, Any]] = {}
         self._asked_at = -math.inf
         self._touched: object = None
+        self._held: set[tuple[str, str]] = set()
 
-    def open(self, holds: Collection[str]) -> bool:
-        """A look at all that waits begins; True where all of it is to be asked for anew."""
-        now = self._gear.clock.monotonic()
-        # Whoever resets a circuit changes a memory, and the hold that stands for it.
-        touched = (self._gear.edits, self._gear.settings.current, holds)
+    def open(self, holds: Iterable[Hold]) -> set[str] | None:
+        """A look at all that waits begins: whose holds came or went; None where all is asked for anew."""
+        now, before = self._gear.clock.monotonic(), self._held
+        self._held = {(hold.scope, hold.reason) for hold in holds}
+        moved = {cadence_held(scope) for scope, _ in self._held ^ before}
+        touched = (self._gear.edits, self._gear.settings.current)
         lasts = min(_AT_MOST, _GOOD_FOR * len(self._cadences))
-        if now < self._asked_at + lasts and touched == self._touched:
-            return False
+        if now < self._asked_at + lasts and touched == self._touched and None not in moved:
+            # Whoever resets a circuit changes a memory, and the hold that stands for it.
+            theirs = {name for name in moved if name is not None}
+            for name in theirs:
+                self.forget(name)
+            return theirs
         self._cadences.clear()
         self._memories.clear()
         self._asked_at, self._touched = now, touched
-        return True
+        return None
 
     def cadence(self, name: str) -> Cadence:
         """A cadence; what keeps its file from being read raises, and is asked for again each time."""

@@ -125,6 +125,11 @@ def on_credentials(name: str) -> str:
     return f"credentials-{name}"
 
 
+def cadence_held(scope: str) -> str | None:
+    """The one cadence that a scope stands for; None for a wider scope."""
+    return scope.removeprefix(_CADENCE) if scope.startswith(_CADENCE) else None
+
+
 def parse_hold_name(file: str) -> tuple[str, str] | None:
     """Scope and reason of a hold file's name; None for what is no hold."""
     if file.startswith(".") or not file.endswith(".json"):
@@ -136,8 +141,7 @@ def parse_hold_name(file: str) -> tuple[str, str] | None:
 def hold_event(event: str, file: str) -> dict[str, Any]:
     """The line of the journal that tells of the hold in a file; its cadence, where it is on one only."""
     scope, reason = parse_hold_name(file) or (BUS, "unreadable")
-    cadence = scope.removeprefix(_CADENCE) if scope.startswith(_CADENCE) else None
-    return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence}
+    return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence_held(scope)}
 
 
 def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hold | None:

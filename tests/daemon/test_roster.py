@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cadencebus.daemon.gear import Gear
+    from tests.conftest import FakeClock
 
 COMMAND = "---\nrunner: command\ncommand: ['true']\npriority: {}\n---\n"
 
@@ -44,8 +45,9 @@ def crowd(asked: Roster, gear: Gear) -> None:
         asked._cadences[f"c{number}"] = gear.prompts.current("x")
 
 
-def test_an_edit_that_was_told_of_is_seen_at_once(gear: Gear, tmp_path: Path) -> None:
-    """However many cadences wait."""
+def test_an_edit_that_was_told_of_is_seen_at_once(gear: Gear, tmp_path: Path, fake_clock: FakeClock) -> None:
+    """However many cadences wait; one that was not told of is seen a second later."""
+    gear.clock = fake_clock
     asked = Roster(gear)
     asked.open([])
     assert asked.cadence("x").priority == 5
@@ -76,7 +78,7 @@ def test_what_starts_is_what_the_file_says_this_moment(gear: Gear, tmp_path: Pat
 def test_a_memory_is_read_again_after_a_run_and_after_a_release(gear: Gear) -> None:
     """The consumer changes it at the end of a run, `circuit reset` together with a hold."""
     asked = Roster(gear)
-    asked.open(["cadence-x.circuit_open.json"])
+    asked.open([Hold(scope=on_cadence("x"), reason="circuit_open", since=0.0, until=9e9)])
     asked.cadence("x")
     crowd(asked, gear)
     assert asked.memory("x", 0.0) == {}
@@ -117,6 +119,7 @@ def test_holds_of_others_cost_a_cadence_nothing(gear: Gear, tmp_path: Path) -> N
     def taken(held: list[Hold]) -> float:
         began = time.process_time()
         for _ in range(3):
+            gear.edits += 1
             assert len(lineup.heads({}, held, time.time())) == 200
         return time.process_time() - began
 
@@ -170,3 +173,20 @@ def test_a_forced_tick_in_a_crowd_is_known_as_one(gear: Gear, tmp_path: Path) ->
         index.add(tick.file)
     heads = {head.cadence: head.force for head in lineup.heads({}, [], time.time())}
     assert heads == {"x": False, "y": False, "z": True}
+
+
+def test_a_hold_on_one_cadence_stirs_that_one(gear: Gear) -> None:
+    """In a night in which a thousand fail, each of their holds must not have all looked at anew."""
+    asked = Roster(gear)
+    own = Hold(scope=on_cadence("x"), reason="backoff", since=0.0, until=9e9)
+    wide = Hold(scope="credentials-claude", reason="auth", since=0.0, until=None)
+    assert asked.open([]) is None
+    asked.cadence("x")
+    crowd(asked, gear)
+    assert asked.open([]) == set()
+    assert asked.open([own]) == {"x"}
+    assert asked.open([own]) == set()
+    assert asked.open([own, wide]) is None
+    asked.cadence("x")
+    crowd(asked, gear)
+    assert asked.open([wide]) == {"x"}
