@@ -176,12 +176,4 @@ class Recovery:
     def _bury(self, folder: str, file: str, fault: BadTick) -> None:
         name = tomb.bury(self._home, folder, file, fault, self._gear.clock.wall())
         if name is not None:
-            self._gear.tell(
-                {
-                    "event": "tick.dead",
-                    "cadence": name.cadence,
-                    "tick": name.id,
-                    "class": fault.code,
-                    "reason": fault.message,
-                }
-            )
+            self._gear.tell(tomb.told(name, file, fault))

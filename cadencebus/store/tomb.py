@@ -78,6 +78,12 @@ def bury(home: Home, folder: str, file: str, fault: BadTick, now: float) -> Name
     return name
 
 
+def told(name: Name, file: str, fault: BadTick) -> dict[str, Any]:
+    """The line of the journal that tells of a burial: the letter's name, and what the file was called."""
+    about = {"cadence": name.cadence, "tick": name.id, "class": fault.code, "reason": fault.message}
+    return {"event": "tick.dead", **about, "file": escaped(file)}
+
+
 def write_letter(
     home: Home, name: Name, file: str, fault: BadTick, members: dict[str, Any] | None, now: float
 ) -> None:
