@@ -29,6 +29,8 @@ EXAMPLES = """  cadence show 7f3k9q2m
 # What a tick says of itself that a person may want to know, beside what is always shown.
 _MORE = (*("key", "not_before", "expires_at", "force", "hops", "origin_id", "file"),)
 _TAIL_LINES = 8
+# One run may stand for thousands.
+_ABSORBED = 20
 
 
 def main(words: list[str], context: Context) -> int:
@@ -121,7 +123,9 @@ def _outcome(outcome: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
             yield key, safe(outcome[key])
     absorbed = sequence(outcome.get("absorbed"))
     if absorbed:
-        yield "absorbed", ", ".join(safe(tick) for tick in absorbed)
+        more = len(absorbed) - _ABSORBED
+        counted = f" and {more} more: --json has them all" if more > 0 else ""
+        yield "absorbed", ", ".join(safe(tick) for tick in absorbed[:_ABSORBED]) + counted
 
 
 def _files(home: Home, found: Found, folders: list[str]) -> Iterator[tuple[str, Cell]]:

@@ -38,6 +38,23 @@ def test_a_dead_tick_tells_its_story(cadence: Cadence, define: Define, enqueue: 
     assert len(re.findall(r"^run +/.*/state/runs/", shown, re.MULTILINE)) == 2
 
 
+def test_what_a_run_absorbed_is_counted_where_it_would_fill_the_screen(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """One run may have stood for thousands; programs get them all."""
+    define("work")
+    tick = enqueue("work")
+    cadence("run", "--drain", "--quiet")
+    (file,) = home.glob("state/done/*/*.json")
+    members = json.loads(file.read_text())
+    members["outcome"]["absorbed"] = [f"20261121T000000.{number:06d}Z-abcdefgh" for number in range(500)]
+    file.write_text(json.dumps(members))
+    shown = cadence("show", tick).stdout
+    assert shown.count("Z-abcdefgh") == 20
+    assert "000019Z-abcdefgh and 480 more: --json has them all" in shown
+    assert len(json.loads(cadence("show", tick, "--json").stdout)["outcome"]["absorbed"]) == 500
+
+
 def test_programs_get_the_file_and_what_is_around_it(
     cadence: Cadence, define: Define, enqueue: Callable[..., str]
 ) -> None:
