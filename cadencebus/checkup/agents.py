@@ -36,13 +36,16 @@ _LOGINS = {
         ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GENAI_USE_VERTEXAI"),
     ),
 }
+# The keys that a program reads, where it reads fewer than its provider has: `codex exec` wants its own.
+_READS = {"codex": ("CODEX_API_KEY",)}
 _ALIKE = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
 
 
 class Way(NamedTuple):
-    """One way in which agents are run: the credentials, the rule, the environment."""
+    """One way in which agents are run: the credentials, the keys that are read, the rule, the environment."""
 
     credentials: str
+    keys: tuple[str, ...]
     auth: Auth
     environ: tuple[tuple[str, str], ...]
 
@@ -71,25 +74,25 @@ def credentials(patient: Patient) -> Iterator[Finding]:
     """The very rule by which a run gets its key; `--online` asks the provider what it thinks of it."""
     usable: dict[Way, list[str]] = {}
     for way, names in _ways(patient).items():
-        who, keys = some(sorted(names)), API_KEYS.get(way.credentials, ())
+        who, keys = some(sorted(names)), API_KEYS[way.credentials]
         environ = dict(way.environ)
         try:
             left = credentialed(environ, way.credentials, way.auth)
         except Misconfigured as error:
             yield found(
-                "credentials.missing", f"{who}: {error.message}", f"export {keys[0]}=…" if keys else None
+                "credentials.missing", f"{who}: {error.message}", f"export {way.keys[0]}=…"
             )
             continue
         dropped = [key for key in keys if key in environ and key not in left]
         if dropped and way.auth == "auto" and any(environ[key] for key in dropped):
             yield found("credentials.placeholder", f"{' and '.join(dropped)} is a placeholder ({who})")
-        if not any(key in left for key in keys) and not _logged_in(way.credentials, left):
-            names_ = " or ".join(keys)
+        if not any(key in left for key in way.keys) and not _logged_in(way.credentials, left):
+            names_ = " or ".join(way.keys)
             yield found(
                 "credentials.none", f"{who}: neither {names_} nor a login of {way.credentials} is found"
             )
         else:
-            usable[Way(way.credentials, way.auth, tuple(sorted(left.items())))] = names
+            usable[way._replace(environ=tuple(sorted(left.items())))] = names
     if patient.online:
         yield from ask({(way.credentials, way.environ): some(sorted(names)) for way, names in usable.items()})
 
@@ -103,7 +106,9 @@ def _ways(patient: Patient) -> dict[Way, list[str]]:
             continue
         given = environment(patient.environ, {}, dict(runner.env), dict(cadence.env))
         auth = cadence.auth or patient.settings.auth
-        ways.setdefault(Way(runner.credentials, auth, tuple(sorted(given.items()))), []).append(cadence.name)
+        keys = _READS.get(runner.name, API_KEYS[runner.credentials])
+        way = Way(runner.credentials, keys, auth, tuple(sorted(given.items())))
+        ways.setdefault(way, []).append(cadence.name)
     return ways
 
 

@@ -185,6 +185,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         "credentials.missing", "ill", "ANTHROPIC_API_KEY",
     ),
     "no login": (lambda home: prompt(home, "env: {}"), "credentials.none", "warn", "log in"),
+    "the key of another program": (
+        lambda home: prompt(home, "runner: codex\nenv: {OPENAI_API_KEY: sk-proj-4f8a1b}"),
+        "credentials.none", "warn", "log in",
+    ),
     "a placeholder": (
         lambda home: prompt(home, "env: {ANTHROPIC_API_KEY: your-key-here}"),
         "credentials.placeholder", "warn", "unset",
