@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.clock import parse_rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.hold import cadence_held, parse_hold_name
 from cadencebus.model.naming import is_cadence
@@ -101,8 +102,9 @@ class Presence:
         word = {"done": "done", "dead": "DEAD", "inbox": "again"}[settlement.target]
         said = (settlement.outcome or {}).get("reason") or settlement.attempt.get("reason") or ""
         seconds = ""
-        if flight.boarded is not None:
-            seconds = f" after {settlement.at - flight.boarded.started_at:.1f} s"
+        if flight.boarded is not None and (ended_at := settlement.attempt.get("ended_at")):
+            took = max(0.0, parse_rfc3339(ended_at) - flight.boarded.started_at)
+            seconds = f" after {took:.1f} s"
         detail = "" if settlement.klass == "ok" else f" {settlement.klass}: {said}"
         self._gear.say(f"{word} {flight.cadence.name}{seconds}{detail}")
 
