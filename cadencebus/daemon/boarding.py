@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -85,7 +84,7 @@ def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool)
         text = b"" if guard else prompt.render(cadence, tick)
     except prompt.BadPrompt as error:
         raise Doomed("bad_prompt", str(error)) from None
-    cwd = os.path.normpath(os.path.join(gear.home.root, os.path.expanduser(cadence.cwd or ".")))
+    cwd = gear.home.folder(cadence.cwd)
     former_session = _former_session(gear, cadence, runner, cwd)
     session_id = former_session or (str(uuid.uuid4()) if runner.agent else None)
     try:
@@ -203,7 +202,7 @@ def _record(gear: Gear, boarded: Boarded) -> dict[str, Any]:
         "session_id": boarded.session_id,
         "resumed": boarded.resumed,
         "probe": boarded.probe,
-        "running": gear.aloft(),
+        "running": gear.running_count(),
         "prompt": boarded.cadence.digest,
         "expected": evidence.looks(boarded.cadence.expect.file, boarded.cwd),
     }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339, stamp
 from cadencebus.errors import CantCreate, IOTrouble
+from cadencebus.model.hold import hold_event
 from cadencebus.model.naming import crockford
 from cadencebus.model.settlement import Settlement, settlement_of
 from cadencebus.model.tick import MAX_HOPS, BadTick, Tick
@@ -89,7 +90,7 @@ class Closing:
     def _hold(self, tick: Tick, settlement: Settlement) -> list[Mapping[str, Any]]:
         told: list[Mapping[str, Any]] = []
         for file in filter(self._holds.release, settlement.releases):
-            told.append(_hold_event("hold.released", file))
+            told.append(hold_event("hold.released", file))
             told += _circuit_event("circuit.closed", file)
         for hold in settlement.holds:
             if self._holds.spared(hold.file, settlement.at, known=_began(tick)):
@@ -98,7 +99,7 @@ class Closing:
             self._holds.set(hold)
             until = None if hold.until is None else rfc3339(hold.until)
             if news:
-                told.append({**_hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
+                told.append({**hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
             told += _circuit_event("circuit.opened", hold.file, until=until)
         return told
 
@@ -202,12 +203,6 @@ def done_event(tick: Tick) -> dict[str, Any]:
         "status": outcome.get("status"),
         "reason": outcome.get("reason"),
     }
-
-
-def _hold_event(event: str, file: str) -> dict[str, Any]:
-    scope, _, reason = file.removesuffix(".json").rpartition(".")
-    cadence = scope.removeprefix("cadence-") if scope.startswith("cadence-") else None
-    return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence}
 
 
 def _circuit_event(event: str, file: str, **more: object) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ class Consumer:
         self._disk = Disk(gear, self.crew.take_on, self._disk_is_back)
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
-        gear.aloft = lambda: sum(not flight.running.landing for flight in self.flights.values())
+        gear.running_count = lambda: sum(not flight.running.landing for flight in self.flights.values())
         gear.crowded = lambda: any(wait.reason not in OWN_RUN for wait in self.admission.waits.values())
 
     async def begin(self) -> None:

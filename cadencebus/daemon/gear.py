@@ -52,11 +52,11 @@ class Gear:
     lasting: bool = True
     # How often cadences, settings or the home's own files were touched.
     edits: int = 0
-    accounts: tuple[threading.Lock, ...] = field(
+    settling_locks: tuple[threading.Lock, ...] = field(
         default_factory=lambda: tuple(threading.Lock() for _ in range(64))
     )
     # How many runs are going on.
-    aloft: Callable[[], int] = field(default=lambda: 0)
+    running_count: Callable[[], int] = field(default=lambda: 0)
     # Whether somebody waits for a slot, and not only for the end of a run of his own cadence.
     crowded: Callable[[], bool] = field(default=lambda: True)
     # Whether state/ is no longer the folder that this consumer locked.
@@ -66,9 +66,9 @@ class Gear:
     # Where an I/O error of the state folder goes; returns when it is worth trying again.
     trouble: Callable[[OSError], Awaitable[None]] = field(default=_raise)
 
-    def account(self, cadence: str) -> threading.Lock:
+    def settling_lock(self, cadence: str) -> threading.Lock:
         """The lock under which the ends of a cadence's runs are settled, one after the other."""
-        return self.accounts[hash(cadence) % len(self.accounts)]
+        return self.settling_locks[hash(cadence) % len(self.settling_locks)]
 
     def tell(self, event: Mapping[str, Any], *, durable: bool = False) -> None:
         """Write one line of the journal."""

@@ -100,14 +100,14 @@ class Intake:
     def _twin(self, file: str, name: Name) -> bool:
         """Bury a tick whose id has already ended or waits under another priority; True where it did."""
         state = self._spool.home.state
-        place = None
+        place: str | None
         if files.exists(f"{state}/dead/{file}"):
             place = "dead"
         elif files.exists(f"{state}/claimed/{file}"):
             place = "claimed"
         else:
             place = self._spool.finished(name)
-        others = (name.at(p).file for p in range(10) if p != name.priority)
+        others = (copy for copy in name.copies() if copy != name.file)
         if place is None and any(map(self._waits_as, others)):
             place = "inbox"
         if place is None:
@@ -265,16 +265,7 @@ class Intake:
         name = tomb.bury(self._spool.home, folder, file, fault, self._clock.wall())
         if name is not None:
             self._index.discard(file)
-            self._tell(
-                {
-                    "event": "tick.dead",
-                    "cadence": name.cadence,
-                    "tick": name.id,
-                    "class": fault.code,
-                    "reason": fault.message,
-                    "file": tomb.escaped(file),
-                }
-            )
+            self._tell(tomb.told(name, file, fault))
 
     def bury(self, file: str, fault: BadTick) -> None:
         """Bury a tick of inbox/ that turned out to be none, once it had its time to become one."""

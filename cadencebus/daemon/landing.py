@@ -83,7 +83,7 @@ def _settled(
     now: float,
 ) -> Settlement:
     # One at a time: two runs of a cadence that fail together are two failures, not twice the first.
-    with gear.account(cadence.name):
+    with gear.settling_lock(cadence.name):
         remembered = Remembered(
             cadence=gear.memory.load(cadence.name, now),
             credentials=gear.memory.load(f"_credentials-{credentials}", now),

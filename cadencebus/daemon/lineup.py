@@ -29,7 +29,7 @@ GUARD_GOOD_FOR = 300.0
 _BURIALS_A_TURN = 200
 
 
-class _Scene:
+class _Turn:
     """What a turn looks at: the flights and the holds, counted once for all cadences."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Lineup:
         """The room that a run of this cadence takes."""
         return Running(
             cadence=cadence.name,
-            credentials=self._credentials(cadence),
+            credentials=self._gear.settings.current.credentials_of(cadence.runner),
             group=cadence.group,
             inline=cadence.mode == "inline",
             exclusive=cadence.exclusive,
@@ -97,7 +97,7 @@ class Lineup:
         moved = self._roster.open(holds)
         stirred.update(*((self._heads, self.waits, self._index.cadences()) if moved is None else (moved,)))
         self._stirred = set()
-        scene = _Scene(flights, holds, now, room=self._room(flights))
+        turn = _Turn(flights, holds, now, room=self._room(flights))
         for name in stirred:
             self.waits.pop(name, None)
             self._heads.pop(name, None)
@@ -108,8 +108,8 @@ class Lineup:
             if not cadence.enabled:
                 self.waits[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
                 continue
-            head = self._head(cadence, file, scene)
-            brake = None if head.force else self._brake(cadence, scene)
+            head = self._head(cadence, file, turn)
+            brake = None if head.force else self._brake(cadence, turn)
             if brake is None:
                 self._heads[name] = head
             else:
@@ -120,28 +120,28 @@ class Lineup:
         """Whether all that wait and are not held find room at once."""
         return len(flights) + self._index.queues() <= self._gear.settings.current.max_sessions
 
-    def _head(self, cadence: Cadence, file: str, scene: _Scene) -> Waiting:
-        name, credentials = cadence.name, self._credentials(cadence)
-        memory = self._roster.memory(name, scene.now)
+    def _head(self, cadence: Cadence, file: str, turn: _Turn) -> Waiting:
+        name, credentials = cadence.name, self._gear.settings.current.credentials_of(cadence.runner)
+        memory = self._roster.memory(name, turn.now)
         return Waiting(
             cadence=name,
             file=file,
             priority=int(file[0]),
             group=cadence.group,
             # Only a head that would wait is read for it: who is next needs no force.
-            force=scene.stuck(name, credentials) and self._forced(name, file),
+            force=turn.stuck(name, credentials) and self._forced(name, file),
             inline=cadence.mode == "inline" or self._needs_guard(cadence, file),
             exclusive=cadence.exclusive,
             concurrency=cadence.concurrency,
             credentials=credentials,
-            half_open=half_open(memory, held=on_cadence(name) in scene.open_circuits),
+            half_open=half_open(memory, held=on_cadence(name) in turn.open_circuits),
             last_started=self._last_started.get(name, 0.0),
         )
 
-    def _brake(self, cadence: Cadence, scene: _Scene) -> Hold | None:
-        memory = self._roster.memory(cadence.name, scene.now)
-        there = scene.brakes.get(on_cadence(cadence.name), ())
-        return self._warden.brake(cadence, memory, scene.busy[cadence.name], there, scene.now)
+    def _brake(self, cadence: Cadence, turn: _Turn) -> Hold | None:
+        memory = self._roster.memory(cadence.name, turn.now)
+        there = turn.brakes.get(on_cadence(cadence.name), ())
+        return self._warden.brake(cadence, memory, turn.busy[cadence.name], there, turn.now)
 
     def _known(self, name: str) -> Cadence | None:
         try:
@@ -163,10 +163,6 @@ class Lineup:
             return None
         self._unknown_since.pop(name, None)
         return cadence
-
-    def _credentials(self, cadence: Cadence) -> str:
-        runner = self._gear.settings.current.runners.get(cadence.runner)
-        return runner.credentials if runner else cadence.runner
 
     def _forced(self, name: str, file: str) -> bool:
         known = self._force.get(name)

@@ -18,9 +18,9 @@ from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.errors import IOTrouble, TryLater
-from cadencebus.hands import Hands
 from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.model.naming import parse_name
+from cadencebus.workers import Workers
 
 if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
@@ -32,7 +32,7 @@ _A_MOMENT = 0.2
 _LOOK_FOR_SIGNALS = 0.2
 _TELL_WITHIN = 15.0
 # Threads that start, see off and settle runs: as many as may do so at once without waiting for each other.
-_HANDS = 64
+_WORKERS = 64
 
 
 @dataclass(slots=True)
@@ -54,8 +54,8 @@ async def run(
     consumer.presence.picture = lambda: heartbeat(gear, consumer, started_at, __version__)
     stop = Stop()
     loop = asyncio.get_running_loop()
-    hands = Hands(_HANDS)
-    loop.set_default_executor(hands)
+    workers = Workers(_WORKERS)
+    loop.set_default_executor(workers)
     _obey_signals(loop, consumer, stop)
     # Not before: whoever reads it may end us.
     if greeting:
@@ -83,15 +83,15 @@ async def run(
             gear.tell({"event": "consumer.stopped", "pid": os.getpid()}, durable=True)
         gear.journal.close()
         if stop.leave:
-            _be_gone(hands, mode)
+            _be_gone(workers, mode)
 
 
-def _be_gone(hands: Hands, mode: Mode) -> None:
+def _be_gone(workers: Workers, mode: Mode) -> None:
     """Go, though a thread hangs on a lock or a disk: to be killed anywhere is forgiven, to be late is not.
 
     A service has nothing more to say, and an interpreter that comes down takes seconds on a busy machine.
     """
-    if not hands.rest(_A_MOMENT) or mode == "forever":
+    if not workers.wait_until_idle(_A_MOMENT) or mode == "forever":
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()

@@ -12,8 +12,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Self
 
-from cadencebus.hands import Hands
 from cadencebus.store import files
+from cadencebus.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,14 +62,14 @@ class Together:
 
     def sync(self) -> None:
         """Make all of it survive a power cut; an error is raised when nobody waits any more."""
-        hands = _hands()
-        if hands is None:
+        workers = _workers()
+        if workers is None:
             _sync_one_by_one(self._turns)
             return
         mine, *others = (self._turns[lane::_LANES] for lane in range(_LANES))
         with contextlib.ExitStack() as waited:
             for lane in filter(None, others):
-                waited.callback(hands.submit(_sync_one_by_one, lane).result)
+                waited.callback(workers.submit(_sync_one_by_one, lane).result)
             _sync_one_by_one(mine)
 
     def _keep(self, fd: int) -> int:
@@ -84,10 +84,10 @@ def _sync_one_by_one(turns: list[list[int]]) -> None:
 
 
 @functools.cache
-def _hands() -> Hands | None:
+def _workers() -> Workers | None:
     """Those who wait for the disk beside the caller; None where there is nobody to be had."""
     try:
-        return Hands(4 * _LANES)
+        return Workers(4 * _LANES)
     except OSError:
         return None
 

@@ -15,7 +15,7 @@ FLOORS = {
     "cadencebus": 0,
     "cadencebus.errors": 0,
     "cadencebus.clock": 0,
-    "cadencebus.hands": 0,
+    "cadencebus.workers": 0,
     "cadencebus.model": 1,
     "cadencebus.policy": 2,
     "cadencebus.policy.due": 3,

@@ -7,32 +7,32 @@ import sys
 
 import pytest
 
-from cadencebus.hands import Hands
+from cadencebus.workers import Workers
 
 # Room for so many more stacks, then none; twenty pieces of work, each long enough for others to be begun.
 POOR = """
 import resource, sys, threading, time
-from cadencebus.hands import Hands
+from cadencebus.workers import Workers
 with open("/proc/self/statm") as statm:
     now = int(statm.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[1]), resource.RLIM_INFINITY))
 try:
-    hands = Hands(20)
+    workers = Workers(20)
 except OSError as error:
     sys.exit(error.strerror)
-done = [hands.submit(time.sleep, 0.005) for _ in range(20)]
+done = [workers.submit(time.sleep, 0.005) for _ in range(20)]
 print(threading.active_count() - 1, len([work.result() for work in done]))
 """
 
 
 def test_what_is_taken_on_is_done_and_failures_are_handed_on() -> None:
     """A result, an exception; nothing more once the pool is closed."""
-    with Hands(2) as hands:
-        assert hands.submit(pow, 2, 3).result() == 8
+    with Workers(2) as workers:
+        assert workers.submit(pow, 2, 3).result() == 8
         with pytest.raises(ZeroDivisionError):
-            hands.submit(divmod, 1, 0).result()
+            workers.submit(divmod, 1, 0).result()
     with pytest.raises(RuntimeError):
-        hands.submit(int)
+        workers.submit(int)
 
 
 @pytest.mark.skipif(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Hands(ThreadPoolExecutor):
+class Workers(ThreadPoolExecutor):
     """A pool in which work waits for a thread where no further one can be had.
 
     The standard one queues the work, then fails to start a thread and says so: what its caller takes for a
@@ -18,7 +18,7 @@ class Hands(ThreadPoolExecutor):
     """
 
     def __init__(self, most: int) -> None:
-        super().__init__(most, "hand")
+        super().__init__(most, "worker")
         self._closed = False
         self._under_way: set[Future[Any]] = set()
         try:
@@ -41,7 +41,7 @@ class Hands(ThreadPoolExecutor):
                 raise
         return future
 
-    def rest(self, seconds: float) -> bool:
+    def wait_until_idle(self, seconds: float) -> bool:
         """Wait at most so long for what is under way; False where some of it goes on."""
         return not wait(set(self._under_way), seconds).not_done
 
