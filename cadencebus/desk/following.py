@@ -98,7 +98,8 @@ class _Log:
 
     def _read(self) -> bytes:
         try:
-            fd = os.open(self.run.file("stdout.log"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            fd = os.open(self.run.file("stdout.log"), flags)
         except FileNotFoundError:
             return b""
         try:

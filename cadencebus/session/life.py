@@ -13,6 +13,7 @@ from typing import Any
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.session import lineage
+from cadencebus.store import files
 
 # Room for the shim's note, taken before the start: a full disk must not make a run nameless.
 _ALIVE_SIZE = 256
@@ -73,9 +74,12 @@ def _lock(fd: int) -> None:
 def is_alive(run_dir: str) -> bool:
     """Whether the run's shim lives; only the lock says so."""
     try:
-        fd = os.open(f"{run_dir}/alive", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        # Non-blocking: what a session has put in its place may be a pipe, and nobody is to wait for that.
+        fd = os.open(f"{run_dir}/alive", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            return False
+        raise
     try:
         # Shared: two who ask at the same moment must not take each other for the shim.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -91,8 +95,7 @@ def is_alive(run_dir: str) -> bool:
 def read_alive(run_dir: str) -> AliveNote | None:
     """What the shim wrote of itself; None where it has not come to that."""
     try:
-        with open(f"{run_dir}/alive", "rb") as file:
-            note = json.loads(file.read(_ALIVE_SIZE))
+        note = json.loads(files.read(f"{run_dir}/alive", _ALIVE_SIZE))
         if not _names_one(note["shim"]):
             return None
         pid = note["pid"] if _names_one(note.get("pid")) else None
@@ -140,8 +143,7 @@ def exit_record(run_dir: str) -> ExitRecord | None:
 
 def _facts(path: str) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            facts = json.loads(file.read(4096))
+        facts = json.loads(files.read(path, 4096))
         return {
             "peak_rss": int(facts["peak_rss"]),
             "cpu_s": float(facts["cpu_s"]),

@@ -109,7 +109,8 @@ def _tell(folder: int, told: dict[int, dict[str, Any]], survivors: dict[int, flo
         "started": survivors,
     }
     with contextlib.suppress(OSError):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        # Non-blocking: a pipe that the run has put there has no other end.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         fd = os.open("leaked.json", flags, 0o600, dir_fd=folder)
         with open(fd, "wb") as file:
             file.write(json.dumps(note).encode() + b"\n")

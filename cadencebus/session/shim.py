@@ -33,6 +33,8 @@ _RECORD_S = 2.0
 _STRAY_S = 1.0
 # setitimer takes 0 for "never"; and what rounds to 0 would be just that.
 _SHORTEST, _LONGEST = 0.001, 86400.0 * 3650
+# The session may have put a pipe in the place of what we write: nobody waits for its other end.
+_OURS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 
@@ -107,7 +109,7 @@ class Shim:
         if self.child and not swept and self.request.get("pid_at"):
             offset, width = self.request["pid_at"]
             with contextlib.suppress(OSError):
-                fd = os.open("run.json", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)
+                fd = os.open("run.json", os.O_WRONLY | _OURS, dir_fd=self.folder)
                 os.pwrite(fd, str(self.child).encode().ljust(width), offset)
                 os.close(fd)
 
@@ -244,7 +246,7 @@ class Shim:
             f'"cpu_s": {self.cpu_s:.3f}}}\n'
         ).encode()
         # Made anew where somebody took it away: a run without a record would be begun again.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | _OURS
         deadline = time.monotonic() + _RECORD_S
         while True:
             try:

@@ -151,3 +151,21 @@ def test_where_there_is_no_folder_there_is_no_life(tmp_path: Path) -> None:
         assert life.read_alive(at) is None
         assert life.exit_record(at) is None
         assert not life.request_end(at)
+
+
+def test_nobody_waits_for_what_a_session_put_in_the_place_of_a_record(tmp_path: Path) -> None:
+    """A pipe has no other end, and whoever opened it would wait for one: the whole bus."""
+    for name in ("alive", "exit.0"):
+        os.mkfifo(tmp_path / name)
+    assert not life.is_alive(str(tmp_path))
+    assert life.read_alive(str(tmp_path)) is None
+    assert life.exit_record(str(tmp_path)) == life.ExitRecord(code=0)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_is_no_lock_of_a_shim_is_no_life(tmp_path: Path, kind: str) -> None:
+    """Nor a disk in trouble: one session must not hold the whole bus."""
+    (tmp_path / "alive").mkdir() if kind == "folder" else (tmp_path / "alive").symlink_to("nowhere")
+    assert not life.is_alive(str(tmp_path))
+    assert life.read_alive(str(tmp_path)) is None
+    assert not life.request_end(str(tmp_path))

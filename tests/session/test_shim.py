@@ -198,3 +198,11 @@ def test_a_session_that_left_its_group_is_still_heard_of(start: Start) -> None:
     run = start(argv=("setsid", "-w", "sleep", "60"), ladder=(("SIGTERM", 5.0), ("SIGKILL", 5.0)))
     assert life.request_end(str(run.folder))
     assert run.over(within=4.0) == "exit.sig15"
+
+
+@pytest.mark.parametrize("name", ["exit.pending", "leaked.json"])
+def test_a_shim_waits_for_no_pipe_that_its_session_made(start: Start, name: str) -> None:
+    """In the place of a file that is to be written: the end is recorded, and what is left is swept."""
+    script = f'cd "$CADENCE_HOME/runs/$CADENCE_RUN_ID"; rm -f {name}; mkfifo {name}; sleep 60 & exit 3'
+    run = start(argv=("sh", "-c", script), wait=False)
+    assert run.over() == "exit.3"
