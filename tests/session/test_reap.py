@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,20 @@ def test_leaks_that_others_found_are_added_to_those_that_are_named(tmp_path: Pat
     assert reap.survivors(str(tmp_path)) == []
     (tmp_path / "leaked.json").write_text("{")
     assert reap.leaks(str(tmp_path)) == []
+
+
+def test_who_does_not_die_is_named_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a dead disk's call it outlives even SIGKILL; here for as long as none is sent."""
+    with monkeypatch.context() as patch:
+        patch.setattr(lineage, "send", lambda *_: False)
+        patch.setattr(lineage, "kill_group", lambda _: None)
+        words, env = ["sleep", "60"], {"CADENCE_RUN_ID": "stays.1"}
+        with subprocess.Popen(words, env=env, start_new_session=True) as stays:
+            began = time.monotonic()
+            swept = reap.sweep("stays.1", within=0.05)
+            assert time.monotonic() - began < 5
+            stays.kill()
+    assert ([one.pid for one in swept.survivors], swept.killed) == ([stays.pid], ())
 
 
 @pytest.mark.parametrize("said", ['[{"pid": [1]}, {"pid": 7}]', '[7, {}, {"pid": 7}]', '{"pid": 7}'])
