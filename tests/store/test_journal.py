@@ -54,6 +54,7 @@ def test_a_line_is_one_fact_and_says_when(home: Path, written: journal.Journal) 
     """In the file of its day, for its owner alone, in the order in which it was told."""
     written.write(NOW, [FACT, {**FACT, "event": "tick.again"}])
     written.write(NOW, [])
+    written.write(NOW, [{**FACT, "event": "tick.dead"}])
     written.write(NOW + 86400, [FACT])
     first, second = sorted((home / "state" / "events").iterdir())
     assert (first.name, second.name) == (f"{day(NOW)}.jsonl", f"{day(NOW + 86400)}.jsonl")
