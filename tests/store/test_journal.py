@@ -58,10 +58,8 @@ def test_a_line_is_one_fact_and_says_when(home: Path, written: journal.Journal) 
     written.write(NOW + 86400, [FACT])
     first, second = sorted((home / "state" / "events").iterdir())
     assert (first.name, second.name) == (f"{day(NOW)}.jsonl", f"{day(NOW + 86400)}.jsonl")
-    assert [json.loads(line)["event"] for line in first.read_text().splitlines()] == [
-        "tick.done",
-        "tick.again",
-    ]
+    told = [json.loads(line)["event"] for line in first.read_text().splitlines()]
+    assert told == ["tick.done", "tick.again", "tick.dead"]
     assert json.loads(second.read_text()) == {"at": rfc3339(NOW + 86400), **FACT}
     assert first.stat().st_mode & 0o777 == 0o600
 
