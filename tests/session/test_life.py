@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -169,3 +170,29 @@ def test_what_is_no_lock_of_a_shim_is_no_life(tmp_path: Path, kind: str) -> None
     assert not life.is_alive(str(tmp_path))
     assert life.read_alive(str(tmp_path)) is None
     assert not life.request_end(str(tmp_path))
+
+
+def test_where_nobody_can_look_nobody_says_that_it_is_over(tmp_path: Path, alive: int) -> None:
+    """Without a descriptor to be had, a run that lives would be begun a second time."""
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(alive)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, usual[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            life.is_alive(str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert life.is_alive(str(tmp_path))
+
+
+def test_a_lock_that_somebody_keeps_is_given_up_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever made the file in our place keeps no thread of the consumer for ever."""
+    monkeypatch.setattr(life, "_LOCK_WITHIN", 0.02)
+    (tmp_path / "held").touch()
+    with open(tmp_path / "held") as held, open(tmp_path / "held") as ours:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        with pytest.raises(BlockingIOError):
+            life._lock(ours.fileno())
