@@ -6,7 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
+
+# Of what a consumer that was told to leave may take in all, this is a quarter.
+_GIVE_WAY_WITHIN = 0.5
 
 
 class Crew:
@@ -28,7 +31,13 @@ class Crew:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed(error)
 
-    def dismiss(self) -> None:
-        """End all of it where it stands."""
-        for task in self._tasks:
-            task.cancel()
+    async def dismiss(self) -> None:
+        """End all of it where it stands, and let it put away what it holds, such as a command it asks."""
+        await ended(self._tasks)
+
+
+async def ended(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel tasks and see them end; who does not give way is left behind."""
+    under_way = [task for task in tasks if task.cancel()]
+    if under_way:
+        await asyncio.wait(under_way, timeout=_GIVE_WAY_WITHIN)

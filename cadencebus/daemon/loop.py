@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cadencebus import __version__
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.consumer import Consumer
+from cadencebus.daemon.crew import ended
 from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
@@ -114,7 +115,7 @@ async def _begin(consumer: Consumer, stop: Stop, mode: Mode, until: float | None
                     ) from error
                 if stop.wait or (until is not None and consumer.gear.clock.monotonic() >= until):
                     stop.leave = True
-            well.cancel()
+            await ended([well])
         else:
             return
 
@@ -127,7 +128,7 @@ async def _mend(consumer: Consumer, stop: Stop) -> None:
     if mending.done():
         mending.result()
     else:
-        mending.cancel()
+        await ended([mending])
 
 
 def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Stop) -> None:
@@ -251,7 +252,7 @@ async def _leave(consumer: Consumer) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await consumer.bell.wait()
-    consumer.crew.dismiss()
+    await consumer.crew.dismiss()
 
 
 def line(at: float, text: str) -> str:

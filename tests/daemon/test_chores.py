@@ -129,9 +129,7 @@ def test_dismissing_the_crew_ends_its_work_without_a_word() -> None:
         crew = Crew(faults.append)
         crew.take_on(asyncio.sleep(3600))
         await asyncio.sleep(0)
-        crew.dismiss()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await crew.dismiss()
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert not faults
 

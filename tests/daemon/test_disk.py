@@ -28,7 +28,7 @@ def test_trouble_that_lasts_is_looked_at_by_one_task_and_not_at_every_turn(home:
             consumer.presence.beat()
             await asyncio.sleep(0)
         tasks, pause = len(asyncio.all_tasks()), consumer.next_look()
-        consumer.crew.dismiss()
+        await consumer.crew.dismiss()
         return tasks, pause
 
     tasks, pause = asyncio.run(suffer())
@@ -54,7 +54,7 @@ def test_trouble_that_comes_again_and_again_is_told_of_once(home: Path) -> None:
                 while not consumer.idle():
                     await consumer.bell.wait()
                     consumer.bell.clear()
-        consumer.crew.dismiss()
+        await consumer.crew.dismiss()
 
     asyncio.run(suffer())
     assert len([line for line in said if "refuses" in line]) == 1, said

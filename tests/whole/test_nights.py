@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -353,3 +354,21 @@ def test_an_incident_is_told_once_and_its_end_once_over_restarts(night: Night, h
     ]
     assert told[0]["text"].startswith("it failed")
     assert len(night.ended("dead")) == 33
+
+
+@pytest.mark.parametrize("leave", ["SIGTERM", "--for"])
+def test_a_consumer_that_leaves_takes_along_what_it_asks(
+    leave: str,
+    night: Night,
+    home: Path,
+    consumer: Callable[..., subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """A gate's command that hangs does not outlive who wanted to know."""
+    night.settings("gates: {usage: {command: [sh, -c, 'echo $$ > asked; exec sleep 100']}}\n")
+    process = consumer(*(("--for", "1s") if leave == "--for" else ()))
+    asked = int(eventually(lambda: (home / "asked").exists() and (home / "asked").read_text()))
+    if leave == "SIGTERM":
+        process.terminate()
+    assert process.wait(10) == 0
+    eventually(lambda: not psutil.pid_exists(asked))
