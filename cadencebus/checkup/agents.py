@@ -79,9 +79,7 @@ def credentials(patient: Patient) -> Iterator[Finding]:
         try:
             left = credentialed(environ, way.credentials, way.auth)
         except Misconfigured as error:
-            yield found(
-                "credentials.missing", f"{who}: {error.message}", f"export {way.keys[0]}=…"
-            )
+            yield found("credentials.missing", f"{who}: {error.message}", f"export {way.keys[0]}=…")
             continue
         dropped = [key for key in keys if key in environ and key not in left]
         if dropped and way.auth == "auto" and any(environ[key] for key in dropped):
