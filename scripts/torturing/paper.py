@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import codecs
 import os
-import random
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from torturing import promises
-from torturing.ground import TICKS_LIE_IN
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import random
 
     from torturing.ground import Ground
 
@@ -25,7 +21,6 @@ CALLS = (
 NOTHING, NAMES_ONLY = 0, 1
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _AT = re.compile(r"(?:AT_FDCWD|\d+)(?:<([^>]*)>)?, \"((?:[^\"\\]|\\.)*)\"")
-_TICKS = tuple(f"/state/{folder}/" for folder in TICKS_LIE_IN)
 
 
 @dataclass
@@ -130,28 +125,6 @@ def of(ground: Ground) -> Disk:
         disk.safe["/" + str(path.relative_to(ground.root))] = inode
     disk.names = dict(disk.safe)
     return disk
-
-
-def sweep(
-    ground: Ground, trace: Iterable[tuple[str, str]], seeds: int
-) -> Iterator[tuple[int, int, list[str]]]:
-    """After each call, in each state that a power cut may leave: (call, seed, what is wrong with it)."""
-    disk = of(ground)
-    for step, (call, text) in enumerate(trace, 1):
-        disk.do(call, text)
-        moment = promises.Moment(disk.names)
-        for seed in range(seeds):
-            names = disk.left(random.Random(seed), seed)  # noqa: S311 - to choose, not to hide
-            yield step, seed, [*_missing(ground.acknowledged, names), *promises.broken(moment, names)]
-
-
-def _missing(acknowledged: Iterable[str], names: dict[str, Inode]) -> list[str]:
-    there = {
-        path.removesuffix(".json").rpartition("-")[2]
-        for path, inode in names.items()
-        if path.startswith(_TICKS) and inode.safe
-    }
-    return [f"lost: {tick} lies nowhere" for tick in acknowledged if tick.rpartition("-")[2] not in there]
 
 
 def _apply(names: dict[str, Inode], change: Change) -> None:

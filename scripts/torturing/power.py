@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torturing import audit, paper, tracing
+from torturing import audit, paper, promises, tracing
 from torturing.ground import FOLDERS, Ground, fresh, mixed
 from torturing.report import Report, evenly, try_all
 
@@ -61,7 +61,7 @@ def main(options: Options) -> Report:
 def _on_paper(report: Report, target: str, ground: Ground, trace: list[tuple[str, str]]) -> None:
     """Look for what was acknowledged in every state, without a consumer that recovers from it."""
     states = 0
-    for step, seed, faults in paper.sweep(ground, trace, SEEDS_ON_PAPER):
+    for step, seed, faults in promises.sweep(ground, trace, SEEDS_ON_PAPER):
         # A producer's tick is acknowledged by its last call.
         if target == "consumer" or step == len(trace):
             states += 1

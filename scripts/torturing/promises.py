@@ -1,7 +1,7 @@
 """What a power cut must leave, whatever else it takes: read from the names and bytes alone, by no consumer.
 
-`Moment` is what is to be seen while the power is on: who runs, and what follows from whom. `broken` looks at
-what is left of it.
+`sweep` goes through all that a power cut may leave of recorded operations. `Moment` is what is to be seen
+while the power is on: who runs, and what follows from whom. `broken` looks at what is left of it.
 """
 
 from __future__ import annotations
@@ -9,24 +9,40 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from torturing import paper
 from torturing.ground import TICKS_LIE_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from torturing.paper import Inode
+    from torturing.ground import Ground
 
-    Names = Mapping[str, Inode]
+    Names = Mapping[str, paper.Inode]
     Copies = Mapping[str, list[tuple[str, dict[str, Any]]]]
 
+_TICKS = tuple(f"/state/{folder}/" for folder in TICKS_LIE_IN)
 ENDED = ("done", "dead")
 _ENDS = ("tick.done", "tick.dead")
 # What a run is judged by, should nobody be left who started it.
 _RECORD = ("tick.json", "run.json")
+
+
+def sweep(
+    ground: Ground, trace: Iterable[tuple[str, str]], seeds: int
+) -> Iterator[tuple[int, int, list[str]]]:
+    """After each call, in each state that a power cut may leave: (call, seed, what is wrong with it)."""
+    disk = paper.of(ground)
+    for step, (call, text) in enumerate(trace, 1):
+        disk.do(call, text)
+        moment = Moment(disk.names)
+        for seed in range(seeds):
+            names = disk.left(random.Random(seed), seed)  # noqa: S311 - to choose, not to hide
+            yield step, seed, [*_missing(ground.acknowledged, names), *broken(moment, names)]
 
 
 class Moment:
@@ -55,6 +71,15 @@ def broken(moment: Moment, names: Names) -> Iterator[str]:
     for id_, lying in copies.items():
         if all(place in ENDED for place, _ in lying):
             yield from _unended(id_, lying, names, copies, told)
+
+
+def _missing(acknowledged: Iterable[str], names: Names) -> list[str]:
+    there = {
+        path.removesuffix(".json").rpartition("-")[2]
+        for path, inode in names.items()
+        if path.startswith(_TICKS) and inode.safe
+    }
+    return [f"lost: {tick} lies nowhere" for tick in acknowledged if tick.rpartition("-")[2] not in there]
 
 
 def _unready(run: str, tick: dict[str, Any], names: Names, copies: Copies) -> Iterator[str]:
