@@ -94,7 +94,8 @@ class Sideline:
         if not equal:
             return []
         # Noted before they are finished: if the run dies, its letter must name them.
-        runs.absorb(boarded.run, [tick.id for tick in equal])
+        if not runs.absorb(boarded.run, [tick.id for tick in equal]):
+            return []
         reason = f"the run of {boarded.tick.id} stands for it"
         now = self._gear.clock.wall()
         finished = self._gear.closing.finish_unrun(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 # Runs that start; and folders in all, those of starts for which the machine had no room among them.
 MAX_RUNS, MAX_TRIES = 50, 1000
 PENDING = "exit.pending"
-_MEDDLED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP}
+_MEDDLED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO}
+_NOTE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ABSORBED_MOST = 1 << 28
 # Room for the session's pid, which is only known when run.json must already be on disk.
 _PID_WIDTH = 10
@@ -179,15 +181,21 @@ def intention(run: RunFolder) -> dict[str, Any] | None:
         }
 
 
-def absorb(run: RunFolder, tick_ids: list[str]) -> None:
-    """Note durably which waiting ticks this run stands for, before they are finished."""
-    fd = os.open(run.file("absorbed"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.FILE_MODE)
-    try:
-        files.write_all(fd, "".join(f"{tick_id}\n" for tick_id in tick_ids).encode())
-        files.sync(fd)
-    finally:
-        os.close(fd)
-    files.sync_folder(run.path)
+def absorb(run: RunFolder, tick_ids: list[str]) -> bool:
+    """Note durably which waiting ticks this run stands for, before they are finished; False: it can't."""
+    noted = False
+    with _meddling():
+        fd = os.open(run.file("absorbed"), _NOTE, files.FILE_MODE)
+        try:
+            # A pipe that somebody reads can be written to, and keeps nothing.
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                files.write_all(fd, "".join(f"{tick_id}\n" for tick_id in tick_ids).encode())
+                files.sync(fd)
+                files.sync_folder(run.path)
+                noted = True
+        finally:
+            os.close(fd)
+    return noted
 
 
 def absorbed(home: Home, last: RunFolder) -> list[str]:

@@ -17,6 +17,8 @@ from cadencebus.store.inlet import new_id
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Witness
 
 NOW = 1_800_000_000.0
@@ -196,3 +198,16 @@ def test_what_a_session_puts_in_the_way_holds_up_nobody(home: Path) -> None:
     assert "one" in runs.absorbed(at, second)
     os.mkfifo(runs.make(at, tick).file("absorbed"))
     assert "one" in runs.absorbed(at, runs.folder(at, tick.id, 3))
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)])
+def test_a_run_in_whose_folder_nothing_can_be_noted_stands_for_no_other_tick(
+    home: Path, put: Callable[[str], None]
+) -> None:
+    """A session put something else there: the others wait for runs of their own, and nobody for a reader."""
+    at = Home(str(home))
+    run = runs.make(at, Tick(id=new_id(NOW), cadence="x", created_at=NOW))
+    put(run.file("absorbed"))
+    assert not runs.absorb(run, ["a"])
+    os.rename(run.file("absorbed"), run.file("elsewhere"))
+    assert runs.absorb(run, ["a"])
