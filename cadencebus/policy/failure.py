@@ -230,7 +230,7 @@ def _reason(rule: Rule, e: Evidence, words: str) -> str:
     """One line that a person understands."""
     ending, klass = e.ending, rule.klass
     if e.stopped_as and ending.stop:
-        detail = f"{ending.stop.detail} (by {ending.stop.by})".strip()
+        detail = ending.stop.detail or f"by {ending.stop.by}"
     elif ending.spawn_error is not None:
         detail = problem(ending.spawn_what or "program", ending.spawn_error, ending.spawn_name)
     elif klass is Class.CONTRACT_MISSING:
