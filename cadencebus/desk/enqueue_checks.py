@@ -48,5 +48,5 @@ def settings(home: Home) -> Settings:
 
     found, problem = settings_or_default(home)
     if problem is not None:
-        to_stderr(f"warning: {problem}: accepted by the default limits")
+        to_stderr(f"warning: {problem}: accepted by the default limits; mend it, then `cadence check`")
     return found

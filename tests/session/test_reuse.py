@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import life, lineage
+from cadencebus.session import launch, life, lineage
 
 if TYPE_CHECKING:
     from cadencebus.session.launch import Launcher
@@ -152,3 +152,17 @@ def test_a_request_without_a_reason_is_heard_a_second_later(start: Start, launch
 
     run.eventually(asked, message="it is ended")
     assert run.over() == "exit.sig15"
+
+
+def test_after_so_many_runs_a_fresh_one_takes_its_place(
+    start: Start, launcher: Launcher, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last of them is over like any other, and the next start finds another shim."""
+    few = "from cadencebus.session import launcher; launcher._RUNS_EACH = 2; from cadencebus"
+    monkeypatch.setattr(launch, "_LAUNCH", launch._LAUNCH.replace("from cadencebus", few))
+    first, second = free_one(start, launcher), free_one(start, launcher)
+    assert first.shim == second.shim
+    assert gone(second.shim, eventually)
+    third = free_one(start, launcher)
+    assert third.over() == "exit.0"
+    assert third.shim != first.shim

@@ -1,0 +1,45 @@
+"""A flight tells the turns of what they can do something about, and of nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cadencebus.daemon.assembly import assemble
+from cadencebus.daemon.consumer import Consumer
+from cadencebus.daemon.flight import Flight
+from cadencebus.model.cadence import Cadence
+from cadencebus.policy.admit import Admission, Running, Wait
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("reasons", "rings"),
+    [
+        ((), False),
+        (("running",), False),
+        (("probing", "running"), False),
+        (("running", "full"), True),
+        (("rate_limit",), True),
+    ],
+)
+def test_a_slot_that_gets_free_rings_where_somebody_waits_for_one(
+    home: Path, reasons: tuple[str, ...], *, rings: bool
+) -> None:
+    """Who waits for a run of his own cadence to be settled is not helped by it; it is free either way."""
+
+    async def story() -> tuple[bool, bool]:
+        gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+        consumer = Consumer(gear)
+        consumer.admission = Admission((), {f"x{n}": Wait(reason) for n, reason in enumerate(reasons)})
+        flight = Flight(gear, "x", Cadence(name="x"), Running(cadence="x"))
+        consumer.bell.clear()
+        flight._make_room()
+        return consumer.bell.is_set(), flight.running.landing
+
+    assert asyncio.run(story()) == (rings, True)
