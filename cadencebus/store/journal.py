@@ -7,11 +7,12 @@ import fcntl
 import os
 import re
 import stat
+import threading
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, rfc3339
 from cadencebus.model import strictjson
-from cadencebus.store import files
+from cadencebus.store import files, lock
 from cadencebus.store.corrupt import set_aside
 
 if TYPE_CHECKING:
@@ -22,31 +23,43 @@ if TYPE_CHECKING:
 _FACT = re.compile(rb'"event": ?"([a-z_.]+)".{0,200}?"tick": ?"([^"]{32})"')
 
 
+# Long enough for a line, and for whoever writes one on a busy machine.
+_LOCK_WITHIN = 0.03
+
+
 class Journal:
-    """Appends lines, closing a torn one first; several programs may append at once."""
+    """Appends lines, closing a torn one first; several programs and threads may append at once."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._fd: int | None = None
         self._day = ""
+        # At midnight one thread closes the file that another has in hand.
+        self._turn = threading.RLock()
 
     def write(self, now: float, lines: Iterable[Mapping[str, Any]], *, durable: bool = False) -> None:
         """Append these facts in one write; `durable` waits for the disk."""
         at = rfc3339(now)
         data = b"".join(strictjson.dumps({"at": at, **line}) for line in lines)
-        if data:
-            self._append(now, data)
-        if durable and self._fd is not None:
+        with self._turn:
+            if data:
+                self._append(now, data)
+            # Of its own: the disk is waited for beside the others.
+            fd = os.dup(self._fd) if durable and self._fd is not None else None
+        if fd is not None:
             try:
-                files.sync(self._fd)
+                files.sync(fd)
             except OSError:
                 # Never fsync the same descriptor twice: the next write opens the file anew.
                 self.close()
                 raise
+            finally:
+                os.close(fd)
 
     def _append(self, now: float, data: bytes) -> None:
         fd = self._open(now)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        # A courtesy: who was stopped with it in hand (Ctrl-Z) is not waited for, O_APPEND parts no lines.
+        lock.taken(fd, _LOCK_WITHIN)
         try:
             size = os.lseek(fd, 0, os.SEEK_END)
             if size and os.pread(fd, 1, size - 1) != b"\n":
@@ -74,8 +87,9 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the day's file."""
-        if self._fd is not None:
+        with self._turn:
             fd, self._fd = self._fd, None
+        if fd is not None:
             with contextlib.suppress(OSError):
                 os.close(fd)
 

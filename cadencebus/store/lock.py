@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 # Who asks whether somebody holds a lock holds it himself for a moment.
-_ATTEMPTS, _PAUSE = 20, 0.01
+_WITHIN, _PAUSE = 0.2, 0.002
 
 
 class ConsumerLock:
@@ -61,9 +61,9 @@ class ConsumerLock:
             self._fd = None
 
 
-def taken(fd: int) -> bool:
-    """Take the lock, waiting a moment for whoever only asks; False where a consumer holds it."""
-    for _ in range(_ATTEMPTS):
+def taken(fd: int, within: float = _WITHIN) -> bool:
+    """Take a lock, waiting a moment for whoever only asks; False where somebody keeps it."""
+    for _ in range(round(within / _PAUSE)):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

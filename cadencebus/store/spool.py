@@ -7,6 +7,7 @@ consumer claims and finishes; claim, edit, bump and rm hold a lock on inbox/ whi
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from cadencebus.clock import day, stamp
 from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Misnamed, Tick, read_members, tick_of
-from cadencebus.store import files, inlet, together, tomb
+from cadencebus.store import files, inlet, lock, together, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 MIB = 1 << 20
+# Claims wait for the lock in threads of their own; the loop has signals to hear, and runs to look after.
+_LOOP_WAITS = 0.5
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -104,11 +107,17 @@ class Spool:
         inlet.put_all(self.home, batch)
 
     @contextlib.contextmanager
-    def moving(self) -> Iterator[None]:
-        """Hold the lock under which ticks are moved out of or renamed inside inbox/."""
+    def moving(self, *, within: float | None = None) -> Iterator[None]:
+        """Hold the lock under which ticks are moved out of or renamed inside inbox/.
+
+        BlockingIOError where another program, stopped perhaps, keeps it for longer than `within`.
+        """
         fd = os.open(self.home.inbox, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            if within is None:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            elif not lock.taken(fd, within):
+                raise BlockingIOError(errno.EAGAIN, "another program keeps it locked", self.home.inbox)
             yield
         finally:
             os.close(fd)
@@ -198,7 +207,7 @@ class Spool:
         if not deferred:
             return ready
         # Under the lock: a rewrite in deferred/ would bring back what was moved on in the middle of it.
-        with self.moving():
+        with self.moving(within=_LOOP_WAITS):
             for file in deferred:
                 parsed = parse_deferred(file)
                 if parsed is None:
@@ -212,7 +221,7 @@ class Spool:
 
     def rename(self, folder: str, file: str, target: str) -> bool:
         """Give a waiting tick another name in its folder; False where it is gone or the name is taken."""
-        with self.moving():
+        with self.moving(within=_LOOP_WAITS):
             try:
                 files.move(f"{self.home.state}/{folder}/{file}", f"{self.home.state}/{folder}/{target}")
             except (FileNotFoundError, FileExistsError):

@@ -137,6 +137,42 @@ def test_a_lock_is_given_back(home: Path, written: journal.Journal) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_who_was_stopped_with_the_lock_in_hand_keeps_nobody_waiting(
+    home: Path, written: journal.Journal
+) -> None:
+    """Ctrl-Z in the middle of a line: the consumer's loop stood still, and was deaf to SIGTERM."""
+    written.write(NOW, [FACT])
+    with (home / "state" / "events" / f"{day(NOW)}.jsonl").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        going_on = threading.Thread(target=written.write, args=(NOW, [FACT]), daemon=True)
+        going_on.start()
+        going_on.join(10)
+        assert not going_on.is_alive()
+    assert len(list(journal.read(Home(str(home))))) == 2
+
+
+def test_threads_that_share_a_journal_may_live_on_different_days(
+    home: Path, written: journal.Journal
+) -> None:
+    """Around midnight one closed the file that another was writing into, or waiting for the disk with."""
+    faults: list[BaseException] = []
+
+    def write(first: int) -> None:
+        try:
+            for number in range(100):
+                written.write(NOW + 86400 * ((first + number) % 2), [FACT], durable=True)
+        except OSError as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert len(list(journal.read(Home(str(home))))) == 400
+
+
 def test_what_is_no_day_of_done_is_not_entered(home: Path) -> None:
     """A note beside the days, or a link with a day's name, kept every consumer from starting."""
     done = home / "state" / "done"

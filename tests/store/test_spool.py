@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,21 @@ def where(spool: Spool, one: Tick) -> list[str]:
         for folder, _, files in os.walk(spool.home.state)
         if any(name.endswith(f"{one.id[-8:]}.json") for name in files)
     ]
+
+
+def test_what_the_loop_does_waits_for_no_stopped_program(spool: Spool) -> None:
+    """An `edit` that was stopped (Ctrl-Z) has the lock on inbox/: the runs are looked after all the same."""
+    late, early = tick(not_before=NOW + 60), tick()
+    spool.put([late, early], NOW)
+    other = early.name.at(9).file
+    with ThreadPoolExecutor() as loop, spool.moving():
+        promoted = loop.submit(spool.promote, os.listdir(spool.home.deferred))
+        renamed = loop.submit(spool.rename, "inbox", early.name.file, other)
+        for work in (promoted, renamed):
+            with pytest.raises(BlockingIOError, match="locked"):
+                work.result(10)
+    assert spool.rename("inbox", early.name.file, other)
+    assert spool.promote(os.listdir(spool.home.deferred)) == [late.name.file]
 
 
 def test_what_is_put_can_be_read_and_lies_in_one_place(spool: Spool) -> None:
