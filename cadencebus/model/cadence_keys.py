@@ -168,7 +168,8 @@ KEYS: dict[str, Key] = {
     "max_firings": Key(kind=optional(whole(1)), help="how often it fires in all"),
     "expires_at": Key(kind=optional(MOMENT), help="when it fires no more"),
     "timezone": Key(
-        kind=optional(ZONE), help="for schedule, active_hours and times without a zone; default: local"
+        kind=optional(ZONE),
+        help="for schedule, active_hours and times without a zone; default: local, the machine's",
     ),
     "catch_up": Key(
         kind=one_of(*get_args(CatchUp)),

@@ -147,7 +147,9 @@ def _moment(value: Any) -> datetime:
     return datetime.fromisoformat(value.upper())
 
 
-def _zone(value: Any) -> str:
+def _zone(value: Any) -> str | None:
+    if value == "local":
+        return None
     try:
         ZoneInfo(_word(value))
     # A folder's name, such as `Europe`, ends as an OSError.
@@ -231,5 +233,7 @@ MOMENT = Kind(
     schema={"type": "string", "pattern": f"^({_MOMENT.pattern})$"},
 )
 ZONE = Kind(
-    read=_zone, allowed="a time zone such as Europe/Berlin or UTC", schema={"type": "string", "minLength": 1}
+    read=_zone,
+    allowed="a time zone such as Europe/Berlin or UTC, or local",
+    schema={"type": "string", "minLength": 1},
 )

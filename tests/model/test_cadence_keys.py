@@ -98,6 +98,7 @@ def test_a_cadence_made_by_hand_has_the_defaults_of_one_that_was_read() -> None:
         ("once_at", "2026-12-01 09:00:00.5+01:00", datetime(2026, 12, 1, 8, tzinfo=UTC).timestamp() + 0.5),
         ("expires_at", "2026-12-01t09:00z", datetime(2026, 12, 1, 9, tzinfo=UTC).timestamp()),
         ("timezone", "Europe/Berlin", "Europe/Berlin"),
+        ("timezone", "local", None),
         ("max_usd", 0.25, 0.25),
         ("max_usd_per_day", 5, 5.0),
         ("priority", 0, 0),
