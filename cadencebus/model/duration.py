@@ -34,6 +34,11 @@ def _parse(text: str) -> float:
     return float(number) * _UNITS[unit or "s"]
 
 
+def in_digits(number: float) -> str:
+    """A number that units and shells read as well as people do: `1296000`, never `1.296e+06`."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
+
+
 def spell_duration(seconds: float) -> str:
     """A duration for people, its two largest parts: `1m 30s`."""
     if seconds < 1:

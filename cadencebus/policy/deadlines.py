@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cadencebus.model.duration import in_digits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -50,7 +52,7 @@ def judge(limits: Limits, signs: Signs, now: float) -> EndRun | LookAgain:
     deadlines: list[tuple[float, EndRun]] = [
         (
             signs.started + limits.timeout + SHIM_SLACK,
-            EndRun("timeout", f"{limits.timeout:g} s"),
+            EndRun("timeout", f"{in_digits(limits.timeout)} s"),
         )
     ]
     if limits.max_log_bytes and signs.log_bytes > limits.max_log_bytes:
@@ -58,11 +60,13 @@ def judge(limits: Limits, signs: Signs, now: float) -> EndRun | LookAgain:
             "log_overflow", f"{signs.log_bytes} bytes of log, where {limits.max_log_bytes} are allowed"
         )
     if signs.result_at is not None:
-        said = f"still alive {limits.result_grace:g} s after its result"
+        said = f"still alive {in_digits(limits.result_grace)} s after its result"
         deadlines.append((signs.result_at + limits.result_grace, EndRun("result_grace", said)))
     elif limits.idle_timeout:
         # A stream that says what it waits for is believed, up to its own bound.
         silent_until = max(signs.last_output + limits.idle_timeout, signs.believed_until or 0.0)
-        deadlines.append((silent_until, EndRun("stalled", f"no output for {limits.idle_timeout:g} s")))
+        deadlines.append(
+            (silent_until, EndRun("stalled", f"no output for {in_digits(limits.idle_timeout)} s"))
+        )
     passed = [stop for at, stop in deadlines if at <= now]
     return passed[0] if passed else LookAgain(min(at for at, _ in deadlines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cadencebus.model.duration import spell_duration
+from cadencebus.model.duration import in_digits, spell_duration
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -39,8 +39,8 @@ def _interval(every: float) -> str:
         if every == size:
             return f"every {unit}"
         if every > size and every % size == 0:
-            return f"every {every / size:g} {unit}s"
-    return f"every {every:g} seconds"
+            return f"every {in_digits(every / size)} {unit}s"
+    return f"every {in_digits(every)} seconds"
 
 
 def _local(t: float, zone: tzinfo) -> str:

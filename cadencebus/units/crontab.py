@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cadencebus.model.cronline import runs
+from cadencebus.model.duration import in_digits
 from cadencebus.units.seal import seal
 from cadencebus.units.site import Inexpressible
 
@@ -82,7 +83,9 @@ def _interval_fields(every: float) -> str:
     hours, odd = divmod(every, 3600)
     if not odd and hours and 24 % hours == 0:
         return "0 0 * * *" if every == _DAY else f"0 */{hours:g} * * *"
-    raise Inexpressible(f"cron can't say every {every:g} s: only what divides an hour or a day evenly")
+    raise Inexpressible(
+        f"cron can't say every {in_digits(every)} s: only what divides an hour or a day evenly"
+    )
 
 
 def _command(words: Iterable[str]) -> str:

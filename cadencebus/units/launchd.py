@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model.cronline import ALL_DAYS, ALL_HOURS, ALL_MINUTES, ALL_MONTHS, ALL_WEEKDAYS
+from cadencebus.model.duration import in_digits
 from cadencebus.units.seal import seal
 from cadencebus.units.site import Inexpressible, Unit
 
@@ -83,7 +84,7 @@ def _when(wanted: Producer) -> dict[str, Any]:
     if wanted.line is None:
         every = wanted.every or 0.0
         if every < 1 or every != int(every):
-            raise Inexpressible(f"launchd counts whole seconds, not {every:g}")
+            raise Inexpressible(f"launchd counts whole seconds, not {in_digits(every)}")
         return {"StartInterval": int(every)}
     entries = calendar_intervals(wanted.line)
     # An entry that leaves out everything would mean every minute; say so in plain words.

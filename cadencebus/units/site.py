@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cadencebus.model.duration import in_digits
+
 if TYPE_CHECKING:
     from cadencebus.model.cronline import CronLine
 
@@ -67,7 +69,7 @@ class Producer:
 
     def argv(self, site: Site, source: str, *, delayed: bool = True) -> tuple[str, ...]:
         """The command that puts its tick in; a delay waits in deferred/, not in a sleeping process."""
-        wait = ("--in", f"{self.delay:g}s") if delayed and self.delay else ()
+        wait = ("--in", f"{in_digits(self.delay)}s") if delayed and self.delay else ()
         return (*site.program, "enqueue", self.name, "--source", source, *wait)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cadencebus.model.duration import in_digits
 from cadencebus.units.oncalendar import every_on_calendar, on_calendar
 from cadencebus.units.seal import seal
 from cadencebus.units.site import Inexpressible, Unit
@@ -86,18 +87,18 @@ def _when(wanted: Producer) -> list[str]:
     if wanted.line is not None:
         events = on_calendar(wanted.line, wanted.zone)
     elif (every := wanted.every or 0.0) < 1:
-        raise Inexpressible(f"systemd starts no service every {every:g} s")
+        raise Inexpressible(f"systemd starts no service every {in_digits(every)} s")
     elif even := every_on_calendar(every):
         events = [even]
     else:
         # Counted from the timer's own start, then from the last firing: no calendar divides evenly.
-        return [f"OnActiveSec={every:g}s", f"OnUnitActiveSec={every:g}s"]
+        return [f"OnActiveSec={in_digits(every)}s", f"OnUnitActiveSec={in_digits(every)}s"]
     persistent = "false" if wanted.catch_up == "none" else "true"
     return [*(f"OnCalendar={event}" for event in events), f"Persistent={persistent}"]
 
 
 def _jitter(jitter: float) -> list[str]:
-    return [f"RandomizedDelaySec={jitter:g}s", "FixedRandomDelay=true"] if jitter else []
+    return [f"RandomizedDelaySec={in_digits(jitter)}s", "FixedRandomDelay=true"] if jitter else []
 
 
 def _caveats(wanted: Producer) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.model.duration import LONGEST, PATTERN, parse_duration, spell_duration
+from cadencebus.model.duration import LONGEST, PATTERN, in_digits, parse_duration, spell_duration
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,20 @@ def test_the_pattern_in_the_schema_is_the_grammar(text: str) -> None:
 def test_people_are_told_the_two_largest_parts(seconds: float, spelled: str) -> None:
     """Nobody wants the seconds of a day."""
     assert spell_duration(seconds) == spelled
+
+
+@pytest.mark.parametrize(
+    ("number", "digits"),
+    [
+        (0.0, "0"),
+        (0.5, "0.5"),
+        (90, "90"),
+        (100.0, "100"),
+        (1_296_000.0, "1296000"),
+        (12345.678, "12345.678"),
+    ],
+)
+def test_digits_have_no_exponent_and_no_empty_decimals(number: float, digits: str) -> None:
+    """However large; to the microsecond, which is all that a file holds."""
+    assert in_digits(number) == digits
+    assert parse_duration(f"{digits}s") == number

@@ -34,6 +34,13 @@ def test_the_first_deadline_ends_it(signs: Signs, at: float, klass: str) -> None
     assert stop.klass == klass
 
 
+def test_a_long_timeout_is_told_in_digits() -> None:
+    """Nobody reads 1.0368e+06 as twelve days."""
+    assert judge(replace(LIMITS, timeout=12 * 86400, idle_timeout=0), SIGNS, 2e6) == EndRun(
+        "timeout", "1036800 s"
+    )
+
+
 def test_a_log_that_is_too_long_ends_it_at_once() -> None:
     """The limit itself is allowed; 0 means none."""
     assert isinstance(judge(LIMITS, replace(SIGNS, log_bytes=1000), 201.0), LookAgain)

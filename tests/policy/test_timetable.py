@@ -370,6 +370,7 @@ def test_what_can_never_fire_is_refused_with_its_key(asked: Asked, said: str) ->
         (Asked(every=5400.0), "every 90 minutes"),
         (Asked(every=86400.0), "every day"),
         (Asked(every=0.5), "every 0.5 seconds"),
+        (Asked(every=1234567.0), "every 1234567 seconds"),
         (Asked(once_at=at("2026-12-24 18:00")), "once at 2026-12-24 18:00"),
         (Asked(every=60.0, max_firings=3), "every minute, 3 times at most"),
         (Asked(every=60.0, expires_at=at("2027-01-01")), "every minute, until 2027-01-01 00:00"),

@@ -58,3 +58,4 @@ def test_a_producer_enqueues_and_lets_its_share_of_the_jitter_wait_on_disk(site:
         "12.5s",
     )
     assert "--in" not in producer.argv(site, "systemd", delayed=False)
+    assert replace(producer, delay=1036800.125).argv(site, "cron")[-1] == "1036800.125s"

@@ -81,6 +81,10 @@ def test_an_uneven_interval_counts_from_the_last_firing(site: Site) -> None:
     _, timer = producer(site, Producer(name="x", every=420.0))
     assert values(timer, "Timer")["OnUnitActiveSec"] == ["420s"]
     assert "stands still while the machine sleeps" in timer.caveats[0]
+    _, fortnightly = producer(site, Producer(name="x", every=15 * 86400.0, jitter=12 * 86400.0))
+    # systemd takes no exponent: `1.296e+06s` is an invalid unit.
+    assert values(fortnightly, "Timer")["OnUnitActiveSec"] == ["1296000s"]
+    assert values(fortnightly, "Timer")["RandomizedDelaySec"] == ["1036800s"]
     with pytest.raises(Inexpressible, match=r"every 0\.5 s"):
         producer(site, Producer(name="x", every=0.5))
 
