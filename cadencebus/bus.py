@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 Moment = datetime | timedelta | float | str
 # What the bus itself writes into a tick: a producer that does so mistakes what it is doing.
 NOT_FOR_PRODUCERS = ("attempts", "outcome", "settling")
-_MICROSECOND = 0.000_001
 _TIMES = ("not_before", "expires_at", "created_at")
 
 
@@ -103,15 +102,17 @@ class Maker:
 
     def __init__(self, source: str, environ: Mapping[str, str]) -> None:
         self._defaults = {"source": source, **parentage(environ)}
-        self._last = 0.0
+        self._last = 0
 
     def make(self, members: Mapping[str, Any]) -> Made:
         """The name, the bytes and the due time of one tick; BadData says what is wrong with it."""
         for key in NOT_FOR_PRODUCERS:
             if members.get(key):
                 raise BadData(f"{key}: only the bus itself writes that")
-        # Ids sort by time, and a batch must start in its own order.
-        now = self._last = max(time.time(), self._last + _MICROSECOND)
+        # Ids sort by time, and a batch must start in its own order, even if the clock stands still or steps
+        # back. In whole microseconds: a float that grows by one may name the same one twice.
+        self._last = max(time.time_ns() // 1000, self._last + 1)
+        now = self._last / 1_000_000
         fresh = {"schema": SCHEMA, "id": inlet.new_id(now), "created_at": rfc3339(now)}
         whole: dict[str, Any] = fresh | self._defaults | dict(members)
         if "hops" in self._defaults:
@@ -141,13 +142,11 @@ def parentage(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _spelled(key: str, moment: Moment) -> str:
-    if isinstance(moment, timedelta):
-        moment = datetime.now(UTC) + moment
-    if isinstance(moment, datetime):
-        moment = moment.timestamp()
-    if isinstance(moment, str):
-        return moment
     try:
-        return rfc3339(moment)
+        if isinstance(moment, timedelta):
+            moment = datetime.now(UTC) + moment
+        if isinstance(moment, datetime):
+            moment = moment.timestamp()
+        return moment if isinstance(moment, str) else rfc3339(moment)
     except (TypeError, ValueError, OverflowError):
         raise BadData(f"{key}: {moment!r} is no moment") from None
