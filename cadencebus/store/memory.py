@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import strictjson
+from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy import budgets
 from cadencebus.store import files
@@ -51,7 +52,9 @@ class Memory:
             mark = (at.st_mtime_ns, at.st_size, at.st_ino)
             known = self._cache.get(cadence)
             if known is None or known[0] != mark:
-                known = self._cache[cadence] = (mark, load_object(path))
+                members = load_object(path)
+                check_memory(members)
+                known = self._cache[cadence] = (mark, members)
         except FileNotFoundError:
             return {}
         except ValueError as error:

@@ -18,6 +18,7 @@ from cadencebus.clock import parse_rfc3339
 from cadencebus.errors import BadData, CantCreate, IOTrouble, Misconfigured
 from cadencebus.model import strictjson
 from cadencebus.model.hold import hold_of, parse_hold_name
+from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import RAW, is_cadence, is_id, is_session, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, check_members
 from cadencebus.store import files, together
@@ -169,6 +170,7 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
         session = line["memory"].get("session_id")
         if session is not None and not is_session(session):
             raise BadData(f"session_id: {line['memory']['session_id']!r} is none")
+        check_memory(line["memory"])
         data = strictjson.dumps(line["memory"])
         return kind, None, Item(place=f"cadences/{line['cadence']}.json", data=data)
     if kind == "holds":

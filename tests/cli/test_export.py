@@ -145,6 +145,10 @@ HOSTILE = {
         export({"in": "cadences", "cadence": "work", "memory": {"session_id": "--yolo"}}),
         65,
     ),
+    "a memory that makes no sense": (
+        export({"in": "cadences", "cadence": "work", "memory": {"failures": "many"}}),
+        65,
+    ),
     "a way out by a hold": (export({"in": "holds", "file": "../x.paused.json", "hold": {}}), 65),
     "a way out by a key": (export({"in": "keys", "key": "../" + "a" * 61, "tick": ID, "at": "x"}), 65),
     "a key that leads out": (export({"in": "keys", "key": "a" * 64, "tick": "/etc/passwd", "at": "x"}), 65),

@@ -18,6 +18,7 @@ import pytest
 from cadencebus.clock import stamp
 from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
 from cadencebus.model.hold import UNTIL_RELEASED, Hold, hold_of
+from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.settlement import Remembered, RunFacts, settlement_of
 from cadencebus.model.tick import Tick
 from cadencebus.policy import brakes, budgets
@@ -245,6 +246,8 @@ class Bus:
         self.seen.update(hold.reason for hold in plan.holds)
         for name, patch in plan.memory.items():
             self.memory[name] |= budgets.booked(self.memory[name], patch)
+            # What a rule writes, the next start must be able to read.
+            check_memory(self.memory[name])
         self.spent[run.name, budgets.today(self.now, known.timezone)] += run.usd  # type: ignore[assignment]
         if plan.target == "inbox":
             # Its name is its place: it goes back to where it stood.

@@ -41,19 +41,20 @@ def test_what_many_book_at_once_is_exact(home: Path) -> None:
     assert [memory[f"w{worker}"] for worker in range(4)] == [9] * 4
 
 
-def test_a_memory_that_cannot_be_read_is_set_aside_only_by_who_may_mend_it(home: Path) -> None:
+@pytest.mark.parametrize("said", ["{", "[]", '{"failures": "many"}', '{"recent": ["yesterday"]}'])
+def test_a_memory_that_cannot_be_read_is_set_aside_only_by_who_may_mend_it(home: Path, said: str) -> None:
     """Whoever only looks sees an empty one and leaves it; the consumer keeps it whole and says so."""
     there, told = Home(str(home)), list[str]()
     memory = Memory(there, told.append)
     assert memory.load("x", NOW) == {}
     path = home / "state" / "cadences" / "x.json"
-    path.write_text("{")
+    path.write_text(said)
     assert memory.load("x", NOW, mend=False) == {}
-    assert (path.read_text(), told) == ("{", [])
+    assert (path.read_text(), told) == (said, [])
     assert memory.load("x", NOW) == {}
     assert not path.exists()
-    (said,) = told
-    assert "cadences/x.json can't be read" in said
+    (remark,) = told
+    assert "cadences/x.json can't be read" in remark
     memory.change("x", NOW, {"n": 1})
     assert memory.load("x", NOW)["n"] == 1
 
