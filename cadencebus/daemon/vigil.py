@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
+from cadencebus.daemon.tee import Tee
 from cadencebus.policy.deadlines import EndRun, Limits, LookAgain, Signs, judge
 from cadencebus.session import life, lineage, reap
 from cadencebus.store import runs
@@ -50,7 +50,7 @@ class Vigil:
         self._run = boarded.run
         self._parser = PARSERS[boarded.runner.stream]() if boarded.runner.stream != "plain" else None
         self._offset = 0
-        self._told = 0
+        self._tee = Tee(self._run.file("stderr.log"), boarded.cadence.name) if gear.verbose else None
         self._sizes = (0, 0)
         self._pace = 0.0
         self._looked_at = now = gear.clock.monotonic()
@@ -96,6 +96,8 @@ class Vigil:
         """What the stream of a run that is over has told."""
         while self._read_on():
             pass
+        if self._tee is not None:
+            self._tee.finish()
         if self._parser is None:
             return None
         self._parser.finish()
@@ -161,26 +163,14 @@ class Vigil:
         now = self._gear.clock.monotonic()
         if sizes != self._sizes:
             self._sizes, self._last_output = sizes, now
-            self._tee()
+        if self._tee is not None:
+            self._tee.read_on(sizes[1])
         if self._parser is None or self._offset >= sizes[0]:
             return False
-        data = _read_at(self._run.file("stdout.log"), self._offset, _CHUNK)
+        data = runs.read_at(self._run.file("stdout.log"), self._offset, _CHUNK)
         self._offset += len(data)
         self._parser.feed(data, now)
         return bool(data) and self._offset < sizes[0]
-
-    def _tee(self) -> None:
-        """`run -v`: the run's stderr as it comes, prefixed by its cadence."""
-        if not self._gear.verbose:
-            return
-        data = _read_at(self._run.file("stderr.log"), self._told, 1 << 16)
-        cut = data.rfind(b"\n") + 1
-        self._told += cut
-        for line in data[:cut].splitlines():
-            text = "".join(
-                c if c.isprintable() or c == "\t" else "\ufffd" for c in line.decode("utf-8", "replace")
-            )
-            sys.stderr.write(f"{self._boarded.cadence.name}: {text}\n")
 
     async def _sweep(self, stuck: Callable[[], None]) -> None:
         """Leave nothing of the run: its shim has swept, unless it was killed or this is no Linux."""
@@ -222,16 +212,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0
-
-
-def _read_at(path: str, offset: int, most: int) -> bytes:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return b""
-    try:
-        return os.pread(fd, most, offset)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)

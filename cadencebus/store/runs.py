@@ -212,26 +212,25 @@ def absorbed(home: Home, last: RunFolder) -> list[str]:
 def tail(path: str, size: int = 4096) -> bytes:
     """The last bytes of a log; empty where there is none."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        end = os.lstat(path).st_size
     except OSError:
         return b""
-    try:
-        end = os.lseek(fd, 0, os.SEEK_END)
-        return os.pread(fd, size, max(0, end - size))
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
+    return read_at(path, max(0, end - size), size)
 
 
 def head(path: str, size: int = 2048) -> bytes:
     """The first bytes of a log; empty where there is none."""
+    return read_at(path, 0, size)
+
+
+def read_at(path: str, offset: int, size: int) -> bytes:
+    """So many bytes of a log from there on; none where a session put something else in its place."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
-        return os.pread(fd, size, 0)
+        return os.pread(fd, size, offset)
     except OSError:
         return b""
     finally:

@@ -72,3 +72,25 @@ def test_what_was_mended_meanwhile_is_run_by_the_first_run_once(cadence: Cadence
     told = cadence("run", "--once").stderr
     assert "cadence-brief.config.json is released" in told
     assert "done brief" in told
+
+
+def test_a_verbose_consumer_works_on_when_nobody_reads_along_any_more(
+    home: Path, environment: dict[str, str], define: Define, cadence: Cadence
+) -> None:
+    """`cadence run --once -v 2>&1 | head -1`: the bus was held as if its disk were full."""
+    define("loud", "seq 1000 >&2")
+    assert cadence("enqueue", "loud").returncode == 0
+    with subprocess.Popen(
+        ["cadence", "run", "--once", "-v"],
+        cwd=home,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    ) as run:
+        assert run.stderr is not None
+        run.stderr.close()
+        try:
+            assert run.wait(20) == 0
+        finally:
+            run.kill()
+    assert len(list((home / "state" / "done").rglob("*.json"))) == 1
