@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339, stamp
@@ -213,10 +213,12 @@ def _wake_at(timetable: Timetable, cursor: Cursor, here: float) -> float | None:
 def _newest(timetable: Timetable, since: float, here: float) -> tuple[list[float], bool]:
     """The newest slots in (since, here], at most MOST, and whether there were more.
 
-    Looked for backwards in growing steps: how long the machine was off must not matter.
+    Where there were more they are looked for backwards, in growing steps: how long the machine was off must
+    not matter.
     """
-    if next(_between(timetable, since, here), None) is None:
-        return [], False
+    all_of_them = list(islice(_between(timetable, since, here), MOST + 1))
+    if len(all_of_them) <= MOST:
+        return all_of_them, False
     reach = 1.0
     while True:
         start = max(since, here - reach)

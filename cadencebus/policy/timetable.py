@@ -127,7 +127,8 @@ class Timetable:
 
     def firings(self, after: float, until: float) -> Iterator[float]:
         """Every firing later than the one moment, up to and with the other."""
-        fired = (slot + self.offset for slot in self.slots(after - self.offset))
+        offset = self.offset
+        fired = (slot + offset for slot in self.slots(after - offset))
         return takewhile(lambda firing: firing <= until, fired)
 
     def slots(self, after: float) -> Iterator[float]:
@@ -138,8 +139,10 @@ class Timetable:
             found = _lattice(self.name, self.every, after)
         else:
             found = iter(() if self.once_at is None or self.once_at <= after else (self.once_at,))
-        ends = math.inf if self.expires_at is None else self.expires_at
-        return takewhile(lambda slot: slot + self.offset < ends, found)
+        if (ends := self.expires_at) is None:
+            return found
+        offset = self.offset
+        return takewhile(lambda slot: slot + offset < ends, found)
 
 
 def timetable_of(cadence: Scheduled, *, local: tzinfo = UTC) -> Timetable | None:
@@ -231,13 +234,13 @@ def _cron_slots(line: CronLine, zone: tzinfo, after: float) -> Iterator[float]:
     line that names times of day runs at once for what was skipped, and never twice; one whose minute or hour
     starts with `*` runs whenever clocks show its time.
     """
-    last, second_passes = after, deque[float]()
+    last, second_passes, fixed = after, deque[float](), line.fixed
     for local in CronSim(line.text, _wall_before(zone, after)):
-        first, second = _moments(local, zone, skipped_counts=line.fixed)
+        first, second = _moments(local, zone, skipped_counts=fixed)
         while second_passes and (first is None or second_passes[0] < first):
             if (again := second_passes.popleft()) > last:
                 yield again
-        if second is not None and not line.fixed:
+        if second is not None and not fixed:
             second_passes.append(second)
         # Two slots of one skipped hour are both due at its end: that is one moment.
         if first is not None and first > last:

@@ -38,6 +38,7 @@ class Bus:
         self.saved: dict[str, object] = {}
         self.fired: list[float] = []
         self.keys: list[str] = []
+        self.seen: set[str] = set()
         self.turn(since)
 
     def turn(self, now: float, *, crash: bool = False) -> Due:
@@ -45,9 +46,10 @@ class Bus:
         cursor = cursor_of(json.loads(json.dumps(self.saved))) if self.saved else None
         found = due(self.timetable, cursor, now)
         for tick in found.ticks:
-            if tick.key not in self.keys:
+            if tick.key not in self.seen:
                 self.fired.append(tick.slot)
             self.keys.append(tick.key)
+            self.seen.add(tick.key)
         if not crash:
             self.saved = found.cursor.dump()
         return found

@@ -100,22 +100,23 @@ def looked_up(lines: list[str], zone: str, start: float, end: float) -> dict[str
     """Walk the real minutes one by one, as cron does, and note when each line fires."""
     here, fired = ZoneInfo(zone), {line: list[float]() for line in lines}
     # Two years are a million minutes: each asks only those lines whose minute it is.
-    rules = [(line, rule(line)) for line in lines]
-    asked = [[(line, read) for line, read in rules if minute in read.sets[0]] for minute in range(60)]
+    rules = [(fired[line], rule(line)) for line in lines]
+    of_minute = [[(told, read) for told, read in rules if minute in read.sets[0]] for minute in range(60)]
+    intervals = [[(told, read) for told, read in asked if read.wild] for asked in of_minute]
+    times = [[(told, read) for told, read in asked if not read.wild] for asked in of_minute]
     # What the wall has shown so far: clocks set back show it again, clocks set forward leave minutes out.
     newest = datetime.fromtimestamp(start, here)
     for now in range(int(start) + 60, int(end) + 1, 60):
         wall = datetime.fromtimestamp(now, here)
-        # Both are of one zone: what is subtracted is what walls show.
-        passed = (wall - newest) // MINUTE
-        for face in (wall,) if passed == 1 else (newest + n * MINUTE for n in range(1, passed + 1)):
-            for line, read in asked[face.minute]:
-                if not read.wild and read.names(face) and now not in fired[line][-1:]:
-                    fired[line].append(float(now))
-        for line, read in asked[wall.minute]:
-            if read.wild and read.names(wall):
-                fired[line].append(float(now))
-        newest = max(newest, wall)
+        for told, read in intervals[wall.minute]:
+            if read.names(wall):
+                told.append(float(now))
+        # Both are of one zone: what is compared and subtracted is what walls show.
+        while newest < wall:
+            newest += MINUTE
+            for told, read in times[newest.minute]:
+                if read.names(newest) and now not in told[-1:]:
+                    told.append(float(now))
     return fired
 
 
