@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import BadData
 from cadencebus.model import strictjson
+from cadencebus.model.foreign import sequence
 from cadencebus.model.naming import DEFAULT_PRIORITY, Name, is_cadence, is_id, name_of
 
 if TYPE_CHECKING:
@@ -115,8 +116,10 @@ class Tick:
         """A tick that somebody moved back from done/ or dead/: it runs anew, its past is kept aside."""
         if self.outcome is None:
             return self
-        earlier = [*self.extra.get("earlier", []), {"outcome": self.outcome, "attempts": list(self.attempts)}]
-        return replace(self, outcome=None, attempts=(), extra={**self.extra, "earlier": earlier})
+        # Whatever a producer called `earlier` is no past of ours.
+        past = sequence(self.extra.get("earlier"))
+        past = [*past, {"outcome": self.outcome, "attempts": list(self.attempts)}]
+        return replace(self, outcome=None, attempts=(), extra={**self.extra, "earlier": past})
 
     def dump(self) -> dict[str, Any]:
         """The JSON object as it lies on disk."""
@@ -188,8 +191,20 @@ def _check_values(members: Mapping[str, Any]) -> None:
     for key in ("created_at", "not_before", "expires_at"):
         if members.get(key) is not None:
             _time(key, members[key])
-    if not all(isinstance(attempt, dict) for attempt in members.get("attempts", ())):
+    for attempt in members.get("attempts", ()):
+        _check_attempt(attempt)
+
+
+def _check_attempt(attempt: object) -> None:
+    """Refuse what no run of ours left: whoever goes on from there computes with it."""
+    if not isinstance(attempt, dict):
         raise BadTick("wrong_type", "attempts: something else than objects in the list")
+    for key in ("started_at", "ended_at"):
+        at = attempt.get(key)
+        if at is not None and not isinstance(at, str):
+            raise BadTick("wrong_type", f"attempts: {key}: {_kind(at)}, where a time belongs")
+        if at is not None:
+            _time(f"attempts: {key}", at)
 
 
 def tick_of(members: Mapping[str, Any], name: Name, *, born: float) -> Tick:
