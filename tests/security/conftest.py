@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 # Imports once, then a child for each verb: what it writes lies between two marks.
 _EACH = """
-import json, os, sys
-import rich.console, rich.table, rich.text
+import importlib, json, os, pkgutil, sys
+import cadencebus
 from cadencebus.cli.main import main
+for module in pkgutil.walk_packages(cadencebus.__path__, "cadencebus."):
+    if not module.name.endswith(".__main__"):
+        importlib.import_module(module.name)
 for words in json.loads(sys.argv[1]):
     print("\\f", json.dumps(words), flush=True)
     pid = os.fork()
