@@ -113,4 +113,4 @@ def _sketch(picture: Mapping[str, Any]) -> object:
     """What of a picture is worth drawing it anew; a load that went from 0.31 to 0.32 is not."""
     gates = {name: (gate["shut"], gate["failing"]) for name, gate in picture.get("gates", {}).items()}
     starving = [row["cadence"] for row in picture.get("starving", ())]
-    return picture.get("running"), gates, starving
+    return picture.get("slots"), picture.get("running"), gates, starving

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from cadencebus.errors import Misconfigured
@@ -41,35 +42,19 @@ API_KEYS: Mapping[str, tuple[str, ...]] = {
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
     "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 }
-_PLACEHOLDERS = frozenset(
-    {
-        "",
-        "changeme",
-        "change-me",
-        "change_me",
-        "placeholder",
-        "none",
-        "null",
-        "todo",
-        "tbd",
-        "secret",
-        "key",
-        "apikey",
-    }
+# What forms and examples say where a key belongs: nothing, a word that stands for one, or its shape alone.
+_PLACEHOLDER = re.compile(
+    r"(change|replace)[-_ ]?(me|this)|placeholder|none|null|todo|tbd|fixme|secret|(my[-_ ]?)?(api[-_ ]?)?key"
+    r"|(your|xxx|<|\$\{).*"
+    r"|(.*[-_ ])?your[-_ ].*key.*"
+    r"|(sk-)?(ant-|proj-)?(api\d+-)?[x.*-]*"
+    r"|.*\.\.\."
 )
 
 
 def is_placeholder(value: str) -> bool:
     """Whether a key is empty or obviously nobody's."""
-    bare = value.strip().strip("\"'").lower()
-    if bare in _PLACEHOLDERS or bare.startswith(("your-", "your_", "<", "${", "xxx")):
-        return True
-    return bare.endswith("...") or set(bare.removeprefix("sk-ant-").removeprefix("sk-")) <= {
-        "x",
-        ".",
-        "*",
-        "-",
-    }
+    return _PLACEHOLDER.fullmatch(value.strip().strip("\"'").lower()) is not None
 
 
 def credentialed(environ: dict[str, str], credentials: str, auth: str) -> dict[str, str]:

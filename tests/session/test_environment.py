@@ -44,7 +44,11 @@ def test_a_bare_path_gains_what_people_install_for_themselves() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", " ", "changeme", "<your key>", "your-api-key", "sk-ant-xxxx", "sk-...", "${KEY}"]
+    "key",
+    [
+        *("", " ", "changeme", "REPLACE_ME", "API_KEY", "<your key>", "your-api-key", "sk-ant-your-key-here"),
+        *("sk-ant-xxxx", "sk-ant-api03-xxxxxxxx", "sk-proj-***", "sk-...", "sk-ant-abc...", "${KEY}"),
+    ],
 )
 def test_a_key_that_is_nobodys_is_dropped(key: str) -> None:
     """So that the CLI falls back to its own login."""
