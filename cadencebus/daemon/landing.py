@@ -57,7 +57,7 @@ def land(
         # Judged as of its end: "resets 6:08am", read hours later, would be tomorrow's.
         ended_at = end.ended_at if end and end.ended_at else now
         verdict = verdict or judged(ending, boarded, ended_at)
-        _record(boarded, ending, verdict, report, end, ended_at)
+        _record(boarded, _known(gear, boarded), ending, verdict, report, end, ended_at=ended_at)
     if verdict is None:
         raise ValueError("neither a run nor a verdict")
     credentials = boarded.runner.credentials if boarded else cadence.runner
@@ -158,16 +158,25 @@ def _lasted(gear: Gear, boarded: Boarded, end: life.ExitRecord | None) -> float:
     return max(0.0, until - boarded.monotonic)
 
 
+def _known(gear: Gear, boarded: Boarded) -> dict[str, Any]:
+    """What run.json says; in the place of one that can't be read stands what was known at the start."""
+    known = runs.record(boarded.run)
+    if known is None and (told := runs.set_torn_record_aside(boarded.run, gear.clock.wall())):
+        gear.say(told)
+    return known or boarded.record
+
+
 def _record(
     boarded: Boarded,
+    known: dict[str, Any],
     ending: Ending,
     verdict: Verdict,
     report: Report | None,
     end: life.ExitRecord | None,
+    *,
     ended_at: float,
 ) -> None:
     """Write run.json anew with how it ended."""
-    known = runs.record(boarded.run) or boarded.record
     runs.rewrite(
         boarded.run,
         {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.corrupt import load_object, set_aside
 from cadencebus.store.together import Together
 
 if TYPE_CHECKING:
@@ -115,6 +115,19 @@ def furnish(
         all_of_it.add(os.path.dirname(run.path))
         all_of_it.sync()
     return at, _PID_WIDTH
+
+
+def set_torn_record_aside(run: RunFolder, now: float) -> str | None:
+    """Set a run.json that can't be read aside, whole, and say so; None where it is missing, or fine."""
+    try:
+        load_object(run.file("run.json"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        with _meddling():
+            aside = set_aside(run.file("run.json"), now)
+            return f"{os.path.basename(run.path)}: run.json can't be read ({error}); set aside as {aside}"
+    return None
 
 
 def rewrite(run: RunFolder, record: Mapping[str, Any]) -> None:

@@ -186,6 +186,7 @@ def test_a_record_that_was_torn_is_written_from_what_was_known(gear: Gear) -> No
     (run.folder / "run.json").write_text("{")
     run.land()
     assert (run.record["argv"], run.record["class"]) == (["true"], "ok")
+    assert [torn.read_text() for torn in run.folder.glob("run.json.corrupt-*")] == ["{"]
 
 
 def test_a_wait_counts_from_when_the_tick_was_ready(gear: Gear) -> None:
