@@ -46,10 +46,8 @@ def leaks(patient: Patient) -> Iterator[Finding]:
     for name, its in _recent(patient).items():
         left = 0
         for one in its:
-            tick, _, number = str(one.get("run")).rpartition(".")
-            if tick and number.isdigit():
-                record = runs.record(runs.folder(patient.home, tick, int(number)))
-                left += bool(sequence(mapping(record).get("leaked")))
+            run = runs.named(patient.home, one.get("run"))
+            left += bool(run and sequence(mapping(runs.record(run)).get("leaked")))
         if left >= _OFTEN:
             yield found("run.leaks", f"{name}: {left} of its last {len(its)} runs left processes behind")
 

@@ -11,6 +11,7 @@ from cadencebus.desk.lookup import WAITING, Found, find, listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch
+from cadencebus.model.foreign import mapping
 from cadencebus.model.legible import clean
 from cadencebus.model.naming import is_cadence
 from cadencebus.session import life
@@ -218,10 +219,10 @@ def _of_cadence(home: Home, name: str) -> RunFolder:
         if run is not None:
             return run
     last = Memory(home).load(name, time.time(), mend=False).get("last_run")
-    tick_id, dot, number = str((last or {}).get("run", "") if isinstance(last, dict) else "").rpartition(".")
-    if not dot or not number.isdigit():
+    ended = runs.named(home, mapping(last).get("run"))
+    if ended is None:
         raise NoSuch(f"{name} never ran", next_step=f"cadence enqueue {name}")
-    return runs.folder(home, tick_id, int(number))
+    return ended
 
 
 def _latest(home: Home) -> RunFolder:
@@ -229,15 +230,11 @@ def _latest(home: Home) -> RunFolder:
         run = runs.latest(home, found.name.id)
         if run is not None:
             return run
-    folders = [entry for day in sorted(_folders(home.runs))[-1:] for entry in _folders(f"{home.runs}/{day}")]
-    # A run's number stands behind the id of its tick; what lies here otherwise is no run.
-    known = [name for name in folders if name.rpartition(".")[2].isdigit()]
+    names = [name for day in sorted(_folders(home.runs))[-1:] for name in _folders(f"{home.runs}/{day}")]
+    known = [run for name in names if (run := runs.named(home, name))]
     if not known:
         raise NoSuch("nothing ever ran here", next_step="cadence enqueue NAME")
-    day = max(_folders(home.runs))
-    newest = max(known, key=lambda name: os.stat(f"{home.runs}/{day}/{name}").st_mtime_ns)
-    tick_id, _, number = newest.rpartition(".")
-    return runs.folder(home, tick_id, int(number))
+    return max(known, key=lambda run: os.stat(run.path).st_mtime_ns)
 
 
 def _folders(path: str) -> list[str]:

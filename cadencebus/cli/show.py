@@ -13,7 +13,6 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.desk.story import Story
 from cadencebus.model.foreign import mapping, sequence
-from cadencebus.model.naming import is_id
 from cadencebus.store import files, runs
 from cadencebus.store.config import settings_or_default
 from cadencebus.streams.render import render
@@ -100,9 +99,8 @@ def _attempt(home: Home, at: int, attempt: dict[str, Any]) -> Iterator[tuple[str
 
 def _last_words(home: Home, attempt: dict[str, Any]) -> list[str]:
     """The end of what it printed; where that is an agent's stream, as `cadence logs` shows it."""
-    tick_id, _, number = str(attempt.get("run") or "").rpartition(".")
-    known = is_id(tick_id) and number.isdigit()
-    record = runs.record(runs.folder(home, tick_id, int(number))) if known else None
+    run = runs.named(home, attempt.get("run"))
+    record = runs.record(run) if run else None
     stream = settings_or_default(home)[0].stream_of((record or {}).get("runner"))
     said = str(attempt.get("stderr_tail") or "").splitlines()
     return [shown for line in said for shown in render(stream, line.encode(errors="replace"))][-_TAIL_LINES:]

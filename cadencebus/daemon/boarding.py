@@ -116,9 +116,8 @@ def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> s
     if not (cadence.resume and runner.agent and is_session(session)):
         return None
     # Not the last run: that may have been a guard's, which had no session.
-    its_run = memory.get("session_run") or (memory.get("last_run") or {}).get("run", "")
-    tick_id, _, number = str(its_run).rpartition(".")
-    last = (runs.record(runs.folder(gear.home, tick_id, int(number))) if number.isdigit() else None) or {}
+    its_run = runs.named(gear.home, memory.get("session_run") or (memory.get("last_run") or {}).get("run"))
+    last = (runs.record(its_run) if its_run else None) or {}
     known = (last.get("runner", runner.name), str(last.get("cwd", cwd)).replace("{home}", gear.home.root))
     return str(session) if known == (runner.name, cwd) else None
 

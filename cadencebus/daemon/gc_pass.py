@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.foreign import mapping
-from cadencebus.model.naming import is_id, name_in, parse_name
+from cadencebus.model.naming import name_in, parse_name, parse_run
 from cadencebus.policy import retention
 from cadencebus.session import life
 from cadencebus.store import archive, journal
@@ -234,8 +234,8 @@ class GcPass:
 
 def _run(path: str) -> Run | None:
     """A run's folder; None for what has not the name of one."""
-    tick, _, number = os.path.basename(path).rpartition(".")
-    if not is_id(tick) or not number.isdigit():
+    known = parse_run(os.path.basename(path))
+    if known is None:
         return None
     try:
         at = os.lstat(path)
@@ -246,9 +246,9 @@ def _run(path: str) -> Run | None:
     except OSError:
         # Nobody can tell: then it lives.
         alive = True
-    return (
-        retention.Run(path=path, tick=tick, touched=at.st_mtime, alive=alive) if S_ISDIR(at.st_mode) else None
-    )
+    if not S_ISDIR(at.st_mode):
+        return None
+    return retention.Run(path=path, tick=known[0], touched=at.st_mtime, alive=alive)
 
 
 def _died_at(letter: archive.Leaving) -> float:

@@ -16,7 +16,6 @@ from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home
-    from cadencebus.store.runs import RunFolder
 
 _LOG_READ = 1 << 16
 
@@ -64,7 +63,7 @@ class Actions:
 
     def log(self, run_id: str) -> list[str]:
         """The end of a run's log, as people read it."""
-        run = self._folder(run_id)
+        run = runs.named(self._home, run_id)
         if run is None:
             return []
         stream = self._settings.stream_of((runs.record(run) or {}).get("runner"))
@@ -73,7 +72,3 @@ class Actions:
         shown = [text for line in said for text in render(stream, line)]
         shown += [f"! {text}" for line in wrong for text in render("plain", line)]
         return [text.replace("\t", "    ") for text in shown] or ["it has printed nothing yet"]
-
-    def _folder(self, run_id: str) -> RunFolder | None:
-        tick, _, number = run_id.rpartition(".")
-        return runs.folder(self._home, tick, int(number)) if number.isdigit() else None

@@ -17,7 +17,9 @@ _CADENCE_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _CADENCE_REST = _CADENCE_FIRST | frozenset("._-")
 _CADENCE_MAX = 64
 _SESSION_MAX = 200
+_RUN_DIGITS = 4
 _DAYS_IN = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LEAP_DAY = (2, 29)
 
 
 class Name:
@@ -64,10 +66,16 @@ def is_stamp(text: str) -> bool:
     digits = text[:8] + text[9:15] + text[16:22]
     if not (digits.isascii() and digits.isdigit()):
         return False
-    month, day = int(text[4:6]), int(text[6:8])
+    year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
     if not 1 <= month <= len(_DAYS_IN) or not 1 <= day <= _DAYS_IN[month - 1]:
         return False
-    return text[:4] != "0000" and text[9:11] < "24" and text[11:13] < "60" and text[13:15] < "60"
+    if (month, day) == _LEAP_DAY and not _leaps(year):
+        return False
+    return year > 0 and text[9:11] < "24" and text[11:13] < "60" and text[13:15] < "60"
+
+
+def _leaps(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def is_id(text: object) -> bool:
@@ -126,6 +134,13 @@ def name_in(file: str) -> Name | None:
     """The tick that a file speaks of by its name, in whichever folder it lies; None for every other file."""
     deferred = parse_deferred(file)
     return deferred[1] if deferred else parse_name(file)
+
+
+def parse_run(run_id: object) -> tuple[str, int] | None:
+    """Take the id of a run, `<tick id>.<number>`, apart into tick and number; None for what is none."""
+    tick_id, _, number = str(run_id).rpartition(".")
+    counts = number.isascii() and number.isdigit() and len(number) <= _RUN_DIGITS
+    return (tick_id, int(number)) if counts and is_id(tick_id) else None
 
 
 def is_session(text: object) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
+from cadencebus.model.naming import parse_run
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object, set_aside
 from cadencebus.store.together import Together
@@ -58,6 +59,12 @@ def folder(home: Home, tick_id: str, number: int) -> RunFolder:
     return RunFolder(home.run(tick_id, number), tick_id, number)
 
 
+def named(home: Home, run_id: object) -> RunFolder | None:
+    """The folder of the run of this id, there or not; None for what is no run's id."""
+    known = parse_run(run_id)
+    return folder(home, *known) if known else None
+
+
 def latest(home: Home, tick_id: str) -> RunFolder | None:
     """The last run a tick ever had; None where it had none."""
     found = None
@@ -83,7 +90,7 @@ def make(home: Home, tick: Tick) -> RunFolder:
     day_folder = os.path.dirname(home.run(tick.id, 1))
     if files.make_folder(day_folder):
         files.sync_folder(home.runs)
-    before = [int(run) for a in tick.attempts if (run := str(a.get("run", "")).rpartition(".")[2]).isdigit()]
+    before = [known[1] for attempt in tick.attempts if (known := parse_run(attempt.get("run")))]
     most = min(MAX_RUNS + tick.ended_as("no_resources"), MAX_TRIES)
     for number in range(max(before, default=0) + 1, most + 1):
         fresh = folder(home, tick.id, number)

@@ -182,7 +182,7 @@ def test_what_can_never_run_is_said_to_be_dead(gear: Gear) -> None:
         board(gear, claimed(gear), replace(PLAIN, prompt="a\0b"))
     assert doom.value.klass == "bad_prompt"
     with pytest.raises(boarding.Doomed) as doom:
-        board(gear, claimed(gear, attempts=({"run": "x.50"},)))
+        board(gear, claimed(gear, attempts=({"run": f"{new_id(NOW)}.50"},)))
     assert doom.value.klass == "too_many_runs"
     assert not [path for path in Path(gear.home.state, "runs").rglob("*.*") if path.is_dir()]
 

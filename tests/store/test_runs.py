@@ -44,6 +44,21 @@ def test_fifty_runs_are_enough_but_what_never_started_is_none(home: Path) -> Non
     assert runs_had(at, "no_resources", most=200) == 200
 
 
+def test_a_tick_that_tells_of_runs_that_were_none_gets_its_first(home: Path) -> None:
+    """A superscript two is a digit, and no number; the next of what can't be counted is the first."""
+    attempts: tuple[dict[str, Any], ...] = (
+        {"run": "x.\N{SUPERSCRIPT TWO}"},
+        {"run": f"x.{'9' * 5000}"},
+        {"run": None},
+        {},
+    )
+    tick = Tick(id=new_id(NOW), cadence="x", created_at=NOW, attempts=attempts)
+    run = runs.make(Home(str(home)), tick)
+    assert (run.tick_id, run.number) == (tick.id, 1)
+    assert runs.named(Home(str(home)), run.id) == run
+    assert runs.named(Home(str(home)), "x.1") is None
+
+
 def test_a_record_whose_folder_was_removed_is_not_written(home: Path) -> None:
     """Nor is it an error: whoever has a tick to settle goes on."""
     run = runs.folder(Home(str(home)), new_id(NOW), 1)
