@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Raw bytes up to here are kept; larger ones, and what is no file, are only described.
 _RAW_KEPT = 1 << 20
 _AT_ONCE = 8 << 20
+_TICK_MOST = 64 << 20
 # What is on its way out of the home lies in tmp/ under this name.
 LEAVING = ".gc-"
 
@@ -100,15 +101,12 @@ def put_away_journal(home: Home, day: str) -> Iterator[None]:
 
 def _as_line(folder: str, name: str) -> bytes:
     """A finished tick, whole; what is none as the bytes that it is."""
+    path, said = f"{folder}/{name}", {"file": os.fsencode(name).decode("utf-8", "replace")}
     try:
-        tick = json.loads(files.read(f"{folder}/{name}", 64 << 20))
+        # Spelled in here: what a lenient reader lets pass (NaN, half a surrogate pair), no line can hold.
+        return strictjson.dumps(said | {"tick": json.loads(files.read(path, _TICK_MOST))})
     except (OSError, ValueError, RecursionError):
-        return strictjson.dumps({"file": _legible(name), **kept_bytes(f"{folder}/{name}", 64 << 20)})
-    return strictjson.dumps({"file": name, "tick": tick})
-
-
-def _legible(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return strictjson.dumps(said | kept_bytes(path, _TICK_MOST))
 
 
 def _temporary(home: Home, what: str) -> str:

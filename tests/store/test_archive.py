@@ -94,12 +94,17 @@ def test_what_is_no_tick_is_kept_as_the_bytes_that_it_is(attic: Attic) -> None:
     (attic.day / "note.txt").write_text("a note")
     Path(os.fsdecode(bytes(attic.day) + b"/\xff.bin")).write_bytes(b"\xff\x00")
     (attic.day / "link").symlink_to("/etc/hostname")
-    archive.put_away(attic.home, DAY, ["note.txt", os.fsdecode(b"\xff.bin"), "link", "gone"])
-    note, strange, link, gone = attic.lines(f"done-{DAY}.jsonl.gz")
+    (attic.day / "lenient").write_text('{"usd": NaN}')
+    (attic.day / "half").write_text('"\\ud800"')
+    names = ["note.txt", os.fsdecode(b"\xff.bin"), "link", "gone", "lenient", "half"]
+    archive.put_away(attic.home, DAY, names)
+    note, strange, link, gone, lenient, half = attic.lines(f"done-{DAY}.jsonl.gz")
     assert note == {"file": "note.txt", "raw": {"text": "a note"}}
     assert strange == {"file": "\ufffd.bin", "raw": {"base64": "/wA="}}
     assert link["raw"]["mode"].startswith("l")
     assert gone == {"file": "gone"}
+    assert lenient == {"file": "lenient", "raw": {"text": '{"usd": NaN}'}}
+    assert half == {"file": "half", "raw": {"text": '"\\ud800"'}}
     assert os.listdir(attic.day) == []
     assert Path("/etc/hostname").exists()
 
