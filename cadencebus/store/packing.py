@@ -20,7 +20,8 @@ from typing import IO, TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.hold import parse_hold_name
-from cadencebus.model.naming import RAW, SUFFIX, name_in
+from cadencebus.model.memory_keys import check_memory
+from cadencebus.model.naming import RAW, SUFFIX, is_id, name_in
 from cadencebus.model.tick import BadTick, read_members
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
@@ -29,12 +30,16 @@ from cadencebus.store.paths import LAYOUT
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cadencebus.store.paths import Home
 
 FORMAT = 1
 _LIMIT = 64 << 20
+_HEX = frozenset("0123456789abcdef")
+_SHA256 = 64
+# No scope and reason of ours make a longer name.
+_HOLD_NAME_MOST = 200
 Line = dict[str, Any]
 
 
@@ -67,7 +72,7 @@ def pack(home: Home, out: IO[bytes], now: float, *, version: str, claimed: bool 
 def _lines(home: Home, spool: Spool, unread: list[str], *, claimed: bool) -> Iterator[Line]:
     # What is remembered comes first: it must be there before the first tick is.
     yield from _memories(home, unread)
-    yield from _keys(home)
+    yield from _keys(home, unread)
     yield from _holds(home, unread)
     seen: set[str] = set()
     # In the direction in which ticks move: one that becomes due meanwhile is met twice, not missed.
@@ -92,48 +97,69 @@ def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
         return None
     except (ValueError, OSError):
         # A folder, a device, a link: nothing that could be taken along.
-        unread.append(f"{folder}/{file}")
+        unread.append(f"{folder}/{_legible(file)}")
         return None
-    line: Line = {
-        "in": "inbox" if folder == "claimed" else folder,
-        "file": os.fsencode(file).decode("utf-8", "replace"),
-    }
+    line: Line = {"in": "inbox" if folder == "claimed" else folder, "file": _legible(file)}
     if name_in(file):
         with contextlib.suppress(BadTick):
             return line | {"tick": read_members(data)}
     return line | {"bytes": base64.b64encode(data).decode("ascii")}
 
 
-def _keys(home: Home) -> Iterator[Line]:
+def is_key(key: str, tick_id: object) -> bool:
+    """Whether a link of this name, to this, is a key that can be taken along."""
+    return len(key) == _SHA256 and _HEX.issuperset(key) and is_id(tick_id)
+
+
+def is_hold(file: str) -> bool:
+    """Whether a file of this name is a hold that can be taken along; what holds here need not do so there."""
+    plain = file.isascii() and file.isprintable() and "/" not in file and len(file) <= _HOLD_NAME_MOST
+    return plain and parse_hold_name(file) is not None
+
+
+def _keys(home: Home, unread: list[str]) -> Iterator[Line]:
     for key in sorted(os.listdir(home.keys)):
-        path = f"{home.keys}/{key}"
+        path, tick_id, at = f"{home.keys}/{key}", "", 0.0
+        # No link at all is no key.
         with contextlib.suppress(OSError):
-            yield {
-                "in": "keys",
-                "key": key,
-                "tick": os.readlink(path),
-                "at": rfc3339(os.lstat(path).st_mtime),
-            }
+            tick_id, at = os.readlink(path), os.lstat(path).st_mtime
+        if is_key(key, tick_id):
+            yield {"in": "keys", "key": key, "tick": tick_id, "at": rfc3339(at)}
+        else:
+            unread.append(f"keys/{_legible(key)}")
 
 
 def _memories(home: Home, unread: list[str]) -> Iterator[Line]:
     for cadence in Memory(home).names():
-        if (members := _object(home, f"cadences/{cadence}.json", unread)) is not None:
+        if (members := _object(home, f"cadences/{cadence}.json", unread, check_memory)) is not None:
             yield {"in": "cadences", "cadence": cadence, "memory": members}
 
 
 def _holds(home: Home, unread: list[str]) -> Iterator[Line]:
     for file in sorted(os.listdir(home.holds)):
-        if parse_hold_name(file) and (members := _object(home, f"holds/{file}", unread)) is not None:
+        if parse_hold_name(file) is None:
+            continue
+        if not is_hold(file):
+            unread.append(f"holds/{_legible(file)}")
+        elif (members := _object(home, f"holds/{file}", unread)) is not None:
             yield {"in": "holds", "file": file, "hold": members}
 
 
-def _object(home: Home, place: str, unread: list[str]) -> dict[str, Any] | None:
+def _object(
+    home: Home, place: str, unread: list[str], check: Callable[[Line], None] = lambda _: None
+) -> Line | None:
     try:
-        return load_object(f"{home.state}/{place}")
+        members = load_object(f"{home.state}/{place}")
+        check(members)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
         # Corrupt is never empty: whoever moves house is told what stays behind.
         unread.append(place)
         return None
+    return members
+
+
+def _legible(file: str) -> str:
+    """The name of a file, whatever bytes it is made of, as text that a line can hold."""
+    return os.fsencode(file).decode("utf-8", "replace")

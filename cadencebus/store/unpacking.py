@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_rfc3339
 from cadencebus.errors import BadData, CantCreate, IOTrouble, Misconfigured
 from cadencebus.model import strictjson
-from cadencebus.model.hold import hold_of, parse_hold_name
+from cadencebus.model.hold import hold_of
 from cadencebus.model.memory_keys import check_memory
-from cadencebus.model.naming import RAW, is_cadence, is_id, is_session, parse_deferred, parse_name
+from cadencebus.model.naming import RAW, is_cadence, is_session, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, check_members
 from cadencebus.store import files, together
-from cadencebus.store.packing import FORMAT
+from cadencebus.store.packing import FORMAT, is_hold, is_key
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 128 << 20
 _AT_ONCE = 500
-_SHA256 = 64
 _QUEUE = ("inbox", "deferred", "dead")
 
 
@@ -174,17 +173,13 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
         data = strictjson.dumps(line["memory"])
         return kind, None, Item(place=f"cadences/{line['cadence']}.json", data=data)
     if kind == "holds":
-        if parse_hold_name(line["file"]) is None or "/" in line["file"]:
+        if not is_hold(line["file"]):
             raise BadData(f"{line['file']!r} can't name a hold")
         if hold_of(line["file"], line["hold"], seen=0.0) is None:
             raise BadData(f"{line['file']!r} is no hold")
         return kind, None, Item(place=f"holds/{line['file']}", data=strictjson.dumps(line["hold"]))
     if kind == "keys":
-        if (
-            len(line["key"]) != _SHA256
-            or set(line["key"]) - set("0123456789abcdef")
-            or not is_id(line["tick"])
-        ):
+        if not is_key(line["key"], line["tick"]):
             raise BadData("not a key")
         at = parse_rfc3339(line["at"])
         return kind, None, Item(place=f"keys/{line['key']}", link=line["tick"], at=at)

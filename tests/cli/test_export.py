@@ -150,6 +150,11 @@ HOSTILE = {
         65,
     ),
     "a way out by a hold": (export({"in": "holds", "file": "../x.paused.json", "hold": {}}), 65),
+    "a hold that no file can be called": (
+        export({"in": "holds", "file": "bus.a\0b.json", "hold": {}}),
+        65,
+    ),
+    "a hold of a name too long": (export({"in": "holds", "file": f"bus.{'x' * 300}.json", "hold": {}}), 65),
     "a way out by a key": (export({"in": "keys", "key": "../" + "a" * 61, "tick": ID, "at": "x"}), 65),
     "a key that leads out": (export({"in": "keys", "key": "a" * 64, "tick": "/etc/passwd", "at": "x"}), 65),
     "a way out by raw bytes": (export({"in": "dead", "file": "../x.json.raw", "bytes": "eA=="}), 65),
@@ -242,9 +247,14 @@ def test_what_stays_behind_is_told_of(home: Path, cadence: Cadence, define: Defi
     (home / "state" / "claimed" / FILE).write_text('{"cadence": "work"}')
     (home / "state" / "inbox" / "link.json").symlink_to("/etc/passwd")
     (home / "state" / "cadences" / "torn.json").write_text("{")
+    (home / "state" / "cadences" / "odd.json").write_text('{"failures": "many"}')
+    (home / "state" / "keys" / "mine").symlink_to("elsewhere")
+    for folder, name in (("holds", b"bus.\xff.json"), ("keys", b"\xff")):
+        Path(os.fsdecode(os.fsencode(home / "state" / folder) + b"/" + name)).write_text("{}")
     ended = cadence("export")
     assert "1 claimed by a consumer: not in it" in ended.stderr
-    for place in ("inbox/link.json", "cadences/torn.json"):
+    odd = ("holds/bus.\ufffd.json", "keys/\ufffd", "keys/mine", "cadences/odd.json")
+    for place in ("inbox/link.json", "cadences/torn.json", *odd):
         assert f"state/{place} can't be read: it stays behind" in ended.stderr
     assert len(ended.stdout.splitlines()) == 2
     assert FILE in cadence("export", "--claimed").stdout
