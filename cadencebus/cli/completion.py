@@ -7,6 +7,7 @@ import importlib
 import io
 import re
 import sys
+from itertools import islice
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
@@ -123,8 +124,8 @@ def _ids(verb: str, context: Context) -> list[str]:
     states = {"kill": ("claimed",), "dead": ("dead",)}.get(verb) or (
         lookup.WAITING if verb in HANDS else lookup.STATES
     )
-    listed = (lookup.listing(context.home, (state,)) for state in states)
-    return [tick.name.random for ticks in listed for tick in list(ticks)[-_MOST:]]
+    listed = (lookup.listing(context.home, (state,), backwards=True) for state in states)
+    return [tick.name.random for ticks in listed for tick in islice(ticks, _MOST)]
 
 
 def _options(verb: str, context: Context) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import ended_runs, human_time
@@ -14,6 +13,9 @@ from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.model.duration import spell_duration
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable
+
     from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence history
@@ -30,6 +32,8 @@ COLUMNS = (
     Column("REASON", wide=True),
 )
 _SINCE = 7 * 86400.0
+# What a terminal shows unless told otherwise; a pipe gets all.
+_SHOWN = 40
 
 
 def main(words: list[str], context: Context) -> int:
@@ -37,18 +41,33 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser("history", "Runs that ended, newest last, from the journal.", EXAMPLES)
     parser.add_argument("--cadence", metavar="C", help="only this cadence")
     parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help="so long ago (7d)")
-    parser.add_argument("-n", "--limit", type=a_count, metavar="N", help="the newest N")
+    parser.add_argument(
+        "-n", "--limit", type=a_count, metavar="N", help=f"the newest N (default: {_SHOWN} on a terminal)"
+    )
     asked = parser.parse_args(words)
     out, now = Output(context), time.time()
-    found = deque(ended_runs.runs(context.home, now - asked.since, asked.cadence), asked.limit)
+    found, more = _found(asked, context, now, _SHOWN if out.terminal else None)
     if out.json:
         for told in found:
             out.line_of_json(told.line | {"waited": told.waited})
-    elif found:
-        out.table(COLUMNS, [_row(told, now) for told in found])
-    else:
+    elif not out.table(COLUMNS, (_row(told, now) for told in found)):
         out.hint(f"no runs{why_none(context.home, asked.cadence)}")
+    elif more:
+        out.hint(f"the newest {_SHOWN}: --limit N shows more")
     return 0
+
+
+def _found(
+    asked: Namespace, context: Context, now: float, shown: int | None
+) -> tuple[Iterable[ended_runs.EndedRun], bool]:
+    """The runs that are asked for; and whether there are more than are shown unasked."""
+    since = now - asked.since
+    if asked.limit is not None:
+        return ended_runs.newest(context.home, since, asked.cadence, asked.limit), False
+    if shown is None:
+        return ended_runs.runs(context.home, since, asked.cadence), False
+    newest = ended_runs.newest(context.home, since, asked.cadence, shown + 1)
+    return newest[-shown:], len(newest) > shown
 
 
 def _row(told: ended_runs.EndedRun, now: float) -> list[Cell]:

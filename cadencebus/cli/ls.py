@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import human_time
 from cadencebus.desk.columns import Column, last_part
-from cadencebus.desk.lookup import STATES, TICK_FILE, Found, folders, listing, members_of, names
+from cadencebus.desk.lookup import ENDED, STATES, TICK_FILE, Found, folders, listing, members_of, names
 from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count
 from cadencebus.desk.output import Cell, Output, painted, safe
@@ -58,17 +57,17 @@ def main(words: list[str], context: Context) -> int:
             out.line_of_json({"state": tick.state, "file": tick.place, **members_of(home, tick)})
         return 0
     why = Waits(home, time.time())
-    rows = [_row(home, tick, why) for tick in found]
-    if rows:
-        out.table(COLUMNS, rows)
-    _remark(out, home, states, asked.cadence, len(rows))
+    shown = out.table(COLUMNS, (_row(home, tick, why) for tick in found))
+    _remark(out, home, states, asked.cadence, shown, limited=limit is not None)
     return 0
 
 
 def _limited(home: Home, states: tuple[str, ...], cadence: str | None, limit: int | None) -> Iterator[Found]:
     for state in states:
-        ticks = listing(home, (state,), cadence)
-        yield from deque(ticks, limit) if state in {"done", "dead"} else islice(ticks, limit)
+        if limit is not None and state in ENDED:
+            yield from reversed([*islice(listing(home, (state,), cadence, backwards=True), limit)])
+        else:
+            yield from islice(listing(home, (state,), cadence), limit)
 
 
 class Waits:
@@ -124,17 +123,20 @@ def _cadence_of(looks: re.Match[str] | Name) -> str:
     return looks["cadence"] if isinstance(looks, re.Match) else looks.cadence
 
 
-def _remark(out: Output, home: Home, states: tuple[str, ...], cadence: str | None, shown: int) -> None:
+def _remark(
+    out: Output, home: Home, states: tuple[str, ...], cadence: str | None, shown: int, *, limited: bool
+) -> None:
     """What the table does not show: that there is more, or nothing, or something that is no tick yet."""
     total = strangers = 0
-    for folder in folders(home, states):
+    # Where all was shown nothing needs counting; what is no tick yet lies in inbox/.
+    for folder in folders(home, states if limited else tuple({"inbox"} & {*states})):
         for file in names(home, folder):
             looks = TICK_FILE.fullmatch(file) or name_in(file)
             if looks is not None and cadence in {None, _cadence_of(looks)}:
                 total += 1
             elif looks is None and folder == "inbox" and file.endswith(SUFFIX) and not file.startswith("."):
                 strangers += 1
-    if not total:
+    if not max(total, shown):
         where = f" in {states[0]}" if len(states) == 1 else ""
         out.hint(f"no ticks{where}{why_none(home, cadence)}")
     elif total > shown:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day
@@ -13,13 +15,14 @@ from cadencebus.desk import human_time
 from cadencebus.model.foreign import amount, mapping
 from cadencebus.policy.figures import WELL
 from cadencebus.store import journal
+from cadencebus.store.rollups import REMEMBERED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cadencebus.store.paths import Home
 
-# Read backwards, in pieces of so much, and no further back than so much in all.
+# Read backwards, in pieces of so much; for failures no further back than so much in all.
 _PIECE = 1 << 16
 _FAR_ENOUGH = 16 << 20
 
@@ -54,16 +57,29 @@ class EndedRun:
 
 
 def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[EndedRun]:
-    """Every run that ended since then, oldest first; a fact that stands twice counts once."""
-    seen: set[str] = set()
-    for line in _lines(home, day(max(0.0, since))):
+    """Every run that ended since then, oldest first, as the journal is read."""
+    return _told(_lines(home, day(max(0.0, since))), since, cadence)
+
+
+def newest(home: Home, since: float, cadence: str | None, most: int) -> list[EndedRun]:
+    """The last so many of them, oldest first; no more of the journal is read than they take."""
+    lines = _backwards(home, day(max(0.0, since)), float("inf"))
+    return [*islice(_told(lines, since, cadence), most)][::-1]
+
+
+def _told(lines: Iterable[bytes], since: float, cadence: str | None) -> Iterator[EndedRun]:
+    """Runs' ends, told once each."""
+    seen: OrderedDict[str, None] = OrderedDict()
+    for line in lines:
         told = _ended(line)
         if told is None or (cadence is not None and told.get("cadence") != cadence):
             continue
         at, run = human_time.instant(told.get("at")), str(told.get("run"))
         if at is None or at < since or run in seen:
             continue
-        seen.add(run)
+        seen[run] = None
+        if len(seen) > REMEMBERED:
+            seen.popitem(last=False)
         yield EndedRun(at, told, amount(told.get("waited")))
 
 
@@ -89,7 +105,7 @@ def _ended(line: bytes) -> dict[str, Any] | None:
 def failures(home: Home, since: float, most: int) -> list[dict[str, Any]]:
     """The last runs that did not end well, oldest first; read from the journal's end, however long it is."""
     found: dict[str, dict[str, Any]] = {}
-    for line in _backwards(home, day(max(0.0, since))):
+    for line in _backwards(home, day(max(0.0, since)), _FAR_ENOUGH):
         told = _ended(line)
         if told is None or told.get("class") in WELL:
             continue
@@ -103,9 +119,8 @@ def failures(home: Home, since: float, most: int) -> list[dict[str, Any]]:
     return list(found.values())[::-1]
 
 
-def _backwards(home: Home, since_day: str) -> Iterator[bytes]:
-    """The journal's lines from the newest on."""
-    left = _FAR_ENOUGH
+def _backwards(home: Home, since_day: str, left: float) -> Iterator[bytes]:
+    """The journal's lines from the newest on, so many bytes of them at least."""
     for today in reversed(journal.days(home)):
         if today < since_day or left <= 0:
             return

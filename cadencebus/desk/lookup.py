@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cadencebus.store.paths import Home
 
-WAITING = ("inbox", "deferred")
+WAITING, ENDED = ("inbox", "deferred"), ("done", "dead")
 # In the direction in which ticks move: one that moves while we look is met once more, not missed.
 STATES = ("deferred", "inbox", "claimed", "done", "dead")
 # What looks like a waiting tick's file: of a million names only what looks right is worth a second look.
@@ -73,12 +73,15 @@ def folders(home: Home, states: tuple[str, ...] = STATES, since_day: str = "") -
             yield state
 
 
-def listing(home: Home, states: tuple[str, ...] = STATES, cadence: str | None = None) -> Iterator[Found]:
-    """Every tick of these folders, each in `ls` order; done by day."""
-    for folder in folders(home, states):
-        ended = folder.partition("/")[0] in {"done", "dead"}
+def listing(
+    home: Home, states: tuple[str, ...] = STATES, cadence: str | None = None, *, backwards: bool = False
+) -> Iterator[Found]:
+    """Every tick of these folders, each in `ls` order; done by day. Names are taken apart one by one."""
+    there = folders(home, states)
+    for folder in reversed([*there]) if backwards else there:
         # What waits goes by its priority; what has ended by its birth.
-        for file in sorted(names(home, folder), key=_born if ended else None):
+        by = _born if folder.partition("/")[0] in ENDED else None
+        for file in sorted(names(home, folder), key=by, reverse=backwards):
             name = name_in(file)
             if name is not None and cadence in {None, name.cadence}:
                 yield Found(folder, file, name)
@@ -108,7 +111,7 @@ def _gone(home: Home, part: str) -> NoSuch:
     """What to say of a tick that is not there; of one that left dead/ it is known what became of it."""
     with contextlib.suppress(OSError), open(letters_path(home), "rb") as lines:
         for line in lines:
-            if part.encode() not in line:
+            if os.fsencode(part) not in line:
                 continue
             with contextlib.suppress(strictjson.BadJSON):
                 left = mapping(strictjson.loads(line))

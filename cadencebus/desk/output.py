@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import textwrap
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.desk.columns import GAP, fit
@@ -49,6 +50,8 @@ COLOURS = {
 }
 # Where a terminal is narrower still, a line is longer than it.
 _LEAST_ROOM = 20
+# So many rows of a plain table are held back, to see how wide it is: a million must not be.
+_MEASURED = 1000
 # JSON leaves these as they are; a terminal obeys some of them.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -155,12 +158,9 @@ class Output:
             lines += fold.wrap(line) or [""]
         return lines
 
-    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
-        """Print aligned columns with a head."""
-        if self.terminal:
-            self._rich_table(columns, rows)
-        else:
-            _plain_table(columns, rows)
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> int:
+        """Print aligned columns with a head, if there are any rows; how many there were."""
+        return self._rich_table(columns, rows) if self.terminal else _plain_table(columns, rows)
 
     def page(self, markdown: str) -> None:
         """Print a document: set for a terminal, as it is written for a pipe."""
@@ -188,11 +188,13 @@ class Output:
         colours: Any = None if os.environ.get("NO_COLOR") else "auto"
         return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, color_system=colours)
 
-    def _rich_table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
+    def _rich_table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> int:
         from rich.table import Table  # noqa: PLC0415 - dear, and only a terminal needs it
         from rich.text import Text  # noqa: PLC0415 - likewise
 
         known = [[_parts(cell) for cell in row] for row in rows]
+        if not known:
+            return 0
         fitted = fit(columns, [[text for text, _ in row] for row in known], self._console.width)
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
         for at, width in zip(fitted.kept, fitted.widths, strict=True):
@@ -208,6 +210,7 @@ class Output:
             shown = ((columns[at].said(row[at][0], brief=fitted.brief), row[at][1]) for at in fitted.kept)
             table.add_row(*(Text(*cell) for cell in shown))
         self._console.print(table)
+        return len(known)
 
 
 def _parts(cell: Cell) -> tuple[str, str]:
@@ -216,12 +219,19 @@ def _parts(cell: Cell) -> tuple[str, str]:
     return clean(cell), ""
 
 
-def _plain_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
-    lines = [[column.title for column in columns], *([safe(_parts(cell)[0]) for cell in row] for row in rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    for line in lines:
+def _plain_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> int:
+    """Row by row as they come: the first ones say how wide columns are, a longer text shifts its row."""
+    lines = ([safe(_parts(cell)[0]) for cell in row] for row in rows)
+    measured = list(islice(lines, _MEASURED))
+    if not measured:
+        return 0
+    titles = [column.title for column in columns]
+    widths = [max(map(len, texts)) for texts in zip(titles, *measured, strict=True)]
+    count = 0
+    for count, line in enumerate(chain([titles], measured, lines)):  # The head is the 0th.
         spaced = (
             text.rjust(width) if column.right else text.ljust(width)
             for text, width, column in zip(line, widths, columns, strict=True)
         )
         sys.stdout.write("  ".join(spaced).rstrip() + "\n")
+    return count

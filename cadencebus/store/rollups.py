@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _VERSION = 1
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # A fact that stands twice (a crash between writing and doing) stands near its twin.
-_REMEMBERED = 2048
+REMEMBERED = 2048
 # So many bytes before the offset tell whether the file still begins as it did.
 _SEAM = 256
 _MOST = 64 << 20
@@ -44,7 +44,7 @@ class Rollup:
     offset: int = 0
     inode: int = 0
     seam: str = ""
-    recent: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _known: set[str] = field(default_factory=set)
 
     def take(self, line: bytes) -> None:
@@ -149,7 +149,7 @@ def _load(path: str, day: str) -> Rollup:
             int(said["offset"]),
             int(said["inode"]),
             str(said["seam"]),
-            deque(recent, maxlen=_REMEMBERED),
+            deque(recent, maxlen=REMEMBERED),
             set(recent),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -1,0 +1,129 @@
+"""What is looked at does not grow with what is not shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cadencebus.clock import rfc3339
+from cadencebus.desk import ended_runs, lookup, output
+from cadencebus.desk.columns import Column
+from cadencebus.desk.context import Context
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+NOON = 1_795_262_400.0
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], list[Any]]:
+    """Let a function go on as it is, and note what it is called with."""
+
+    def count(module: Any, name: str) -> list[Any]:
+        calls: list[Any] = []
+        real = getattr(module, name)
+
+        def noted(*args: Any) -> Any:
+            calls.append(args)
+            return real(*args)
+
+        monkeypatch.setattr(module, name, noted)
+        return calls
+
+    return count
+
+
+def _name(number: int) -> str:
+    return f"5-20261121T0230{number:02d}.000000Z-work-7f3k9q2m.json"
+
+
+def test_of_a_folder_only_the_ticks_that_are_taken_are_looked_at(
+    home: Path, counted: Callable[[Any, str], list[Any]]
+) -> None:
+    """From either end: fifty names are sorted, two are taken apart."""
+    for number in range(50):
+        (home / "state" / "dead" / _name(number)).touch()
+    looks = counted(lookup, "name_in")
+    ticks = lookup.listing(Home(str(home)), ("dead",))
+    assert [next(ticks).file, next(ticks).file] == [_name(0), _name(1)]
+    ticks = lookup.listing(Home(str(home)), ("dead",), backwards=True)
+    assert [next(ticks).file, next(ticks).file] == [_name(49), _name(48)]
+    assert len(looks) == 4
+
+
+def test_the_newest_ticks_of_done_come_from_its_last_days(home: Path) -> None:
+    """Backwards means backwards over the days, too."""
+    for day in ("2026-11-21", "2026-11-22"):
+        (home / "state" / "done" / day).mkdir()
+        for number in (1, 2):
+            (home / "state" / "done" / day / _name(number)).touch()
+    forwards = [tick.place for tick in lookup.listing(Home(str(home)), ("done",))]
+    assert [tick.place for tick in lookup.listing(Home(str(home)), ("done",), backwards=True)] == forwards[
+        ::-1
+    ]
+
+
+def test_a_plain_table_prints_its_first_rows_before_it_has_the_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million rows are never held; the head and every row stand there once."""
+    monkeypatch.setattr(output, "_MEASURED", 3)
+    printed: list[str] = []
+
+    def rows() -> Iterator[list[str]]:
+        for number in range(6):
+            printed.append(capsys.readouterr().out)
+            yield [f"row-{number}" if number < 5 else "a-longer-row", "x"]
+
+    out = output.Output(Context())
+    assert out.table([Column("NAME"), Column("X")], rows()) == 6
+    printed.append(capsys.readouterr().out)
+    assert not any(printed[:3])
+    assert printed[3:5] == ["NAME   X\nrow-0  x\nrow-1  x\nrow-2  x\n", "row-3  x\n"]
+    assert printed[-1] == "a-longer-row  x\n"
+
+
+def test_a_table_without_rows_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even its head."""
+    assert output.Output(Context()).table([Column("NAME")], iter(())) == 0
+    assert capsys.readouterr().out == ""
+
+
+def _journal(home: Path, count: int) -> None:
+    lines = []
+    for number in range(count):
+        told = {"at": rfc3339(NOON + number), "event": "run.ended", "cadence": "work", "run": f"{number}"}
+        lines.append(json.dumps({**told, "class": "ok", "reason": "x" * 500}))
+    (home / "state" / "events" / "2026-11-21.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_the_newest_runs_are_read_from_the_journals_end(
+    home: Path, counted: Callable[[Any, str], list[Any]]
+) -> None:
+    """Of a megabyte the last piece; a fact that stands twice is one run."""
+    _journal(home, 2000)
+    path = home / "state" / "events" / "2026-11-21.jsonl"
+    last = path.read_text().splitlines()[-1]
+    path.write_text(f"{path.read_text()}{last}\n")
+    reads = counted(os, "pread")
+    found = ended_runs.newest(Home(str(home)), NOON, None, 3)
+    assert [told.line["run"] for told in found] == ["1997", "1998", "1999"]
+    assert len(reads) == 1
+
+
+def test_runs_come_one_by_one_as_the_journal_is_read(
+    home: Path, counted: Callable[[Any, str], list[Any]]
+) -> None:
+    """Whoever takes the first has not parsed the last."""
+    _journal(home, 50)
+    parsed = counted(ended_runs, "mapping")
+    runs = ended_runs.runs(Home(str(home)), NOON)
+    assert next(runs).line["run"] == "0"
+    assert len(parsed) == 1
+    assert len(list(runs)) == 49
