@@ -228,7 +228,7 @@ def _plain_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> i
     titles = [column.title for column in columns]
     widths = [max(map(len, texts)) for texts in zip(titles, *measured, strict=True)]
     count = 0
-    for count, line in enumerate(chain([titles], measured, lines)):  # The head is the 0th.
+    for count, line in enumerate(chain([titles], measured, lines)):  # noqa: B007 - the head is the 0th
         spaced = (
             text.rjust(width) if column.right else text.ljust(width)
             for text, width, column in zip(line, widths, columns, strict=True)
