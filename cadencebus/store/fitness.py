@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 
@@ -38,6 +39,8 @@ REFUSED = {
 # These keep every promise but the one about power cuts.
 FORGETFUL = {"tmpfs": "its content is gone after a reboot", "ramfs": "its content is gone after a reboot"}
 FORGETFUL["overlay"] = "its content goes with the container"
+# How the kernel spells what would end a field: blank, tab, line end, backslash. All else stands as it is.
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def file_system(path: str, mounts: str | None = None) -> str:
@@ -51,11 +54,11 @@ def file_system(path: str, mounts: str | None = None) -> str:
         except OSError:
             return "unknown"
     real, best, kind = os.path.realpath(path), "", "unknown"
-    for line in mounts.splitlines():
+    for line in mounts.split("\n"):
         fields = line.split(" ")
         if len(fields) < len(("device", "point", "type")):
             continue
-        point = fields[1].encode().decode("unicode_escape")
+        point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[1])
         # The longest mount point above the path holds it; of two on one point the later one shows.
         if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
             best, kind = point, fields[2]

@@ -1,0 +1,119 @@
+"""Where a home lies decides whether renames and locks can be trusted."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cadencebus.errors import Misconfigured
+from cadencebus.store import fitness
+from cadencebus.store.paths import FOLDERS, Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MOUNTS = r"""/dev/sda1 / ext4 rw 0 0
+server:/home /home nfs4 rw 0 0
+/dev/sdb1 /home/ann ext4 rw 0 0
+tmpfs /tmp tmpfs rw 0 0
+server:/a /mnt/with\040blank\011and\134backslash nfs rw 0 0
+server:/b /mnt/Büro nfs rw 0 0
+server:/c /mnt/\udcff cifs rw 0 0
+server:/d /mnt/\n 9p rw 0 0
+server:/e /mnt/over nfs rw 0 0
+/dev/sdc1 /mnt/over xfs rw 0 0
+too short
+""".replace(r"\udcff", "\udcff").replace(r"\n", "\N{NEXT LINE}")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/srv/bus", "ext4"),
+        ("/", "ext4"),
+        ("/home", "nfs4"),
+        ("/home/bob/bus", "nfs4"),
+        ("/home/ann/bus", "ext4"),
+        ("/homes/bus", "ext4"),
+        ("/tmp/bus", "tmpfs"),  # noqa: S108 - nothing is made there
+        ("/mnt/with blank\tand\\backslash/bus", "nfs"),
+        ("/mnt/Büro/bus", "nfs"),
+        ("/mnt/\udcff/bus", "cifs"),
+        ("/mnt/\N{NEXT LINE}/bus", "9p"),
+        ("/mnt/over/bus", "xfs"),
+    ],
+)
+def test_the_longest_mount_point_above_a_path_holds_it(path: str, kind: str) -> None:
+    """In any alphabet, or none; of two on one point the later one shows."""
+    assert fitness.file_system(path, MOUNTS) == kind
+
+
+def test_where_nothing_is_mounted_nobody_can_say() -> None:
+    """Unknown is no reason to refuse."""
+    assert fitness.file_system("/srv", "") == "unknown"
+    assert "unknown" not in fitness.REFUSED
+
+
+def made(root: Path) -> Home:
+    """Make all that a home needs to be looked at."""
+    home = Home(str(root))
+    for folder in ("", *FOLDERS):
+        os.makedirs(f"{home.state}/{folder}", mode=0o700)
+    return home
+
+
+def test_a_home_in_order_is_let_pass(tmp_path: Path) -> None:
+    """Where tests run, everything is trusted."""
+    fitness.check(made(tmp_path))
+
+
+def gone(path: str) -> None:
+    """Take a folder away."""
+    os.rename(path, f"{path}.gone")
+
+
+def a_link(path: str) -> None:
+    """Put a link to the folder in its place."""
+    gone(path)
+    os.symlink(f"{path}.gone", path)
+
+
+def a_file(path: str) -> None:
+    """Put a file in its place."""
+    gone(path)
+    os.close(os.open(path, os.O_CREAT))
+
+
+def open_to_its_group(path: str) -> None:
+    """Let its group write there."""
+    os.chmod(path, 0o770)  # noqa: S103 - that is what is refused
+
+
+def open_to_the_world(path: str) -> None:
+    """Let everybody write there."""
+    os.chmod(path, 0o702)  # noqa: S103 - that is what is refused
+
+
+@pytest.mark.parametrize("place", ["", "/inbox", "/claimed"])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (gone, "does not exist"),
+        (a_link, "is a symbolic link"),
+        (a_file, "is not a folder"),
+        (open_to_its_group, "may be written by its group"),
+        (open_to_the_world, "may be written by the world"),
+    ],
+)
+def test_what_can_not_keep_the_promises_is_refused(
+    place: str, spoil: Callable[[str], None], said: str, tmp_path: Path
+) -> None:
+    """Each folder for itself, with what to do."""
+    home = made(tmp_path)
+    spoil(f"{home.state}{place}")
+    with pytest.raises(Misconfigured, match=said) as refused:
+        fitness.check(home)
+    assert refused.value.next_step
