@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from cadencebus.desk.moments import parse_moment
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.desk.payload import payload_of
-from cadencebus.errors import BadData, Usage
+from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
 from cadencebus.store.spool import Spool
@@ -41,7 +42,7 @@ def main(words: list[str], context: Context) -> int:
     if _has_options(asked):
         tick, said = waiting_tick.change(spool, found, lambda tick: _by_options(tick, asked)), "changed"
     else:
-        tick, said = _swap(spool, found)
+        tick, said = _by_editor(spool, found)
     out = Output(context)
     if out.json:
         out.document(tick.dump())
@@ -50,19 +51,33 @@ def main(words: list[str], context: Context) -> int:
     return 0
 
 
-def _swap(spool: Spool, found: Found) -> tuple[Tick, str]:
-    """Put what an editor left in the tick's place, unless that changed meanwhile."""
+def _by_editor(spool: Spool, found: Found) -> tuple[Tick, str]:
+    """Let a person edit the tick; the text is kept where it can't be taken."""
     before = waiting_tick.read(spool, found)
-    wanted = _by_editor(before)
+    path = _written(before)
+    _run_editor(path)
+    try:
+        after = _swapped(spool, found, before, path)
+    except CadenceError as error:
+        error.next_step = f"your text is kept in {path}"
+        raise
+    os.unlink(path)
+    return after, "stays as it was" if after is before else "changed"
+
+
+def _swapped(spool: Spool, found: Found, before: Tick, path: str) -> Tick:
+    """Put the text in the tick's place, unless that changed meanwhile."""
+    with open(path, "rb") as edited:
+        wanted = _checked(edited.read(), before)
     if wanted == before:
-        return before, "stays as it was"
+        return before
 
     def swapped(now: Tick) -> Tick:
         if now != before:
             raise waiting_tick.changed_meanwhile(found)
         return wanted
 
-    return waiting_tick.change(spool, found, swapped), "changed"
+    return waiting_tick.change(spool, found, swapped)
 
 
 def _parse(words: list[str]) -> Namespace:
@@ -97,30 +112,26 @@ def _payload(options: dict[str, list[str]]) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _by_editor(tick: Tick) -> Tick:
-    """Let a person edit; his text is kept where it can't be taken."""
+def _written(tick: Tick) -> str:
+    """A file for the editor, with the tick's JSON in it."""
     fd, path = tempfile.mkstemp(suffix=".json", prefix=f"cadence-{tick.name.random}-")
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         json.dump(tick.dump(), file, indent=2, ensure_ascii=False)
         file.write("\n")
-    _run_editor(path)
-    with open(path, "rb") as edited:
-        data = edited.read()
-    try:
-        wanted = _checked(data, tick)
-    except BadData as error:
-        raise BadData(error.message, next_step=f"your text is kept in {path}") from None
-    os.unlink(path)
-    return wanted
+    return path
 
 
 def _run_editor(path: str) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    # Ctrl-C is a key of the editor's then, and no word to us; a handler, unlike SIG_IGN, is not handed down.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         ended = subprocess.run([*shlex.split(editor), path], check=False)  # noqa: S603 - the operator's own
     except (OSError, ValueError) as error:
         os.unlink(path)
         raise Usage(f"the editor {editor!r} can't be started: {error}", next_step="set EDITOR") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
     if ended.returncode != 0:
         os.unlink(path)
         raise BadData(f"the editor ended with exit {ended.returncode}: nothing was changed")

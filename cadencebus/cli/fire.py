@@ -92,6 +92,8 @@ def _members(asked: Namespace) -> dict[str, Any]:
     if asked.force:
         members["force"] = True
     if asked.payload is not None or asked.set:
-        options = {"set": asked.set or []} | ({"payload": [asked.payload]} if asked.payload else {})
+        options = {"set": asked.set or []}
+        if asked.payload is not None:
+            options["payload"] = [asked.payload]
         members["payload"] = strictjson.loads(payload_of(options).encode())
     return members

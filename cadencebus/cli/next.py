@@ -55,10 +55,9 @@ def main(words: list[str], context: Context) -> int:
 
 
 def _hours(text: str) -> float:
-    if text.replace(".", "", 1).isdigit() and text.isascii():
-        return float(text)
+    plain = text.replace(".", "", 1).isdigit() and text.isascii()
     try:
-        return parse_duration(text) / _HOUR
+        return parse_duration(float(text) * _HOUR if plain else text) / _HOUR
     except ValueError as error:
         raise Usage(f"--hours {text}: not {error}") from None
 

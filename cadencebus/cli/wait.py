@@ -12,6 +12,7 @@ from cadencebus.desk.lookup import Found, find, find_each, listing
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
 from cadencebus.errors import TryLater
+from cadencebus.model.foreign import mapping
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
@@ -136,7 +137,7 @@ def _members(home: Home, found: Found) -> dict[str, Any] | None:
 
 
 def _tell(out: Output, found: Found, members: dict[str, Any]) -> int:
-    outcome = members.get("outcome") or {}
+    outcome = mapping(members.get("outcome"))
     status = safe(outcome.get("status"))
     if out.json:
         out.line_of_json({"id": found.name.id, "cadence": found.name.cadence, "outcome": outcome})

@@ -7,7 +7,8 @@ import sys
 import traceback
 
 from cadencebus.desk.stdio import silence_if_broken, to_stderr
-from cadencebus.errors import CadenceError, IOTrouble, NotPermitted
+from cadencebus.errors import CadenceError, IOTrouble, Misconfigured, NotPermitted
+from cadencebus.store.paths import here
 
 _INTERRUPTED = 130
 # EX_SOFTWARE: ours, not the operator's.
@@ -44,6 +45,11 @@ def _ours(error: CadenceError) -> int:
 
 
 def _the_systems(error: OSError, *, printing: bool) -> int:
+    if error.filename is None:
+        try:
+            here()
+        except Misconfigured as gone:
+            return _ours(gone)
     where = error.filename or ("standard output" if printing else "")
     to_stderr(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
     if "/state/" in where:

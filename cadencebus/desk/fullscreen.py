@@ -47,7 +47,9 @@ class Fullscreen:
 
     def __enter__(self) -> Self:
         """Take the terminal."""
-        self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._bell = os.pipe()
+        for fd in self._bell:
+            os.set_blocking(fd, False)
         signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
         for number in (*_ENDING, *_LIVING):
             self._handlers[number] = signal.signal(number, _heard)

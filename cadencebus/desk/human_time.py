@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cadencebus.clock import parse_rfc3339
 
@@ -19,9 +19,16 @@ def ago(seconds: float) -> str:
 
 def clock(at: float, now: float | None = None) -> str:
     """An instant in local time: the time of day, with the date unless it is today."""
-    here = datetime.fromtimestamp(time.time() if now is None else now).astimezone()
-    then = datetime.fromtimestamp(at).astimezone()
+    here, then = _local(time.time() if now is None else now), _local(at)
     return then.strftime("%H:%M:%S" if then.date() == here.date() else "%Y-%m-%d %H:%M")
+
+
+def _local(at: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(at).astimezone()
+    except (ValueError, OverflowError):
+        # The last hours of 9999, by which people say "for ever", are the year 10000 east of Greenwich.
+        return datetime.fromtimestamp(at, UTC)
 
 
 def instant(text: object) -> float | None:

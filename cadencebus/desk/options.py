@@ -14,6 +14,8 @@ from cadencebus.model.duration import parse_duration
 
 # What every terminal has.
 _WIDTH = 79
+# More of anything is a slip of the hand, and no size that the interpreter knows.
+_MOST_DIGITS = 9
 _MISSING = "the following arguments are required: "
 # argparse's phrases, and plainer ones.
 _PLAINER = (
@@ -104,4 +106,6 @@ def a_count(text: str) -> int:
     """A whole number of things, none included."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    if len(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than there can be")
     return int(text)

@@ -104,21 +104,22 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
             lacks = "it has no state/ and prompts/" if os.path.isdir(root) else "there is no such folder"
             raise Misconfigured(f"{said}={given}: not a bus home, {lacks}", next_step=f"cadence init {given}")
         return _understood(Home(root))
-    here = cwd or _here()
+    folder = cwd or here()
     while True:
-        if _is_home(here):
-            return _understood(Home(here))
-        _refuse_half(here)
-        up = os.path.dirname(here)
-        if up == here:
+        if _is_home(folder):
+            return _understood(Home(folder))
+        _refuse_half(folder)
+        up = os.path.dirname(folder)
+        if up == folder:
             raise Misconfigured(
                 "no bus home here or above: no folder with state/ and prompts/",
                 next_step="cadence init my-bus, or name a home: --home DIR or CADENCE_HOME",
             )
-        here = up
+        folder = up
 
 
-def _here() -> str:
+def here() -> str:
+    """The current folder, which may have been removed under our feet."""
     try:
         return os.getcwd()
     except FileNotFoundError:

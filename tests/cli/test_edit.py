@@ -103,6 +103,7 @@ def test_a_tick_that_was_taken_meanwhile_is_not_touched(
     ended = cadence("edit", waiting, env=editor(script))
     assert ended.returncode == 66
     assert "it was taken meanwhile" in ended.stderr
+    assert '"week": 48' in Path(ended.stderr.split("kept in ")[1].strip()).read_text()
     assert ticks("claimed")[waiting]["payload"]["week"] == 47
     assert not ticks("inbox")
 
@@ -115,6 +116,17 @@ def test_two_who_edit_at_once_do_not_overwrite_each_other(
     ended = cadence("edit", waiting, env=editor(inner))
     assert ended.returncode == 75
     assert ticks("inbox")[waiting]["payload"] == {"week": 47, "who": "somebody"}
+    kept = Path(ended.stderr.split("kept in ")[1].strip())
+    assert json.loads(kept.read_text())["payload"] == {"week": 48, "who": "me"}
+
+
+def test_ctrl_c_in_an_editor_is_a_key_of_the_editors(
+    cadence: Cadence, waiting: str, ticks: Ticks, editor: Callable[[str], dict[str, str]]
+) -> None:
+    """The terminal sends it to both: the editor was killed over it, with all that was typed."""
+    script = f"trap : INT; kill -INT $PPID $$; {NEXT_WEEK}"
+    assert cadence("edit", waiting, env=editor(script)).returncode == 0
+    assert ticks("inbox")[waiting]["payload"]["week"] == 48
 
 
 def test_a_mistake_leaves_a_deferred_tick_where_it_was(

@@ -30,6 +30,8 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("dead --since soon", 64, "--since: 'soon' is not a duration such as 90s"),
     ("pause hello --for -3", 64, "--for"),
     ("next --hours never", 64, "--hours never: not a duration"),
+    ("next --hours 99999999999", 64, "at most ten years"),
+    ("ls --limit 99999999999999999999", 64, "'99999999999999999999' is more than there can be"),
     ("enqueue hello --in soon", 64, "--in soon: not a duration"),
     ("enqueue hello --in 1h --at 14:00", 64, "give one of them"),
     ("enqueue hello world", 64, "'world' is one word too many"),
@@ -44,6 +46,7 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("run --once --drain", 64, "--drain and --once: only one of them"),
     ("fire hello --wait=3", 64, "--wait: takes no value"),
     ("collisions --weigh time", 64, "--weigh: 'time' is none of duration"),
+    ("fire hello --payload=", 65, "--payload: "),
     ("show hello", 66, "'hello' is a cadence, and no tick"),
     ("logs helo", 66, "no tick 'helo' in"),
     ("logs helo", 66, "did you mean 'hello'?"),
@@ -118,6 +121,27 @@ def test_a_filter_that_finds_nothing_says_why(typed: Callable[[str], Answer], li
     answer = typed(line)
     assert (answer.code, answer.out) == (0, "")
     assert says in answer.err
+
+
+@pytest.mark.parametrize("line", ["ls", "doctor", "init", "init there"])
+def test_whoever_stands_in_no_folder_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """The system says "No such file or directory", and of which it does not say."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(line.split()) == 78
+    assert capsys.readouterr().err.startswith("cadence: the current folder is gone\n  try: cd")
+
+
+def test_a_word_that_is_not_utf8_is_part_of_no_id(home: Path, typed: Callable[[str], Answer]) -> None:
+    """Also where letters have left dead/, which are looked through then."""
+    (home / "state" / "dead-archive.jsonl").write_text("{}\n")
+    answer = typed("show \udcff")
+    assert answer.code == 66
+    assert "no tick" in answer.err
 
 
 def test_a_number_that_is_not_allowed_is_not_guessed_at(typed: Callable[[str], Answer]) -> None:
