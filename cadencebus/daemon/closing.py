@@ -16,7 +16,7 @@ from cadencebus.errors import CantCreate, IOTrouble
 from cadencebus.model.hold import hold_event
 from cadencebus.model.naming import crockford
 from cadencebus.model.settlement import Settlement, settlement_of
-from cadencebus.model.tick import MAX_HOPS, BadTick, Tick
+from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -107,11 +107,6 @@ class Closing:
         told: list[Mapping[str, Any]] = []
         for follow_up in settlement.follow_ups:
             child = _child(tick, settlement, follow_up)
-            if child is None:
-                told.append(
-                    {"event": "flow.cut", "cadence": tick.cadence, "tick": tick.id, "reason": "too many hops"}
-                )
-                continue
             if again and self._anywhere(child):
                 # It may have its name since a sync that failed: the parent must not be safe before it is.
                 files.sync_folder(self._spool.home.inbox)
@@ -219,10 +214,8 @@ def _began(tick: Tick) -> float | None:
     return None
 
 
-def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick | None:
+def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick:
     """The tick that follows; its id comes from tick, run and name, so a replay makes the same one."""
-    if tick.hops + 1 > MAX_HOPS:
-        return None
     seed = hashlib.sha256(
         f"{tick.id}\0{settlement.run}\0{follow_up.why}\0{follow_up.cadence}".encode()
     ).digest()
@@ -233,6 +226,7 @@ def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick | No
         source="flow",
         created_at=settlement.at,
         payload=follow_up.payload,
+        # One hop too many is made all the same: a loop ends in dead/, where somebody sees it.
         hops=tick.hops + 1,
         extra=mark,
     )

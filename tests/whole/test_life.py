@@ -290,6 +290,18 @@ def test_a_guard_decides_before_the_session(home: Path, cadence: Cadence, write:
     assert [t["cadence"] for t in ticks(home, "dead")] == ["ill"]
 
 
+def test_a_loop_of_follow_ups_ends_in_dead(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
+    """Whether a cadence names itself, or a run enqueues it: sixteen hops, then a letter that says so."""
+    write("again", "true", then="again")
+    write("self", "cadence enqueue self")
+    late = "".join(json.dumps({"cadence": name, "hops": 15}) + "\n" for name in ("again", "self"))
+    assert cadence("enqueue", "--batch", "-", stdin=late).returncode == 0
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    letters = {t["cadence"]: t["outcome"]["class"] for t in ticks(home, "dead")}
+    assert letters == {"again": "too_many_hops", "self": "too_many_hops"}
+    assert sorted(t["hops"] for t in ticks(home, "done")) == [15, 15, 16, 16]
+
+
 def test_what_follows_is_enqueued(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
     """`then` after success, `on_dead` after death, with the hops counted."""
     write("first", "true", then="second")
