@@ -19,7 +19,6 @@ from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.errors import IOTrouble, TryLater
-from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.model.naming import parse_name
 from cadencebus.workers import Workers
 
@@ -200,7 +199,7 @@ def _drained(consumer: Consumer) -> dict[str, str] | None:
         return None
     stuck = {}
     for cadence, wait in consumer.admission.waits.items():
-        lasting = wait.reason in UNTIL_RELEASED or wait.reason in {"disabled", "broken", "stop", "drain"}
+        lasting = wait.lasting or wait.reason in {"disabled", "broken", "unreadable", "stop", "drain"}
         # `pause --for` ends by itself.
         if not lasting or wait.until is not None:
             return None

@@ -82,6 +82,11 @@ class Hold:
         return self.probes_at(now) or self.until
 
     @property
+    def lasting(self) -> bool:
+        """Whether nothing but somebody's hand, or a change of what was wrong, ends it."""
+        return self.until is None and (self.reason in UNTIL_RELEASED or self.by != "consumer")
+
+    @property
     def automatic(self) -> bool:
         """Whether the bus set it: an operator's pause stands whatever the clock does."""
         return self.by != OPERATOR

@@ -64,6 +64,12 @@ class Wait:
     reason: str
     detail: str = ""
     until: float | None = None
+    lasting: bool = False
+
+
+def held_back(hold: Hold, now: float) -> Wait:
+    """What a held head is told."""
+    return Wait(hold.reason, hold.detail, hold.changes_at(now), hold.lasting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +95,14 @@ def admit(
     for head in sorted(waiting, key=_rank):
         held = held_by(head, by_scope, room, now) if by_scope and not head.force else None
         if held is not None:
-            waits[head.cadence] = Wait(held.reason, held.detail, held.changes_at(now))
+            waits[head.cadence] = held_back(held, now)
         else:
             free.append(head)
     room.lowest_group(free)
     for head in free:
         # Asked again: whoever was let in before may be the only one that a probing hold lets through.
         held = held_by(head, by_scope, room, now) if by_scope and not head.force else None
-        wait = room.refuse(head) if held is None else Wait(held.reason, held.detail, held.changes_at(now))
+        wait = room.refuse(head) if held is None else held_back(held, now)
         if wait is None:
             room.take(head)
             starts.append(head)

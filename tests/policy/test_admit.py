@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.model.hold import Hold
+from cadencebus.model.hold import Hold, hold_of
 from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
 
 NOW = 1_800_000_000.0
@@ -47,6 +47,24 @@ def test_slots_are_given_by_priority_then_to_who_waited_longest() -> None:
     answer = decide(crowd)
     assert names(answer) == ["c", "b"]
     assert answer.waits["a"].reason == "full"
+
+
+@pytest.mark.parametrize(
+    ("members", "lasting"),
+    [
+        (None, True),
+        ({"until": None, "by": "nightly-backup"}, True),
+        ({"until": None, "by": "consumer"}, False),
+        ({"until": "2027-02-01T00:00:00Z", "by": "nightly-backup"}, False),
+    ],
+)
+def test_who_waits_is_told_whether_the_hold_ends_by_itself(
+    members: dict[str, Any] | None, lasting: bool
+) -> None:
+    """Torn or somebody's own without an end, it lasts until a hand removes it, whatever its reason."""
+    held = hold_of("cadence-a.network.json", members, seen=NOW)
+    assert held is not None
+    assert decide([head("a")], holds=[held]).waits["a"].lasting == lasting
 
 
 @pytest.mark.parametrize("scope", ["bus", "cadence-a", "credentials-claude"])
