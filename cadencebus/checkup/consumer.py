@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus import __version__
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon import supervision
+from cadencebus.model.legible import one_line
 from cadencebus.session import lineage
 from cadencebus.store import files, lock
 
@@ -35,12 +36,16 @@ def consumer(patient: Patient) -> Iterator[Finding]:
         yield from _absent(patient)
         return
     if said is None:
-        yield found("consumer.unknown", "somebody holds the consumer's lock, and has not said who it is")
+        yield _unknown(patient)
         return
+    holder, pid = lock.holder(patient.home), said.get("pid")
+    if isinstance(pid, int) and lineage.stopped(pid):
+        yield found(
+            "consumer.frozen", f"the consumer (pid {pid}) was stopped by a signal", f"kill -CONT {pid}"
+        )
     silent = patient.now - _instant(said.get("heartbeat_at"), patient.now)
     if silent > _SILENT:
         yield found("consumer.silent", f"the consumer lives, but was silent for {silent:.0f} s")
-    holder, pid = _lock_holder(patient), said.get("pid")
     if holder is not None and holder != pid:
         what = f"state/ is locked by pid {holder} ({_name(holder)}), while consumer.json says {pid}"
         yield found("consumer.stranger", what, f"ps {holder}")
@@ -48,7 +53,37 @@ def consumer(patient: Patient) -> Iterator[Finding]:
         yield found("consumer.version", f"the consumer is version {said['version']}, this is {__version__}")
 
 
+def _unknown(patient: Patient) -> Finding:
+    other = stranger(patient.home)
+    if other is None:
+        return found("consumer.unknown", "somebody holds the consumer's lock, and has not said who it is")
+    return found(
+        "consumer.stranger", f"state/ is locked by {other}, which is no consumer", f"kill {other.pid}"
+    )
+
+
+class Stranger(NamedTuple):
+    """A process that holds the consumer's lock and is none."""
+
+    pid: int
+    words: str
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} ({self.words})"
+
+
+def stranger(home: Home) -> Stranger | None:
+    """Who holds the lock without being a consumer, as far as the kernel tells."""
+    pid = lock.holder(home)
+    words = one_line(lineage.describe(pid)["cmdline"]) if pid is not None else ""
+    return Stranger(pid, words) if pid is not None and words and "cadence" not in words else None
+
+
 def _absent(patient: Patient) -> Iterator[Finding]:
+    keeper = supervision.alive(patient.home)
+    if supervision.parked(patient.home) is not None or (keeper and keeper.state == "waiting"):
+        # The supervisor is asked what is wrong.
+        return
     if os.path.lexists(patient.home.consumer):
         mend = functools.partial(_forget_consumer, patient.home)
         pid = (patient.consumer or {}).get("pid", "?")
@@ -86,25 +121,13 @@ def supervisor(patient: Patient) -> Iterator[Finding]:
             mend = functools.partial(_forget_supervisor, patient.home)
             yield found("supervisor.stale", "the supervisor that kept the consumer up is gone", mend=mend)
         return
+    if lineage.stopped(said.supervisor.pid):
+        what = f"the supervisor (pid {said.supervisor.pid}) was stopped by a signal"
+        yield found("consumer.frozen", what, f"kill -CONT {said.supervisor.pid}")
     deaths = [death for death in said.deaths if patient.now - _instant(death.at, 0.0) < _RECENT]
-    if len(deaths) >= _DEATHS:
-        what = f"the consumer died {len(deaths)} times in the last hour, lastly of {deaths[-1].cause}"
-        yield found("consumer.dies", what)
-
-
-def _lock_holder(patient: Patient) -> int | None:
-    """The process that the kernel says holds the lock; None where it says nothing."""
-    if not lineage.LINUX:
-        return None
-    at = os.stat(patient.home.state)
-    wanted = f"{os.major(at.st_dev):02x}:{os.minor(at.st_dev):02x}:{at.st_ino}"
-    with open("/proc/locks", encoding="ascii", errors="replace") as lines:
-        for line in lines:
-            fields = line.split()
-            if len(fields) > 5 and fields[1:4:2] == ["FLOCK", "WRITE"] and fields[5] == wanted:  # noqa: PLR2004
-                # In another pid namespace it has no number here.
-                return int(fields[4]) if int(fields[4]) > 0 else None
-    return None
+    if len(deaths) >= _DEATHS or (deaths and said.state == "waiting"):
+        times = "" if len(deaths) == 1 else f" {len(deaths)} times in the last hour, lastly of"
+        yield found("consumer.dies", f"the consumer died{times or ' of'} {deaths[-1].cause}")
 
 
 def _name(pid: int) -> str:

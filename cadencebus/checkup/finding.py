@@ -45,9 +45,10 @@ class Finding:
 def found(
     kind: str, what: str, cure: str | None = None, *, mend: Callable[[], None] | None = None
 ) -> Finding:
-    """A finding of a known kind."""
+    """A finding of a known kind; its cure stands by itself, so nothing need be marked as a command."""
     known = KINDS[kind]
-    return Finding(kind=kind, level=known.level, what=what, why=known.why, cure=cure or known.cure, mend=mend)
+    cure = (cure or known.cure).replace("`", "")
+    return Finding(kind=kind, level=known.level, what=what, why=known.why, cure=cure, mend=mend)
 
 
 def some(things: list[str], most: int = 3) -> str:

@@ -75,6 +75,7 @@ KINDS: dict[str, Kind] = {
     "consumer.none": Kind("note", "ticks are accepted, but nobody runs them", "cadence up"),
     "consumer.crashed": Kind("ill", "it ended without a farewell; what ran is adopted", "cadence up"),
     "consumer.silent": Kind("ill", "it hangs, or its disk does", "cadence restart"),
+    "consumer.frozen": Kind("ill", "it lives, keeps its locks, and does nothing", "kill -CONT its pid"),
     "consumer.unknown": Kind(
         "warn", "it may just be starting; else consumer.json could not be written", "cadence ps"
     ),
@@ -82,7 +83,9 @@ KINDS: dict[str, Kind] = {
         "ill", "whoever holds the lock keeps the consumer out", "look who that is, and end it"
     ),
     "consumer.version": Kind("warn", "what was mended since does not help yet", "cadence restart"),
-    "consumer.parked": Kind("ill", "it is not tried again until a person has looked", "cadence up"),
+    "consumer.parked": Kind(
+        "ill", "it is not tried again until a person has looked", "mend that, then cadence up"
+    ),
     "consumer.dies": Kind("ill", "it is started again and again", "tail state/consumer.log"),
     "supervisor.stale": Kind("note", "nobody keeps the consumer up", "cadence up"),
     # --- what runs, and what should not

@@ -75,7 +75,10 @@ def _claimed(gear: Gear, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, 
         return None
     except BadTick as fault:
         raise Rejected(fault) from None
-    except PermissionError:
+    except PermissionError as error:
+        if error.filename2 is not None or error.filename != f"{gear.home.inbox}/{file}":
+            # claimed/ lets nothing in: no fault of the tick's.
+            raise
         raise Rejected(BadTick("unreadable", "no permission to read it")) from None
 
 

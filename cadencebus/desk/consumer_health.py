@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.checkup.consumer import stranger
 from cadencebus.daemon import supervision
 from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
+from cadencebus.session import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +28,17 @@ def alive(facts: dict[str, Any]) -> bool:
     return facts["consumer"] is not None and bool(facts["consumer"]["alive"])
 
 
-def nobody_works(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complaint]:
-    """Nothing starts: somebody stopped it all, or there is no consumer, or none that stays."""
+def stopped_by_hand(facts: dict[str, Any]) -> Iterator[Complaint]:
+    """Somebody stopped it all."""
     if facts["stop"]:
         yield Complaint("the emergency stop is on, nothing starts", "`cadence start`")
+
+
+def nobody_works(
+    facts: dict[str, Any], home: Home, now: float, *, hindered: bool = False
+) -> Iterator[Complaint]:
+    """Nothing starts: there is no consumer, or none that stays; `hindered`: what keeps it away is told."""
+    up = "mend that, then `cadence up`" if hindered else "`cadence up`"
     keeper = supervision.alive(home)
     deaths = [] if keeper is None else [one for one in keeper.deaths if _since(one, now) < _RECENT]
     if alive(facts):
@@ -37,17 +46,29 @@ def nobody_works(facts: dict[str, Any], home: Home, now: float) -> Iterator[Comp
             said = f"the consumer is up, but died {len(deaths)} times in the last hour ({deaths[-1].cause})"
             yield Complaint(said, "`tail state/consumer.log`")
         return
-    consumer, ready = facts["consumer"], sum(row["ready"] for row in facts["queue"])
+    consumer = facts["consumer"]
     if (parked := supervision.parked(home)) is not None:
         yield Complaint(f"the consumer is parked: {parked.reason}", "mend that, then `cadence up`")
+    elif keeper is not None and lineage.stopped(keeper.supervisor.pid):
+        stopped = f"no consumer, and who brings it back (pid {keeper.supervisor.pid}) was stopped by a signal"
+        yield Complaint(stopped, f"`kill -CONT {keeper.supervisor.pid}`")
     elif keeper is not None and keeper.state == "waiting":
         yield _comes_back(keeper, len(deaths), now)
     elif consumer is not None:
-        yield Complaint(f"the consumer (pid {consumer.get('pid')}) ended without a farewell", "`cadence up`")
-    elif ready or facts["running"]:
-        yield Complaint(f"no consumer, and {ready} ready, {len(facts['running'])} claimed", "`cadence up`")
+        yield Complaint(f"the consumer (pid {consumer.get('pid') or '?'}) ended without a farewell", up)
+    elif waits := _what_waits(facts):
+        yield Complaint(f"no consumer is up: {waits}", up)
     elif idle := [row["cadence"] for row in facts["next_due"] if _wants_a_consumer(row, facts["at"])]:
-        yield Complaint(f"no consumer, so nothing fires {idle[0]} when it is due", "`cadence up`")
+        yield Complaint(f"no consumer, so nothing fires {idle[0]} when it is due", up)
+
+
+def _what_waits(facts: dict[str, Any]) -> str:
+    """`2 ticks are ready, 1 is claimed`; empty where nothing waits for a consumer."""
+    ready = sum(row["ready"] for row in facts["queue"]) + facts["arriving"]
+    claimed = len(facts["running"])
+    told = [f"{'1 tick is' if ready == 1 else f'{ready} ticks are'} ready"] if ready else []
+    told += [f"{'1 is' if claimed == 1 else f'{claimed} are'} claimed"] if claimed else []
+    return ", ".join(told)
 
 
 def _since(death: supervision.Death, now: float) -> float:
@@ -71,15 +92,15 @@ def _wants_a_consumer(row: dict[str, Any], now: str) -> bool:
 def frozen(facts: dict[str, Any]) -> Iterator[Complaint]:
     """A consumer that a signal has stopped lives, holds the lock, and does nothing at all."""
     pid = facts["consumer"].get("pid") if alive(facts) else None
-    if not isinstance(pid, int):
-        return
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state = file.read(4096).rpartition(b")")[2].split()[0]
-    except (OSError, IndexError):
-        return
-    if state in {b"T", b"t"}:
+    if isinstance(pid, int) and lineage.stopped(pid):
         yield Complaint(f"the consumer (pid {pid}) was stopped by a signal", f"`kill -CONT {pid}`")
+
+
+def locked_out(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
+    """Somebody who is no consumer holds the consumer's lock."""
+    if alive(facts) and facts["consumer"].get("pid") is None and (other := stranger(home)) is not None:
+        said = f"no consumer can come up: its lock is held by {other}, which is none"
+        yield Complaint(said, f"`kill {other.pid}`, then `cadence up`")
 
 
 def silent(facts: dict[str, Any], now: float) -> list[Complaint]:

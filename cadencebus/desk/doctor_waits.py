@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.checkup.examine import Check
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
-from cadencebus.desk import holding, human_time
+from cadencebus.desk import holding, human_time, release
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.lookup import listing, names
 from cadencebus.desk.reasons import Reasons
@@ -34,27 +34,21 @@ def holds(patient: Patient) -> Iterator[Finding]:
         hold = one.hold
         if hold.over(patient.now) or hold.reason == "circuit_open":
             continue
-        what = f"{hold.scope} is held by {hold.reason}{_until(hold, patient.now)}: {hold.detail}"
+        detail = f": {hold.detail}" if hold.detail else ""
+        what = f"{hold.scope} is held by {hold.reason}{_until(hold, patient.now)}{detail}"
+        cure = release.release(one.dump(patient.now), patient.home)
         if "can't be read" in hold.detail:
             yield found("hold.unreadable", hold.detail, f"rm {patient.home.holds}/{one.file}")
         elif hold.reason == "paused":
-            yield found("hold.paused", what, _release(hold))
+            yield found("hold.paused", what, cure)
         elif hold.reason in UNTIL_RELEASED or hold.reason in {"disk_full", "network"}:
-            yield found("hold.lasting", what, _release(hold))
+            yield found("hold.lasting", what, cure)
         else:
             yield found("hold.passing", what, "cadence holds")
 
 
 def _until(hold: Hold, now: float) -> str:
     return "" if hold.until is None else f" until {human_time.clock(hold.until, now)}"
-
-
-def _release(hold: Hold) -> str:
-    if hold.scope.startswith("cadence-"):
-        return f"mend that, then: cadence resume {hold.scope.removeprefix('cadence-')}"
-    if hold.scope.startswith("credentials-"):
-        return f"mend that, then: cadence resume --credentials {hold.scope.removeprefix('credentials-')}"
-    return "cadence resume" if hold.reason == "paused" else "mend that, then: cadence resume"
 
 
 def circuits(patient: Patient) -> Iterator[Finding]:
@@ -64,7 +58,7 @@ def circuits(patient: Patient) -> Iterator[Finding]:
         if hold.reason == "circuit_open" and not hold.over(patient.now):
             name = hold.scope.removeprefix("cadence-")
             what = f"the circuit of {name} is open{_until(hold, patient.now)}: {hold.detail}"
-            yield found("circuit.open", what, f"cadence logs {name}, then: cadence circuit reset {name}")
+            yield found("circuit.open", what, f"cadence logs {name}, then cadence circuit reset {name}")
 
 
 def dead(patient: Patient) -> Iterator[Finding]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import cadencebus
 from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
-from cadencebus.desk.consumer_health import alive, frozen, nobody_works, silent
+from cadencebus.desk.consumer_health import (
+    alive,
+    frozen,
+    locked_out,
+    nobody_works,
+    silent,
+    stopped_by_hand,
+)
+from cadencebus.desk.obstacles import obstacles
+from cadencebus.desk.release import release, unread
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.hold import UNTIL_RELEASED
 
@@ -21,33 +30,15 @@ WELL, ILL, CANT_TELL = "well", "ill", "can't tell"
 _STALLED = 90.0
 # Letters of yesterday are known by now; a new one wants to be read.
 _FRESH = 86400.0
-# An operator's own pause is no illness.
-_ALARMING = (UNTIL_RELEASED - {"paused"}) | {"circuit_open", "disk_full", "network"}
-# With less than this no tick is accepted.
-_ROOM = 1 << 20
-# What to type when something is held, where `cadence resume` alone would only fail again.
-_FIRST = {
-    "auth": "log in again, then ",
-    "billing": "see to the bill, then ",
-    "config": "`cadence check`, then ",
-    "turn_budget": "raise its max_turns or max_usd, then ",
-}
-# What to type for a problem in whose words this stands.
-_CURES = {
-    " is missing": "`cadence doctor --fix`",
-    "cadence.yaml": "mend it, then `cadence check`",
-}
-BY_ITSELF = {
-    "disk_full": "`df -h .`; it goes on by itself when there is room",
-    "network": "it goes on by itself when the network is back",
-}
+_ALARMING = UNTIL_RELEASED | {"circuit_open", "disk_full", "network"}
 
 
 def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[Complaint]]:
     """The health, and what speaks for it, the worst first."""
-    why = [*nobody_works(facts, home, now), *_no_room(facts, home), *_held(facts, now), *_broken(facts)]
-    why += [*_asking(facts), *_died(facts, now)]
-    stopped, mute = [*frozen(facts)], silent(facts, now)
+    why = [*stopped_by_hand(facts), *(hindered := obstacles(facts, home))]
+    why += [*nobody_works(facts, home, now, hindered=bool(hindered)), *_held(facts, home, now)]
+    why += [*_broken(facts, {one.what for one in hindered}), *_asking(facts), *_died(facts, now)]
+    stopped, mute = [*frozen(facts), *locked_out(facts, home)], silent(facts, now)
     if not mute:
         why = [*_stalled(facts, home, now), *why]
     why = stopped + why
@@ -56,22 +47,26 @@ def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[Comp
     return (CANT_TELL, mute) if mute else (WELL, [])
 
 
-def notes(facts: dict[str, Any], now: float) -> list[Complaint]:
+def notes(facts: dict[str, Any], home: Home, now: float) -> list[Complaint]:
     """What is no illness, being somebody's own word, and keeps things from starting all the same."""
-    told = [_paused(hold, now) for hold in facts["holds"] if hold["reason"] == "paused"]
+    told = [_paused(hold, home, now) for hold in facts["holds"] if _own_word(hold)]
     if not facts["slots"]:
         told.append(Complaint("max_sessions is 0: nothing new starts", "raise it in cadence.yaml"))
     return told
 
 
-def _paused(hold: dict[str, Any], now: float) -> Complaint:
+def _own_word(hold: dict[str, Any]) -> bool:
+    return hold["reason"] == "paused" and not unread(hold)
+
+
+def _paused(hold: dict[str, Any], home: Home, now: float) -> Complaint:
     kind, _, name = hold["scope"].partition("-")
     whom = "the bus" if kind == "bus" else name if kind == "cadence" else f"whatever uses {name}"
     since = human_time.instant(hold["since"])
     began = "" if since is None else f" since {human_time.clock(since, now)}"
     all_of_it = ", nothing new starts" if kind == "bus" else ""
     why = f": {hold['detail']}" if hold["detail"] else ""
-    return Complaint(f"{whom} is paused{_until(hold, now) or began}{all_of_it}{why}", _release(hold))
+    return Complaint(f"{whom} is paused{_until(hold, now) or began}{all_of_it}{why}", release(hold, home))
 
 
 def other_version(facts: dict[str, Any]) -> str | None:
@@ -100,22 +95,6 @@ def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complain
         )
 
 
-def _no_room(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
-    """A disk that takes nothing more, before the consumer has run into it."""
-    if any(hold["reason"] == "disk_full" for hold in facts["holds"]):
-        return
-    try:
-        room = os.statvfs(home.state)
-    except OSError:
-        return
-    if room.f_flag & os.ST_RDONLY:
-        yield Complaint("the disk is mounted read-only, nothing can be accepted", "`dmesg | tail` says why")
-    elif room.f_bavail * room.f_frsize < _ROOM:
-        yield Complaint("the disk is full, nothing can be accepted", BY_ITSELF["disk_full"])
-    elif room.f_files and not room.f_favail:
-        yield Complaint("no inode is free, nothing can be accepted", "remove small files: `df -i .`")
-
-
 def _until(hold: dict[str, Any], now: float) -> str:
     until = human_time.instant(hold["until"])
     return (
@@ -123,7 +102,7 @@ def _until(hold: dict[str, Any], now: float) -> str:
     )
 
 
-def _held(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
+def _held(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complaint]:
     # Of a cadence that is no more nobody can mend anything: what waits for it is told.
     moot = {
         f"cadence-{row['cadence']}"
@@ -131,12 +110,13 @@ def _held(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
         if row["wait"] and row["wait"]["reason"] == "unknown"
     }
     for hold in facts["holds"]:
-        if hold["reason"] in _ALARMING and hold["scope"] not in moot:
-            unread = f"holds/{hold['file']} is no hold that anybody knows"
-            said = hold["detail"] or (unread if hold["reason"] == "unreadable" else "")
+        # An operator's own pause is no illness.
+        if hold["reason"] in _ALARMING and not _own_word(hold) and hold["scope"] not in moot:
+            strange = f"holds/{hold['file']} is no hold that anybody knows"
+            said = hold["detail"] or (strange if hold["reason"] == "unreadable" else "")
             detail = f": {said}" if said else ""
             yield Complaint(
-                f"{hold['scope']} is held by {hold['reason']}{_until(hold, now)}{detail}", _release(hold)
+                f"{hold['scope']} is held by {hold['reason']}{_until(hold, now)}{detail}", release(hold, home)
             )
     held = {hold["scope"] for hold in facts["holds"] if hold["reason"] == "circuit_open"}
     for circuit in facts["circuits"]:
@@ -147,27 +127,14 @@ def _held(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
             )
 
 
-def _release(hold: dict[str, Any]) -> str:
-    """What ends a hold."""
-    reason, (kind, _, name) = hold["reason"], hold["scope"].partition("-")
-    if reason in BY_ITSELF:
-        return BY_ITSELF[reason]
-    if reason == "circuit_open":
-        return f"`cadence logs {name}`, then `cadence circuit reset {name}`"
-    if reason == "unreadable" or str(hold["detail"]).startswith("holds/"):
-        return f"`rm state/holds/{hold['file']}`"
-    whom = {"cadence": f" {name}", "credentials": f" --credentials {name}"}.get(kind, "")
-    return f"{_FIRST.get(reason, '')}`cadence resume{whom}`"
-
-
-def _broken(facts: dict[str, Any]) -> Iterator[Complaint]:
+def _broken(facts: dict[str, Any], told: set[str]) -> Iterator[Complaint]:
     waiting = {row["cadence"]: row["ready"] for row in facts["queue"]}
     for one in facts["broken"]:
         ready = waiting.get(one["cadence"])
         yield Complaint(f"{one['cadence']}: {_wait(ready) if ready else ''}{one['why']}", "`cadence check`")
     for row in facts["queue"]:
         if row["wait"] and row["wait"]["reason"] == "unknown":
-            cure = f"write it, or `cadence rm --cadence {row['cadence']}`"
+            cure = f"put it back, or `cadence rm --cadence {row['cadence']}`"
             yield Complaint(f"{row['cadence']}: {_wait(row['ready'])}{row['wait']['detail']}", cure)
     for row in facts["running"]:
         if row["unkillable"]:
@@ -175,9 +142,9 @@ def _broken(facts: dict[str, Any]) -> Iterator[Complaint]:
             what = f"{row['cadence']}: its run can't be killed: {left}"
             yield Complaint(what, f"`ps -o stat,wchan -p {left}`")
     for problem in facts["problems"]:
-        yield Complaint(
-            problem, next((cure for sign, cure in _CURES.items() if sign in problem), "`cadence doctor`")
-        )
+        if problem not in told:
+            fix = " --fix" if "can't be read" in problem else ""
+            yield Complaint(problem, f"`cadence doctor{fix}`")
 
 
 def _wait(ready: int) -> str:
@@ -204,9 +171,15 @@ def _starving(facts: dict[str, Any]) -> Iterator[Complaint]:
 
 
 def _died(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
-    newest = human_time.instant(facts["dead"]["newest_at"])
-    if newest is not None and now - newest < _FRESH:
-        count, last = facts["dead"]["count"], human_time.ago(now - newest)
-        yield Complaint(
-            f"{count} dead {'letter' if count == 1 else 'letters'}, the last {last} ago", "`cadence dead`"
-        )
+    dead = facts["dead"]
+    newest = human_time.instant(dead["newest_at"])
+    if newest is None or now - newest >= _FRESH:
+        return
+    count, last = dead["count"], dead["newest"]
+    letters = "1 dead letter" if count == 1 else f"{count} dead letters"
+    one = last["tick"].rpartition("-")[2]
+    cure = f"`cadence show {one}`, mend that, then `cadence dead retry {one}`"
+    if count > 1:
+        cure = "`cadence dead`, mend that, then `cadence dead retry --all`"
+    of = f"{last['cadence']}, {last['class']}: {last['reason']}"
+    yield Complaint(f"{letters}, the last {human_time.ago(now - newest)} ago: {of}", cure)

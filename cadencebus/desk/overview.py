@@ -27,6 +27,7 @@ from cadencebus.streams.render import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cadencebus.desk.dead_letters import Letter
     from cadencebus.desk.snapshot import Snapshot
     from cadencebus.store.paths import Home
 
@@ -74,6 +75,7 @@ class Overview:
             "consumer": _consumer(home, alive=reasons.consumed),
             "slots": reasons.settings.max_sessions,
             "running": part("claimed/", lambda: _all_running(reasons), _NONE),
+            "arriving": reasons.arriving,
             "queue": part("inbox/", lambda: _queue(reasons), _NONE),
             "holds": part("holds/", lambda: _holds(home, now), _NONE),
             "circuits": part("cadences/", lambda: holding.circuits(home, now), _NONE),
@@ -97,13 +99,13 @@ def _verdict(facts: dict[str, Any], home: Home, now: float) -> dict[str, Any]:
         "health": health,
         "why": [str(one) for one in complaints],
         "cures": [one.dump() for one in complaints],
-        "notes": [one.dump() for one in notes(facts, now)],
+        "notes": [one.dump() for one in notes(facts, home, now)],
     }
 
 
 _NONE: list[dict[str, Any]] = []
 _NOTHING: list[str] = []
-_NONE_DEAD: dict[str, Any] = {"count": 0, "classes": {}, "cadences": {}, "newest_at": None}
+_NONE_DEAD: dict[str, Any] = {"count": 0, "classes": {}, "cadences": {}, "newest_at": None, "newest": None}
 
 
 def _no_folders(home: Home) -> list[str]:
@@ -232,13 +234,21 @@ def _dead(home: Home) -> dict[str, Any]:
     letters = list(listing(home, ("dead",)))
     newest = sorted(letters, key=lambda found: found.name.stamp)[-_LETTERS_READ:]
     read = [letter_of(home, found) for found in newest]
-    died = [at for letter in read if (at := letter.died_at) is not None]
+    died = [(at, letter) for letter in read if (at := letter.died_at) is not None]
+    last = max(died, key=lambda one: one[0], default=None)
     return {
         "count": len(letters),
         "classes": dict(Counter(letter.klass for letter in read).most_common()),
         "cadences": dict(Counter(found.name.cadence for found in letters).most_common()),
-        "newest_at": _spelled(max(died, default=None)),
+        "newest_at": last and rfc3339(last[0]),
+        "newest": last and _letter(last[1]),
     }
+
+
+def _letter(letter: Letter) -> dict[str, Any]:
+    said = letter.outcome.get("reason")
+    tick = letter.found.name
+    return {"tick": tick.id, "cadence": tick.cadence, "class": letter.klass, "reason": str(said or "")}
 
 
 def _failures(home: Home, now: float) -> list[dict[str, Any]]:

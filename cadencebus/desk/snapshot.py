@@ -41,7 +41,7 @@ class Snapshot:
         self.stopped = _is_there(home.stop)
         self.consumed = _consumed(home)
         queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
-        self.heads, self.counts, self.oldest = queues
+        self.heads, self.counts, self.oldest, self.arriving = queues
         self.running = Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
 
 
@@ -67,19 +67,21 @@ def _consumed(home: Home) -> bool:
         return False
 
 
-# Of each cadence with ready ticks: the next file, how many there are, the oldest stamp.
-_Queues = tuple[dict[str, str], Counter[str], dict[str, str]]
+# Of each cadence with ready ticks: the next file, how many there are, the oldest stamp; and how many files
+# lie there that a consumer has not looked at and named yet.
+_Queues = tuple[dict[str, str], Counter[str], dict[str, str], int]
 
 
 def _queues(home: Home) -> _Queues:
-    """Of each cadence with ready ticks: the next file, how many there are, the oldest stamp."""
     heads: dict[str, str] = {}
     counts: Counter[str] = Counter()
     oldest: dict[str, str] = {}
+    arriving = 0
     for file in names(home, "inbox"):
         # There may be a million of them; only what looks right is worth a second look.
         looks = TICK_FILE.fullmatch(file)
         if looks is None:
+            arriving += file.endswith(".json") and not file.startswith(".")
             continue
         cadence, stamp = looks["cadence"], looks["stamp"]
         if file < heads.get(cadence, "~"):
@@ -89,4 +91,4 @@ def _queues(home: Home) -> _Queues:
         if stamp < oldest.get(cadence, "~"):
             oldest[cadence] = stamp
         counts[cadence] += 1
-    return heads, counts, oldest
+    return heads, counts, oldest, arriving

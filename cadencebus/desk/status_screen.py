@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk import health, human_time, reasons
+from cadencebus.desk import health, human_time, reasons, release
 from cadencebus.desk.columns import Column
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.model.duration import spell_duration
@@ -56,7 +56,7 @@ def draw(out: Output, facts: dict[str, Any], now: float) -> None:
     _complaints(out, facts)
     if out.terminal:
         out.line("")
-    out.facts(consumer(facts, now))
+    out.facts(consumer(facts, now) + _arriving(facts))
     _section(out, "running", RUNNING + SAYS, [running(row, now) for row in facts["running"]])
     _section(out, "queue", QUEUE, [waiting(row, now) for row in facts["queue"]])
     holds, circuits = facts["holds"], facts["circuits"]
@@ -129,6 +129,13 @@ def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
     return rows
 
 
+def _arriving(facts: dict[str, Any]) -> list[tuple[str, Cell]]:
+    """What was moved in, and not yet looked at."""
+    count = facts["arriving"]
+    told = f"{count} {'file' if count == 1 else 'files'} in state/inbox/ that no consumer has looked at"
+    return [("arriving", told)] if count else []
+
+
 def _section(out: Output, title: str, columns: Sequence[Column], rows: list[list[Cell]]) -> None:
     if not rows:
         return
@@ -175,7 +182,7 @@ def waiting(row: dict[str, Any], now: float) -> list[Cell]:
 
 
 def _hold(row: dict[str, Any], now: float) -> list[Cell]:
-    until = _until(row, now, "by itself" if row["reason"] in health.BY_ITSELF else "until released")
+    until = _until(row, now, "by itself" if row["reason"] in release.BY_ITSELF else "until released")
     return [row["scope"], Painted(row["reason"], "yellow"), until, safe(row["detail"])]
 
 

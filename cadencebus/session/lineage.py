@@ -145,6 +145,17 @@ def _named(pid: int) -> tuple[str, str]:
     return "", ""
 
 
+def stopped(pid: int) -> bool:
+    """Whether a signal has stopped it (SIGSTOP, a debugger): it lives, keeps its locks, and does nothing."""
+    if not LINUX:
+        return False
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read(4096).rpartition(b")")[2].split()[0] in {b"T", b"t"}
+    except (OSError, IndexError):
+        return False
+
+
 def pids() -> list[int]:
     """Every process, the newest first: who forks and exits, again and again, is found there or nowhere."""
     if LINUX:

@@ -88,6 +88,20 @@ def is_held(home: Home) -> bool:
     return False
 
 
+def holder(home: Home) -> int | None:
+    """The process that the kernel says took the consumer's lock; None where it says nothing."""
+    try:
+        at = os.stat(home.state)
+        with open("/proc/locks", encoding="ascii", errors="replace") as lines:
+            locks = [line.split() for line in lines]
+    except OSError:
+        return None
+    wanted = ["FLOCK", "WRITE", f"{os.major(at.st_dev):02x}:{os.minor(at.st_dev):02x}:{at.st_ino}"]
+    # In another pid namespace it has no number here.
+    found = (int(fields[4]) for fields in locks if fields[1:6:2] == wanted)
+    return next((pid for pid in found if pid > 0), None)
+
+
 def _who(home: Home) -> str:
     try:
         return f": pid {load_object(home.consumer)['pid']}"

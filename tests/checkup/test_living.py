@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -76,11 +77,29 @@ def test_a_consumer_that_starts_nothing_is_ill(
     assert told["code"] == 1
 
 
-def test_a_lock_without_a_word_is_told(home: Path, call: Doctor) -> None:
-    """Somebody has it, and has not said who he is."""
-    with consumer(home):
-        (home / "state" / "consumer.json").unlink()
-        assert "consumer.unknown" in kinds(call())
+def test_a_lock_that_is_no_consumers_is_told_with_its_holder(home: Path, call: Doctor) -> None:
+    """Somebody has it, and has not said who he is; the kernel knows."""
+    holds = "import fcntl, os, sys; fcntl.flock(os.open('state', 0), 2); print(flush=True); sys.stdin.read()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", holds], cwd=home, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        told = call()
+        other.kill()
+    assert "consumer.stranger" in kinds(told)
+    assert f"kill {other.pid}" in told["screen"]
+
+
+def test_a_consumer_that_a_signal_stopped_is_ill_at_once(home: Path, call: Doctor) -> None:
+    """Its heart beat a moment ago, and it will not again before somebody lets it go on."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        with consumer(home, pid=other.pid, heartbeat_at=rfc3339(time.time())):
+            other.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WNOWAIT)
+            told = call()
+        other.kill()
+    assert "consumer.frozen" in kinds(told)
+    assert f"kill -CONT {other.pid}" in told["screen"]
 
 
 def test_a_process_of_no_tick_is_found_and_ended_only_by_fix(

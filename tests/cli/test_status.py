@@ -46,7 +46,7 @@ def test_ticks_without_a_consumer_are_an_illness(
     check = cadence("status", "--check")
     assert (check.returncode, check.stdout) == (
         1,
-        "ill: no consumer, and 1 ready, 0 claimed: `cadence up`\n",
+        "ill: no consumer is up: 1 tick is ready: `cadence up`\n",
     )
     assert "no consumer: cadence up starts one" in cadence("status").stdout
 
@@ -328,7 +328,9 @@ def test_what_waits_for_a_file_that_is_gone_is_told_once(
         '{"since": "2026-11-21T02:30:00Z", "until": null, "detail": "no program"}'
     )
     told = [reason for reason in why(home)[1] if "work" in reason]
-    assert told == ["work: 1 waits: prompts/work.md does not exist: write it, or `cadence rm --cadence work`"]
+    assert told == [
+        "work: 1 waits: prompts/work.md does not exist: put it back, or `cadence rm --cadence work`"
+    ]
     assert cadence("rm", "--cadence", "work").returncode == 0
     assert not list((home / "state" / "inbox").iterdir())
 

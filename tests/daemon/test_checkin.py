@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -15,6 +16,7 @@ from cadencebus.daemon import checkin
 from cadencebus.daemon.assembly import assemble
 from cadencebus.model.naming import deferred_name
 from cadencebus.model.tick import Tick
+from cadencebus.store import files
 from cadencebus.store.inlet import new_id
 from cadencebus.store.paths import Home
 
@@ -127,3 +129,28 @@ def test_what_is_stale_or_early_is_turned_away(gear: Gear) -> None:
         file.write(replace(early, not_before=4_000_000_000.0).bytes())
     assert take(gear, early) is None
     assert (places(gear, late), places(gear, early)) == (["done"], ["deferred"])
+
+
+def test_a_claimed_folder_that_lets_nothing_in_is_no_fault_of_the_tick(
+    gear: Gear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits until somebody has mended the folder; what can't be read itself is turned away."""
+
+    def refused(source: str, target: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", source, None, target)
+
+    tick = put(gear)
+    with monkeypatch.context() as patched:
+        # Root is refused nothing: the kernel's answer to anybody else.
+        patched.setattr(files, "move", refused)
+        with pytest.raises(PermissionError):
+            take(gear, tick)
+    assert places(gear, tick) == ["inbox"]
+
+    def unread(path: str, limit: int) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    cadence = gear.prompts.load("x")
+    monkeypatch.setattr(files, "read", unread)
+    with pytest.raises(checkin.Rejected):
+        checkin.take(gear, tick.name.file, cadence)

@@ -1,0 +1,62 @@
+"""What is in the way of a consumer: the disk, the folders, cadence.yaml; until it is gone, none comes up."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.desk.complaint import Complaint
+from cadencebus.desk.consumer_health import alive
+from cadencebus.errors import CadenceError
+from cadencebus.store import fitness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.store.paths import Home
+
+# With less than this no tick is accepted.
+_ROOM = 1 << 20
+ROOM_WANTED = "`df -h .`; it goes on by itself when there is room"
+# What to type for a problem in whose words this stands; what else is wrong keeps nobody from starting.
+_CURES = {
+    "is missing": "`cadence doctor --fix`",
+    "is no folder": "move it away, then `cadence doctor --fix`",
+    "cadence.yaml": "mend it, then `cadence check`",
+}
+
+
+def obstacles(facts: dict[str, Any], home: Home) -> list[Complaint]:
+    """What keeps everything from starting, and what to type before anything else."""
+    found = [*_no_room(facts, home)]
+    for problem in facts["problems"]:
+        found += [Complaint(problem, cure) for sign, cure in _CURES.items() if sign in problem][:1]
+    if not found and not alive(facts):
+        found += _unfit(home)
+    return found
+
+
+def _no_room(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
+    """A disk that takes nothing more, before the consumer has run into it."""
+    if any(hold["reason"] == "disk_full" for hold in facts["holds"]):
+        return
+    try:
+        room = os.statvfs(home.state)
+    except OSError:
+        return
+    if room.f_flag & os.ST_RDONLY:
+        yield Complaint("the disk is mounted read-only, nothing can be accepted", "`dmesg | tail` says why")
+    elif room.f_bavail * room.f_frsize < _ROOM:
+        yield Complaint("the disk is full, nothing can be accepted", ROOM_WANTED)
+    elif room.f_files and not room.f_favail:
+        yield Complaint("no inode is free, nothing can be accepted", "remove small files: `df -i .`")
+
+
+def _unfit(home: Home) -> Iterator[Complaint]:
+    """What a consumer would be told that starts now."""
+    try:
+        fitness.check(home)
+    except CadenceError as error:
+        yield Complaint(error.message, error.next_step or "`cadence doctor`")
+    except OSError as error:
+        yield Complaint(f"{error.filename}: {error.strerror}", "`cadence doctor`")

@@ -1,0 +1,64 @@
+"""What ends a hold: the words behind the arrow, the same for `status`, `top` and `doctor`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from cadencebus.desk.obstacles import ROOM_WANTED
+from cadencebus.store import install_record
+
+if TYPE_CHECKING:
+    from cadencebus.store.paths import Home
+
+# These end when their cause does, and nobody need say so.
+BY_ITSELF = {
+    "disk_full": "`cadence doctor` says what to mend; it goes on by itself then",
+    "network": "it goes on by itself when the network is back",
+}
+# What to do first, where `cadence resume` alone would only fail again.
+_FIRST = {
+    "auth": "log in again, then ",
+    "billing": "see to the bill, then ",
+    "config": "`cadence check`, then ",
+    "turn_budget": "raise its max_turns or max_usd, then ",
+}
+_LOGINS = {"anthropic": "`claude /login`", "openai": "`codex login`", "google": "`gemini`, and sign in"}
+_NO_ROOM = ("no space left", "quota")
+_NOT_FOUND = re.compile(r"(?P<program>[\w.+-]+): not found \(ENOENT\); install it")
+
+
+def release(hold: dict[str, Any], home: Home) -> str:
+    """What to type, and what to do before."""
+    reason, (kind, _, name) = str(hold["reason"]), str(hold["scope"]).partition("-")
+    detail = str(hold["detail"])
+    if reason == "disk_full" and any(sign in detail.lower() for sign in _NO_ROOM):
+        return ROOM_WANTED
+    if reason in BY_ITSELF:
+        return BY_ITSELF[reason]
+    if reason == "circuit_open":
+        return f"`cadence logs {name}`, then `cadence circuit reset {name}`"
+    if unread(hold):
+        return f"`rm state/holds/{hold['file']}`"
+    if reason == "config" and (here := _only_here(detail, home)):
+        return here
+    whom = {"cadence": f" {name}", "credentials": f" --credentials {name}"}.get(kind, "")
+    first = f"{_LOGINS[name]}, then " if reason == "auth" and name in _LOGINS else _FIRST.get(reason, "")
+    return f"{first}`cadence resume{whom}`"
+
+
+def unread(hold: dict[str, Any]) -> bool:
+    """Whether nobody can read it, whatever its name says."""
+    return hold["reason"] == "unreadable" or str(hold["detail"]).startswith("holds/")
+
+
+def _only_here(detail: str, home: Home) -> str | None:
+    """A program that this shell finds and the consumer does not: it was started with another PATH."""
+    missed = _NOT_FOUND.search(detail)
+    found = shutil.which(missed["program"]) if missed else None
+    if found is None:
+        return None
+    record = install_record.load(home)
+    again = f"cadence install {record.by}" if record else "cadence restart"
+    return f"`{again}` in this shell, which finds {found}: the consumer has another PATH"

@@ -1,0 +1,127 @@
+"""The first look at a broken home: the cause in plain words, before what would only fail because of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cadencebus.clock import rfc3339
+from cadencebus.desk.overview import overview
+from cadencebus.desk.release import release
+from cadencebus.store.paths import Home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TICK = "5-20261121T023000.123456Z-work-7f3k9q2m.json"
+
+
+def cures(home: Path) -> list[tuple[str, str]]:
+    """What is wrong, and what to type, in the order in which it is told."""
+    return [(one["what"], one["do"]) for one in overview(Home(str(home)))["cures"]]
+
+
+@pytest.fixture
+def waiting(home: Path) -> Path:
+    """Put one tick in; nobody consumes."""
+    (home / "prompts" / "work.md").write_text("---\ncommand: ['true']\n---\n")
+    (home / "state" / "inbox" / TICK).write_text('{"cadence": "work"}')
+    return home
+
+
+def test_a_folder_that_a_consumer_would_refuse_is_told_before_it(waiting: Path) -> None:
+    """`cadence up` alone would only be told the same."""
+    inbox = waiting / "state" / "inbox"
+    inbox.chmod(0o777)
+    first, second = cures(waiting)
+    assert "may be written by the world" in first[0]
+    assert first[1] == f"chmod 700 {inbox}"
+    assert second == ("no consumer is up: 1 tick is ready", "mend that, then `cadence up`")
+
+
+def test_broken_settings_are_told_before_the_consumer_that_they_keep_away(waiting: Path) -> None:
+    """Exit 78 is what `cadence up` would get."""
+    (waiting / "cadence.yaml").write_text("max_sesions: 2\n")
+    first, second = cures(waiting)
+    assert "max_sesions" in first[0]
+    assert second[1] == "mend that, then `cadence up`"
+
+
+def test_a_file_that_was_moved_in_waits_like_any_other(home: Path) -> None:
+    """Nobody has given it its name yet: without a consumer nobody will."""
+    (home / "state" / "inbox" / "mine.json").write_text('{"cadence": "work"}')
+    (home / "state" / "inbox" / ".staging.json").write_text("")
+    assert cures(home) == [("no consumer is up: 1 tick is ready", "`cadence up`")]
+
+
+def test_dead_letters_say_what_the_last_one_died_of(home: Path) -> None:
+    """One is cured by its id; of several all are shown."""
+    letter = {
+        "cadence": "work",
+        "outcome": {
+            "status": "dead",
+            "class": "unknown_cadence",
+            "reason": "no cadence 'work'",
+            "finished_at": rfc3339(time.time()),
+        },
+    }
+    (home / "state" / "dead" / TICK).write_text(json.dumps(letter))
+    (only,) = cures(home)
+    assert only[0].endswith(" ago: work, unknown_cadence: no cadence 'work'")
+    assert only[1] == "`cadence show 7f3k9q2m`, mend that, then `cadence dead retry 7f3k9q2m`"
+    (home / "state" / "dead" / TICK.replace("7f3k9q2m", "8f3k9q2m")).write_text(json.dumps(letter))
+    assert cures(home)[0][1] == "`cadence dead`, mend that, then `cadence dead retry --all`"
+
+
+def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
+    """It holds until somebody removes it: that is an illness, and `cadence resume` is not its cure."""
+    (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
+    assert [do for _, do in cures(home)] == ["`rm state/holds/bus.paused.json`"]
+    assert overview(Home(str(home)))["notes"] == []
+
+
+def hold(reason: str, detail: str, scope: str = "cadence-work") -> dict[str, Any]:
+    """A hold as it is shown."""
+    return {"scope": scope, "reason": reason, "detail": detail, "file": f"{scope}.{reason}.json"}
+
+
+def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cadence check` finds it, `cadence resume` alone would fail again: what differs is the PATH."""
+    missing = hold(
+        "config", "the program could not start: agent: not found (ENOENT); install it, or say where it is"
+    )
+    assert release(missing, Home(str(home))) == "`cadence check`, then `cadence resume work`"
+    program = tmp_path / "agent"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert release(missing, Home(str(home))).startswith(
+        f"`cadence restart` in this shell, which finds {program}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "cure"),
+    [
+        ("disk_full", "/h/state/tmp: No space left on device", "`df -h .`"),
+        ("disk_full", "/h/state/runs: No such file or directory", "`cadence doctor`"),
+        ("auth", "Not logged in", "log in again, then `cadence resume work`"),
+    ],
+)
+def test_a_hold_says_what_ends_it(home: Path, reason: str, detail: str, cure: str) -> None:
+    """A disk that is not full is not looked at with df."""
+    assert release(hold(reason, detail), Home(str(home))).startswith(cure)
+
+
+def test_the_login_of_a_known_agent_is_named(home: Path) -> None:
+    """What to type, not that something is to be typed."""
+    refused = hold("auth", "Not logged in", scope="credentials-anthropic")
+    assert (
+        release(refused, Home(str(home))) == "`claude /login`, then `cadence resume --credentials anthropic`"
+    )
