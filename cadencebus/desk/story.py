@@ -47,9 +47,10 @@ class Story:
         self._home = home
         self.lines: list[dict[str, Any]] = []
         self.follow_ups: list[str] = []
-        seen: set[tuple[Any, ...]] = set()
+        seen: set[tuple[str, ...]] = set()
         for line in _naming(home, tick):
-            fact = line.get("attempt"), line.get("event"), line.get("run")
+            # As text: a line that somebody wrote by hand may hold anything.
+            fact = tuple(str(line.get(key)) for key in ("attempt", "event", "run"))
             if line.get("tick") == tick:
                 # Equal lines are the same fact, told again by a replay.
                 if fact not in seen:

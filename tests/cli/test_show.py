@@ -135,6 +135,8 @@ def test_words_from_the_disk_give_no_orders_to_a_terminal(
     evil = {"cadence": "work", "payload": {"x": "\x1b]0;owned\x07 \x9b31m \u202e"}, "source": "\x1b[2J"}
     path = home / "state" / "inbox" / "5-20261121T023000.123456Z-work-7f3k9q2m.json"
     path.write_text(json.dumps(evil, ensure_ascii=False))
+    line = {"at": 5, "event": {"\x1b[2J": []}, "run": ["\x9b"], "attempt": {}, "tick": tick}
+    (home / "state" / "events" / "2026-11-21.jsonl").write_text(json.dumps(line) + "\n")
     for words in (["show", tick], ["show", tick, "--json"], ["ls", "--json"], ["edit", tick, "--set", "y=1"]):
         ended = cadence(*words)
         assert ended.returncode == 0, ended.stderr
