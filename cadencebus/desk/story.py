@@ -101,7 +101,7 @@ def _row(line: dict[str, Any], at: float | None, before: float | None, now: floa
 
 def _more(line: dict[str, Any]) -> Iterator[str]:
     """What belongs to an event, in the order in which one wants to know it."""
-    event = line.get("event")
+    event = str(line.get("event"))
     if event == "run.ended":
         code = f"exit {line.get('exit_code')}" if line.get("signal") is None else f"signal {line['signal']}"
         yield f"{line.get('class')} ({code})"
