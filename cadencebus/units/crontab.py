@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cadencebus.model.cronline import CronLine
     from cadencebus.units.site import Producer, Site
 
-# Debian's cron and cronie cut commands at 998 characters, silently.
+# Debian's cron and cronie cut commands at 998 bytes, silently.
 _LONGEST = 998
 _STARRED = re.compile(r"\*(/\d+)?(,(\*(/\d+)?|\d+|\d+-\d+(/\d+)?))*")
 _DAY = 86400
@@ -102,6 +102,6 @@ def _word(text: str) -> str:
 
 
 def _checked(line: str) -> str:
-    if len(line) > _LONGEST:
-        raise Inexpressible(f"cron takes {_LONGEST} characters a line, not {len(line)}: shorten PATH")
+    if (size := len(line.encode())) > _LONGEST:
+        raise Inexpressible(f"cron takes {_LONGEST} bytes a line, not {size}: shorten PATH")
     return line
