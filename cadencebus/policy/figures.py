@@ -101,13 +101,10 @@ class Streaks:
             self.best, self.worst = later.best, later.worst
             return
         joined = self.last + later.first if self.last * later.first > 0 else 0
-        first, whole = self.first, self.whole
-        if joined and whole:
+        if joined and self.whole:
             self.first = joined
-        self.last = later.last if not (joined and later.whole) else joined
-        self.whole = bool(joined) and whole and later.whole
-        if not (joined and whole):
-            self.first = first
+        self.last = joined if joined and later.whole else later.last
+        self.whole = self.whole and later.whole and joined != 0
         self.best = max(self.best, later.best, joined)
         self.worst = max(self.worst, later.worst, -joined)
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from cadencebus.model.settings import Notice
 
-Event = "Mapping[str, Any]"
-
 # Holds that are everyday, or that somebody wanted, or of which another event tells.
 _QUIET = frozenset(
     {

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
 
 MAX_INTERRUPTIONS = 5
+_TARGETS: dict[Fate, Target] = {
+    Fate.DONE: "done",
+    Fate.KILLED: "done",
+    Fate.DEAD: "dead",
+    Fate.RETRY: "inbox",
+    Fate.AGAIN: "inbox",
+}
 
 
 def settle(
@@ -36,7 +43,7 @@ def settle(
     """Decide what becomes of a tick, of its cadence's memory, and what is held or follows."""
     verdict = wider_effects.excused(verdict, remembered)
     fate, why = _fate(tick, verdict, cadence, facts)
-    target: Target = {Fate.DONE: "done", Fate.KILLED: "done", Fate.DEAD: "dead"}.get(fate, "inbox")  # type: ignore[assignment]
+    target = _TARGETS[fate]
     attempt = _attempt(tick, verdict, facts, now)
     patch, holds, releases = cadence_effects.after(
         verdict, cadence, facts, remembered.cadence, tick, now=now, rng=rng, died=fate is Fate.DEAD

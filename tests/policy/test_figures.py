@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from itertools import groupby
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cadencebus.model import strictjson
 from cadencebus.policy.figures import ERROR, Figures, Histogram, Streaks, sparkline, summed
 
 SECONDS = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=60)
@@ -61,7 +63,13 @@ def test_nothing_is_no_figures() -> None:
     """An empty stretch of time changes nothing, and has no percentile to speak of."""
     nothing = summed([])
     assert (nothing.runs, nothing.seconds.rank(0.95)) == (0, 0.0)
-    assert Figures.load(json.loads(json.dumps(nothing.dump()))) == nothing
+    assert Figures.load(json.loads(strictjson.dumps(nothing.dump()))) == nothing
+
+
+def test_what_found_nothing_to_do_ended_well() -> None:
+    """A guard's skip is no failure."""
+    figures = Figures(classes=Counter(ok=3, skipped=2, crash=4))
+    assert (figures.runs, figures.well) == (9, 5)
 
 
 def test_a_sparkline_tells_nothing_from_zero() -> None:
