@@ -41,6 +41,9 @@ def read_on(home: Home, place: Place) -> tuple[list[dict[str, Any]], Place]:
         file.seek(offset)
         data = file.read(_AT_ONCE)
     whole = data.rfind(b"\n") + 1
+    if not whole and len(data) == _AT_ONCE:
+        # No line of ours is so long: whatever it is, the lines behind it are waited for.
+        return [], Place(day, offset + len(data))
     if not whole:
         later = [other for other in journal.days(home) if other > day]
         return [], Place(later[0], 0) if later else place
