@@ -1,4 +1,4 @@
-"""Running a configured command (a gate's, a notice's): bounded in time, its whole group gone afterwards."""
+"""Running a command of a gate, a probe, a notice: bounded in time, its whole group gone afterwards."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon.asking import ask
 from cadencebus.policy.deadlines import EndRun
 from cadencebus.session.environment import search_path
 from cadencebus.store import runs
@@ -63,30 +63,9 @@ class Probe:
     async def _ask(self, command: tuple[str, ...]) -> bool:
         """Anything but a clear 1 lets the run live."""
         tail = await asyncio.to_thread(runs.tail, self._boarded.run.file("stdout.log"), _TAIL)
-        null = asyncio.subprocess.DEVNULL
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=null,
-                stderr=null,
-                cwd=self._boarded.cwd,
-                env=self._environment(os.environ),
-                start_new_session=True,
-            )
-        except OSError:
-            return False
-        try:
-            async with asyncio.timeout(_WITHIN):
-                await process.communicate(tail)
-        except TimeoutError:
-            return False
-        finally:
-            # Whatever it started goes with it; the group is its own.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        return process.returncode == WEDGED
+        env = self._environment(os.environ)
+        answered = await ask(command, within=_WITHIN, cwd=self._boarded.cwd, env=env, stdin=tail)
+        return answered.code == WEDGED
 
     def _environment(self, base: Mapping[str, str]) -> dict[str, str]:
         run, tick = self._boarded.run, self._boarded.tick

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cadencebus.daemon.index import Index
 
 _AT_ONCE = 200
+# What is gone, or is buried when its turn comes: nobody may hold the bus over it.
+_UNFIT = (BadTick, FileNotFoundError, PermissionError)
 
 
 class Sideline:
@@ -65,7 +67,7 @@ class Sideline:
         for file in names:
             try:
                 tick = self._gear.spool.read("inbox", file)
-            except (BadTick, FileNotFoundError):
+            except _UNFIT:
                 continue
             ticks.append((tick, "skipped", f"it came while a run of {cadence} was going on (overlap: skip)"))
         self._gear.closing.finish_unrun(ticks, self._gear.clock.wall())
@@ -75,7 +77,7 @@ class Sideline:
         for file in names:
             try:
                 tick = self._gear.spool.read("inbox", file)
-            except (BadTick, FileNotFoundError):
+            except _UNFIT:
                 continue
             if absorbable(tick):
                 marks.append((file, _mark(tick)))
@@ -87,7 +89,7 @@ class Sideline:
             try:
                 # Read again: it may have been edited since, and equal marks are not yet equal payloads.
                 tick = self._gear.spool.read("inbox", file)
-            except (BadTick, FileNotFoundError):
+            except _UNFIT:
                 continue
             if absorbable(tick) and dict(tick.payload) == dict(boarded.tick.payload):
                 equal.append(tick)
