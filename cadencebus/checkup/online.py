@@ -42,28 +42,24 @@ class _Straight(urllib.request.HTTPRedirectHandler):
 def ask(asked: Asked) -> Iterator[Finding]:
     """Ask all at the same time; whoever has not answered after eight seconds has not answered."""
     answers: dict[int, tuple[int | None, str]] = {}
-    questions = [
-        question for (credentials, environ) in asked if (question := question_of(credentials, dict(environ)))
-    ]
-    who = [
-        names for (credentials, environ), names in asked.items() if question_of(credentials, dict(environ))
-    ]
+    wanted = ((question_of(credentials, dict(environ)), who) for (credentials, environ), who in asked.items())
+    questions = [(question, who) for question, who in wanted if question is not None]
     threads = [
         threading.Thread(target=_put, args=(question, answers, at), daemon=True)
-        for at, question in enumerate(questions)
+        for at, (question, _) in enumerate(questions)
     ]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + WITHIN
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    for at, (question, names) in enumerate(zip(questions, who, strict=True)):
+    for at, (question, who) in enumerate(questions):
         code, said = answers.get(at, (None, f"no answer within {WITHIN:g} s"))
         host = urllib.parse.urlsplit(question.url).hostname or "?"
         if code in _REFUSED:
-            yield found("credentials.refused", f"{host} refuses the key of {names}: {code}{said}")
+            yield found("credentials.refused", f"{host} refuses the key of {who}: {code}{said}")
         elif code is None:
-            yield found("credentials.unreachable", f"{host} can't be reached for {names}: {said}")
+            yield found("credentials.unreachable", f"{host} can't be reached for {who}: {said}")
 
 
 def question_of(credentials: str, environ: Mapping[str, str]) -> Question | None:
