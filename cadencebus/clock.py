@@ -84,6 +84,9 @@ def parse_rfc3339(text: str) -> float:
     if moment.tzinfo is None:
         raise ValueError(f"a time without a zone: {text!r}")
     seconds = moment.timestamp() + leaps
+    if _LAST < seconds <= _LAST + 1 and not leaps:
+        # Python's and others' "never", whose microseconds a float of that size can no longer tell.
+        return _LAST
     # A zone may carry an instant out of the years that have four digits: it could never be read again.
     if not _FIRST <= seconds <= _LAST:
         raise ValueError(f"a time before the year 1 or after the year 9999: {text!r}")

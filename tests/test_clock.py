@@ -51,6 +51,11 @@ def test_what_is_no_instant_is_refused(text: str) -> None:
         parse_rfc3339(text)
 
 
+def test_the_last_microsecond_there_is_stands_for_never() -> None:
+    """As `datetime.max` spells it; read as the last whole second: a float can't tell it from year 10000."""
+    assert rfc3339(parse_rfc3339("9999-12-31T23:59:59.999999Z")) == "9999-12-31T23:59:59.000000Z"
+
+
 @given(MOMENTS)
 def test_what_is_written_is_read_as_the_same(moment: float) -> None:
     """In both spellings, and its day stands in front."""

@@ -73,8 +73,8 @@ def put(home: Home, name: Name, data: bytes, *, due: float | None = None) -> Non
 
 def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> None:
     """Accept many ticks at the price of one folder sync: all of them, or none."""
-    written = [(_beside(home, name), target_of(home, name, due)) for name, _, due in batch]
     try:
+        written = [(_beside(home, name), target_of(home, name, due)) for name, _, due in batch]
         _write([(at, data) for (at, _), (_, data, _) in zip(written, batch, strict=True)])
     except OSError as error:
         raise CantCreate(

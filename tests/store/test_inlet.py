@@ -145,6 +145,14 @@ def test_what_has_no_folder_to_go_to_is_refused(spool_home: Home) -> None:
     assert os.listdir(spool_home.tmp) == []
 
 
+def test_what_has_a_file_where_it_is_to_be_written_is_refused(spool_home: Home) -> None:
+    """Nothing can be visible yet: that is a refusal, not a don't-know."""
+    os.rmdir(spool_home.tmp)
+    Path(spool_home.tmp).touch()
+    with pytest.raises(CantCreate, match=r"Not a directory: nothing was accepted"):
+        inlet.put_small(spool_home, "x")
+
+
 def test_a_folder_that_cannot_be_synced_leaves_it_open(
     spool_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
