@@ -109,7 +109,7 @@ class Gate(Generic[G]):
     def _release(self) -> None:
         """Let go; a hold that a former consumer's gate left is released as well."""
         for hold in self._gear.holds.known:
-            if hold.reason == self.name and hold.automatic and self._gear.holds.release(hold.file):
+            if hold.reason == self.name and hold.own and self._gear.holds.release(hold.file):
                 self._gear.tell({**hold_event("hold.released", hold.file), "by": "consumer"})
         self._hold = None
 

@@ -40,7 +40,7 @@ class _Turn:
         # The bus's own, by scope: with a thousand cadences held, no cadence looks at the holds of all.
         self.brakes: dict[str, set[str]] = {}
         for hold in holds:
-            if hold.automatic:
+            if hold.own:
                 self.brakes.setdefault(hold.scope, set()).add(hold.file)
         self.open_circuits = {hold.scope for hold in holds if hold.reason == "circuit_open"}
         self.busy = Counter(flight.cadence.name for flight in flights.values())
@@ -159,6 +159,7 @@ class Lineup:
             return None
         except OSError as error:
             # Only "no such file" means an unknown cadence: everything else is waited out.
+            self._unknown_since.pop(name, None)
             self.waits[name] = Wait("unreadable", f"prompts/{name}.md: {error.strerror}")
             return None
         self._unknown_since.pop(name, None)

@@ -54,13 +54,13 @@ class Warden:
         """The brake of the bus itself: the money of a day, all cadences together."""
         limit = self._gear.settings.current.max_usd_per_day
         hold = budgets.used_up(BUS, limit, self._gear.memory.load("_bus", now), None, now) if limit else None
-        there = {known.file for known in holds if known.scope == BUS and known.automatic}
+        there = {known.file for known in holds if known.scope == BUS and known.own}
         return self._braked(BUS, hold, there, now)
 
     def brake(
         self, cadence: Cadence, memory: Mapping[str, Any], running: int, there: Collection[str], now: float
     ) -> Hold | None:
-        """The hold that a cadence's own rules put on it; `there` are the automatic ones it has."""
+        """The hold that a cadence's own rules put on it; `there` are those it has of the consumer's own."""
         hold = brakes.brake(cadence, memory, running=running, now=now)
         return self._braked(on_cadence(cadence.name), hold, there, now)
 

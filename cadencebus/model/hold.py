@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 BUS = "bus"
 OPERATOR = "operator"
+CONSUMER = "consumer"
 REASONS = (
     "paused",
     "backoff",
@@ -48,7 +49,7 @@ class Hold:
     since: float
     until: float | None = None
     detail: str = ""
-    by: str = "consumer"
+    by: str = CONSUMER
     extra: Mapping[str, Any] | None = None
     # The name of the file that it was read from, where that is not the name it would be given.
     found_as: str | None = None
@@ -84,7 +85,12 @@ class Hold:
     @property
     def lasting(self) -> bool:
         """Whether nothing but somebody's hand, or a change of what was wrong, ends it."""
-        return self.until is None and (self.reason in UNTIL_RELEASED or self.by != "consumer")
+        return self.until is None and (self.reason in UNTIL_RELEASED or not self.own)
+
+    @property
+    def own(self) -> bool:
+        """Whether the consumer wrote it, so that it may take it back: what a hand put there, one removes."""
+        return self.by == CONSUMER
 
     @property
     def automatic(self) -> bool:

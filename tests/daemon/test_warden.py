@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from cadencebus.clock import rfc3339
+from cadencebus.daemon.lineup import _Turn
 from cadencebus.daemon.warden import Warden
 from cadencebus.model.cadence import Cadence
+from cadencebus.model.hold import Hold
 from cadencebus.model.settings import Notice
 from cadencebus.policy import notices
 
@@ -30,6 +35,17 @@ def test_a_brake_and_its_end_name_the_cadence(gear: Gear) -> None:
     assert warden.brake(replace(LOOPING, max_runs_per_hour=9), memory, 0, {hold.file}, now) is None
     said = [(event["event"], event["reason"], event["cadence"]) for event in told]
     assert said == [("hold.set", "runs_per_hour", "looping"), ("hold.released", "runs_per_hour", "looping")]
+
+
+@pytest.mark.parametrize(("by", "left"), [("consumer", []), ("me", ["cadence-looping.active_hours.json"])])
+def test_only_what_the_consumer_wrote_is_let_go_by_its_rules(gear: Gear, by: str, left: list[str]) -> None:
+    """A hold that a hand put there holds until a hand removes it, whatever its reason is called."""
+    now = gear.clock.wall()
+    gear.holds.set(Hold(scope="cadence-looping", reason="active_hours", since=now, by=by))
+    warden = Warden(gear, lambda _event: None, lambda: None)
+    turn = _Turn({}, warden.in_force(now), now, room=True)
+    warden.brake(LOOPING, {}, 0, turn.brakes.get("cadence-looping", ()), now)
+    assert os.listdir(gear.home.holds) == left
 
 
 def test_a_cadence_that_wants_to_hear_of_no_hold_hears_of_no_brake(gear: Gear) -> None:
