@@ -89,8 +89,10 @@ class Closing:
 
     def _hold(self, tick: Tick, settlement: Settlement) -> list[Mapping[str, Any]]:
         told: list[Mapping[str, Any]] = []
-        for file in filter(self._holds.release, settlement.releases):
-            told.append(hold_event("hold.released", file))
+        for file in settlement.releases:
+            if self._holds.release(file):
+                told.append(hold_event("hold.released", file))
+            # Half-open, it had no hold any more.
             told += _circuit_event("circuit.closed", file)
         for hold in settlement.holds:
             if self._holds.spared(hold.file, settlement.at, known=_began(tick)):

@@ -224,7 +224,13 @@ def test_holds_are_set_and_released_and_told_of(gear: Gear) -> None:
     gear.holds.set(replace(CIRCUIT, scope="cadence-y"))
     gear.holds.set(Hold(scope="bus", reason="network", since=NOW))
     auth = Hold(scope="credentials-claude", reason="auth", since=NOW, detail="log in")
-    releases = ("cadence-y.circuit_open.json", "bus.network.json", "bus.gone.json")
+    # The last one's went when its time came, to let the run through that has now proved it well.
+    releases = (
+        "cadence-y.circuit_open.json",
+        "bus.network.json",
+        "bus.gone.json",
+        "cadence-z.circuit_open.json",
+    )
     gear.closing.close(tick, plan(tick, holds=(CIRCUIT, auth), releases=releases))
     assert sorted(os.listdir(gear.home.holds)) == [
         "cadence-x.circuit_open.json",
@@ -239,6 +245,8 @@ def test_holds_are_set_and_released_and_told_of(gear: Gear) -> None:
     assert lines["hold.set", auth.file, None]["reason"] == "auth"
     assert lines["hold.released", "cadence-y.circuit_open.json", "y"]
     assert lines["circuit.closed", None, "y"]
+    assert lines["circuit.closed", None, "z"]
+    assert ("hold.released", "cadence-z.circuit_open.json", "z") not in lines
     assert lines["hold.released", "bus.network.json", None]
     assert not [key for key in lines if key[1] == "bus.gone.json"]
 
