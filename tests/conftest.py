@@ -6,6 +6,7 @@ Test modules can't import each other, but annotations may name what is defined h
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 TICKS_LIE_IN = ("inbox", "deferred", "claimed", "done", "dead", "tmp")
@@ -105,6 +106,44 @@ def installed(home: Path, environment: dict[str, str]) -> Cadence:
     return run
 
 
+class Forked:
+    """A command that the hothouse has started; of `subprocess.Popen` it has what tests ask for."""
+
+    def __init__(self, told: int) -> None:
+        self._told = open(told, "rb", buffering=0)  # noqa: SIM115 - until the process has ended
+        self.pid = int(self._told.readline())
+        self.returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code; a signal's number is told as a negative one."""
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("cadence", timeout or 0.0)
+            with self._told:
+                self.returncode = int(self._told.readline())
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0.0)
+        return None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it is known to be gone."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
 class Hothouse:
     """Keeps a `cadence` that has been started already; commands are forks of it, at a tenth of the cost."""
 
@@ -126,22 +165,40 @@ class Hothouse:
         before: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Do what `subprocess.run` would; `before` is Python that the process runs before the command."""
-        line = [os.fspath(word) for word in (Path(sys.executable).with_name("cadence"), *words)]
-        pipes = [os.pipe() for _ in ("stdout", "stderr", "pid and exit code")]
+        deadline = time.monotonic() + timeout
+        pipes = [os.pipe() for _ in ("stdout", "stderr")]
         with tempfile.TemporaryFile() as file:
             file.write(stdin.encode())
             file.seek(0)
-            request = {"words": line, "env": dict(env), "cwd": os.fspath(cwd), "before": before}
-            self._ask(request, [file.fileno(), *(theirs for _, theirs in pipes)])
+            files = (file.fileno(), *(theirs for _, theirs in pipes))
+            process = self.start(*words, env=env, cwd=cwd, files=files, before=before)
         for _, theirs in pipes:
             os.close(theirs)
-        heard, in_time = _hear([ours for ours, _ in pipes], timeout)
-        out, err, told = (bytes(said).decode().replace("\r\n", "\n") for said in heard)
-        pid, *code = map(int, told.split())
-        if not in_time:
-            os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(line, timeout, out, err)
-        return subprocess.CompletedProcess(line, code[0], out, err)
+        heard, _ = _hear([ours for ours, _ in pipes], timeout)
+        out, err = (bytes(said).decode().replace("\r\n", "\n") for said in heard)
+        try:
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise subprocess.TimeoutExpired(list(words), timeout, out, err) from None
+        return subprocess.CompletedProcess(list(words), code, out, err)
+
+    def start(
+        self,
+        *words: str | os.PathLike[str],
+        env: Mapping[str, str],
+        cwd: str | os.PathLike[str],
+        files: Sequence[int],
+        before: str = "",
+    ) -> Forked:
+        """Begin a command with these files as standard input, output and error."""
+        line = [os.fspath(word) for word in (Path(sys.executable).with_name("cadence"), *words)]
+        request = {"words": line, "env": dict(env), "cwd": os.fspath(cwd), "before": before}
+        ours, theirs = os.pipe()
+        self._ask(request, [*files, theirs])
+        os.close(theirs)
+        return Forked(ours)
 
     def _ask(self, request: Mapping[str, object], files: list[int]) -> None:
         umask = os.umask(0o077)

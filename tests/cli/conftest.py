@@ -19,7 +19,7 @@ from cadencebus.session import reap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import Cadence, Eventually
+    from tests.conftest import Cadence, Eventually, Hothouse
 
 SHELL = "---\nrunner: command\ncommand: [sh, -c, {script}]\n{more}---\n"
 
@@ -101,7 +101,7 @@ class Screen(Protocol):
 
 
 @pytest.fixture
-def screen(home: Path, environment: dict[str, str]) -> Screen:
+def screen(hothouse: Hothouse, home: Path, environment: dict[str, str]) -> Screen:
     """Run the command in a pseudo-terminal."""
 
     def show(*words: str, columns: int = 80, env: dict[str, str] | None = None) -> str:
@@ -109,14 +109,9 @@ def screen(home: Path, environment: dict[str, str]) -> Screen:
         termios.tcsetwinsize(theirs, (24, columns))
         surroundings = environment | {"TERM": "xterm-256color", "COLUMNS": str(columns)} | (env or {})
         surroundings = {name: value for name, value in surroundings.items() if value}
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("cadence"), *words],
-            env=surroundings,
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=subprocess.DEVNULL,
-        )
+        with open(os.devnull, "r+b") as null:
+            files = (null.fileno(), theirs, null.fileno())
+            process = hothouse.start(*words, env=surroundings, cwd=home, files=files)
         os.close(theirs)
         seen = b""
         with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as reader:
