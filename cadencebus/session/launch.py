@@ -201,7 +201,9 @@ class Launcher:
             # Somebody waits for its answer, since it is stopped: who is to leave does not wait for that.
             if self._process is not None:
                 self._process.kill()
-            self._lock.acquire()
+            if not self._lock.acquire(timeout=_CLOSE_WITHIN):
+                # Or a shim is told of its run, and is stopped: that line goes when we do.
+                return
         try:
             self._hang_up()
             while self._free:

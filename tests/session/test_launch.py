@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -296,3 +297,29 @@ def test_who_is_to_leave_does_not_wait_for_a_stopped_launcher(
     asking.join()
     assert time.monotonic() - began < 2.0 * slowness()
     assert [error.errno for error in refused] == [errno.ECANCELED]
+
+
+def test_who_is_to_leave_does_not_wait_for_a_stopped_shim(
+    start: Start, launcher: Launcher, eventually: Eventually, slowness: Callable[[], float]
+) -> None:
+    """It takes no more of a long request than fits on the way, and keeps whoever tells it of a run."""
+    launcher.warm()
+    assert launcher._process is not None
+    serving = launcher._process.pid
+    (shim,) = eventually(lambda: lineage.below([serving], lineage.census()))
+    os.kill(shim, signal.SIGSTOP)
+
+    def tell() -> None:
+        with contextlib.suppress(OSError):
+            start("ok", env={"LONG": "x" * 1_000_000}, wait=False)
+
+    telling = threading.Thread(target=tell)
+    telling.start()
+    telling.join(0.3)
+    assert telling.is_alive()
+    began = time.monotonic()
+    launcher.close()
+    took = time.monotonic() - began
+    os.kill(shim, signal.SIGKILL)
+    telling.join()
+    assert took < 2.0 * slowness()

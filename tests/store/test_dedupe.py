@@ -57,6 +57,14 @@ def test_the_same_tick_goes_on_and_syncs_again(at: Home, witness: Witness) -> No
     assert "sync keys" in witness.seen
 
 
+def test_a_window_is_measured_by_one_clock(at: Home) -> None:
+    """The disk's own may tell another time than the consumer's: a key was free again at once."""
+    first = keyed()
+    assert dedupe.claim(at, first, 60, NOW) is None
+    assert dedupe.claim(at, keyed(id=new_id(NOW + 59)), 60, NOW + 59) == first.id
+    assert dedupe.claim(at, keyed(id=new_id(NOW + 61)), 60, NOW + 61) is None
+
+
 def test_who_has_the_key_inside_the_window_is_told(at: Home) -> None:
     """To its very end, and also where the clock stepped back; then the next one may have it."""
     first, second = keyed(), keyed()
