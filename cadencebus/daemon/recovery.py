@@ -10,6 +10,7 @@ from cadencebus.daemon.twins import Twins
 from cadencebus.errors import CadenceError
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
+from cadencebus.model.settlement import settlement_of
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.session import life
 from cadencebus.store import files, runs, tomb
@@ -114,6 +115,7 @@ class Recovery:
         except BadTick as fault:
             self._bury("claimed", file, fault)
             return None
+        tick = self._soundly_planned(file, tick)
         if self._gear.spool.ended(tick.name):
             # done or dead wins over claimed: the move had reached the disk, its other half had not.
             self._lose("claimed", file, "the same id lay in two places: it has already ended")
@@ -125,6 +127,16 @@ class Recovery:
         else:
             return self._unsettled(file, tick)
         return None
+
+    def _soundly_planned(self, file: str, tick: Tick) -> Tick:
+        """The tick, less a plan that can't be made out: then the other rows say what to do."""
+        try:
+            if tick.settling is not None:
+                settlement_of(tick.settling)
+        except ValueError as error:
+            self._gear.say(f"claimed/{file}: passed over: settling is {error}")
+            return tick.settled_by(None)
+        return tick
 
     def _begun_since(self, tick: Tick) -> bool:
         """Whether a run was begun after the settlement that the file still carries from its last return."""

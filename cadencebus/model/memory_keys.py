@@ -7,80 +7,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.clock import parse_rfc3339
-from cadencebus.model.foreign import amount, whole
 from cadencebus.model.legible import one_line
+from cadencebus.model.shapes import (
+    having,
+    is_amount,
+    is_count,
+    is_object,
+    is_text,
+    is_time,
+    list_of,
+    map_of,
+    or_null,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    Check = Callable[[object], bool]
+    from cadencebus.model.shapes import Shape
 
 _SHOWN = 60
 
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_count(value: object) -> bool:
-    return whole(value) is not None
-
-
-def _is_amount(value: object) -> bool:
-    return amount(value) is not None
-
-
-def _is_time(value: object) -> bool:
-    try:
-        return isinstance(value, str) and parse_rfc3339(value) is not None
-    except ValueError:
-        return False
-
-
-def _or_null(check: Check) -> Check:
-    return lambda value: value is None or check(value)
-
-
-def _list_of(check: Check) -> Check:
-    return lambda value: isinstance(value, list) and all(map(check, value))
-
-
-def _map_of(check: Check) -> Check:
-    return lambda value: isinstance(value, dict) and all(map(check, value.values()))
-
-
-def _with(**members: Check) -> Check:
-    """An object in which all of these are right; what must not be missing can't be null."""
-    return lambda value: isinstance(value, dict) and all(right(value.get(k)) for k, right in members.items())
-
-
-KEYS: dict[str, Check] = {
-    "failures": _or_null(_is_count),
-    "circuit": _or_null(
-        _with(since=_is_time, until=_is_time, length=_is_amount, failures=_is_count, reason=_is_text)
+KEYS: dict[str, Shape] = {
+    "failures": or_null(is_count),
+    "circuit": or_null(
+        having(since=is_time, until=is_time, length=is_amount, failures=is_count, reason=is_text)
     ),
-    "streaks": _or_null(_map_of(_is_count)),
-    "dead_in_a_row": _or_null(_is_count),
-    "averages": _or_null(_map_of(_is_amount)),
-    "last_run": _or_null(_is_object),
-    "last_ok_at": _or_null(_is_time),
-    "session_id": _or_null(_is_text),
-    "session_run": _or_null(_is_text),
-    "recent": _list_of(_is_time),
-    "applied": _list_of(_is_text),
-    "limits": _or_null(_with(changed_at=_or_null(_is_time))),
-    "spent": _map_of(_is_amount),
+    "streaks": or_null(map_of(is_count)),
+    "dead_in_a_row": or_null(is_count),
+    "averages": or_null(map_of(is_amount)),
+    "last_run": or_null(is_object),
+    "last_ok_at": or_null(is_time),
+    "session_id": or_null(is_text),
+    "session_run": or_null(is_text),
+    "recent": list_of(is_time),
+    "applied": list_of(is_text),
+    "limits": or_null(having(changed_at=or_null(is_time))),
+    "spent": map_of(is_amount),
     # Of the bus as a whole, and of credentials.
-    "network": _or_null(_with(since=_is_time, tries=_is_count, held=_is_count)),
-    "no_resources": _or_null(_is_count),
-    "no_resources_at": _is_time,
-    "rate_limited": _or_null(_is_count),
-    "rate_limited_at": _is_time,
+    "network": or_null(having(since=is_time, tries=is_count, held=is_count)),
+    "no_resources": or_null(is_count),
+    "no_resources_at": is_time,
+    "rate_limited": or_null(is_count),
+    "rate_limited_at": is_time,
 }
 
 

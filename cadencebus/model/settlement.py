@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cadencebus.model.hold import Hold, hold_of
+from cadencebus.model.hold import Hold, hold_of, parse_hold_name
+from cadencebus.model.naming import is_cadence
+from cadencebus.model.shapes import (
+    having,
+    is_amount,
+    is_object,
+    is_text,
+    is_time,
+    list_of,
+    map_of,
+    or_null,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,10 +109,28 @@ class Settlement:
         }
 
 
+def _is_hold_file(value: object) -> bool:
+    return isinstance(value, str) and "/" not in value and parse_hold_name(value) is not None
+
+
+_IN_ORDER = having(
+    run=is_text,
+    target=lambda value: value in get_args(Target),
+    at=is_amount,
+    memory=or_null(map_of(having(booking=or_null(having(day=is_text, usd=is_amount))))),
+    holds=or_null(list_of(having(scope=is_text, reason=is_text, since=is_time, until=or_null(is_time)))),
+    releases=or_null(list_of(_is_hold_file)),
+    follow_ups=or_null(list_of(having(cadence=is_cadence, why=is_text, payload=is_object))),
+    events=or_null(list_of(is_object)),
+)
+
+
 def settlement_of(members: Mapping[str, Any]) -> Settlement:
-    """The plan that a crash left behind in a tick."""
+    """The plan that a crash left behind in a tick; ValueError for what is none."""
+    if not _IN_ORDER(members):
+        raise ValueError("not the plan of a settlement")
     holds = (
-        hold_of(f"{h['scope']}.{h['reason']}.json", h, seen=members["at"]) for h in members.get("holds", ())
+        hold_of(f"{h['scope']}.{h['reason']}.json", h, seen=members["at"]) for h in members.get("holds") or ()
     )
     return Settlement(
         target=members["target"],
@@ -109,9 +138,12 @@ def settlement_of(members: Mapping[str, Any]) -> Settlement:
         at=members["at"],
         klass=members.get("class", ""),
         attempt={},
-        memory=members.get("memory", {}),
+        memory=members.get("memory") or {},
         holds=tuple(hold for hold in holds if hold is not None),
-        releases=tuple(members.get("releases", ())),
-        follow_ups=tuple(FollowUp(**f) for f in members.get("follow_ups", ())),
-        events=tuple(members.get("events", ())),
+        releases=tuple(members.get("releases") or ()),
+        follow_ups=tuple(
+            FollowUp(cadence=f["cadence"], why=f["why"], payload=f["payload"])
+            for f in members.get("follow_ups") or ()
+        ),
+        events=tuple(members.get("events") or ()),
     )

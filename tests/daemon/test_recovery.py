@@ -74,6 +74,17 @@ def settled(tick: Tick, target: str = "done") -> Tick:
     return tick.tried(plan.attempt).settled_by(plan.dump()).ended({"status": "ok", "class": "ok"})
 
 
+@pytest.mark.parametrize("plan", [{}, {"target": "done"}, {"run": 1}, {"run": "r", "target": "up", "at": 0}])
+def test_a_plan_that_can_not_be_made_out_is_passed_over(restart: Restart, plan: dict[str, object]) -> None:
+    """Its outcome says where it belongs; without one the end of its run was told, and it waits again."""
+    ended = restart.put("claimed", settled(restart.put("claimed")).settled_by(plan))
+    waits = settled(restart.put("claimed")).settled_by(plan)
+    waits = restart.put("claimed", replace(waits, outcome=None))
+    restart.recovery.run()
+    assert restart.lies_in(ended)[0].startswith("done/")
+    assert restart.lies_in(waits) == ["inbox"]
+
+
 @pytest.mark.parametrize(("target", "place"), [("done", f"done/{DAY}"), ("dead", "dead"), ("inbox", "inbox")])
 def test_a_plan_is_carried_out(restart: Restart, target: str, place: str) -> None:
     """`settling` in the tick: what goes back into the queue waits for its turn again."""

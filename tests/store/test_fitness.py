@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOUNTS = r"""/dev/sda1 / ext4 rw 0 0
-server:/home /home nfs4 rw 0 0
-/dev/sdb1 /home/ann ext4 rw 0 0
+server:/srv /srv nfs4 rw 0 0
+/dev/sdb1 /srv/ann ext4 rw 0 0
 tmpfs /tmp tmpfs rw 0 0
 server:/a /mnt/with\040blank\011and\134backslash nfs rw 0 0
 server:/b /mnt/Büro nfs rw 0 0
@@ -32,12 +32,12 @@ too short
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/srv/bus", "ext4"),
+        ("/opt/bus", "ext4"),
         ("/", "ext4"),
-        ("/home", "nfs4"),
-        ("/home/bob/bus", "nfs4"),
-        ("/home/ann/bus", "ext4"),
-        ("/homes/bus", "ext4"),
+        ("/srv", "nfs4"),
+        ("/srv/bob/bus", "nfs4"),
+        ("/srv/ann/bus", "ext4"),
+        ("/srvs/bus", "ext4"),
         ("/tmp/bus", "tmpfs"),  # noqa: S108 - nothing is made there
         ("/mnt/with blank\tand\\backslash/bus", "nfs"),
         ("/mnt/Büro/bus", "nfs"),
