@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from cadencebus.checkup.finding import Finding
     from cadencebus.checkup.patient import Patient
+    from cadencebus.store.paths import Home
 
 _MIB = 1 << 20
 _FULL, _LOW = 32 * _MIB, 512 * _MIB
 _FEW_INODES = 10_000
+_PUT_BACK = "put it back (git checkout, a backup), or cadence init for an empty one"
 
 
 def layout(patient: Patient) -> Iterator[Finding]:
@@ -50,7 +52,11 @@ def _folder(path: str, short: str, state: os.stat_result | None, missing: list[s
     try:
         at = os.lstat(path)
     except FileNotFoundError:
-        missing.append(path)
+        if short == "prompts":
+            # An empty one in its place, and what waits would die as unknown: that is for a person to decide.
+            yield found("home.folder_missing", "prompts/: not there", _PUT_BACK)
+        else:
+            missing.append(path)
         return
     except NotADirectoryError:
         # What stands in the way is told of already.
@@ -73,14 +79,15 @@ def permissions(patient: Patient) -> Iterator[Finding]:
     """Nobody else writes or reads here, and we can write."""
     home = patient.home
     private = [home.state, *(f"{home.state}/{name}" for name in FOLDERS)]
+    foreign: list[str] = []
     for folder in private:
         at = _seen(folder)
         if at is None or not stat.S_ISDIR(at.st_mode):
             continue
         short = os.path.relpath(folder, home.root)
         close = functools.partial(os.chmod, folder, files.FOLDER_MODE)
-        if at.st_uid not in {os.geteuid(), 0}:
-            yield found("home.owner", f"{short} belongs to user {at.st_uid}, not to you ({os.geteuid()})")
+        if fitness.foreign(folder, at):
+            foreign.append(short)
         elif at.st_mode & 0o022:
             who = "the world" if at.st_mode & 0o002 else "its group"
             yield found("home.permissions", f"{short} may be written by {who}", mend=close)
@@ -88,7 +95,16 @@ def permissions(patient: Patient) -> Iterator[Finding]:
             yield found("home.open", f"{short} may be entered by others", mend=close)
         elif not os.access(folder, os.W_OK | os.X_OK) or at.st_mode & 0o700 != 0o700:  # noqa: PLR2004 - rwx
             yield found("home.permissions", f"{short} can't be written by you", mend=close)
+    if foreign:
+        yield _not_ours(home, foreign)
     yield from _writable_by_others(patient)
+
+
+def _not_ours(home: Home, foreign: list[str]) -> Finding:
+    """One finding, however many folders: they were all made, or given away, by one hand."""
+    owner = fitness.user(os.lstat(f"{home.root}/{foreign[0]}").st_uid)
+    what = f"{some(foreign)} belong{'s' if len(foreign) == 1 else ''} to {owner}, not to you"
+    return found("home.owner", what, fitness.give_or_be(home.state, owner))
 
 
 def _writable_by_others(patient: Patient) -> Iterator[Finding]:

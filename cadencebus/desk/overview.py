@@ -89,7 +89,13 @@ class Overview:
             "next_due": part("prompts/", lambda: _next_due(reasons), _NONE),
         }
         torn = part("cadences/", lambda: cached("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
-        facts["problems"] = [*filter(None, [reasons.problem]), *_no_folders(home), *problems, *torn]
+        facts["problems"] = [
+            *filter(None, [reasons.problem]),
+            *_no_folders(home),
+            *reasons.unseen,
+            *problems,
+            *torn,
+        ]
         return _verdict(facts, home, now) | facts
 
 

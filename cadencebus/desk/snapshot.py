@@ -40,9 +40,23 @@ class Snapshot:
         self.holds = _holds(home, now)
         self.stopped = _is_there(home.stop)
         self.consumed = _consumed(home)
-        queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
+        # What nobody lets us see: to be told, or it would look empty.
+        self.unseen: list[str] = []
+        try:
+            queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
+        except OSError as error:
+            queues = {}, Counter(), {}, 0
+            self.unseen.append(f"state/inbox: {error.strerror}")
         self.heads, self.counts, self.oldest, self.arriving = queues
-        self.running = Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
+        self.running = _running(home)
+
+
+def _running(home: Home) -> Counter[str]:
+    try:
+        return Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
+    except OSError:
+        # Who lists what runs is told of it.
+        return Counter()
 
 
 def _holds(home: Home, now: float) -> list[Hold]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import stat
 import sys
@@ -114,6 +115,27 @@ def _check_folder(path: str, device: int | None) -> int:
             f"{path} may be written by {who}: anybody there could have commands run",
             next_step=f"chmod 700 {path}",
         )
-    if at.st_uid not in {os.geteuid(), 0}:
-        raise Misconfigured(f"{path} belongs to user {at.st_uid}, not to you", next_step="run as its owner")
+    if foreign(path, at):
+        owner = user(at.st_uid)
+        raise Misconfigured(f"{path} belongs to {owner}, not to you", next_step=give_or_be(path, owner))
     return at.st_dev
+
+
+def foreign(path: str, at: os.stat_result) -> bool:
+    """Whether it is another user's; root's own will do where we may write there all the same."""
+    ours, roots = at.st_uid == os.geteuid(), at.st_uid == 0
+    return not ours and not (roots and os.access(path, os.W_OK | os.X_OK))
+
+
+def user(number: int) -> str:
+    """A user's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def give_or_be(path: str, owner: str) -> str:
+    """What to type where a folder is somebody else's."""
+    mine = f"sudo chown -R {user(os.geteuid())} {path}"
+    return mine if owner.startswith("user ") else f"sudo -u {owner} cadence …, or {mine}"

@@ -159,21 +159,37 @@ def _unreadable(home: Home, error: OSError) -> CadenceError:
     """What is no file of ours is for a person to mend; a disk or a machine in trouble is tried again."""
     for_a_person = {errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO}
     kind = Misconfigured if error.errno in for_a_person else IOTrouble
-    return kind(f"{home.format}: {error.strerror}")
+    return kind(f"{home.format}: {error.strerror}", next_step=_as_its_owner(home, error))
+
+
+def _as_its_owner(home: Home, error: OSError) -> str | None:
+    """What to type where permissions keep us out: it depends on whose home it is."""
+    if error.errno != errno.EACCES:
+        return None
+    import pwd  # noqa: PLC0415 - only where a home is refused
+
+    try:
+        owner = os.stat(home.state).st_uid
+        if owner == os.geteuid():
+            return f"chmod -R u+rwX {home.state}"
+        return f"run as its owner: sudo -u {pwd.getpwuid(owner).pw_name} cadence …"
+    except (OSError, KeyError):
+        return "run as its owner"
 
 
 def _refuse_half(root: str) -> None:
     """Refuse what was a home, or was cloned without its state: another one further up is not meant."""
     if os.path.isfile(f"{root}/state/FORMAT"):
-        missing = "prompts/"
-    elif os.path.isfile(f"{root}/cadence.yaml") and os.path.isdir(f"{root}/prompts"):
-        missing = "state/"
-    else:
-        return
-    raise Misconfigured(
-        f"{root} is half a home: {missing} is missing",
-        next_step=f"cadence init {root}, which makes what is missing",
-    )
+        # An empty one in its place, and what waits would die as unknown.
+        raise Misconfigured(
+            f"{root} is half a home: prompts/ is missing",
+            next_step=f"put it back (`git checkout`, a backup), or `cadence init {root}` for an empty one",
+        )
+    if os.path.isfile(f"{root}/cadence.yaml") and os.path.isdir(f"{root}/prompts"):
+        raise Misconfigured(
+            f"{root} is half a home: state/ is missing",
+            next_step=f"cadence init {root}, which makes what is missing",
+        )
 
 
 def _is_home(root: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import hashlib
 import os
 from dataclasses import dataclass, replace
@@ -98,6 +99,7 @@ class Prompts:
         if at is None:
             beating = self.heartbeat.load(name, defaults) if is_cadence(name) else None
             if beating is None:
+                self._look_for_the_folder()
                 raise UnknownCadence(f"no cadence {name!r}")
             return beating
         known = self._known.get(name)
@@ -107,6 +109,11 @@ class Prompts:
         if known.cadence is None:
             raise BadFile(*known.problems)
         return known.cadence
+
+    def _look_for_the_folder(self) -> None:
+        # Moved away, or on a disk that is not mounted: no word on any cadence, and nothing is to die of it.
+        if not os.path.isdir(self._home.prompts):
+            raise NotADirectoryError(errno.ENOTDIR, "the folder prompts/ is not there")
 
     def unknown_runner(self, cadence: Cadence, known: Collection[str]) -> Problem:
         """What is wrong with a cadence whose runner nobody knows: that is no fault of its file alone."""

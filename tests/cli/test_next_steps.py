@@ -120,7 +120,8 @@ def test_half_a_home_is_known_as_one(tmp_path: Path) -> None:
         with pytest.raises(Misconfigured) as refused:
             find_home(given, {}, str(inner))
         assert refused.value.message == f"{inner} is half a home: prompts/ is missing"
-        assert refused.value.next_step == f"cadence init {inner}, which makes what is missing"
+        # An empty folder in its place, and what waits would die as unknown.
+        assert str(refused.value.next_step).startswith("put it back (`git checkout`, a backup)")
     (inner / "state" / "FORMAT").unlink()
     assert find_home(None, {}, str(inner)).root == str(tmp_path)
 

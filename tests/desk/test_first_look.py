@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.clock import rfc3339
+from cadencebus.desk import snapshot
 from cadencebus.desk.overview import overview
 from cadencebus.desk.release import release
 from cadencebus.store.paths import Home
@@ -82,6 +83,19 @@ def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
     (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
     assert [do for _, do in cures(home)] == ["`rm state/holds/bus.paused.json`"]
     assert overview(Home(str(home)))["notes"] == []
+
+
+def test_a_folder_that_nobody_may_list_is_told_and_hides_nothing_else(
+    waiting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The screen says what it can't see, and shows the rest."""
+
+    def refused(home: Home) -> None:
+        raise PermissionError(13, "Permission denied", home.inbox)
+
+    # Root is refused nothing: the kernel's answer to anybody else.
+    monkeypatch.setattr(snapshot, "_queues", refused)
+    assert cures(waiting) == [("state/inbox: Permission denied", "`cadence doctor`")]
 
 
 def hold(reason: str, detail: str, scope: str = "cadence-work") -> dict[str, Any]:

@@ -482,3 +482,14 @@ def test_an_io_error_is_neither_unknown_nor_broken(
 def failing(path: str, limit: int) -> bytes:
     """Fail as a dying disk does."""
     raise OSError(errno.EIO, "I/O error", path)
+
+
+def test_a_folder_that_is_gone_is_no_word_on_any_cadence(home: Path) -> None:
+    """A checkout, a disk that is not mounted: what waits is waited with, as with any trouble of the disk."""
+    prompts = Prompts(Home(str(home)))
+    (home / "prompts").rmdir()
+    with pytest.raises(NotADirectoryError, match="prompts/ is not there"):
+        prompts.load("work")
+    (home / "prompts").mkdir()
+    with pytest.raises(UnknownCadence):
+        prompts.load("work")
