@@ -15,6 +15,8 @@ from cadencebus.store import inlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
@@ -118,6 +120,7 @@ def _timeout(options: dict[str, list[str]]) -> float | None:
 def _parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     options: dict[str, list[str]] = {}
     names: list[str] = []
+    flag = ""
     it = iter(words)
     for word in it:
         if word == "--":
@@ -125,22 +128,29 @@ def _parse(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
         elif word in _BARE:
             options["help" if word == "-h" else word[2:]] = []
         elif word.startswith("--"):
-            flag, equals, value = word.partition("=")
-            if flag in _BARE:
-                raise Usage(f"enqueue: {flag} takes no value", next_step="cadence enqueue --help")
-            if flag not in _WITH_VALUE:
-                raise _unknown(flag)
-            if not equals:
-                following = next(it, None)
-                if following is None:
-                    raise Usage(f"{flag} wants a value")
-                value = following
+            flag, value = _with_value(word, it)
             options.setdefault(flag[2:], []).append(value)
         elif word.startswith("-") and word != "-":
             raise _unknown(word)
+        elif flag == "--set" and "=" in word:
+            # `--set k=v k=v`: no cadence is called so.
+            options["set"].append(word)
         else:
             names.append(word)
     return options, names
+
+
+def _with_value(word: str, following: Iterator[str]) -> tuple[str, str]:
+    flag, equals, value = word.partition("=")
+    if flag in _BARE:
+        raise Usage(f"enqueue: {flag} takes no value", next_step="cadence enqueue --help")
+    if flag not in _WITH_VALUE:
+        raise _unknown(flag)
+    if equals:
+        return flag, value
+    for value in following:
+        return flag, value
+    raise Usage(f"{flag} wants a value")
 
 
 def _unknown(flag: str) -> Usage:

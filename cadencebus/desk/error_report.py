@@ -1,4 +1,4 @@
-"""A command that failed: one line that says why, what to try, and the exit code."""
+"""A command that failed: one line that says why and what to try, and the exit code."""
 
 from __future__ import annotations
 
@@ -36,12 +36,15 @@ def report(error: BaseException, *, debug: bool) -> int:
 
 
 def _ours(error: CadenceError) -> int:
-    to_stderr(f"cadence: {error.message}")
+    _tell(error.message, error.next_step)
     for line in error.said:
         to_stderr(f"  | {line}")
-    if error.next_step:
-        to_stderr(f"  try: {error.next_step}")
     return error.exit_code
+
+
+def _tell(what: str, next_step: str | None) -> None:
+    """One line, so that it comes whole into a log or a mail."""
+    to_stderr(f"cadence: {what}{f'; try: {next_step}' if next_step else ''}")
 
 
 def _the_systems(error: OSError, *, printing: bool) -> int:
@@ -51,9 +54,8 @@ def _the_systems(error: OSError, *, printing: bool) -> int:
         except Misconfigured as gone:
             return _ours(gone)
     where = error.filename or ("standard output" if printing else "")
-    to_stderr(f"cadence: {where}{': ' if where else ''}{error.strerror or error}")
-    if "/state/" in where:
-        to_stderr(f"  try: {_as_owner(where) or 'cadence doctor'}")
+    next_step = (_as_owner(where) or "cadence doctor") if "/state/" in where else None
+    _tell(f"{where}{': ' if where else ''}{error.strerror or error}", next_step)
     return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
 
 

@@ -88,7 +88,7 @@ def test_a_mistake_is_one_line_with_its_exit_code(
     assert says in ended.stderr
     assert ended.stderr.startswith("cadence: ")
     assert "Traceback" not in ended.stderr
-    assert len(ended.stderr.splitlines()) <= 2
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_no_home_is_said_with_what_to_do(cadence: Cadence, tmp_path: Path) -> None:

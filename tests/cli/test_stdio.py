@@ -84,20 +84,19 @@ def test_debug_adds_the_traceback_and_takes_nothing_away(shell: Shell) -> None:
     """The line, the next step and the exit code stay what they are."""
     ended = shell("cadence --debug enqueue nobody")
     assert ended.returncode == 66
-    *trace, line, hint = ended.stderr.splitlines()
+    *trace, line = ended.stderr.splitlines()
     assert trace[0].startswith("Traceback")
     assert line.startswith("cadence: no cadence 'nobody'")
-    assert hint == "  try: cadence cadences"
+    assert line.endswith("; try: cadence cadences")
 
 
 def test_a_home_that_is_half_gone_is_sent_to_the_doctor(shell: Shell) -> None:
     """An error of the disk names the path, and who looks after it."""
     ended = shell("rmdir state/tmp && cadence pause")
     assert ended.returncode == 74
-    assert [line.partition("hold.")[0] for line in ended.stderr.splitlines()] == [
-        f"cadence: {shell('pwd').stdout.strip()}/state/tmp/",
-        "  try: cadence doctor",
-    ]
+    assert ended.stderr.startswith(f"cadence: {shell('pwd').stdout.strip()}/state/tmp/hold.")
+    assert ended.stderr.endswith("; try: cadence doctor\n")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_filter_that_finds_nothing_may_be_mistyped(shell: Shell) -> None:
@@ -179,4 +178,5 @@ def test_json_stays_one_document_where_a_hint_is_due(shell: Shell) -> None:
     units = json.loads(shell("cadence install systemd --print --json").stdout)["units"]
     assert units[0]["text"].splitlines()[2] == "[Unit]"
     gone = shell("mkdir x && cd x && rmdir ../x && env -u CADENCE_HOME cadence ls")
-    assert (gone.returncode, gone.stderr.splitlines()[0]) == (78, "cadence: the current folder is gone")
+    assert gone.returncode == 78
+    assert gone.stderr.startswith("cadence: the current folder is gone; try: ")

@@ -213,7 +213,7 @@ def test_what_is_no_terminal_gets_a_clear_word(cadence: Cadence) -> None:
     """Exit 64, and what to type instead."""
     ended = cadence("top")
     assert ended.returncode == 64
-    assert ended.stderr == "cadence: top wants a terminal\n  try: cadence status, or cadence status --json\n"
+    assert ended.stderr == "cadence: top wants a terminal; try: cadence status, or cadence status --json\n"
 
 
 def test_a_half_broken_home_is_shown_all_the_same(

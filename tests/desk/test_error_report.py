@@ -36,4 +36,4 @@ def test_what_another_program_said_stands_below_the_error(capsys: pytest.Capture
     error.said = ("one line", "another")
     assert report(error, debug=False) == 78
     told = capsys.readouterr().err.splitlines()
-    assert told == ["cadence: the consumer ended", "  | one line", "  | another", "  try: mend that"]
+    assert told == ["cadence: the consumer ended; try: mend that", "  | one line", "  | another"]
