@@ -31,6 +31,7 @@ from cadencebus.store import files
 if TYPE_CHECKING:
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
+    from cadencebus.model.hold import Hold
 
 
 class Consumer:
@@ -139,10 +140,9 @@ class Consumer:
             if self.warden.changed():
                 holds = self.warden.in_force(now)
                 continue
-            if self.last_orders:
-                waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
-            running = [flight.running for flight in self.flights.values()]
-            self.admission = admit(waiting, running, holds, caps, now=now)
+            self.admission = self._admit(waiting, holds, caps, now)
+            if self.lineup.urgent(self.admission.waits):
+                self.admission = self._admit(self.lineup.line(), holds, caps, now)
             for file, fault in self.lineup.doomed():
                 self.intake.bury_unknown(file, fault)
             self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
@@ -151,6 +151,12 @@ class Consumer:
             if all(begun) and not any(head.force or head.concurrency > 1 for head in self.admission.starts):
                 self.hunger.look(self.admission.waits)
                 return
+
+    def _admit(self, waiting: list[Waiting], holds: list[Hold], caps: Caps, now: float) -> Admission:
+        if self.last_orders:
+            waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
+        running = [flight.running for flight in self.flights.values()]
+        return admit(waiting, running, holds, caps, now=now)
 
     def _begin(self, head: Waiting) -> bool:
         """Send a tick on its way; False where its cadence was touched this moment: all is looked at anew."""

@@ -111,10 +111,6 @@ class Index:
         """The cadences that have something waiting."""
         return list(self._counts)
 
-    def queues(self) -> int:
-        """How many cadences have something waiting."""
-        return len(self._counts)
-
     def count(self, cadence: str) -> int:
         """How many ticks of a cadence wait."""
         return self._counts[cadence]

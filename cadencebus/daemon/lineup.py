@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_stamp
@@ -15,7 +16,7 @@ from cadencebus.policy.admit import Running, Wait, Waiting
 from cadencebus.policy.circuit import half_open
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from cadencebus.daemon.flight import Flight
     from cadencebus.daemon.gear import Gear
@@ -32,9 +33,7 @@ _BURIALS_A_TURN = 200
 class _Turn:
     """What a turn looks at: the flights and the holds, counted once for all cadences."""
 
-    def __init__(
-        self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float, *, room: bool
-    ) -> None:
+    def __init__(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> None:
         self.now = now
         self.held = {hold.scope for hold in holds}
         # The bus's own, by scope: with a thousand cadences held, no cadence looks at the holds of all.
@@ -44,12 +43,10 @@ class _Turn:
                 self.brakes.setdefault(hold.scope, set()).add(hold.file)
         self.open_circuits = {hold.scope for hold in holds if hold.reason == "circuit_open"}
         self.busy = Counter(flight.cadence.name for flight in flights.values())
-        self._room = room
 
-    def stuck(self, cadence: str, credentials: str) -> bool:
-        """Whether a head of this cadence would have to wait for something."""
-        scopes = {BUS, on_cadence(cadence), on_credentials(credentials)}
-        return not self._room or bool(self.busy[cadence]) or bool(self.held & scopes)
+    def holds(self, cadence: str, credentials: str) -> bool:
+        """Whether something holds this cadence."""
+        return not self.held.isdisjoint((BUS, on_cadence(cadence), on_credentials(credentials)))
 
 
 class Lineup:
@@ -67,6 +64,8 @@ class Lineup:
         # What a look found stands until the cadence stirs, or all is asked for anew.
         self._heads: dict[str, Waiting] = {}
         self._stirred: set[str] = set()
+        # Heads of whom nobody has asked whether they need to wait.
+        self._unasked: set[str] = set()
         # Why cadences that are no candidates wait.
         self.waits: dict[str, Wait] = {}
 
@@ -97,10 +96,11 @@ class Lineup:
         moved = self._roster.open(holds)
         stirred.update(*((self._heads, self.waits, self._index.cadences()) if moved is None else (moved,)))
         self._stirred = set()
-        turn = _Turn(flights, holds, now, room=self._room(flights))
+        turn = _Turn(flights, holds, now)
         for name in stirred:
             self.waits.pop(name, None)
             self._heads.pop(name, None)
+            self._unasked.discard(name)
             file = self._index.head(name)
             cadence = None if file is None else self._known(name)
             if cadence is None or file is None:
@@ -112,13 +112,23 @@ class Lineup:
             brake = None if head.force else self._brake(cadence, turn)
             if brake is None:
                 self._heads[name] = head
+                if not head.force:
+                    self._unasked.add(name)
             else:
                 self.waits[name] = Wait(brake.reason, brake.detail, brake.until)
+        return self.line()
+
+    def line(self) -> list[Waiting]:
+        """The same, as they were found."""
         return list(self._heads.values())
 
-    def _room(self, flights: Mapping[str, Flight]) -> bool:
-        """Whether all that wait and are not held find room at once."""
-        return len(flights) + self._index.queues() <= self._gear.settings.current.max_sessions
+    def urgent(self, refused: Container[str]) -> bool:
+        """Whether some of the refused need not wait for anything: only who is refused is read for that."""
+        asked = {name for name in self._unasked if name in refused}
+        self._unasked -= asked
+        forced = {name for name in asked if self._forced(name, self._heads[name].file)}
+        self._heads |= {name: replace(self._heads[name], force=True) for name in forced}
+        return bool(forced)
 
     def _head(self, cadence: Cadence, file: str, turn: _Turn) -> Waiting:
         name, credentials = cadence.name, self._gear.settings.current.credentials_of(cadence.runner)
@@ -128,8 +138,8 @@ class Lineup:
             file=file,
             priority=int(file[0]),
             group=cadence.group,
-            # Only a head that would wait is read for it: who is next needs no force.
-            force=turn.stuck(name, credentials) and self._forced(name, file),
+            # A brake of its own must not take it out of the line.
+            force=turn.holds(name, credentials) and self._forced(name, file),
             inline=cadence.mode == "inline" or self._needs_guard(cadence, file),
             exclusive=cadence.exclusive,
             concurrency=cadence.concurrency,

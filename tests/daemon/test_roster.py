@@ -162,7 +162,7 @@ def test_what_a_look_found_stands_until_it_stirs(
 
 
 def test_a_forced_tick_in_a_crowd_is_known_as_one(gear: Gear, tmp_path: Path) -> None:
-    """More cadences wait than there are slots: whoever may pass the others is found before all are taken."""
+    """More cadences wait than there are slots: of those that are refused, whoever may pass them is found."""
     index = Index()
     lineup = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
     for name in "xyz":
@@ -171,8 +171,11 @@ def test_a_forced_tick_in_a_crowd_is_known_as_one(gear: Gear, tmp_path: Path) ->
         tick, data, _ = Maker("cli", {}).make(members)
         (tmp_path / "bus/state/inbox" / tick.file).write_bytes(data)
         index.add(tick.file)
-    heads = {head.cadence: head.force for head in lineup.heads({}, [], time.time())}
-    assert heads == {"x": False, "y": False, "z": True}
+    assert not any(head.force for head in lineup.heads({}, [], time.time()))
+    assert not lineup.urgent({"x"})
+    assert lineup.urgent({"x", "y", "z"})
+    assert {head.cadence: head.force for head in lineup.line()} == {"x": False, "y": False, "z": True}
+    assert not lineup.urgent({"x", "y", "z"})
 
 
 def test_a_hold_on_one_cadence_stirs_that_one(gear: Gear) -> None:

@@ -96,6 +96,20 @@ def test_priorities_go_first_and_groups_one_after_the_other(house: House) -> Non
     assert order == ["+urgent", "+free", "+first", "+first", "+second"]
 
 
+def test_a_forced_tick_passes_who_runs_alone_and_who_goes_first(house: House) -> None:
+    """Slots are free: it is not for want of room that it would have to wait."""
+    # Whoever ends last begins first; should the forced one wait for it, it waits in vain.
+    wait = "(for _ in $(seq 200); do grep -q +urgent log && exit; sleep 0.01; done; exit 1)"
+    for keys in ({"exclusive": True}, {"group": 1}):
+        house.write("first", wait, priority=1, **keys)
+        house.write("urgent", group=2)
+        house.enqueue("first", {"cadence": "urgent", "force": True})
+        assert house.drain() == 0
+        assert house.log().index("-urgent") < house.log().index("-first")
+        (house.home / "log").unlink()
+    assert house.statuses() == ["ok"] * 4
+
+
 def test_inline_commands_run_beside_full_slots(house: House) -> None:
     """With no session slot at all they still run, and the sessions wait."""
     (house.home / "cadence.yaml").write_text(SETTINGS.replace("max_sessions: 3", "max_sessions: 0"))
