@@ -59,7 +59,8 @@ def stamp(t: float) -> str:
 
 def day(t: float) -> str:
     """Name the UTC day of an instant, as folders do: `2026-11-21`."""
-    return rfc3339(t)[:10]
+    tm, _ = _split(t)
+    return f"{tm.tm_year:04d}-{tm.tm_mon:02d}-{tm.tm_mday:02d}"
 
 
 def parse_stamp(text: str) -> float:

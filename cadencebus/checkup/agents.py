@@ -9,7 +9,7 @@ from cadencebus.checkup import programs
 from cadencebus.checkup.finding import found, some
 from cadencebus.checkup.online import ask
 from cadencebus.errors import Misconfigured
-from cadencebus.session.environment import API_KEYS, credentialed, environment
+from cadencebus.session.environment import API_KEYS, credentialed, environment, inherited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def _ways(patient: Patient) -> dict[Way, list[str]]:
         runner: Runner | None = patient.settings.runners.get(cadence.runner)
         if runner is None or runner.credentials not in API_KEYS or not cadence.enabled:
             continue
-        given = environment(patient.environ, {}, dict(runner.env), dict(cadence.env))
+        given = environment(inherited(patient.environ), {}, dict(runner.env), dict(cadence.env))
         auth = cadence.auth or patient.settings.auth
         keys = _READS.get(runner.name, API_KEYS[runner.credentials])
         way = Way(runner.credentials, keys, auth, tuple(sorted(given.items())))

@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.session.environment import inherited
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
@@ -46,8 +48,8 @@ class Gear:
     say: Callable[[str], None]
     rng: random.Random = field(default_factory=random.Random)
     verbose: bool = False
-    # What a session may inherit, taken once: reading os.environ decodes every variable anew.
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    # Taken once: reading os.environ decodes every variable anew.
+    environ: Mapping[str, str] = field(default_factory=lambda: inherited(os.environ))
     # Whether it is to live on: `run --once` and `--drain` bring to an end what is there, and fire nothing.
     lasting: bool = True
     # How often cadences, settings or the home's own files were touched.

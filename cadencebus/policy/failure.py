@@ -90,6 +90,9 @@ def _server_trouble(e: Evidence) -> bool:
 _BUS = (
     *(Rule(f"the bus ended it: {klass}", _stopped(klass), klass) for klass in Class),
     Rule("the bus ended it, for a reason unknown here", lambda e: e.stopped_as, Class.INTERRUPTED),
+)
+
+_START = (
     Rule("the prompt can't be given", lambda e: e.ending.spawn_what == "prompt", Class.BAD_PROMPT),
     Rule("the start failed for good", lambda e: e.ending.spawn_error in HOPELESS, Class.NEVER_RAN),
     Rule("the start lacked something", lambda e: e.ending.spawn_error is not None, Class.NO_RESOURCES),
@@ -97,6 +100,7 @@ _BUS = (
 )
 
 _COMMAND = (
+    *_START,
     Rule("exit 0, contract unmet", lambda e: e.exit_code == 0 and e.unmet, Class.CONTRACT_MISSING),
     Rule("exit 0", _exit(0), Class.OK),
     Rule("a signal", lambda e: e.signalled, Class.ABORTED),
@@ -168,10 +172,12 @@ _AGENT_ENDED = (
     Rule("anything else", lambda _: True, Class.CRASH),
 )
 
+_AGENT = _START + _AGENT_SAYS + _AGENT_ENDED
+
 
 def rules(*, agent: bool) -> tuple[Rule, ...]:
     """The table, as it is read for an agent or for a plain command."""
-    return _BUS + (_AGENT_SAYS + _AGENT_ENDED if agent else _COMMAND)
+    return _BUS + (_AGENT if agent else _COMMAND)
 
 
 def classify(ending: Ending, *, now: float, tz: tzinfo | None = None) -> Verdict:
@@ -180,7 +186,9 @@ def classify(ending: Ending, *, now: float, tz: tzinfo | None = None) -> Verdict
     `now` is when it ended, `tz` the zone in which its CLI tells clock times (None: this machine's).
     """
     evidence = _evidence(ending)
-    rule, found = next((rule, found) for rule in rules(agent=ending.agent) if (found := rule.holds(evidence)))
+    # Most runs come to their own end: the table's first part is not for them.
+    table = _BUS if evidence.stopped_as else _AGENT if ending.agent else _COMMAND
+    rule, found = next((rule, found) for rule in table if (found := rule.holds(evidence)))
     limited = rule.klass is Class.RATE_LIMITED
     early = rule.klass is Class.ABORTED and ending.ran_s < ABORTED_EARLY_S
     return verdict_on(

@@ -78,16 +78,22 @@ def search_path(path: str, home: str) -> str:
     return os.pathsep.join(folders)
 
 
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a run takes over of the consumer's own environment."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in _MISLEADING and not name.startswith(_MISLEADING_PREFIXES)
+    }
+
+
 def environment(
     base: Mapping[str, str], ours: Mapping[str, str], runner: Mapping[str, str], cadence: Mapping[str, str]
 ) -> dict[str, str]:
-    """The run's whole environment; what the cadence sets wins over the runner's, ours over everything."""
-    kept = {
-        name: value
-        for name, value in base.items()
-        if name not in _MISLEADING and not name.startswith(_MISLEADING_PREFIXES)
-    }
-    kept |= dict(runner)
-    kept |= dict(cadence)
+    """The run's whole environment, of what is `inherited`.
+
+    What the cadence sets wins over the runner's, ours over everything.
+    """
+    kept = {**base, **runner, **cadence}
     kept["PATH"] = search_path(kept.get("PATH", ""), kept.get("HOME", "/"))
-    return kept | dict(ours)
+    return {**kept, **ours}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cadencebus.errors import Misconfigured
-from cadencebus.session.environment import credentialed, environment, is_placeholder, search_path
+from cadencebus.session.environment import credentialed, environment, inherited, is_placeholder, search_path
 
 
 def test_ours_wins_over_the_cadences_over_the_runners_over_the_bus() -> None:
@@ -30,7 +30,7 @@ def test_ours_wins_over_the_cadences_over_the_runners_over_the_bus() -> None:
 )
 def test_what_would_make_an_agent_think_it_is_nested_is_gone(name: str) -> None:
     """Or make it answer somebody else's supervisor."""
-    assert name not in environment({name: "1"}, {}, {}, {})
+    assert name not in inherited({name: "1"})
     assert environment({name: "1"}, {}, {}, {name: "2"})[name] == "2", "asked for by name it is meant"
 
 
