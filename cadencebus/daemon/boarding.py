@@ -17,6 +17,8 @@ from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cadencebus.daemon.gear import Gear
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.tick import Tick
@@ -66,8 +68,8 @@ class Boarded:
     guard: bool = False
     # The process that leads it, where this consumer started it.
     shim: Shim | None = None
-    argv: tuple[str, ...] = ()
     prompt: bytes = b""
+    # What run.json said when it began.
     record: dict[str, Any] = field(default_factory=dict)
 
 
@@ -91,7 +93,7 @@ def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool)
         run = runs.make(gear.home, tick)
     except runs.TooManyRuns as error:
         raise Doomed("too_many_runs", str(error)) from None
-    boarded = Boarded(
+    return Boarded(
         tick=tick,
         cadence=cadence,
         runner=runner,
@@ -105,15 +107,15 @@ def board(gear: Gear, tick: Tick, cadence: Cadence, *, probe: bool, guard: bool)
         guard=guard,
         prompt=text,
     )
-    boarded = replace(boarded, argv=_argv(gear, boarded))
-    return replace(boarded, record=_record(gear, boarded))
 
 
 def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> str | None:
     """The session to go on with; one of another runner or folder would not be found there."""
+    if not (cadence.resume and runner.agent):
+        return None
     memory = gear.memory.load(cadence.name, gear.clock.wall())
     session = memory.get("session_id")
-    if not (cadence.resume and runner.agent and is_session(session)):
+    if not is_session(session):
         return None
     # Not the last run: that may have been a guard's, which had no session.
     its_run = runs.named(gear.home, memory.get("session_run") or (memory.get("last_run") or {}).get("run"))
@@ -122,16 +124,16 @@ def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> s
     return str(session) if known == (runner.name, cwd) else None
 
 
-def furnish(gear: Gear, boarded: Boarded) -> launch.LaunchRequest:
-    """Write the run's folder durably and say how it is to be started."""
+def furnish(gear: Gear, boarded: Boarded) -> tuple[launch.LaunchRequest, dict[str, Any]]:
+    """Write the run's folder durably; how it is to be started, and its record."""
     run, cadence = boarded.run, boarded.cadence
-    env = _environment(gear, boarded)
-    record = {**boarded.record, "env": sorted(env)}
+    argv, env = _argv(gear, boarded), _environment(gear, boarded)
+    record = _record(gear, boarded, argv, env)
     pid_at = runs.furnish(gear.home, run, boarded.tick.bytes(), boarded.prompt, record)
     ladder = [(boarded.runner.gentle, 5.0)] if boarded.runner.gentle != "SIGTERM" else []
-    return launch.LaunchRequest(
+    request = launch.LaunchRequest(
         run_dir=run.path,
-        argv=boarded.argv,
+        argv=argv,
         env=env,
         cwd=boarded.cwd,
         stdin="prompt.md" if boarded.runner.stdin == "prompt" and not boarded.guard else None,
@@ -139,6 +141,7 @@ def furnish(gear: Gear, boarded: Boarded) -> launch.LaunchRequest:
         ladder=(*ladder, ("SIGTERM", cadence.kill_grace), ("SIGKILL", 10.0)),
         pid_at=pid_at,
     )
+    return request, record
 
 
 def _argv(gear: Gear, boarded: Boarded) -> tuple[str, ...]:
@@ -181,7 +184,7 @@ def _environment(gear: Gear, boarded: Boarded) -> dict[str, str]:
         raise NeverRan(str(error)) from None
 
 
-def _record(gear: Gear, boarded: Boarded) -> dict[str, Any]:
+def _record(gear: Gear, boarded: Boarded, argv: Iterable[str], env: Iterable[str]) -> dict[str, Any]:
     """run.json as it stands before the start; nothing in it names the home, which may be moved."""
     root = gear.home.root
     return {
@@ -190,9 +193,9 @@ def _record(gear: Gear, boarded: Boarded) -> dict[str, Any]:
         "run": boarded.run.id,
         "attempt": len(boarded.tick.attempts) + 1,
         "runner": boarded.runner.name,
-        "argv": [arg.replace(root, "{home}") for arg in boarded.argv],
+        "argv": [arg.replace(root, "{home}") for arg in argv],
         "cwd": boarded.cwd.replace(root, "{home}"),
-        "env": [],
+        "env": sorted(env),
         "pid": None,
         "started_at": rfc3339(boarded.started_at),
         "boot_id": boot_id(),

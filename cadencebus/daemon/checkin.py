@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
@@ -98,7 +97,8 @@ def _turn_away(gear: Gear, file: str, found: Tick, cadence: Cadence, now: float)
 
 def _anew(found: Tick) -> Tick:
     """The tick without what an earlier life of it left in the file."""
-    return replace(found.again(), settling=None)
+    tick = found.again()
+    return tick if tick.settling is None else tick.settled_by(None)
 
 
 def _cancelled(gear: Gear, tick: Tick) -> bool:

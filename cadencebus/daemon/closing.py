@@ -41,9 +41,7 @@ class Closing:
 
     def close(self, tick: Tick, settlement: Settlement) -> Tick:
         """Commit how a run's tick settles and do all that follows; the tick as it now lies on disk."""
-        settled = tick.tried(settlement.attempt).settled_by(settlement.dump())
-        if settlement.outcome is not None:
-            settled = settled.ended(settlement.outcome)
+        settled = tick.settled(settlement.attempt, settlement.dump(), settlement.outcome)
         self._spool.commit([settled])
         self._replay(settled, settlement, again=False)
         return settled

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cadencebus.model.settlement import Settlement
     from cadencebus.model.tick import Tick
     from cadencebus.policy.admit import Running
+    from cadencebus.session.life import ExitRecord
 
 # What is over so soon is seen to its end by the thread that began it, and troubles the loop only once.
 _BRIEF = 0.05
@@ -116,7 +117,8 @@ class Flight:
     def _see_it_off(self, boarded: Boarded, alone: Callable[[], bool], room: Callable[[], object]) -> None:
         """Settle a run that is over at once; whatever is not as simple as that is left to the watch."""
         vigil = Vigil(self._gear, boarded, adopted=False)
-        self._over = vigil.over_within(_BRIEF if self._may_be_brief(boarded, alone) else 0.0)
+        end = vigil.over_within(_BRIEF if self._may_be_brief(boarded, alone) else 0.0)
+        self._over = end is not None
         if self._over:
             room()
         with contextlib.suppress(OSError):
@@ -125,7 +127,7 @@ class Flight:
         if self._over:
             # A disk that refuses now is waited for beside the loop, by the watch.
             with contextlib.suppress(OSError):
-                self._settle(boarded, vigil.told())
+                self._settle(boarded, vigil.told(), end)
 
     def _may_be_brief(self, boarded: Boarded, alone: Callable[[], bool]) -> bool:
         """Whether nothing but the run's own end has to be waited for."""
@@ -138,7 +140,7 @@ class Flight:
         gear = self._gear
         boarded = boarding.board(gear, tick, self.cadence, probe=probe, guard=guard)
         try:
-            request = boarding.furnish(gear, boarded)
+            request, record = boarding.furnish(gear, boarded)
             self._tell_of(boarded)
             alive = life.open_alive(boarded.run.path)
         except OSError:
@@ -150,13 +152,14 @@ class Flight:
                 _undo(boarded)
                 self._return(tick)
                 return None
-            return replace(boarded, shim=gear.launcher.start(request, alive))
+            shim = gear.launcher.start(request, alive)
         except OSError as error:
             # The fork itself failed: recorded like any other failed start.
             os.rename(boarded.run.file(runs.PENDING), boarded.run.file(f"exit.fork-{_errno_name(error)}"))
+            shim = None
         finally:
             os.close(alive)
-        return boarded
+        return replace(boarded, shim=shim, record=record)
 
     def _tell_of(self, boarded: Boarded) -> None:
         """Two lines of the journal, before the start that they tell of."""
@@ -222,7 +225,7 @@ class Flight:
         if self._gear.crowded():
             self._gear.wake()
 
-    def _settle(self, boarded: Boarded, report: Any) -> None:  # noqa: ANN401
+    def _settle(self, boarded: Boarded, report: Any, end: ExitRecord | None = None) -> None:  # noqa: ANN401
         if boarded.guard and boarding.guard_says_go(boarded):
             self.guard_passed = True
             self._return(boarded.tick)
@@ -238,7 +241,9 @@ class Flight:
                 # An earlier try got as far as the commit: what it decided stands.
                 self.settlement = self._gear.closing.replay(committed)
                 return
-        self.settlement = land(self._gear, boarded.tick, boarded.cadence, None, boarded, report)
+        self.settlement = land(
+            self._gear, boarded.tick, boarded.cadence, None, boarded, report=report, end=end
+        )
 
 
 def _undo(boarded: Boarded) -> None:

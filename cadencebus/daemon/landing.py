@@ -36,14 +36,16 @@ def land(
     cadence: Cadence,
     verdict: Verdict | None,
     boarded: Boarded | None,
+    *,
     report: Report | None = None,
+    end: life.ExitRecord | None = None,
 ) -> Settlement:
     """Judge how the run ended and settle its tick: one commit, then all that follows."""
     now = gear.clock.wall()
-    end = ending = None
+    ending = None
     ended_at = now
     if boarded is not None:
-        end = life.exit_record(boarded.run.path)
+        end = end or life.exit_record(boarded.run.path)
         ending = evidence.gather(
             boarded.run,
             cadence,
@@ -129,7 +131,7 @@ def _facts(
         turns=report.turns if report else None,
         agent=boarded.runner.agent,
         absorbed=tuple(runs.absorbed(gear.home, boarded.run)),
-        logs=os.path.relpath(boarded.run.path, gear.home.state),
+        logs=boarded.run.path.removeprefix(f"{gear.home.state}/"),
     )
 
 

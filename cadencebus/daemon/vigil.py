@@ -83,17 +83,19 @@ class Vigil:
         await self._catch_up()
         return self.told()
 
-    def over_within(self, seconds: float) -> bool:
-        """In a worker thread: whether the run ends within so short a time, by itself and without a rest."""
+    def over_within(self, seconds: float) -> life.ExitRecord | None:
+        """In a worker thread: how the run ended, if it does so soon, by itself and without a rest."""
         shim, launcher = self._boarded.shim, self._gear.launcher
         if shim is not None and seconds:
             return launcher.over_within(shim, seconds)
         if shim is not None:
             launcher.let_go(shim)
-        return False
+        return None
 
     def told(self) -> Any:  # noqa: ANN401 - a Report, or None
         """What the stream of a run that is over has told."""
+        if self._parser is None and self._tee is None:
+            return None
         while self._read_on():
             pass
         if self._tee is not None:

@@ -96,6 +96,12 @@ class Tick:
         others = tuple(a for a in self.attempts if a.get("run") != attempt.get("run"))
         return replace(self, attempts=(*others, attempt))
 
+    def settled(
+        self, attempt: Mapping[str, Any], plan: Mapping[str, Any], outcome: Mapping[str, Any] | None
+    ) -> Tick:
+        """The same tick after a run: tried once more, with what follows of it, and its outcome if any."""
+        return replace(self.tried(attempt), settling=plan, outcome=outcome or self.outcome)
+
     def ended(self, outcome: Mapping[str, Any]) -> Tick:
         """The same tick with its one outcome."""
         return replace(self, outcome=outcome)

@@ -32,8 +32,8 @@ def clean(data: bytes) -> str:
 
 def _tail(path: str) -> str:
     """The last 4 KB of what may be shown of a log."""
-    shown = clean(runs.tail(path, _BEFORE + TAIL)).encode()
-    return shown[-TAIL:].decode("utf-8", "ignore")
+    data = runs.tail(path, _BEFORE + TAIL)
+    return clean(data).encode()[-TAIL:].decode("utf-8", "ignore") if data else ""
 
 
 def gather(
@@ -64,7 +64,7 @@ def gather(
         report=report,
         stdout_tail=stdout_tail,
         stderr_tail=stderr_tail,
-        stderr_head=clean(runs.head(run.file("stderr.log"))),
+        stderr_head=clean(runs.head(run.file("stderr.log"))) if stderr_tail else "",
         contract_unmet=_contract(run, cadence, cwd, started_at),
         resumed=resumed,
         slash=cadence.slash,
@@ -116,5 +116,5 @@ def _contract(run: RunFolder, cadence: Cadence, cwd: str, started_at: float) -> 
         path: None if look is None else contract.Seen(look[0], look[1] / 1e9, changed=look != former)
         for path, look, former in zip(expected, now, before, strict=True)
     }
-    proof = os.path.exists(run.file("proof"))
+    proof = cadence.expect.proof and os.path.exists(run.file("proof"))
     return contract.unmet(cadence.expect, seen, proof=proof, started_at=started_at)

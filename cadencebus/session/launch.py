@@ -12,7 +12,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cadencebus.session.launcher import ANSWER, FREE, HEAD
+from cadencebus.session import life
+from cadencebus.session.launcher import ANSWER, ENDED, HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,22 +93,23 @@ class Launcher:
                     return shim
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    def over_within(self, shim: Shim, seconds: float) -> bool:
+    def over_within(self, shim: Shim, seconds: float) -> life.ExitRecord | None:
         """Wait in a worker thread for the end of a run that may be brief, and of which nothing is left.
 
-        False where it goes on, or nobody says that it ended so.
+        None where it goes on, or nobody says that it ended so.
         """
         shim.line.settimeout(seconds)
         try:
-            free = shim.line.recv(len(FREE)) == FREE
+            word = shim.line.recv(ENDED.size)
         except (TimeoutError, ConnectionError):
-            free = False
+            word = b""
+        free = len(word) == ENDED.size
         # Without the lock, which whoever waits for a launcher that is stopped may hold for long.
         if free and not self._closed and len(self._free) < _SPARE:
             self._free.append(shim)
         else:
             self.let_go(shim)
-        return free
+        return life.ended(*ENDED.unpack(word)) if free else None
 
     def let_go(self, shim: Shim) -> None:
         """Listen to a shim no longer: it goes when its run does."""

@@ -20,8 +20,9 @@ from cadencebus.session import orphans, shim
 # The pid of a shim, or what the system said instead of giving one, below zero.
 ANSWER = struct.Struct("!i")
 HEAD = struct.Struct("!I")
-# A shim's word that its run is over and it could lead another.
-FREE = b"F"
+# A shim's word that its run came to its own end, nothing of it is left, and it could lead another: the
+# session's wait status, its end on both clocks, its peak of memory and its processor time.
+ENDED = struct.Struct("!iddqd")
 # Then its place is taken by a fresh one, whatever may have gathered in it.
 _RUNS_EACH = 500
 
@@ -85,14 +86,14 @@ def _lead_runs(line: socket.socket) -> None:
             return
         try:
             told = marshal.loads(request)  # noqa: S302 - by the consumer, and nobody else
-            clean = shim.Shim(told, alive, first=number == 0).run()
+            end = shim.Shim(told, alive, first=number == 0).run()
         finally:
             # The lock goes with it: now the run is over.
             os.close(alive)
-        if not clean:
+        if end is None:
             return
         # A consumer that no longer listens wants no more of it.
-        line.sendall(FREE)
+        line.sendall(ENDED.pack(*end))
 
 
 def _next_request(line: socket.socket) -> tuple[bytes, int]:

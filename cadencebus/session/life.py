@@ -123,6 +123,19 @@ def request_end(run_dir: str) -> bool:
     return True
 
 
+def ended(status: int, at: float, monotonic: float, peak_rss: int, cpu_s: float) -> ExitRecord:
+    """The same record, told by the shim itself."""
+    code = os.waitstatus_to_exitcode(status)
+    return ExitRecord(
+        code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        peak_rss=peak_rss,
+        cpu_s=cpu_s,
+        ended_at=at,
+        monotonic=monotonic,
+    )
+
+
 def exit_record(run_dir: str) -> ExitRecord | None:
     """The record of the run's end; None where there is none (yet)."""
     try:

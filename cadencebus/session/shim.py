@@ -24,6 +24,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    # As `launcher.ENDED` has it.
+    End = tuple[int, float, float, int, float]
+
 # A session manager's broadcast, or a closed terminal, must not take the recorder with it.
 _SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
 _MINDED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1)
@@ -72,12 +75,13 @@ class Shim:
         self.due = 0.0
         self.peak_rss = 0
         self.cpu_s = 0.0
+        self.end: End | None = None
 
-    def run(self) -> bool:
-        """The whole life of a run; True where it came to its own end and left nothing behind."""
+    def run(self) -> End | None:
+        """The whole life of a run; how it ended, where it came to its own end and left nothing behind."""
         self.folder = os.open(self.request["run_dir"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return self._lead()
+            return self.end if self._lead() else None
         finally:
             os.close(self.folder)
 
@@ -241,9 +245,10 @@ class Shim:
     def _record(self, name: str) -> None:
         """Rename `exit.pending`: an end that needs no room on the disk."""
         peak = self.peak_rss * (1024 if lineage.LINUX else 1)
+        at, monotonic, cpu_s = time.time(), time.monotonic(), round(self.cpu_s, 3)
+        self.end = (self.status or 0, at, monotonic, peak, cpu_s)
         facts = (
-            f'{{"at": "{rfc3339(time.time())}", "monotonic": {time.monotonic()}, "peak_rss": {peak}, '
-            f'"cpu_s": {self.cpu_s:.3f}}}\n'
+            f'{{"at": "{rfc3339(at)}", "monotonic": {monotonic}, "peak_rss": {peak}, "cpu_s": {cpu_s}}}\n'
         ).encode()
         # Made anew where somebody took it away: a run without a record would be begun again.
         flags = os.O_WRONLY | os.O_CREAT | _OURS

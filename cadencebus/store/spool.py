@@ -76,15 +76,14 @@ class Spool:
         day_of_id = f"{name.stamp[:4]}-{name.stamp[4:6]}-{name.stamp[6:8]}"
         copies = name.copies()
         for place in ("dead", *(f"done/{d}" for d in self.done_days() if d >= day_of_id)):
-            folder = f"{self.home.state}/{place}/"
-            if any(files.exists(folder + file) for file in copies):
+            if files.any_there(f"{self.home.state}/{place}", copies):
                 return place
         return None
 
     def elsewhere(self, name: Name) -> str | None:
         """Where a tick of this id already ended or is being run, if it is under another name."""
-        folder, own = f"{self.home.claimed}/", name.file
-        if any(files.exists(folder + file) for file in name.copies() if file != own):
+        own = name.file
+        if files.any_there(self.home.claimed, [file for file in name.copies() if file != own]):
             return "claimed"
         return self.ended(name)
 

@@ -47,7 +47,8 @@ def board(gear: Gear, tick: Tick, cadence: Cadence = PLAIN, *, guard: bool = Fal
 def furnished(gear: Gear, cadence: Cadence, *, guard: bool = False) -> tuple[Boarded, LaunchRequest]:
     """Give a tick a run, up to where its process would be started."""
     boarded = board(gear, claimed(gear, payload={"week": 47}), cadence, guard=guard)
-    return boarded, boarding.furnish(gear, boarded)
+    request, record = boarding.furnish(gear, boarded)
+    return replace(boarded, record=record), request
 
 
 def test_all_that_judges_a_run_is_safe_before_it_starts(gear: Gear, witness: Witness) -> None:
@@ -121,8 +122,9 @@ def test_a_run_is_told_where_it_is_and_what_of(gear: Gear) -> None:
 def test_an_attempt_is_one_more_than_were_told_of(gear: Gear) -> None:
     """In the record and in the environment."""
     tick = claimed(gear, attempts=({"run": "a"}, {"run": "b"}), hops=3)
-    request = boarding.furnish(gear, board(gear, tick))
+    request, told = boarding.furnish(gear, board(gear, tick))
     record = json.loads(Path(request.run_dir, "run.json").read_text())
+    assert told == record
     assert (record["attempt"], request.env["CADENCE_ATTEMPT"], request.env["CADENCE_HOPS"]) == (3, "3", "3")
 
 
@@ -226,7 +228,7 @@ def test_a_session_is_resumed_where_it_can_be_found(
     again = board(gear, claimed(gear), replace(AGENT, **changes))
     assert again.resumed == resumed
     assert (again.session_id == SESSION) == resumed
-    assert again.record["resumed"] == resumed
+    assert boarding.furnish(gear, again)[1]["resumed"] == resumed
 
 
 def test_a_session_whose_run_is_gone_is_resumed_all_the_same(gear: Gear) -> None:

@@ -34,8 +34,8 @@ class Run:
         self.gear, self.cadence = gear, cadence
         self.tick = Tick(**members | changes)
         Path(gear.home.claimed, self.tick.name.file).write_bytes(self.tick.bytes())
-        self.boarded = boarding.board(gear, self.tick, cadence, probe=False, guard=guard)
-        boarding.furnish(gear, self.boarded)
+        boarded = boarding.board(gear, self.tick, cadence, probe=False, guard=guard)
+        self.boarded = replace(boarded, record=boarding.furnish(gear, boarded)[1])
         self.folder = Path(self.boarded.run.path)
 
     def ended(self, word: str = "0", **facts: Any) -> Run:
@@ -47,7 +47,7 @@ class Run:
 
     def land(self, report: Report | None = None, boarded: Boarded | None = None) -> Settlement:
         """See to its end."""
-        return landing.land(self.gear, self.tick, self.cadence, None, boarded or self.boarded, report)
+        return landing.land(self.gear, self.tick, self.cadence, None, boarded or self.boarded, report=report)
 
     @property
     def record(self) -> dict[str, Any]:
