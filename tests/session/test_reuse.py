@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,18 @@ def test_the_next_run_has_the_same_shim_and_nothing_else_of_the_last(
     assert [note.swept for note in notes if note] == [True, True]
     assert len({note.pid for note in notes if note}) == 2
     assert os.readlink(f"/proc/{second.shim}/cwd") == "/"
+
+
+@pytest.mark.parametrize("command", ["exit 0", "exit 3", "kill -9 $$"])
+def test_what_it_tells_is_what_its_record_says(start: Start, launcher: Launcher, command: str) -> None:
+    """Whoever listened and whoever comes later judge the same end."""
+    run = start(argv=("sh", "-c", command), listen=True, wait=False)
+    told = launcher.over_within(run.handle, SOON)
+    assert told is not None
+    written = life.exit_record(str(run.folder))
+    assert written is not None
+    assert told.ended_at == pytest.approx(written.ended_at, abs=1e-5)
+    assert replace(told, ended_at=written.ended_at) == written
 
 
 def test_it_holds_nothing_open_of_a_run_that_is_over(start: Start, launcher: Launcher) -> None:
