@@ -9,9 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.daemon import boarding, checkin
+from cadencebus.daemon import boarding, checkin, landing
 from cadencebus.daemon.boarding import Boarded, Doomed, NeverRan, StillAlive
-from cadencebus.daemon.landing import land, verdict_of
 from cadencebus.daemon.vigil import Vigil
 from cadencebus.session import life
 from cadencebus.store import files, runs
@@ -107,7 +106,7 @@ class Flight:
         except Doomed as doom:
             gear.closing.entomb(tick, doom.klass, doom.reason, gear.clock.wall())
         except NeverRan as error:
-            self._ground(tick, str(error))
+            self.settlement = landing.ground(gear, tick, self.cadence, str(error))
         except OSError:
             self._return(tick)
             raise
@@ -178,10 +177,6 @@ class Flight:
         ]
         self._gear.journal.write(boarded.started_at, lines)
 
-    def _ground(self, tick: Tick, reason: str) -> None:
-        """Settle a tick whose run can't start as things are configured."""
-        self.settlement = land(self._gear, tick, self.cadence, verdict_of("never_ran", reason), None)
-
     def _return(self, tick: Tick) -> None:
         """Put a claimed tick back as if it had never been taken."""
         self._gear.spool.again([tick.name.file])
@@ -241,9 +236,7 @@ class Flight:
                 # An earlier try got as far as the commit: what it decided stands.
                 self.settlement = self._gear.closing.replay(committed)
                 return
-        self.settlement = land(
-            self._gear, boarded.tick, boarded.cadence, None, boarded, report=report, end=end
-        )
+        self.settlement = landing.land(self._gear, boarded, report=report, end=end)
 
 
 def _undo(boarded: Boarded) -> None:

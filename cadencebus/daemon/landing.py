@@ -25,53 +25,44 @@ if TYPE_CHECKING:
     from cadencebus.model.tick import Tick
 
 
-def verdict_of(klass: str, reason: str) -> Verdict:
-    """A verdict on something that never became a run."""
-    return verdict_on(Class(klass), reason)
-
-
 def land(
-    gear: Gear,
-    tick: Tick,
-    cadence: Cadence,
-    verdict: Verdict | None,
-    boarded: Boarded | None,
-    *,
-    report: Report | None = None,
-    end: life.ExitRecord | None = None,
+    gear: Gear, boarded: Boarded, *, report: Report | None = None, end: life.ExitRecord | None = None
 ) -> Settlement:
     """Judge how the run ended and settle its tick: one commit, then all that follows."""
     now = gear.clock.wall()
-    ending = None
-    ended_at = now
-    if boarded is not None:
-        end = end or life.exit_record(boarded.run.path)
-        ending = evidence.gather(
-            boarded.run,
-            cadence,
-            boarded.cwd,
-            end,
-            report,
-            started_at=boarded.started_at,
-            ran_s=_lasted(gear, boarded, end),
-            resumed=boarded.resumed,
-        )
-        # Judged as of its end: "resets 6:08am", read hours later, would be tomorrow's.
-        ended_at = end.ended_at if end and end.ended_at else now
-        verdict = verdict or judged(ending, boarded, ended_at)
-        _record(boarded, _known(gear, boarded), ending, verdict, report, end, ended_at=ended_at)
-    if verdict is None:
-        raise ValueError("neither a run nor a verdict")
-    credentials = boarded.runner.credentials if boarded else cadence.runner
+    run, cadence = boarded.run, boarded.cadence
+    end = end or life.exit_record(run.path)
+    ending = evidence.gather(
+        run,
+        cadence,
+        boarded.cwd,
+        end,
+        report,
+        started_at=boarded.started_at,
+        ran_s=_lasted(gear, boarded, end),
+        resumed=boarded.resumed,
+    )
+    # Judged as of its end: "resets 6:08am", read hours later, would be tomorrow's.
+    ended_at = end.ended_at if end and end.ended_at else now
+    verdict = judged(ending, boarded, ended_at)
+    _record(boarded, _known(gear, boarded), ending, verdict, report, end, ended_at=ended_at)
     facts = replace(
-        _facts(gear, tick, boarded, ending, report, ended_at),
+        _facts(gear, boarded, ending, report, ended_at),
         fingerprints=marks(gear, cadence, str(verdict.klass)),
         metrics=_metrics(boarded, report, end),
     )
-    settlement = _settled(gear, tick, verdict, cadence, credentials, facts, now=now)
-    if boarded is not None:
-        runs.drop_empty_logs(boarded.run)
+    settlement = _settled(gear, boarded.tick, verdict, cadence, boarded.runner.credentials, facts, now=now)
+    runs.drop_empty_logs(run)
     return settlement
+
+
+def ground(gear: Gear, tick: Tick, cadence: Cadence, reason: str) -> Settlement:
+    """Settle a tick whose run can't start as things are configured."""
+    now = gear.clock.wall()
+    verdict = verdict_on(Class.NEVER_RAN, reason)
+    fingerprints = marks(gear, cadence, str(verdict.klass))
+    facts = RunFacts(run=f"{tick.id}.0", started_at=now, ended_at=now, fingerprints=fingerprints)
+    return _settled(gear, tick, verdict, cadence, cadence.runner, facts, now=now)
 
 
 def _settled(
@@ -105,16 +96,7 @@ def judged(ending: Ending, boarded: Boarded, now: float) -> Verdict:
     return classify(ending, now=now)
 
 
-def _facts(
-    gear: Gear,
-    tick: Tick,
-    boarded: Boarded | None,
-    ending: Ending | None,
-    report: Report | None,
-    ended_at: float,
-) -> RunFacts:
-    if boarded is None or ending is None:
-        return RunFacts(run=f"{tick.id}.0", started_at=ended_at)
+def _facts(gear: Gear, boarded: Boarded, ending: Ending, report: Report | None, ended_at: float) -> RunFacts:
     return RunFacts(
         run=boarded.run.id,
         started_at=boarded.started_at,
@@ -135,10 +117,8 @@ def _facts(
     )
 
 
-def _metrics(boarded: Boarded | None, report: Report | None, end: life.ExitRecord | None) -> dict[str, Any]:
+def _metrics(boarded: Boarded, report: Report | None, end: life.ExitRecord | None) -> dict[str, Any]:
     """What the journal tells of a firing beside its end."""
-    if boarded is None:
-        return {}
     tick = boarded.tick
     tried = [str(a["ended_at"]) for a in tick.attempts if a.get("ended_at")]
     ready = max(tick.created_at, tick.not_before or 0.0, parse_rfc3339(tried[-1]) if tried else 0.0)

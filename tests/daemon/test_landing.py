@@ -47,7 +47,7 @@ class Run:
 
     def land(self, report: Report | None = None, boarded: Boarded | None = None) -> Settlement:
         """See to its end."""
-        return landing.land(self.gear, self.tick, self.cadence, None, boarded or self.boarded, report=report)
+        return landing.land(self.gear, boarded or self.boarded, report=report)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -216,16 +216,13 @@ def test_how_long_it_ran_does_not_grow_while_nobody_looks(gear: Gear) -> None:
         gear.memory.change("x", time.time(), {"failures": 0})
 
 
-def test_what_never_became_a_run_is_settled_by_its_verdict(gear: Gear) -> None:
+def test_what_never_became_a_run_is_settled_by_the_reason(gear: Gear) -> None:
     """Nothing to judge, and no folder: the hold says how to mend it."""
     run = Run(gear)
-    verdict = landing.verdict_of("never_ran", "no such runner")
-    settlement = landing.land(gear, run.tick, run.cadence, verdict, None)
+    settlement = landing.ground(gear, run.tick, run.cadence, "no such runner")
     assert (settlement.target, settlement.klass, settlement.run) == ("inbox", "never_ran", f"{run.tick.id}.0")
     assert [hold.reason for hold in settlement.holds] == ["config"]
     assert "runner" not in run.told("run.ended")
-    with pytest.raises(ValueError, match="neither"):
-        landing.land(gear, run.tick, run.cadence, None, None)
 
 
 def test_all_that_a_run_stood_for_is_named_in_its_end(gear: Gear) -> None:
