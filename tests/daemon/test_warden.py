@@ -43,7 +43,7 @@ def test_only_what_the_consumer_wrote_is_let_go_by_its_rules(gear: Gear, by: str
     now = gear.clock.wall()
     gear.holds.set(Hold(scope="cadence-looping", reason="active_hours", since=now, by=by))
     warden = Warden(gear, lambda _event: None, lambda: None)
-    turn = _Turn({}, warden.in_force(now), now, room=True)
+    turn = _Turn({}, warden.in_force(now), now)
     warden.brake(LOOPING, {}, 0, turn.brakes.get("cadence-looping", ()), now)
     assert os.listdir(gear.home.holds) == left
 
