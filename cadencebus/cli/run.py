@@ -31,6 +31,14 @@ EXAMPLES = """  cadence run               until SIGTERM; sessions go on, and are
   cadence run --set max_sessions=4 --set 'defaults={timeout: 5m}'"""
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """The usual loop, which is silent when it goes though it could not be made for want of descriptors."""
+
+    def __del__(self) -> None:
+        # asyncio's would close what is not there, and leave a traceback; one that was made is closed by now.
+        return
+
+
 def main(words: list[str], context: Context) -> int:
     """Consume; the exit code."""
     asked = _parse(words)
@@ -48,7 +56,8 @@ def main(words: list[str], context: Context) -> int:
         mode: Mode = "once" if asked.once else "drain" if asked.drain else "forever"
         slots, interactive = gear.settings.current.max_sessions, sys.stdin.isatty()
         greeting = _greeting(home, slots, interactive=interactive) if mode == "forever" else ""
-        stuck = asyncio.run(run(gear, mode, duration=asked.duration, greeting=greeting))
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            stuck = runner.run(run(gear, mode, duration=asked.duration, greeting=greeting))
     if mode == "drain" and stuck:
         for name, why in sorted(stuck.items()):
             to_stderr(f"{name}: {safe(why)}")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
+
+from cadencebus.cli.main import main
+from cadencebus.errors import IOTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tests.cli.conftest import Define
     from tests.conftest import Cadence
@@ -30,6 +38,19 @@ def test_a_foreground_consumer_says_at_once_that_it_consumes(
         finally:
             run.send_signal(signal.SIGTERM)
         assert run.wait(10) == 0
+
+
+def test_where_there_can_be_no_loop_there_is_a_line_and_no_traceback(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No descriptor left for it: what asyncio had made of its loop by then complained when it went."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "socketpair", refuse)
+    assert main(["run", "--once", "--home", str(home)]) == IOTrouble.exit_code
+    assert capsys.readouterr().err == "cadence: Too many open files\n"
 
 
 def test_quiet_is_known_by_its_first_letter(home: Path, cadence: Cadence) -> None:
