@@ -7,18 +7,22 @@ another weight per run (its turns, its money) the same picture shows those.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from cadencebus.policy.timetable import Timetable, cron_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, tzinfo
 
 BUCKET = 300.0
+# What a cadence asks for in the buckets of the week, by their number; nothing in all others.
+Column = dict[int, float]
 # What a run that was never measured is taken for: one bucket.
 UNMEASURED = BUCKET
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -92,17 +96,14 @@ def week_of(loads: Sequence[Load], monday: date, zone: tzinfo, *, limit: float, 
         datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
         for day in (monday, monday + timedelta(days=7))
     )
-    columns = {load.name: _column(load, start, end) for load in loads}
-    buckets = tuple(
-        _bucket(start + n * BUCKET, {name: column[n] for name, column in columns.items()})
-        for n in range(int((end - start) // BUCKET))
-    )
+    columns = {load.name: _column(load, start, end) for load in sorted(loads, key=lambda load: load.name)}
+    buckets = _buckets(columns, start, int((end - start) // BUCKET))
     return Week(
         zone=zone,
         limit=limit,
         buckets=buckets,
         pileups=tuple(_pileups(buckets, limit)),
-        suggestions=tuple(_suggestions(loads, columns, limit)) if advise else (),
+        suggestions=tuple(_suggestions(loads, columns, buckets, limit)) if advise else (),
     )
 
 
@@ -130,28 +131,41 @@ def _shade(weight: float, limit: float) -> str:
     return _SHADES[max(1, round(weight / limit * (len(_SHADES) - 1)))]
 
 
-def _bucket(at: float, shares: Mapping[str, float]) -> Bucket:
-    present = [(name, share) for name, share in shares.items() if share]
-    heaviest_first = sorted(present, key=lambda pair: (-pair[1], pair[0]))
-    return Bucket(at, sum(share for _, share in present), tuple(heaviest_first))
+def _buckets(columns: Mapping[str, Column], start: float, count: int) -> tuple[Bucket, ...]:
+    present: list[list[tuple[str, float]]] = [[] for _ in range(count)]
+    for name, column in columns.items():
+        # Most shares of a cadence are alike: five thousand cadences fill millions of places.
+        pairs = {share: (name, share) for share in column.values()}
+        for n, share in column.items():
+            present[n].append(pairs[share])
+    # They came by name, and stay so where they are as heavy.
+    return tuple(
+        Bucket(
+            start + n * BUCKET,
+            sum(share for _, share in shares),
+            tuple(sorted(shares, key=itemgetter(1), reverse=True)),
+        )
+        for n, shares in enumerate(present)
+    )
 
 
-def _column(load: Load, start: float, end: float) -> list[float]:
+def _column(load: Load, start: float, end: float) -> Column:
     """How much of each bucket the runs of one cadence fill, never more than it may run at a time."""
     count = int((end - start) // BUCKET)
     every = load.timetable.every
     if every is not None and every < BUCKET:
         share = min(load.lasts / every, load.concurrency) * load.weight
-        return [share] * count
-    filled = [0.0] * count
+        return dict.fromkeys(range(count), share) if share else {}
+    filled: defaultdict[int, float] = defaultdict(float)
     # A run that began on Sunday night is still there on Monday morning.
     for firing in load.timetable.firings(start - load.lasts, end):
-        _fill(filled, firing - start, firing - start + load.lasts)
-    return [min(share, load.concurrency) * load.weight for share in filled]
+        _fill(filled, count, firing - start, firing - start + load.lasts)
+    capped = ((n, min(share, load.concurrency) * load.weight) for n, share in filled.items())
+    return {n: share for n, share in capped if share}
 
 
-def _fill(filled: list[float], since: float, until: float) -> None:
-    first, last = max(0, int(since // BUCKET)), min(len(filled), int(-(-until // BUCKET)))
+def _fill(filled: defaultdict[int, float], count: int, since: float, until: float) -> None:
+    first, last = max(0, int(since // BUCKET)), min(count, int(-(-until // BUCKET)))
     for n in range(first, last):
         inside = min(until, (n + 1) * BUCKET) - max(since, n * BUCKET)
         filled[n] += max(0.0, inside) / BUCKET
@@ -174,24 +188,27 @@ def _pileups(buckets: Sequence[Bucket], limit: float) -> list[Pileup]:
     return found
 
 
-def _suggestions(loads: Sequence[Load], columns: Mapping[str, list[float]], limit: float) -> list[Suggestion]:
+def _suggestions(
+    loads: Sequence[Load], columns: Mapping[str, Column], buckets: Sequence[Bucket], limit: float
+) -> list[Suggestion]:
     """Move one cadence after the other to where it helps most, as long as it helps."""
-    columns, found = dict(columns), list[Suggestion]()
-    movable = [load for load in loads if _shifts(load.timetable) and any(columns[load.name])]
-    while movable and len(found) < _ENOUGH_ADVICE:
-        total = [sum(shares) for shares in zip(*columns.values(), strict=True)]
+    found: list[Suggestion] = []
+    total = [bucket.weight for bucket in buckets]
+    movable = {load.name: load for load in loads if _shifts(load.timetable) and columns[load.name]}
+    while len(found) < _ENOUGH_ADVICE:
         before = _excess(total, limit)
-        if before <= 0:
-            break
-        choices = [
-            choice for load in movable for choice in _tries(load, columns[load.name], total, limit, before)
-        ]
-        after, minutes, name = min(choices)
+        choices = (
+            choice
+            for name, load in movable.items()
+            # Only whoever is where it is too full can make it better by leaving.
+            if any(total[n] > limit for n in columns[name])
+            for choice in _tries(load, columns[name], total, limit, before)
+        )
+        after, minutes, name = min(choices, default=(before, 0, ""))
         if before - after < _WORTH_IT:
             break
-        load = next(load for load in movable if load.name == name)
-        movable.remove(load)
-        columns[name] = _rolled(columns[name], minutes)
+        load = movable.pop(name)
+        _move(total, columns[name], minutes)
         found.append(
             Suggestion(
                 name=name,
@@ -205,18 +222,15 @@ def _suggestions(loads: Sequence[Load], columns: Mapping[str, list[float]], limi
 
 
 def _tries(
-    load: Load, column: list[float], total: list[float], limit: float, before: float
+    load: Load, column: Column, total: list[float], limit: float, before: float
 ) -> list[tuple[float, int, str]]:
     """The excess after each move that a cadence could make, from the buckets that it touches."""
-    own = [(n, share) for n, share in enumerate(column) if share]
     found = []
     for minutes in _shifts(load.timetable):
-        steps = int(minutes * 60 // BUCKET)
-        change = dict.fromkeys((n for n, _ in own), 0.0)
-        for n, share in own:
-            there = (n + steps) % len(column)
+        change: defaultdict[int, float] = defaultdict(float)
+        for n, there, share in _moved(column, minutes, len(total)):
             change[n] -= share
-            change[there] = change.get(there, 0.0) + share
+            change[there] += share
         more = sum(
             max(0.0, total[n] + by - limit) - max(0.0, total[n] - limit) for n, by in change.items() if by
         )
@@ -224,9 +238,16 @@ def _tries(
     return found
 
 
-def _rolled(column: list[float], minutes: int) -> list[float]:
+def _moved(column: Column, minutes: int, count: int) -> Iterator[tuple[int, int, float]]:
+    """What a move takes from where to where; from the end of the week to its beginning."""
     steps = int(minutes * 60 // BUCKET)
-    return column[-steps:] + column[:-steps] if steps else column
+    return ((n, (n + steps) % count, share) for n, share in column.items())
+
+
+def _move(total: list[float], column: Column, minutes: int) -> None:
+    for n, there, share in _moved(column, minutes, len(total)):
+        total[n] -= share
+        total[there] += share
 
 
 def _excess(total: Sequence[float], limit: float) -> float:

@@ -34,6 +34,7 @@ SHORTHANDS = {
 }
 _FIELDS = 5
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - walls have no zone: this is what local clocks are counted from
+_DAWN = datetime(1, 1, 2)  # noqa: DTZ001
 # A leap year, so that the 29th of February is found at once.
 _SOME_DAY = datetime(2000, 1, 1)  # noqa: DTZ001
 
@@ -227,7 +228,7 @@ def _lattice(name: str, every: float, after: float) -> Iterator[float]:
 
 
 def _cron_slots(line: CronLine, zone: tzinfo, after: float) -> Iterator[float]:
-    """Walk the wall clock through cronsim, and bring each local time to the moments when walls show it.
+    """Walk the wall clock, and bring each local time to the moments when walls show it.
 
     What summer time does is decided here and not by cronsim, which loses slots where clocks shift by half
     an hour, and steps back when asked during the second pass of a repeated one. The rule is Debian cron's: a
@@ -235,7 +236,7 @@ def _cron_slots(line: CronLine, zone: tzinfo, after: float) -> Iterator[float]:
     starts with `*` runs whenever clocks show its time.
     """
     last, second_passes, fixed = after, deque[float](), line.fixed
-    for local in CronSim(line.text, _wall_before(zone, after)):
+    for local in _walls(line, _wall_before(zone, after)):
         first, second = _moments(local, zone, skipped_counts=fixed)
         while second_passes and (first is None or second_passes[0] < first):
             if (again := second_passes.popleft()) > last:
@@ -247,6 +248,18 @@ def _cron_slots(line: CronLine, zone: tzinfo, after: float) -> Iterator[float]:
             last = first
             yield first
     yield from second_passes
+
+
+def _walls(line: CronLine, after: datetime) -> Iterator[datetime]:
+    """Every local time of a line later than this: cronsim finds its days, which all have the same times."""
+    hours, minutes = sorted(line.hours), sorted(line.minutes)
+    days = " ".join(("0", "0", *line.fields[2:]))
+    eve = max(after.replace(hour=0, minute=0, second=0), _DAWN) - timedelta(minutes=1)
+    for day in CronSim(days, eve):
+        for hour in hours:
+            if day.replace(hour=hour, minute=59) > after:
+                times = (day.replace(hour=hour, minute=minute) for minute in minutes)
+                yield from (local for local in times if local > after)
 
 
 def _wall_before(zone: tzinfo, moment: float) -> datetime:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from cadencebus.policy import collisions
 from cadencebus.policy.collisions import BUCKET, Load, Week, picture, week_of
 from cadencebus.policy.timetable import Timetable, cron_line
 
@@ -153,3 +155,19 @@ def test_the_picture_shows_days_hours_and_what_is_over() -> None:
         lines = picture(week, width)
         assert all(len(line) <= max(width, 42) for line in lines)
         assert all(line.isascii() for line in lines)
+
+
+def test_only_who_stands_in_a_crowd_is_tried_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five thousand cadences may be spread over the week: whoever leaves no crowd makes nothing better."""
+    tried: list[str] = []
+    real = collisions._tries
+
+    def noted(load: Load, *rest: Any) -> Any:
+        tried.append(load.name)
+        return real(load, *rest)
+
+    monkeypatch.setattr(collisions, "_tries", noted)
+    alone = [load(f"alone-{hour}", f"0 {hour} * * *") for hour in range(10, 20)]
+    week = laid(*(load(name, "0 9 * * *") for name in "abc"), *alone)
+    assert len(week.suggestions) == 1
+    assert set(tried) == {"a", "b", "c"}

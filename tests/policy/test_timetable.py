@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cadencebus.policy import timetable
 from cadencebus.policy.schedule_words import describe
 from cadencebus.policy.timetable import Timetable, cron_line, timetable_of
 
@@ -386,3 +388,40 @@ def test_a_cron_line_is_read_without_regard_to_case_and_blanks() -> None:
     """Names of days and months, the Sunday that is 7, and spaces in plenty."""
     assert cron_line("  0  9 * JAN   Mon-fri ") == cron_line("0 9 * jan mon-fri")
     assert cron_line("0 9 * * 7").weekdays == cron_line("0 9 * * sun").weekdays == frozenset({0})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "* * * * *",
+        "*/7 8-19/3 * * mon-fri",
+        "59 23 31 * *",
+        "0 0 L * *",
+        "30 6 LW * 5L",
+        "0 9 1 * 0-6",
+        "0 9 */2 * 2#2",
+        "15,45 0,12 29 feb *",
+    ],
+)
+@pytest.mark.parametrize("after", ["2026-03-28 00:00:00", "2026-10-31 23:59:59", "2024-02-29 12:15:30"])
+def test_the_walls_show_what_cronsim_would_walk_through(line: str, after: str) -> None:
+    """Minute for minute, from wherever one starts."""
+    since = datetime.fromisoformat(after)
+    mine = timetable._walls(cron_line(line), since)
+    assert list(islice(mine, 200)) == list(islice(CronSim(line, since), 200))
+
+
+def test_cronsim_is_asked_for_days_and_not_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A week of minutes are eight days: five thousand schedules are laid into a week by this walk."""
+    days = []
+
+    class Counting(CronSim):
+        def __next__(self) -> datetime:
+            days.append(super().__next__())
+            return days[-1]
+
+    line = cron_line("* * * * *")
+    monkeypatch.setattr(timetable, "CronSim", Counting)
+    minutes = list(islice(timetable._walls(line, datetime(2026, 5, 4)), 7 * 1440))  # noqa: DTZ001
+    assert minutes[-1] == datetime(2026, 5, 11)  # noqa: DTZ001
+    assert len(days) == 8
