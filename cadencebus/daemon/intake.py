@@ -9,6 +9,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import stamp
+from cadencebus.model.legible import escaped
 from cadencebus.model.naming import (
     DEFAULT_PRIORITY,
     SUFFIX,
@@ -243,7 +244,7 @@ class Intake:
                 "event": "tick.accepted",
                 "cadence": cadence,
                 "tick": name.id,
-                "file": tomb.escaped(file),
+                "file": escaped(file),
                 "source": tick.source,
             }
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cadencebus.daemon.twins import Twins
 from cadencebus.errors import CadenceError
 from cadencebus.model.cadence import Cadence
+from cadencebus.model.legible import escaped
 from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
 from cadencebus.model.settlement import settlement_of
 from cadencebus.model.tick import BadTick, Tick
@@ -177,7 +178,7 @@ class Recovery:
             if parse_deferred(late) is None:
                 self._calendar.discard(late)
                 if late.endswith(SUFFIX) and not late.startswith("."):
-                    fault = BadTick("bad_id", f"{tomb.escaped(late)}: not the name of a waiting tick")
+                    fault = BadTick("bad_id", f"{escaped(late)}: not the name of a waiting tick")
                     self._bury("deferred", late, fault)
 
     def _lose(self, folder: str, file: str, why: str) -> None:

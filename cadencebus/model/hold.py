@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.model.legible import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,6 +152,7 @@ def parse_hold_name(file: str) -> tuple[str, str] | None:
 
 def hold_event(event: str, file: str) -> dict[str, Any]:
     """The line of the journal that tells of the hold in a file; its cadence, where it is on one only."""
+    file = escaped(file)
     scope, reason = parse_hold_name(file) or (BUS, "unreadable")
     return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence_held(scope)}
 
@@ -182,7 +184,7 @@ def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hol
 
 
 def _unreadable(file: str, scope: str, reason: str, why: str, seen: float) -> Hold:
-    detail = f"holds/{file} can't be read ({why}): it holds until somebody removes it"
+    detail = f"holds/{escaped(file)} can't be read ({why}): it holds until somebody removes it"
     return Hold(
         scope=scope,
         reason=reason,

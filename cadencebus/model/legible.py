@@ -38,6 +38,12 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
 
 
+def escaped(file: str) -> str:
+    """The name of a file, safe in a log, a terminal and JSON, whatever bytes it is made of."""
+    text = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def clip(text: str, limit: int) -> str:
     """Text of at most so many characters, with a sign where it was cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
+from cadencebus.model.legible import escaped
 from cadencebus.model.naming import RAW
 from cadencebus.store import files
 
@@ -101,7 +102,7 @@ def put_away_journal(home: Home, day: str) -> Iterator[None]:
 
 def _as_line(folder: str, name: str) -> bytes:
     """A finished tick, whole; what is none as the bytes that it is."""
-    path, said = f"{folder}/{name}", {"file": os.fsencode(name).decode("utf-8", "replace")}
+    path, said = f"{folder}/{name}", {"file": escaped(name)}
     try:
         # Spelled in here: what a lenient reader lets pass (NaN, half a surrogate pair), no line can hold.
         return strictjson.dumps(said | {"tick": json.loads(files.read(path, _TICK_MOST))})

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.hold import parse_hold_name
+from cadencebus.model.legible import escaped
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import RAW, SUFFIX, is_id, name_in
 from cadencebus.model.tick import BadTick, read_members
@@ -97,9 +98,9 @@ def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
         return None
     except (ValueError, OSError):
         # A folder, a device, a link: nothing that could be taken along.
-        unread.append(f"{folder}/{_legible(file)}")
+        unread.append(f"{folder}/{escaped(file)}")
         return None
-    line: Line = {"in": "inbox" if folder == "claimed" else folder, "file": _legible(file)}
+    line: Line = {"in": "inbox" if folder == "claimed" else folder, "file": escaped(file)}
     if name_in(file):
         with contextlib.suppress(BadTick):
             return line | {"tick": read_members(data)}
@@ -126,7 +127,7 @@ def _keys(home: Home, unread: list[str]) -> Iterator[Line]:
         if is_key(key, tick_id):
             yield {"in": "keys", "key": key, "tick": tick_id, "at": rfc3339(at)}
         else:
-            unread.append(f"keys/{_legible(key)}")
+            unread.append(f"keys/{escaped(key)}")
 
 
 def _memories(home: Home, unread: list[str]) -> Iterator[Line]:
@@ -140,7 +141,7 @@ def _holds(home: Home, unread: list[str]) -> Iterator[Line]:
         if parse_hold_name(file) is None:
             continue
         if not is_hold(file):
-            unread.append(f"holds/{_legible(file)}")
+            unread.append(f"holds/{escaped(file)}")
         elif (members := _object(home, f"holds/{file}", unread)) is not None:
             yield {"in": "holds", "file": file, "hold": members}
 
@@ -158,8 +159,3 @@ def _object(
         unread.append(place)
         return None
     return members
-
-
-def _legible(file: str) -> str:
-    """The name of a file, whatever bytes it is made of, as text that a line can hold."""
-    return os.fsencode(file).decode("utf-8", "replace")

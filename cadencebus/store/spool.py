@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import day, stamp
+from cadencebus.model.legible import escaped
 from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Misnamed, Tick, read_members, tick_of
 from cadencebus.store import files, inlet, lock, together, tomb
@@ -246,5 +247,5 @@ class Spool:
 def _named(file: str) -> Name:
     parsed = parse_deferred(file)
     if parsed is None:
-        raise BadTick("bad_id", f"{file}: not the name of a tick")
+        raise BadTick("bad_id", f"{escaped(file)}: not the name of a tick")
     return parsed[1]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
+from cadencebus.model.legible import escaped
 from cadencebus.model.naming import RAW, SUFFIX, Name, is_cadence, is_id, name_in, name_of, parse_name
 from cadencebus.model.tick import BadTick, Tick, check_members, read_members
 from cadencebus.store import files, inlet
@@ -137,12 +138,6 @@ def complete(home: Home, file_names: list[str], max_bytes: int, now: float) -> l
     if written:
         files.sync_folder(home.dead)
     return written
-
-
-def escaped(file: str) -> str:
-    """A file name that is safe in a log, a terminal and JSON, whatever bytes it is made of."""
-    text = os.fsencode(file).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _members(path: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -288,3 +289,13 @@ def test_a_copy_of_a_flying_tick_makes_way(restart: Restart) -> None:
     assert restart.recovery.strays({flying.name.file}) == []
     assert os.listdir(restart.gear.home.claimed) == [flying.name.file]
     assert len(list(Path(restart.gear.home.dead).glob("*.raw"))) == 1
+
+
+def test_what_lies_in_claimed_under_a_name_that_is_no_text_gets_its_letter(restart: Restart) -> None:
+    """Its reason shows the bytes; the next start is not stopped by them."""
+    strange = os.fsencode(restart.gear.home.claimed) + b"/\xff.json"
+    Path(os.fsdecode(strange)).write_text("{}")
+    restart.recovery.run()
+    assert not os.listdir(restart.gear.home.claimed)
+    letter = next(Path(restart.gear.home.dead).glob("*.json"))
+    assert json.loads(letter.read_bytes())["outcome"]["reason"] == r"\xff.json: not the name of a tick"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.model.legible import clean, clip, one_line
+from cadencebus.model.legible import clean, clip, escaped, one_line
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,16 @@ def test_a_cut_text_says_that_it_was_cut() -> None:
     """With its last character."""
     assert clip("abcdef", 4) == "abc…"
     assert clip("abcd", 4) == "abcd"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"a\xff\x1b\n.json", r"a\xff\x1b\n.json"),
+        ("caf\u00e9 \U0001f600.json".encode(), "caf\u00e9 \U0001f600.json"),
+        ("\u202e\u2028".encode(), r"\u202e\u2028"),
+    ],
+)
+def test_any_name_of_a_file_can_be_shown(name: bytes, shown: str) -> None:
+    """Whatever bytes it is made of; two names never look the same."""
+    assert escaped(name.decode("utf-8", "surrogateescape")) == shown

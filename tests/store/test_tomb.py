@@ -190,9 +190,3 @@ def test_a_letter_of_what_is_too_big_does_not_read_it(graves: Graves) -> None:
     letter = graves.bury("big.json", '{"cadence": "x"}', BadTick("too_big", "9 MiB"))
     assert letter["cadence"] == "unknown"
     assert "payload" in letter["outcome"]["cure"]
-
-
-def test_any_name_can_be_shown() -> None:
-    """Whatever bytes it is made of."""
-    assert tomb.escaped(os.fsdecode(b"a\xff\x1b\n.json")) == "a\\xff\\x1b\\n.json"
-    assert tomb.escaped("caf\u00e9 \U0001f600.json") == "caf\u00e9 \U0001f600.json"
