@@ -94,6 +94,16 @@ def test_money_is_warned_of_once_and_holds_until_midnight() -> None:
     assert brakes.brake(replace(LIMITED, max_usd_per_day=2.0), memory, running=0, now=NOON) is None
 
 
+def test_a_warning_counts_from_its_limit_and_says_the_share() -> None:
+    """Four fifths of any limit; what a run gives back, or does not know, is not booked."""
+    assert budgets.posting(7.9, 10.0, {}, BERLIN, NOON)[1] is None
+    patch, said = budgets.posting(8.0, 10.0, {"spent": {"2026-11-21": 1.0}}, BERLIN, NOON)
+    assert said == "$9.00 of today's $10.00 are spent (90 %)"
+    assert patch == {"booking": {"day": "2026-11-21", "usd": 8.0}, "warned": "2026-11-21"}
+    for nothing in (None, 0.0, -0.5):
+        assert budgets.posting(nothing, 10.0, {}, BERLIN, NOON) == ({}, None)
+
+
 def test_the_bus_has_a_purse_of_its_own() -> None:
     """All cadences together, whether or not they have a limit themselves."""
     bus: dict[str, Any] = {}
@@ -136,10 +146,16 @@ def test_a_changed_limit_has_two_intervals_of_grace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "grace"), [({"every": 600.0}, 1200), ({"schedule": "0 */6 * * *"}, 43200), ({}, 3600)]
+    ("keys", "grace"),
+    [
+        ({"every": 600.0}, 1200),
+        ({"schedule": "0 */6 * * *"}, 43200),
+        ({"schedule": "0 */6 * * *", "expires_at": NOON + 6 * 3600}, 3600),
+        ({}, 3600),
+    ],
 )
 def test_the_interval_is_that_of_the_schedule(keys: dict[str, Any], grace: float) -> None:
-    """Half an hour where nothing is scheduled."""
+    """Half an hour where nothing is scheduled, or only once more."""
     cadence = replace(LIMITED, **keys)
     known = budgets.limits(cadence, {"limits": {"max_turns": 1}}, NOON)
     assert budgets.in_grace(cadence, known, NOON + grace)

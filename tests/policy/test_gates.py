@@ -23,6 +23,7 @@ USAGE = UsageGate(command=("u",))
         ("0", 0.0),
         ("105", 105.0),
         ("", None),
+        ("\n \n", None),
         ("unknown", None),
         ("12 of 40", None),
         ("-3", None),
@@ -54,7 +55,11 @@ def test_what_is_unknown_is_never_zero(reading: Reading, shut: bool, at_most: in
     """The last good value is carried for ten askings or ten minutes, then one session at a time goes."""
     answer = gates.usage(USAGE, reading)
     assert (answer.shut, answer.at_most, answer.failing) == (shut, at_most, failing)
+    assert answer.extra == ({"at_most": at_most} if at_most else {})
     assert reading.fault in answer.detail
+    assert ("ago; since then:" in answer.detail) == (
+        failing and reading.age <= 600 and reading.value is not None
+    )
 
 
 def test_a_slow_gate_carries_its_value_for_ten_askings() -> None:

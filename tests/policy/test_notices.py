@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,19 @@ def test_a_command_reads_the_event_and_a_preset_what_it_understands() -> None:
     argv, stdin = notices.message(Notice(preset="mail", to="ops", events=()), news, "/h")
     assert argv == ("mail", "-s", "cadence: x: a dead letter (crash)", "ops")
     assert stdin.startswith(b'a "quote"')
+
+
+def test_a_notice_is_urgent_and_its_end_is_not() -> None:
+    """Only whole words are filled in, and what is filled in is never looked through again."""
+    news = News(kind="dead", incident="i", title="{text}", text="caf\u00e9 {urgency}")
+    desktop = Notice(preset="notify-send", events=())
+    argv, stdin = notices.message(desktop, news, "/h")
+    assert argv == (
+        *("notify-send", "--app-name=cadence", "--urgency=critical", "--"),
+        *("{text}", "caf\u00e9 {urgency}"),
+    )
+    assert "caf\u00e9" in stdin.decode()
+    assert "--urgency=low" in notices.message(desktop, replace(news, kind="recovered"), "/h")[0]
 
 
 @given(st.sampled_from(sorted(PRESETS)), st.text(max_size=40), st.text(max_size=40))

@@ -41,6 +41,7 @@ def test_five_quick_deaths_in_a_row_park_it() -> None:
     assert waits(*[1.0] * 4) == [2, 4, 8, 16]
     assert "died 5 times in a row within 10 s of its start (exit 1)" in str(waits(*[1.0] * 5)[-1])
     assert waits(1, 1, 1, 1, 10.0, 1, 1, 1, 1)[-1] == LONGEST_WAIT
+    assert "died 5 times" in str(waits(1, 1, 1, 1, 10.0, *[1.0] * 5)[-1])
 
 
 def test_a_long_life_makes_the_next_wait_short_again() -> None:
