@@ -20,6 +20,7 @@ from cadencebus.model import strictjson
 from cadencebus.model.foreign import amount, mapping, whole
 from cadencebus.policy.figures import WELL, Figures
 from cadencebus.store import files, journal
+from cadencebus.store.corrupt import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,11 +108,8 @@ def _summed(home: Home, day: str, folder: str | None) -> Rollup:
     with open(fd, "rb") as lines:
         about = os.fstat(fd)
         known = _load(f"{folder}/{day}.json", day) if folder else Rollup(day)
-        if (
-            known.inode != about.st_ino
-            or known.offset > about.st_size
-            or known.seam != _seam(fd, known.offset)
-        ):
+        begun = known.inode == about.st_ino and 0 <= known.offset <= about.st_size
+        if not begun or known.seam != _seam(fd, known.offset):
             known = Rollup(day)
         if known.offset == about.st_size:
             return known
@@ -138,7 +136,7 @@ def _seam(fd: int, offset: int) -> str:
 def _load(path: str, day: str) -> Rollup:
     """What is remembered of a day; nothing where it is not readable, or of another version."""
     try:
-        said = mapping(json.loads(files.read(path, _MOST)))
+        said = load_object(path, _MOST)
         if said["version"] != _VERSION:
             return Rollup(day)
         cadences = {str(name): Figures.load(one) for name, one in said["cadences"].items()}
@@ -152,7 +150,7 @@ def _load(path: str, day: str) -> Rollup:
             deque(recent, maxlen=REMEMBERED),
             set(recent),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Rollup(day)
 
 

@@ -80,6 +80,19 @@ def test_a_cache_that_is_rubbish_is_made_anew(home: Path, cache: Path, journal: 
     assert look(home, cache).cadences["work"].runs == 1
 
 
+@pytest.mark.parametrize("change", [('"offset": ', '"offset": -'), ('"sum": ', '"sum": 1e999, "": ')])
+def test_a_cache_of_impossible_numbers_is_made_anew(
+    home: Path, cache: Path, journal: Path, change: tuple[str, str]
+) -> None:
+    """An offset before the beginning, a sum beyond every number."""
+    journal.write_text(ended(1))
+    look(home, cache)
+    (file,) = cache.rglob("*.json")
+    assert change[0] in file.read_text()
+    file.write_text(file.read_text().replace(*change))
+    assert look(home, cache).cadences["work"].runs == 1
+
+
 def test_a_journal_that_was_replaced_begins_anew(home: Path, cache: Path, journal: Path) -> None:
     """Restored from a backup, cut short, written over."""
     journal.write_text(ended(1) + ended(2) + ended(3))
