@@ -33,11 +33,15 @@ def check_room(home: Home, wanted: int) -> None:
     """Refuse when the queue is as long as `max_inbox` allows; costs one read where it is not set."""
     if "CADENCE_SET_MAX_INBOX" not in os.environ:
         try:
-            with open(home.settings, "rb") as file:
-                if not any(line.startswith(b"max_inbox") for line in file):
+            # A pipe is not waited for.
+            with open(os.open(home.settings, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+                if not any(b"max_inbox" in line and not line.lstrip().startswith(b"#") for line in file):
                     return
         except FileNotFoundError:
             return
+        except OSError:
+            # Whoever reads it whole says what is wrong with it.
+            pass
     inlet.check_room(home, settings(home).max_inbox, wanted)
 
 

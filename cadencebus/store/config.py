@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +13,7 @@ from cadencebus.model.settings import Settings
 from cadencebus.model.settings_keys import settings_of
 from cadencebus.store import files
 from cadencebus.store.badfile import BadFile, Problem, problems_of
-from cadencebus.store.glance import glance, unchanged
+from cadencebus.store.glance import Glance, glance, unchanged
 from cadencebus.store.yamltext import BadYAML, Document, load
 
 if TYPE_CHECKING:
@@ -131,9 +132,12 @@ class LiveSettings:
         self._flags = dict(flags)
         self._environ = dict(environ)
         self._monotonic = monotonic
-        self._at = glance(home.settings)
+        self._at: Glance | None = None
         self._data: bytes | None = None
         self._missed_since: float | None = None
+        # What can't be looked at can't be read either, and then that is said.
+        with contextlib.suppress(OSError):
+            self._at = glance(home.settings)
         try:
             self._data = _content(home)
             self.current = _settings(self._data, self._flags, self._environ)

@@ -109,12 +109,25 @@ def test_a_batch_is_accepted_whole_or_not_at_all(hello: Path, cadence: Cadence) 
     assert len(list((hello / "state" / "inbox").iterdir())) == 2
 
 
-def test_max_inbox_gives_back_pressure(hello: Path, cadence: Cadence) -> None:
-    """Exit 75, and nothing is visible."""
-    (hello / "cadence.yaml").write_text("max_inbox: 1\n")
+@pytest.mark.parametrize("said", ["max_inbox: 1", "{max_inbox: 1}", '  "max_inbox": 1'])
+def test_max_inbox_gives_back_pressure(said: str, hello: Path, cadence: Cadence) -> None:
+    """Exit 75, and nothing is visible; in every spelling of YAML."""
+    (hello / "cadence.yaml").write_text(f"# max_inbox: 0\n{said}\n")
     assert cadence("enqueue", "hello").returncode == 0
     assert cadence("enqueue", "hello").returncode == 75
     assert cadence("enqueue", "hello", env={"CADENCE_SET_MAX_INBOX": "2"}).returncode == 0
+
+
+def test_settings_that_can_not_be_read_cost_no_producer_its_tick(hello: Path, cadence: Cadence) -> None:
+    """A link that leads to itself, a pipe that nobody fills: accepted, and nothing is waited for."""
+    settings = hello / "cadence.yaml"
+    settings.unlink(missing_ok=True)
+    settings.symlink_to("cadence.yaml")
+    put = cadence("enqueue", "hello")
+    assert (put.returncode, "accepted by the default limits" in put.stderr) == (0, True)
+    settings.unlink()
+    os.mkfifo(settings)
+    assert cadence("enqueue", "hello").returncode == 0
 
 
 def test_waiting_ticks_are_cancelled_changed_and_moved_to_the_front(hello: Path, cadence: Cadence) -> None:

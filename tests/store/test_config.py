@@ -181,6 +181,10 @@ def test_what_is_no_text_is_refused(home: Path) -> None:
     path.unlink()
     path.mkdir()
     assert problems(home)[0].startswith("cadence.yaml: can't be read: ")
+    path.rmdir()
+    path.symlink_to(path.name)
+    assert problems(home) == ["cadence.yaml: can't be read: Too many levels of symbolic links"]
+    assert LiveSettings(Home(str(home)), flags={}, environ={}, lenient=True).current == Settings()
 
 
 def test_a_linked_file_is_followed(home: Path, tmp_path: Path) -> None:
