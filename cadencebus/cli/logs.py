@@ -34,6 +34,8 @@ EXAMPLES = """  cadence logs 7f3k9q2m        the last run of a tick; 7f3k9q2m.1:
   cadence logs                 what runs now, or ran last
   cadence logs 7f3k --raw | jq .type"""
 _CHUNK = 1 << 16
+# So much of its standard error is shown where that is all there is.
+_LAST_WORDS = 10
 # Between two looks at a file that grows: quick while it does, gentle while it does not.
 _FIRST, _SLOWEST = 0.05, 0.5
 _JUDGED_WITHIN = 2.0
@@ -90,16 +92,20 @@ def _await_verdict(home: Home, run: RunFolder) -> None:
 def _tell_end(run: RunFolder, out: Output, name: str, *, follow: bool) -> None:
     """How it ended, to whoever waited for that or has nothing to read, and where else to look."""
     record, silent = runs.record(run) or {}, not _spoke(run, name)
+    other = "stdout" if name == "stderr" else "stderr"
+    elsewhere = silent and _spoke(run, other)
     told = []
     if silent:
-        other = "stdout" if name == "stderr" else "stderr"
-        elsewhere = f", but something to {other}" if _spoke(run, other) else ""
-        told.append(f"printed nothing to {name}{elsewhere}")
+        told.append(f"printed nothing to {name}" + (f", but something to {other}" if elsewhere else ""))
     if record.get("class") and (silent or follow):
         why = record.get("reason")
         told.append(f"ended: {record['class']}" + (f" ({why})" if why else ""))
     if told:
         out.hint(f"{run.id} {'; '.join(told)}" + (f": cadence show {run.tick_id[-8:]}" if silent else ""))
+    if elsewhere and other == "stderr":
+        # Who asks why it failed has his answer, and a pipe still gets standard output alone.
+        for line in runs.tail(run.file("stderr.log")).splitlines()[-_LAST_WORDS:]:
+            out.hint(f"  | {clean(line.decode('utf-8', 'replace'))}")
 
 
 def _spoke(run: RunFolder, name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from cadencebus.desk.context import GLOBALS, Context
-from cadencebus.errors import Usage
+from cadencebus.errors import CadenceError, Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "help": ("help", "the documents"),
     "proof": ("proof", "from inside a run: the work is done"),
 }
+_NEW_HERE = "New here? `cadence init my-bus`, then `cadence help cookbook`."
 # Before which verbs the overview has a heading.
 _HEADINGS = {
     "init": "every day",
@@ -97,10 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str], context: Context) -> int:
     if not words:
-        sys.stderr.write(overview())
+        sys.stderr.write(f"{overview()}{_here(context)}\n")
         return Usage.exit_code
     if words[0] in {"-h", "--help"}:
-        sys.stdout.write(overview())
+        sys.stdout.write(f"{overview()}{_NEW_HERE}\n")
         return 0
     if words[0] in {"-V", "--version", "version"}:
         from cadencebus import __version__  # noqa: PLC0415 - asked for
@@ -116,6 +117,20 @@ def _run(words: list[str], context: Context) -> int:
     except SystemExit as ended:
         # argparse has printed the help that was asked for; its errors are our own.
         return int(ended.code or 0)
+
+
+def _here(context: Context) -> str:
+    """How the home is in which somebody typed nothing but our name."""
+    from cadencebus.desk import overview as look  # noqa: PLC0415 - asked for
+    from cadencebus.desk.status_screen import headline  # noqa: PLC0415 - asked for
+    from cadencebus.store.paths import NoHome  # noqa: PLC0415 - asked for
+
+    try:
+        return f"\n{headline(look.overview(context.home))}"
+    except NoHome:
+        return _NEW_HERE
+    except CadenceError as error:
+        return f"\n{error.message}\n  → {error.next_step or 'cadence doctor'}"
 
 
 def _unknown(word: str) -> Usage:
@@ -139,7 +154,6 @@ def overview() -> str:
     lines += [
         "",
         "Everywhere: --home DIR, --json, --quiet, --debug. More: `cadence VERB --help`.",
-        "New here? `cadence init my-bus`, then `cadence help cookbook`.",
         "",
     ]
     return "\n".join(lines)

@@ -30,6 +30,7 @@ WELL, ILL, CANT_TELL = "well", "ill", "can't tell"
 _STALLED = 90.0
 # Letters of yesterday are known by now; a new one wants to be read.
 _FRESH = 86400.0
+_FAR = 366 * 86400.0
 _ALARMING = UNTIL_RELEASED | {"circuit_open", "disk_full", "network"}
 
 
@@ -37,7 +38,12 @@ def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[Comp
     """The health, and what speaks for it, the worst first."""
     why = [*stopped_by_hand(facts), *(hindered := obstacles(facts, home))]
     why += [*nobody_works(facts, home, now, hindered=bool(hindered)), *_held(facts, home, now)]
-    why += [*_broken(facts, {one.what for one in hindered}), *_asking(facts), *_died(facts, now)]
+    why += [
+        *_full(facts),
+        *_broken(facts, {one.what for one in hindered}),
+        *_asking(facts),
+        *_died(facts, now),
+    ]
     stopped, mute = [*frozen(facts), *locked_out(facts, home)], silent(facts, now)
     if not mute:
         why = [*_stalled(facts, home, now), *why]
@@ -52,7 +58,22 @@ def notes(facts: dict[str, Any], home: Home, now: float) -> list[Complaint]:
     told = [_paused(hold, home, now) for hold in facts["holds"] if _own_word(hold)]
     if not facts["slots"]:
         told.append(Complaint("max_sessions is 0: nothing new starts", "raise it in cadence.yaml"))
-    return told
+    told += [
+        Complaint(f"{row['cadence']}: {_wait(row['ready'])}it is disabled", row["wait"]["do"])
+        for row in facts["queue"]
+        if row["wait"] and row["wait"]["reason"] == "disabled"
+    ]
+    return [*told, *_far_off(facts, now)]
+
+
+def _far_off(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
+    """Ticks put off beyond every plan: a mistyped year, or a clock that ran ahead when they were."""
+    for row in facts["next_due"]:
+        at = human_time.instant(row["at"])
+        if row["by"] == "deferred" and at is not None and at - now > _FAR:
+            one = row["tick"].rpartition("-")[2]
+            what = f"{row['cadence']}: {one} is put off until {human_time.clock(at, now)}"
+            yield Complaint(what, f"`cadence bump {one}` lets it go now, `cadence rm {one}` cancels it")
 
 
 def _own_word(hold: dict[str, Any]) -> bool:
@@ -125,6 +146,13 @@ def _held(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complaint]:
                 f"{circuit['cadence']}: its circuit waits for a probe to succeed: {circuit['reason']}",
                 f"`cadence logs {circuit['cadence']}`, or `cadence circuit reset {circuit['cadence']}`",
             )
+
+
+def _full(facts: dict[str, Any]) -> Iterator[Complaint]:
+    ready = sum(row["ready"] for row in facts["queue"]) + facts["arriving"]
+    if 0 < facts["max_inbox"] <= ready:
+        what = f"the queue is full, nothing is accepted: {ready} are ready, max_inbox is {facts['max_inbox']}"
+        yield Complaint(what, "`cadence ls inbox` shows them; raise max_inbox in cadence.yaml")
 
 
 def _broken(facts: dict[str, Any], told: set[str]) -> Iterator[Complaint]:

@@ -13,7 +13,7 @@ from cadencebus.desk import ended_runs, forecast, holding, human_time
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.health import judge, notes
 from cadencebus.desk.lookup import Found, listing, names
-from cadencebus.desk.reasons import Reasons
+from cadencebus.desk.reasons import Reasons, cure
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.foreign import amount
 from cadencebus.model.naming import name_in, parse_deferred
@@ -74,6 +74,7 @@ class Overview:
             "stop": reasons.stopped,
             "consumer": _consumer(home, alive=reasons.consumed),
             "slots": reasons.settings.max_sessions,
+            "max_inbox": reasons.settings.max_inbox,
             "running": part("claimed/", lambda: _all_running(reasons), _NONE),
             "arriving": reasons.arriving,
             "queue": part("inbox/", lambda: _queue(reasons), _NONE),
@@ -207,7 +208,12 @@ def _queue(reasons: Reasons) -> list[dict[str, Any]]:
                 "oldest_at": rfc3339(parse_stamp(oldest[cadence])) if cadence in oldest else None,
                 "due_at": rfc3339(parse_stamp(first[cadence])) if cadence in first else None,
                 "wait": wait
-                and {"reason": wait.reason, "detail": wait.detail, "until": _spelled(wait.until)},
+                and {
+                    "reason": wait.reason,
+                    "detail": wait.detail,
+                    "until": _spelled(wait.until),
+                    "do": cure(wait.reason, cadence),
+                },
             }
         )
     return rows

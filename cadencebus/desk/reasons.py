@@ -8,7 +8,6 @@ from cadencebus.desk import human_time
 from cadencebus.desk.lookup import Found, names
 from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError, NoSuch
-from cadencebus.model.hold import on_cadence
 from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
@@ -82,8 +81,7 @@ class Reasons(Snapshot):
 
     def _head(self, cadence: Cadence, file: str, *, force: bool) -> Waiting:
         memory = self.memory.load(cadence.name, self.now, mend=False)
-        scope = on_cadence(cadence.name)
-        held = any(hold.scope == scope and hold.reason == "circuit_open" for hold in self.holds)
+        held = any(hold.reason == "circuit_open" for hold in self.holds_on(cadence.name))
         return Waiting(
             cadence=cadence.name,
             file=file,
@@ -109,7 +107,7 @@ class Reasons(Snapshot):
     def _known(self, name: str) -> Cadence | None:
         """The cadence, if it could run at all; why not is noted."""
         try:
-            cadence = self.prompts.load(name)
+            cadence = self.prompts.current(name)
         except NoSuch:
             self._own[name] = Wait("unknown", f"prompts/{name}.md does not exist")
         except CadenceError as error:
@@ -153,12 +151,10 @@ class Reasons(Snapshot):
     def _before(self, found: Found) -> int:
         if found.state != "inbox" or self.heads.get(found.name.cadence) == found.file:
             return 0
-        queue = (
-            file
-            for file in names(self.home, "inbox")
-            if (name := parse_name(file)) and name.cadence == found.name.cadence
-        )
-        return sum(1 for file in queue if file < found.file)
+        # Of a million names only those are taken apart that may be meant.
+        mark = f"-{found.name.cadence}-"
+        queue = (file for file in names(self.home, "inbox") if mark in file and file < found.file)
+        return sum(1 for file in queue if (name := parse_name(file)) and name.cadence == found.name.cadence)
 
 
 def spell(wait: Wait | None, now: float) -> str:
@@ -175,6 +171,21 @@ def spell(wait: Wait | None, now: float) -> str:
     said = _SPOKEN.get(wait.reason, held) if prompt else held
     return f"{said}{until}" + (f": {wait.detail}" if wait.detail else "")
 
+
+def cure(reason: str, cadence: str) -> str:
+    """What to type for what waits for that reason and need not; empty where it only has to wait its turn."""
+    return _CURES.get(reason, "").format(cadence=cadence)
+
+
+_PASSES = "it goes on by itself; all the same now: `cadence fire {cadence} --force`"
+_CURES = {
+    "backoff": "it is tried again by itself; now: `cadence resume {cadence}`",
+    "daily_budget": "wait, or raise it where it is set: prompts/{cadence}.md, cadence.yaml",
+    "disabled": "say enabled: true in prompts/{cadence}.md",
+    "runs_per_hour": "wait, or raise max_runs_per_hour in prompts/{cadence}.md",
+    "running": "`cadence logs {cadence} -f` shows that run, `cadence kill {cadence}` ends it",
+    **dict.fromkeys(("active_hours", "load", "memory", "pressure", "rate_limited", "usage"), _PASSES),
+}
 
 # Reasons that are no holds.
 _SPOKEN = {

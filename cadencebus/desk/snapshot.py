@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk.filecache import FileCache
 from cadencebus.desk.lookup import TICK_FILE, names
+from cadencebus.model.hold import BUS, on_cadence, on_credentials
 from cadencebus.model.naming import name_in, parse_name
 from cadencebus.store import files, lock
 from cadencebus.store.config import settings_or_default
@@ -38,6 +39,9 @@ class Snapshot:
         )
         self.memory: Memory = before.memory if before else Memory(home)
         self.holds = _holds(home, now)
+        self._by_scope: dict[str, list[Hold]] = {}
+        for hold in self.holds:
+            self._by_scope.setdefault(hold.scope, []).append(hold)
         self.stopped = _is_there(home.stop)
         self.consumed = _consumed(home)
         # What nobody lets us see: to be told, or it would look empty.
@@ -49,6 +53,11 @@ class Snapshot:
             self.unseen.append(f"state/inbox: {error.strerror}")
         self.heads, self.counts, self.oldest, self.arriving = queues
         self.running = _running(home)
+
+    def holds_on(self, cadence: str, credentials: str | None = None) -> list[Hold]:
+        """The holds that cover a cadence; without its credentials only those that are its own."""
+        wide = () if credentials is None else (BUS, on_credentials(credentials))
+        return [hold for scope in (on_cadence(cadence), *wide) for hold in self._by_scope.get(scope, ())]
 
 
 def _running(home: Home) -> Counter[str]:

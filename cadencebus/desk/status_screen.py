@@ -58,7 +58,9 @@ def draw(out: Output, facts: dict[str, Any], now: float) -> None:
         out.line("")
     out.facts(consumer(facts, now) + _arriving(facts))
     _section(out, "running", RUNNING + SAYS, [running(row, now) for row in facts["running"]])
-    _section(out, "queue", QUEUE, [waiting(row, now) for row in facts["queue"]])
+    told = "\n".join(one["what"] for one in facts["cures"] + facts["notes"]) if out.terminal else ""
+    _section(out, "queue", QUEUE, [waiting(row, now, told) for row in facts["queue"]])
+    _ways_out(out, facts)
     holds, circuits = facts["holds"], facts["circuits"]
     if out.terminal:
         # A person has read of them above: every circuit with its cure, most holds beside the queue.
@@ -165,12 +167,26 @@ def running(row: dict[str, Any], now: float) -> list[Cell]:
     ]
 
 
-def waiting(row: dict[str, Any], now: float) -> list[Cell]:
-    """A cadence's queue: how much, since when, and why it waits until when."""
+def _ways_out(out: Output, facts: dict[str, Any]) -> None:
+    """For each reason in the queue, once: what to type for whoever can't wait."""
+    ways: dict[str, list[str]] = {}
+    for row in facts["queue"] if out.terminal else ():
+        wait = row["wait"]
+        if wait and wait["do"] and wait["do"] not in {one["do"] for one in facts["notes"]}:
+            ways.setdefault(wait["reason"], []).append(row["cadence"])
+    for reason, names in ways.items():
+        way = reasons.cure(reason, names[0] if len(names) == 1 else "NAME").replace("`", "")
+        out.point(Painted("→ ", "dim"), Painted(f"{reason}: {way}", "dim"))
+
+
+def waiting(row: dict[str, Any], now: float, told: str = "") -> list[Cell]:
+    """A cadence's queue: how much, since when, why it waits until when; what was `told` is not told again."""
     oldest, due = human_time.instant(row["oldest_at"]), human_time.instant(row["due_at"])
     wait = row["wait"] and Wait(
         row["wait"]["reason"], row["wait"]["detail"], human_time.instant(row["wait"]["until"])
     )
+    if wait and wait.detail and wait.detail in told:
+        wait = Wait(wait.reason, "", wait.until)
     why = reasons.spell(wait if row["ready"] else Wait("not due", until=due), now)
     return [
         row["cadence"],
@@ -214,3 +230,11 @@ def due(row: dict[str, Any], now: float) -> list[Cell]:
     at = human_time.instant(row["at"]) or now
     left = "now" if at <= now else human_time.ago(at - now)
     return [human_time.clock(at, now), left, row["cadence"], row["by"]]
+
+
+def headline(facts: dict[str, Any]) -> str:
+    """A home in a line or two: how it is, and the first thing to type."""
+    lines = [f"{facts['home']}: {facts['health']}"]
+    for one in facts["cures"][:1]:
+        lines = [f"{lines[0]}, {safe(one['what'])}", f"  → {safe(one['do']).replace('`', '')}"]
+    return "\n".join([*lines, "All of it: `cadence status`."])

@@ -29,6 +29,10 @@ FOLDERS = (
 )
 
 
+class NoHome(Misconfigured):
+    """No home was named, and there is none here or above."""
+
+
 class Home:
     """A bus home: every path of it, as plain strings."""
 
@@ -111,7 +115,7 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
         _refuse_half(folder)
         up = os.path.dirname(folder)
         if up == folder:
-            raise Misconfigured(
+            raise NoHome(
                 "no bus home here or above: no folder with state/ and prompts/",
                 next_step="cadence init my-bus, or name a home: --home DIR or CADENCE_HOME",
             )

@@ -44,6 +44,7 @@ def test_what_never_ran_has_no_logs(cadence: Cadence, define: Define, enqueue: C
     assert ended.stderr == (
         f"{tick}.1 printed nothing to stdout, but something to stderr; "
         f"ended: crash (it failed: oops (exit 3)): cadence show {tick[-8:]}\n"
+        "  | oops\n"
     )
     assert cadence("logs", tick, "--stderr").stderr == ""
 

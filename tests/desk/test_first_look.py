@@ -98,6 +98,40 @@ def test_a_folder_that_nobody_may_list_is_told_and_hides_nothing_else(
     assert cures(waiting) == [("state/inbox: Permission denied", "`cadence doctor`")]
 
 
+def notes(home: Path) -> list[tuple[str, str]]:
+    """What is no illness, and keeps things from starting all the same."""
+    return [(one["what"], one["do"]) for one in overview(Home(str(home)))["notes"]]
+
+
+def test_what_waits_for_a_cadence_that_is_disabled_is_told(waiting: Path) -> None:
+    """Somebody's own word; but whoever waits for the brief has forgotten it."""
+    (waiting / "prompts" / "work.md").write_text("---\ncommand: ['true']\nenabled: false\n---\n")
+    assert notes(waiting) == [("work: 1 waits: it is disabled", "say enabled: true in prompts/work.md")]
+
+
+def test_a_tick_that_is_put_off_for_years_is_told(waiting: Path) -> None:
+    """A mistyped year, or a clock that ran ahead."""
+    (waiting / "state" / "deferred" / f"20620101T000000.000000Z~{TICK}").write_text('{"cadence": "work"}')
+    (only,) = notes(waiting)
+    assert "7f3k9q2m is put off until 2062-01-01" in only[0]
+    assert "`cadence bump 7f3k9q2m`" in only[1]
+
+
+def test_a_queue_that_takes_no_more_is_told(waiting: Path) -> None:
+    """Producers are refused: whoever looks must know why."""
+    (waiting / "cadence.yaml").write_text("max_inbox: 1\n")
+    assert any("the queue is full, nothing is accepted" in what for what, _ in cures(waiting))
+
+
+def test_every_wait_that_does_not_end_by_waiting_names_what_to_type(waiting: Path) -> None:
+    """A gate that always says no, hours that never come: the way past it stands there."""
+    until = rfc3339(time.time() + 600)
+    body = {"since": rfc3339(time.time()), "until": until, "detail": "99 % is used", "by": "consumer"}
+    (waiting / "state" / "holds" / "bus.usage.json").write_text(json.dumps(body))
+    (row,) = overview(Home(str(waiting)))["queue"]
+    assert row["wait"]["do"].endswith("`cadence fire work --force`")
+
+
 def hold(reason: str, detail: str, scope: str = "cadence-work") -> dict[str, Any]:
     """A hold as it is shown."""
     return {"scope": scope, "reason": reason, "detail": detail, "file": f"{scope}.{reason}.json"}
