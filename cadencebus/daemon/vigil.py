@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
+    from cadencebus.model.ending import Report
     from cadencebus.store.runs import RunFolder
 
 # How often a running session's logs are looked at; its end is told at once by the bell.
@@ -60,7 +61,7 @@ class Vigil:
         self._probe = Probe(boarded, gear.home.root)
         self._unkillable: set[int] = set()
 
-    async def until_it_ends(self, stuck: Callable[[], None]) -> Any:  # noqa: ANN401 - a Report, or None
+    async def until_it_ends(self, stuck: Callable[[], None]) -> Report | None:
         """Wait for the run's last process; end it where a watch says so. What its stream told.
 
         `stuck` is called where something of it outlives even SIGKILL.
@@ -92,7 +93,7 @@ class Vigil:
             launcher.let_go(shim)
         return None
 
-    def told(self) -> Any:  # noqa: ANN401 - a Report, or None
+    def told(self) -> Report | None:
         """What the stream of a run that is over has told."""
         if self._parser is None and self._tee is None:
             return None

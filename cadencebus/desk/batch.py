@@ -18,7 +18,8 @@ from cadencebus.store import inlet
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import BinaryIO
 
     from cadencebus.desk.context import Context
 
@@ -50,7 +51,7 @@ def _lines(path: str, most: int) -> Iterator[tuple[int, bytes]]:
         raise NoSuch(f"--batch {path}: {error.strerror}") from None
 
 
-def _numbered(file: Any, most: int) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401 - a binary stream
+def _numbered(file: BinaryIO, most: int) -> Iterator[tuple[int, bytes]]:
     number = 0
     # Never more of a line than is allowed: a file of two gigabytes may be one line.
     while line := file.readline(most + 2):
@@ -104,7 +105,7 @@ class _Clerk:
                 raise BadData(f"the id {name.id} stands twice in the batch")
             self._ids.add(name.id)
 
-    def warn(self, defaults: Any) -> None:  # noqa: ANN401 - as the settings have them
+    def warn(self, defaults: Mapping[str, Any]) -> None:
         """Tell of ticks that were accepted and will not run, or not now."""
         out = Output(self._context)
         if self._expired:
