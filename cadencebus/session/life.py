@@ -18,6 +18,7 @@ from cadencebus.store import files
 # Room for the shim's note, taken before the start: a full disk must not make a run nameless.
 _ALIVE_SIZE = 256
 _LOCK_WITHIN = 1.0
+_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,17 @@ def exit_record(run_dir: str) -> ExitRecord | None:
         return None
     word = min(names).removeprefix("exit.")
     facts = _facts(f"{run_dir}/{min(names)}")
-    if word.lstrip("-").isdigit():
+    if _counts(word.removeprefix("-")):
         return ExitRecord(code=int(word), **facts)
-    if word.startswith("sig") and word[3:].isdigit():
+    if word.startswith("sig") and _counts(word[3:]):
         return ExitRecord(signal=int(word[3:]), **facts)
     what, _, number = word.partition("-")
     return ExitRecord(spawn_error=number or "EIO", spawn_what={"spawn": "binary"}.get(what, what), **facts)
+
+
+def _counts(digits: str) -> bool:
+    """Whether this is a number: a session can give its record any name."""
+    return digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS
 
 
 def _facts(path: str) -> dict[str, Any]:

@@ -122,6 +122,9 @@ def test_a_session_is_a_number_or_not_known(tmp_path: Path, pid: object) -> None
         ("exit.cwd-ENOENT", {"spawn_error": "ENOENT", "spawn_what": "cwd"}),
         ("exit.nonsense", {"spawn_error": "EIO", "spawn_what": "nonsense"}),
         ("exit.sigX", {"spawn_error": "EIO", "spawn_what": "sigX"}),
+        ("exit.\N{SUPERSCRIPT TWO}", {"spawn_error": "EIO", "spawn_what": "\N{SUPERSCRIPT TWO}"}),
+        ("exit.sig\N{SUPERSCRIPT TWO}", {"spawn_error": "EIO", "spawn_what": "sig\N{SUPERSCRIPT TWO}"}),
+        ("exit.--5", {"spawn_error": "-5", "spawn_what": ""}),
     ],
 )
 def test_a_records_name_says_how_it_ended(tmp_path: Path, name: str, wanted: dict[str, Any]) -> None:
