@@ -38,7 +38,8 @@ def parse_moment(text: str, now: float | None = None) -> float:
     for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
         try:
             return datetime.strptime(text, form).astimezone().timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
+            # Or it is none in UTC: the last evening of 9999, west of Greenwich.
             continue
     for form in ("%H:%M", "%H:%M:%S"):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cadencebus.clock import rfc3339
 from cadencebus.desk.moments import parse_moment
 from cadencebus.errors import Usage
 
@@ -61,3 +63,13 @@ def test_what_is_no_time_is_refused(typed: str) -> None:
     """The refusal shows how one is written."""
     with pytest.raises(Usage, match="is no time: 14:30"):
         parse_moment(typed)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+def test_the_ends_of_time_are_told_or_refused(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last evening of 9999 is the year 10000 somewhere, the first morning of all the year 0."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    for typed in ("9999-12-31 23:59", "0001-01-01 00:00"):
+        with contextlib.suppress(Usage):
+            rfc3339(parse_moment(typed))
