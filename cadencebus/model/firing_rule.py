@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.model.shapes import is_amount, is_count, is_flag, is_number, is_priority, is_text, or_null
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,20 @@ class FiringRule:
         }
 
 
-_NUMBERS = frozenset({"every", "once_at", "expires_at", "jitter", "ttl"})
-_COUNTS = frozenset({"max_firings", "priority"})
+_SHAPES: dict[str, Shape] = {
+    "schedule": or_null(is_text),
+    "every": or_null(is_amount),
+    "once_at": or_null(is_number),
+    "max_firings": or_null(is_count),
+    "expires_at": or_null(is_number),
+    "timezone": or_null(is_text),
+    "catch_up": is_text,
+    "jitter": is_amount,
+    "enabled": is_flag,
+    "overlap": is_text,
+    "ttl": or_null(is_amount),
+    "priority": is_priority,
+}
 
 
 def rule_of(cadence: Cadence) -> FiringRule:
@@ -62,17 +77,9 @@ def rule_of(cadence: Cadence) -> FiringRule:
 
 def kept_rule(name: str, members: Mapping[str, Any]) -> FiringRule:
     """Read a rule back; ValueError for what is none."""
-    known = {one.name: one for one in fields(FiringRule) if one.name != "name"}
     for key, value in members.items():
-        if key not in known:
+        if key not in _SHAPES:
             raise ValueError(f"not a rule: {key!r} is no key of one")
-        wanted: type | tuple[type, ...] = str
-        if key == "enabled":
-            wanted = bool
-        elif key in _NUMBERS:
-            wanted = (int, float)
-        elif key in _COUNTS:
-            wanted = int
-        if value is not None and not isinstance(value, wanted):
+        if not _SHAPES[key](value):
             raise ValueError(f"not a rule: {key} is {value!r}")
     return FiringRule(name=name, **members)

@@ -27,6 +27,21 @@ def is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
+def is_flag(value: object) -> bool:
+    """True or false."""
+    return isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """A finite number."""
+    return is_amount(value) or (isinstance(value, int | float) and is_amount(-value))
+
+
+def is_priority(value: object) -> bool:
+    """A whole number from 0 to 9."""
+    return is_count(value) and value in range(10)
+
+
 def is_count(value: object) -> bool:
     """A whole number that isn't negative."""
     return whole(value) is not None

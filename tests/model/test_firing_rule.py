@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -25,7 +26,10 @@ FULL = Cadence(
 )
 
 
-@pytest.mark.parametrize("cadence", [FULL, Cadence(name="work", every=60.0), Cadence(name="work")])
+@pytest.mark.parametrize(
+    "cadence",
+    [FULL, Cadence(name="work", every=60.0), Cadence(name="work"), Cadence(name="work", once_at=-1.5)],
+)
 def test_a_rule_comes_back_from_disk_as_it_was(cadence: Cadence) -> None:
     """Defaults are not written: what a later version adds is missing, and means its default."""
     rule = rule_of(cadence)
@@ -34,7 +38,19 @@ def test_a_rule_comes_back_from_disk_as_it_was(cadence: Cadence) -> None:
 
 @pytest.mark.parametrize(
     "members",
-    [{"every": "5m"}, {"schedule": 5}, {"enabled": "no"}, {"max_firings": 1.5}, {"cron": "0 9 * * *"}],
+    [
+        {"every": "5m"},
+        {"every": -1},
+        {"schedule": 5},
+        {"enabled": "no"},
+        {"enabled": None},
+        {"max_firings": 1.5},
+        {"jitter": None},
+        {"priority": 10},
+        {"priority": True},
+        {"once_at": float("nan")},
+        {"cron": "0 9 * * *"},
+    ],
 )
 def test_what_makes_no_sense_is_refused(members: dict[str, Any]) -> None:
     """Somebody edited it by hand."""
@@ -50,3 +66,11 @@ def test_only_a_schedule_that_is_on_is_one() -> None:
     assert FiringRule(name="work").folds
     assert not FiringRule(name="work", ttl=60.0).folds
     assert not FiringRule(name="work", overlap="skip").folds
+
+
+def test_every_key_of_a_rule_is_looked_at() -> None:
+    """One that is added wants its shape."""
+    for one in fields(FiringRule):
+        if one.name != "name":
+            with pytest.raises(ValueError, match=rf"{one.name} is <object"):
+                kept_rule("work", {one.name: object()})
