@@ -80,7 +80,7 @@ def _about(snapshot: reasons.Reasons, name: str) -> dict[str, Any]:
     row |= {"runner": cadence.runner, "description": cadence.description}
     if not cadence.enabled:
         return row | {"state": "disabled"}
-    held = next((hold for hold in snapshot.holds if hold.scope == f"cadence-{name}"), None)
+    held = next(iter(snapshot.holds_on(name)), None)
     if held is not None:
         wait = Wait(held.reason, held.detail, held.until)
         return row | {"state": "held", "why": reasons.spell(wait, snapshot.now)}

@@ -161,10 +161,8 @@ def _wait(snapshot: Snapshot, one: Upcoming) -> Wait | None:
     credentials = snapshot.settings.credentials_of(cadence.runner)
     covering = [
         hold
-        for hold in snapshot.holds
-        if hold.covers(cadence.name, credentials)
-        and hold.reason != "active_hours"
-        and (hold.until is None or hold.until > one.at)
+        for hold in snapshot.holds_on(cadence.name, credentials)
+        if hold.reason != "active_hours" and (hold.until is None or hold.until > one.at)
     ]
     if covering:
         longest = max(covering, key=lambda hold: float("inf") if hold.until is None else hold.until)

@@ -12,6 +12,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.desk import ended_runs, lookup, output
 from cadencebus.desk.columns import Column
 from cadencebus.desk.context import Context
+from cadencebus.desk.snapshot import Snapshot
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -127,3 +128,16 @@ def test_runs_come_one_by_one_as_the_journal_is_read(
     assert next(runs).line["run"] == "0"
     assert len(parsed) == 1
     assert len(list(runs)) == 49
+
+
+def test_a_cadences_holds_are_found_by_their_scope(home: Path) -> None:
+    """With ten thousand cadences held, none is compared with the holds of all."""
+    held = ("bus.pressure", "cadence-work.backoff", "cadence-other.backoff", "credentials-claude.auth")
+    for name in held:
+        scope, reason = name.rsplit(".", 1)
+        members = {"scope": scope, "reason": reason, "since": rfc3339(NOON), "until": None}
+        (home / "state" / "holds" / f"{name}.json").write_text(json.dumps(members))
+    snapshot = Snapshot(Home(str(home)), NOON)
+    assert [hold.reason for hold in snapshot.holds_on("work")] == ["backoff"]
+    assert [hold.reason for hold in snapshot.holds_on("work", "claude")] == ["backoff", "pressure", "auth"]
+    assert len(snapshot.holds_on("other", "command")) == 2
