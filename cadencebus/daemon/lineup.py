@@ -179,7 +179,7 @@ class Lineup:
         known = self._force.get(name)
         if known is None or known[0] != file:
             try:
-                known = (file, self._gear.spool.read("inbox", file).force)
+                known = (file, self._gear.spool.waiting(file).force)
             except (BadTick, OSError):
                 known = (file, False)
             self._force[name] = known

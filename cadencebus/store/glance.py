@@ -26,9 +26,13 @@ class Glance(NamedTuple):
 def glance(path: str) -> Glance | None:
     """Look at a file; None where there is none, other troubles raise."""
     try:
-        at = os.stat(path)
+        return glance_at(os.stat(path))
     except FileNotFoundError:
         return None
+
+
+def glance_at(at: os.stat_result) -> Glance:
+    """The same, of a file that was looked at."""
     age = time.time_ns() - max(at.st_mtime_ns, at.st_ctime_ns)
     return Glance(
         mtime_ns=at.st_mtime_ns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,7 @@ class Memory:
         """What is remembered; an unreadable memory is set aside whole and begins anew."""
         path = self._home.memory(cadence)
         try:
-            at = os.lstat(path)
-            mark = (at.st_mtime_ns, at.st_size, at.st_ino)
+            mark = _mark(path)
             known = self._cache.get(cadence)
             if known is None or known[0] != mark:
                 members = load_object(path)
@@ -86,7 +86,11 @@ class Memory:
             blank = _BLANK if is_cadence(cadence) else {}
             new = {**blank, **old, **budgets.booked(old, patch), "applied": applied}
             temporary = f"{self._home.tmp}/memory.{os.getpid()}.{os.urandom(4).hex()}"
-            files.replace(temporary, self._home.memory(cadence), strictjson.dumps(new))
+            path, data = self._home.memory(cadence), strictjson.dumps(new)
+            files.replace(temporary, path, data)
+            # Asked for next, as a rule, by whoever has just changed it.
+            with contextlib.suppress(FileNotFoundError):
+                self._cache[cadence] = (_mark(path), json.loads(data))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -96,3 +100,9 @@ class Memory:
             yield
         finally:
             os.close(fd)
+
+
+def _mark(path: str) -> tuple[int, int, int]:
+    """What is another once the file was written anew."""
+    at = os.lstat(path)
+    return at.st_mtime_ns, at.st_size, at.st_ino

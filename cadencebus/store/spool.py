@@ -19,16 +19,20 @@ from cadencebus.model.legible import escaped
 from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Misnamed, Tick, read_members, tick_of
 from cadencebus.store import files, inlet, lock, together, tomb
+from cadencebus.store.glance import glance_at, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cadencebus.model.naming import Name
+    from cadencebus.store.glance import Glance
     from cadencebus.store.paths import Home
 
 MIB = 1 << 20
 # Claims wait for the lock in threads of their own; the loop has signals to hear, and runs to look after.
 _LOOP_WAITS = 0.5
+# What was read lately is kept, if it takes little room.
+_SMALL, _KEPT = 4096, 64
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -39,6 +43,8 @@ class Spool:
         self.home = home
         self.max_tick_bytes = max_tick_bytes
         self._days: set[str] = set()
+        # What was asked last.
+        self._read: dict[str, tuple[Glance, Tick]] = {}
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -70,6 +76,19 @@ class Spool:
         # The name is the authority for id, priority and stamp alone.
         if tick.cadence != name.cadence:
             raise Misnamed(name, tick)
+        return tick
+
+    def waiting(self, file: str) -> Tick:
+        """As `read`, of inbox/: a tick is asked whether it has to wait, and then it is claimed."""
+        at = os.lstat(f"{self.home.inbox}/{file}")
+        seen, known = glance_at(at), self._read.get(file)
+        if known is not None and unchanged(known[0], seen):
+            return known[1]
+        tick = self.read("inbox", file)
+        if at.st_size <= _SMALL:
+            if len(self._read) >= _KEPT:
+                self._read.clear()
+            self._read[file] = (seen, tick)
         return tick
 
     def ended(self, name: Name) -> str | None:
@@ -136,7 +155,7 @@ class Spool:
         Not durable yet: whoever starts a process for it syncs both folders with the rest that must be.
         """
         with self.moving():
-            tick = self.read("inbox", file)
+            tick = self.waiting(file)
             return tick, fit(tick) and self._take(file)
 
     def _take(self, file: str) -> bool:
