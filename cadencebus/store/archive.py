@@ -144,16 +144,9 @@ class Leaving:
 
 def take_out(home: Home, leaving: Sequence[Leaving], why: str, now: float) -> None:
     """Archive letters, then remove them: first their raw bytes, the letters last."""
+    told = {"at": rfc3339(now), "why": why}
     lines = [
-        strictjson.dumps(
-            {
-                "at": rfc3339(now),
-                "why": why,
-                **one.more,
-                "letter": dict(one.members),
-                **kept_bytes(one.path + RAW),
-            }
-        )
+        strictjson.dumps({**told, **one.more, **_letter(one), **kept_bytes(one.path + RAW)})
         for one in leaving
     ]
     _append(home, b"".join(lines))
@@ -162,6 +155,13 @@ def take_out(home: Home, leaving: Sequence[Leaving], why: str, now: float) -> No
     for one in leaving:
         remove(one.path)
     files.sync_folder(home.dead)
+
+
+def _letter(one: Leaving) -> dict[str, Any]:
+    """A letter, whole; one that could not be read as the bytes that it is."""
+    if one.members:
+        return {"letter": dict(one.members)}
+    return {"letter": None, "unread": kept_bytes(one.path, _TICK_MOST).get("raw")}
 
 
 def _append(home: Home, data: bytes) -> None:

@@ -133,9 +133,12 @@ def test_letters_are_safe_elsewhere_before_they_go(attic: Attic, witness: Witnes
     for name in ("a.json", "b.json"):
         (dead / name).write_text("{}")
     (dead / "a.json.raw").write_text("rubbish")
+    (dead / "c.json").write_text("{torn")
     leaving = [
         archive.Leaving(path=str(dead / "a.json"), members={"id": "a"}, more={"by": "me"}),
         archive.Leaving(path=str(dead / "b.json"), members={"id": "b"}),
+        # What could not be read is not nothing.
+        archive.Leaving(path=str(dead / "c.json"), members={}),
     ]
     archive.take_out(attic.home, leaving, "purge", NOW)
     text = (attic.state / "dead-archive.jsonl").read_text()
@@ -145,6 +148,7 @@ def test_letters_are_safe_elsewhere_before_they_go(attic: Attic, witness: Witnes
     assert lines == [
         {**told, "by": "me", "letter": {"id": "a"}, "raw": {"text": "rubbish"}},
         {**told, "letter": {"id": "b"}},
+        {**told, "letter": None, "unread": {"text": "{torn"}},
     ]
     assert os.listdir(dead) == []
     assert witness.seen == ["sync dead-archive.jsonl", "sync dead"]
