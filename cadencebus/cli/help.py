@@ -109,7 +109,7 @@ def _explain(name: str, context: Context) -> bool:
             module = importlib.import_module(f"cadencebus.cli.{name}{'_'[: iskeyword(name)]}")
         except ModuleNotFoundError:
             module = None
-        # Not every room of this floor is a verb; one that is begins with its name.
+        # Not every module here is a verb; one that is says so first.
         if module is not None and (module.__doc__ or "").startswith(f"`cadence {name}`"):
             with contextlib.suppress(SystemExit):
                 module.main(["--help"], context)

@@ -68,7 +68,7 @@ class Chores:
         return max(shunned, chore.due_in())
 
     async def _see_to(self, chore: Chore) -> None:
-        # Until it has ended well.
+        # Lifted where it ends well, or only the disk refused: a fault of ours must not make it spin.
         self._shunned[id(chore)] = self._gear.clock.monotonic() + _AFTER_A_FAULT
         try:
             await chore.do()

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
     from cadencebus.policy.timetable import Timetable
 
-# Edits ring; this is for file systems that don't.
+# Edits are told of by events; this is for file systems that have none.
 LOOK_EVERY = 30.0
 # Looking at the files may take a twentieth of the time, however often they are touched.
 _REST = 20
-# Sleep and clock steps ring nobody: so late a firing may come after them.
+# A machine that slept, or a clock that was set, wakes nobody: a firing may come so late after that.
 OFTEN = 5.0
 _BEHIND_ENOUGH = 60.0
 _AFTER_A_FAULT = 60.0

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
 
 G = TypeVar("G")
+# Unlike any settings, and unlike none: what a former consumer's gate left standing is looked at in any case.
+_NEVER = object()
 # A hold outlives its gate by so much: a gate that is never asked again must not hold for ever.
 _OUTLIVES = 30.0
 
@@ -45,8 +47,7 @@ class Gate(Generic[G]):
         self._every = every
         self._scope = scope
         self._next = 0.0
-        # Not even "none": what a former consumer's gate left standing is looked at in any case.
-        self._asked: G | object | None = self
+        self._asked: G | object | None = _NEVER
         self._hold: Hold | None = None
         self.answer: Answer | None = None
 

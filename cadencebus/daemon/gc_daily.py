@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SETTLED_IN = 60.0
 # The pause between two steps: gc takes a tenth of the time, not all of it.
 _PAUSE = 0.02
+_OVER = object()
 
 
 def read_clocks() -> Clocks:
@@ -99,6 +100,3 @@ class DailyGc:
         gear.tell(gc.event(), durable=False)
         for problem in gc.tally.problems:
             gear.say(f"gc: {problem}")
-
-
-_OVER = object()

@@ -22,7 +22,7 @@ from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from cadencebus.policy.retention import Keep, Run
     from cadencebus.store.paths import Home
@@ -34,8 +34,8 @@ _A_STEP = 500
 _A_BATCH = 10_000
 # Whoever writes in tmp/ is done in a moment; what has lain there for a day is nobody's.
 _STALE = 86400.0
-# Where a tick that still needs its runs may lie; twice, so that one which moves meanwhile is met.
-_SPEAK = ("deferred", "inbox", "claimed", "dead") * 2
+# Where a tick lies that still needs its runs and its key; twice, so that one which moves meanwhile is met.
+_REFERRING = ("deferred", "inbox", "claimed", "dead") * 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,9 +148,8 @@ class GcPass:
             if at % _A_STEP == 0:
                 yield
         young = {run.tick for run in batch if run.alive or self.now - run.touched <= self.keep.runs}
-        spoken: set[str] = set()
-        yield from self._still_spoken_of({run.tick for run in batch} - young, spoken)
-        for at, run in enumerate(retention.runs_over(batch, spoken, sessions, self.keep, self.now)):
+        referenced = yield from self._referenced({run.tick for run in batch} - young)
+        for at, run in enumerate(retention.runs_over(batch, referenced, sessions, self.keep, self.now)):
             # Looked at once more, right before it goes: nothing that runs is ever removed.
             if not life.is_alive(run.path):
                 self._do(archive.send_off, self.home, run.path)
@@ -158,15 +157,17 @@ class GcPass:
             if at % 20 == 0:
                 yield
 
-    def _still_spoken_of(self, ticks: set[str], spoken: set[str]) -> Iterator[None]:
-        """Which of these ticks wait, run or lie dead."""
-        for folder in _SPEAK if ticks else ():
+    def _referenced(self, ticks: set[str]) -> Generator[None, None, set[str]]:
+        """Find out, step by step, which of these ticks wait, run or lie dead."""
+        found: set[str] = set()
+        for folder in _REFERRING if ticks else ():
             for at, file in enumerate(_names(f"{self.home.state}/{folder}")):
                 name = name_in(file)
                 if name is not None and name.id in ticks:
-                    spoken.add(name.id)
+                    found.add(name.id)
                 if at % (10 * _A_STEP) == 0:
                     yield
+        return found
 
     def _sessions(self) -> set[str]:
         """The last run of each cadence: its session may be resumed."""
@@ -190,10 +191,9 @@ class GcPass:
                 yield
         if not old:
             return
-        spoken: set[str] = set()
-        yield from self._still_spoken_of(set(old.values()), spoken)
+        referenced = yield from self._referenced(set(old.values()))
         for at, (path, tick) in enumerate(old.items()):
-            if tick not in spoken:
+            if tick not in referenced:
                 self._do(archive.remove, path)
                 self.tally.keys += 1
             if at % _A_STEP == 0:

@@ -156,6 +156,26 @@ def test_a_command_that_fails_is_told_of_and_not_tried_again(desk: Desk) -> None
     assert text.count('"notice.failed"') == 1
 
 
+def test_a_burst_is_read_breath_by_breath(desk: Desk) -> None:
+    """A busy bus writes a hundred lines a second; none of them is looked at by itself."""
+    desk.happens("circuit.opened")
+    desk.clock.advance(1)
+    assert desk.notifier.due_in() == 0
+    asyncio.run(desk.notifier.do())
+    assert desk.notifier.due_in() == math.inf
+    desk.happens("circuit.closed")
+    assert desk.notifier.due_in() == 1
+
+
+def test_a_line_that_does_not_say_when_is_of_now(desk: Desk) -> None:
+    """Somebody wrote it by hand."""
+    desk.happens("tick.accepted")
+    (journal,) = (desk.home / "state" / "events").iterdir()
+    with journal.open("a") as file:
+        file.write('{"event": "circuit.opened", "cadence": "x", "at": "just now"}\n')
+    assert desk.read() == [("circuit", "circuit:x")]
+
+
 @pytest.mark.parametrize(
     "torn", ["{", "[]", '{"day": "2027-01-15", "offset": 0, "open": {"a": 1}}', '{"open": {}}']
 )
