@@ -160,7 +160,7 @@ def test_a_burst_is_read_breath_by_breath(desk: Desk) -> None:
     """A busy bus writes a hundred lines a second; none of them is looked at by itself."""
     desk.happens("circuit.opened")
     desk.clock.advance(1)
-    assert desk.notifier.due_in() == 0
+    assert desk.notifier.due_in() <= 0
     asyncio.run(desk.notifier.do())
     assert desk.notifier.due_in() == math.inf
     desk.happens("circuit.closed")
