@@ -142,7 +142,7 @@ def test_a_cadence_has_the_last_word_on_what_is_told_of_it(desk: Desk) -> None:
     prompt.write_text("---\nrunner: [\n---\n")
     desk.happens("tick.dead", **{"class": "timeout"})
     desk.happens("run.ended", **{"class": "crash"})
-    assert desk.read() == [("dead", "dead:x:timeout"), ("failed", "failed:x")]
+    assert sorted(desk.read()) == [("dead", "dead:x:timeout"), ("failed", "failed:x")]
 
 
 def test_a_command_that_fails_is_told_of_and_not_tried_again(desk: Desk) -> None:
@@ -159,11 +159,12 @@ def test_a_command_that_fails_is_told_of_and_not_tried_again(desk: Desk) -> None
 def test_a_burst_is_read_breath_by_breath(desk: Desk) -> None:
     """A busy bus writes a hundred lines a second; none of them is looked at by itself."""
     desk.happens("circuit.opened")
-    desk.clock.advance(1)
+    assert desk.read()
+    desk.happens("circuit.closed")
     assert desk.notifier.due_in() <= 0
     asyncio.run(desk.notifier.do())
     assert desk.notifier.due_in() == math.inf
-    desk.happens("circuit.closed")
+    desk.happens("circuit.opened")
     assert desk.notifier.due_in() == 1
 
 
