@@ -9,9 +9,10 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from cadencebus.clock import parse_rfc3339
+from cadencebus.model.foreign import amount, epoch, mapping, whole
 from cadencebus.session import lineage
 from cadencebus.store import files
 
@@ -96,16 +97,17 @@ def is_alive(run_dir: str) -> bool:
 def read_alive(run_dir: str) -> AliveNote | None:
     """What the shim wrote of itself; None where it has not come to that."""
     try:
-        note = json.loads(files.read(f"{run_dir}/alive", _ALIVE_SIZE))
-        if not _names_one(note["shim"]):
-            return None
-        pid = note["pid"] if _names_one(note.get("pid")) else None
-        return AliveNote(note["shim"], pid, float(note["monotonic"]), note.get("swept") is True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        note = mapping(json.loads(files.read(f"{run_dir}/alive", _ALIVE_SIZE)))
+    except (OSError, ValueError):
         return None
+    shim, monotonic = note.get("shim"), amount(note.get("monotonic"))
+    if not _names_one(shim) or monotonic is None:
+        return None
+    pid = note["pid"] if _names_one(note.get("pid")) else None
+    return AliveNote(shim, pid, monotonic, note.get("swept") is True)
 
 
-def _names_one(pid: object) -> bool:
+def _names_one(pid: object) -> TypeGuard[int]:
     """Whether this is one process's number: a session may have scribbled there, and -1 is everybody's."""
     return type(pid) is int and pid > 1
 
@@ -162,17 +164,24 @@ def _counts(digits: str) -> bool:
 
 def _facts(path: str) -> dict[str, Any]:
     try:
-        facts = json.loads(files.read(path, 4096))
-        return {
-            "peak_rss": int(facts["peak_rss"]),
-            "cpu_s": float(facts["cpu_s"]),
-            "ended_at": _moment(facts["at"]),
-            "monotonic": float(facts["monotonic"]),
-        }
-    except (OSError, ValueError, KeyError, TypeError):
+        facts = mapping(json.loads(files.read(path, 4096)))
+    except (OSError, ValueError, RecursionError):
         return {}
+    found = {
+        "peak_rss": whole(facts.get("peak_rss")),
+        "cpu_s": amount(facts.get("cpu_s")),
+        "ended_at": _moment(facts.get("at")),
+        "monotonic": amount(facts.get("monotonic")),
+    }
+    # All of it or none: what a session has scribbled there is not to be picked from.
+    return {} if None in found.values() else found
 
 
-def _moment(at: object) -> float:
+def _moment(at: object) -> float | None:
     """When it ended; the first shims wrote seconds since the epoch."""
-    return parse_rfc3339(at) if isinstance(at, str) else float(at)  # type: ignore[arg-type]
+    if not isinstance(at, str):
+        return epoch(at)
+    try:
+        return parse_rfc3339(at)
+    except ValueError:
+        return None

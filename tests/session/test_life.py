@@ -140,6 +140,11 @@ def test_a_records_name_says_how_it_ended(tmp_path: Path, name: str, wanted: dic
     assert end is not None
     assert (end.monotonic, end.peak_rss, end.cpu_s) == (7.0, 4096, 0.5)
     assert end.ended_at == pytest.approx(at, abs=1e-5)
+    odd = {"peak_rss": "much", "cpu_s": float("nan"), "monotonic": float("inf"), "at": "lately"}
+    scribbles = [json.dumps(facts | {key: value}) for key, value in odd.items()]
+    for scribble in (*scribbles, "[" * 4000, "[]", json.dumps(facts | {"cpu_s": 10**400})):
+        (tmp_path / name).write_text(scribble)
+        assert life.exit_record(str(tmp_path)) == life.ExitRecord(**wanted), "none of it"
     (tmp_path / name).write_text(json.dumps(facts | {"at": at}))
     end = life.exit_record(str(tmp_path))
     assert end is not None
