@@ -293,7 +293,7 @@ def test_a_guard_decides_before_the_session(home: Path, cadence: Cadence, write:
 def test_a_loop_of_follow_ups_ends_in_dead(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
     """Whether a cadence names itself, or a run enqueues it: sixteen hops, then a letter that says so."""
     write("again", "true", then="again")
-    write("self", "cadence enqueue self")
+    write("self", "cadence enqueue self", overlap="queue")
     late = "".join(json.dumps({"cadence": name, "hops": 15}) + "\n" for name in ("again", "self"))
     assert cadence("enqueue", "--batch", "-", stdin=late).returncode == 0
     assert cadence("run", "--drain", "--quiet").returncode == 0
