@@ -29,8 +29,10 @@ def main(words: list[str], context: Context) -> int:
     if out.json:
         out.document(facts)
     elif asked.check:
-        for line in facts["why"]:
+        for line in facts["why"][: status_screen.MOST]:
             out.line(f"{facts['health']}: {safe(line)}")
+        if more := len(facts["why"][status_screen.MOST :]):
+            out.line(f"{facts['health']}: and {more} more")
     else:
         status_screen.draw(out, facts, now)
     return 1 if asked.check and facts["health"] != health.WELL else 0

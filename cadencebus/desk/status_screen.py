@@ -11,7 +11,7 @@ from cadencebus.model.duration import spell_duration
 from cadencebus.policy.admit import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cadencebus.desk.output import Output
 
@@ -46,58 +46,58 @@ FAILURES = (
     Column("REASON", wide=True),
 )
 DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Column("BY"))
-# Above so many the rest is counted: one screen is one screen.
-_MOST = 20
+# Above so many the rest is counted, in a pipe as well: `watch` is one, and a program asks for --json.
+MOST = 20
 
 
 def draw(out: Output, facts: dict[str, Any], now: float) -> None:
     """Draw it all."""
     out.line(Painted(facts["health"], COLOURS[facts["health"]]), f"  {facts['home']}")
-    _complaints(out, facts)
+    told = _complaints(out, facts)
     if out.terminal:
         out.line("")
     out.facts(consumer(facts, now) + _arriving(facts))
-    _section(out, "running", RUNNING + SAYS, [running(row, now) for row in facts["running"]])
-    told = "\n".join(one["what"] for one in facts["cures"] + facts["notes"]) if out.terminal else ""
-    _section(out, "queue", QUEUE, [waiting(row, now, told) for row in facts["queue"]])
+    _section(out, "running", RUNNING + SAYS, facts["running"], lambda row: running(row, now))
+    _section(out, "queue", QUEUE, facts["queue"], lambda row: waiting(row, now, told if out.terminal else ""))
     _ways_out(out, facts)
     holds, circuits = facts["holds"], facts["circuits"]
     if out.terminal:
         # A person has read of them above: every circuit with its cure, most holds beside the queue.
-        holds, circuits = [hold for hold in holds if not _told(hold, facts)], []
-    _section(out, "held", HOLDS, [_hold(row, now) for row in holds])
-    _section(out, "circuits", CIRCUITS, [_circuit(row, now) for row in circuits])
+        holds, circuits = _untold(facts), []
+    _section(out, "held", HOLDS, holds, lambda row: _hold(row, now))
+    _section(out, "circuits", CIRCUITS, circuits, lambda row: _circuit(row, now))
     dead = facts["dead"]
     if dead["count"]:
         classes = ", ".join(f"{safe(klass)} {count}" for klass, count in dead["classes"].items())
         out.heading("dead letters")
         out.line(Painted(f"{dead['count']}", "red"), f": {classes}   (cadence dead)")
-    _section(out, "last failures", FAILURES, [_failure(row, now) for row in facts["failures"]])
-    _section(out, "next due", DUE, [due(row, now) for row in facts["next_due"]])
+    _section(out, "last failures", FAILURES, facts["failures"], lambda row: _failure(row, now))
+    _section(out, "next due", DUE, facts["next_due"], lambda row: due(row, now))
 
 
-def _told(hold: dict[str, Any], facts: dict[str, Any]) -> bool:
-    """Whether it was said already why this holds, and until when."""
-    said = f"{hold['scope']} is held by {hold['reason']}"
-    return (
-        hold["reason"] == "paused"
-        or any(cure["what"].startswith(said) for cure in facts["cures"])
-        or any(
-            row["ready"]
-            and row["wait"]["reason"] == hold["reason"]
-            and row["wait"]["detail"] == hold["detail"]
-            for row in facts["queue"]
-            if row["wait"]
-        )
-    )
-
-
-def _complaints(out: Output, facts: dict[str, Any]) -> None:
-    colour, sign = COLOURS[facts["health"]].split()[1], _SIGNS[facts["health"]]
-    points = [(colour, sign, one) for one in facts["cures"]] + [
-        ("yellow", "!", one) for one in facts["notes"]
+def _untold(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The holds of which it was not said already why they hold, and until when."""
+    said = {cure["what"].partition(": ")[0].partition(" until ")[0] for cure in facts["cures"]}
+    beside = {
+        (row["wait"]["reason"], row["wait"]["detail"])
+        for row in facts["queue"]
+        if row["ready"] and row["wait"]
+    }
+    return [
+        hold
+        for hold in facts["holds"]
+        if hold["reason"] != "paused"
+        and f"{hold['scope']} is held by {hold['reason']}" not in said
+        and (hold["reason"], hold["detail"]) not in beside
     ]
-    for colour, sign, one in points:
+
+
+def _complaints(out: Output, facts: dict[str, Any]) -> str:
+    """What is wrong and what to type; all that was told."""
+    colour, sign = COLOURS[facts["health"]].split()[1], _SIGNS[facts["health"]]
+    points = [(colour, sign, one) for one in facts["cures"]]
+    points += [("yellow", "!", one) for one in facts["notes"]]
+    for colour, sign, one in points[:MOST]:
         what, do = safe(one["what"]), one["do"].replace("`", "")
         if not out.terminal:
             out.line(f"  {safe(what)}" + (f": {safe(one['do'])}" if one["do"] else ""))
@@ -105,6 +105,13 @@ def _complaints(out: Output, facts: dict[str, Any]) -> None:
             out.point(Painted(f"  {sign} ", colour), Painted(what, colour))
             if do:
                 out.point(Painted("    → ", "dim"), Painted(do, "bold"))
+    _count_rest(out, len(points), "  ")
+    return "\n".join(one["what"] for _, _, one in points[:MOST])
+
+
+def _count_rest(out: Output, count: int, indent: str = "") -> None:
+    if count > MOST:
+        out.line(Painted(f"{indent}and {count - MOST} more", "dim"))
 
 
 def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
@@ -138,14 +145,17 @@ def _arriving(facts: dict[str, Any]) -> list[tuple[str, Cell]]:
     return [("arriving", told)] if count else []
 
 
-def _section(out: Output, title: str, columns: Sequence[Column], rows: list[list[Cell]]) -> None:
-    if not rows:
-        return
-    out.heading(title)
-    most = _MOST if out.terminal else len(rows)
-    out.table(columns, rows[:most])
-    if len(rows) > most:
-        out.line(Painted(f"and {len(rows) - most} more", "dim"))
+def _section(
+    out: Output,
+    title: str,
+    columns: Sequence[Column],
+    entries: Sequence[dict[str, Any]],
+    row: Callable[[dict[str, Any]], list[Cell]],
+) -> None:
+    if entries:
+        out.heading(title)
+        out.table(columns, map(row, entries[:MOST]))
+        _count_rest(out, len(entries))
 
 
 def running(row: dict[str, Any], now: float) -> list[Cell]:
@@ -170,9 +180,10 @@ def running(row: dict[str, Any], now: float) -> list[Cell]:
 def _ways_out(out: Output, facts: dict[str, Any]) -> None:
     """For each reason in the queue, once: what to type for whoever can't wait."""
     ways: dict[str, list[str]] = {}
+    noted = {one["do"] for one in facts["notes"]}
     for row in facts["queue"] if out.terminal else ():
         wait = row["wait"]
-        if wait and wait["do"] and wait["do"] not in {one["do"] for one in facts["notes"]}:
+        if wait and wait["do"] and wait["do"] not in noted:
             ways.setdefault(wait["reason"], []).append(row["cadence"])
     for reason, names in ways.items():
         way = reasons.cure(reason, names[0] if len(names) == 1 else "NAME").replace("`", "")

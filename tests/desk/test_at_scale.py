@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.cli import status
 from cadencebus.clock import rfc3339
-from cadencebus.desk import ended_runs, lookup, output
+from cadencebus.desk import ended_runs, lookup, output, status_screen
 from cadencebus.desk.columns import Column
 from cadencebus.desk.context import Context
 from cadencebus.desk.snapshot import Snapshot
@@ -141,3 +142,31 @@ def test_a_cadences_holds_are_found_by_their_scope(home: Path) -> None:
     assert [hold.reason for hold in snapshot.holds_on("work")] == ["backoff"]
     assert [hold.reason for hold in snapshot.holds_on("work", "claude")] == ["backoff", "pressure", "auth"]
     assert len(snapshot.holds_on("other", "command")) == 2
+
+
+def test_status_is_one_screen_in_a_pipe_as_well(
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    counted: Callable[[Any, str], list[Any]],
+) -> None:
+    """Twenty of each, the rest counted and not even spelled; JSON has all of them."""
+    for number in range(30):
+        name = f"5-20261121T0230{number:02d}.000000Z-gone-{number}-7f3k9q2m.json"
+        (home / "state" / "inbox" / name).write_text("{}")
+    monkeypatch.setenv("CADENCE_HOME", str(home))
+    spelled = counted(status_screen, "waiting")
+    assert status.main([], Context()) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(spelled) == status_screen.MOST == 20
+    assert len([line for line in shown if line.startswith("gone-")]) == 20
+    complaints = shown[1 : shown.index("  and 11 more") + 1]
+    assert len(complaints) == 21
+    assert "and 10 more" in shown
+    assert status.main(["--check"], Context()) == 1
+    assert capsys.readouterr().out.splitlines()[20:] == ["ill: and 11 more"]
+    context = Context()
+    context.json = True
+    status.main([], context)
+    facts = json.loads(capsys.readouterr().out)
+    assert (len(facts["queue"]), len(facts["why"])) == (30, 31)
