@@ -59,6 +59,8 @@ def test_every_line_is_read_once_over_midnight(home: Path, write: Callable[[str,
     found, place = rest(home, place)
     assert found == [2, 3]
     assert rest(home, place)[0] == []
+    assert tailing.end(Home(str(home))) == place, "the newest day's"
+    assert not tailing.grown(Home(str(home)), place, "2026-11-23"), "midnight alone is nothing to read"
 
 
 def test_what_is_no_line_of_ours_is_passed_over(home: Path, write: Callable[[str, bytes], None]) -> None:
