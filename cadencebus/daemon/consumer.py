@@ -145,6 +145,8 @@ class Consumer:
                 self.admission = self._admit(self.lineup.line(), holds, caps, now)
             for file, fault in self.lineup.doomed():
                 self.intake.bury_unknown(file, fault)
+                # What is left, or turned out to be another cadence's, is looked at without waiting for more.
+                self.bell.set()
             self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
             begun = [self._begin(head) for head in self.admission.starts]
             # Who may have another run beside this one is asked again at once; for others nothing changed.

@@ -290,6 +290,17 @@ def test_a_guard_decides_before_the_session(home: Path, cadence: Cadence, write:
     assert [t["cadence"] for t in ticks(home, "dead")] == ["ill"]
 
 
+def test_a_drain_ends_with_the_grace_of_the_last_unknown_cadence(home: Path, cadence: Cadence) -> None:
+    """Its ticks are buried: nothing else comes to wake the consumer."""
+    # Later than all that a start looks at by itself.
+    (home / "cadence.yaml").write_text("unknown_grace: 700ms")
+    (home / "state" / "inbox" / "one.json").write_text('{"cadence": "nobody"}')
+    began = time.monotonic()
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    assert time.monotonic() - began < 10
+    assert [t["outcome"]["class"] for t in ticks(home, "dead")] == ["unknown_cadence"]
+
+
 def test_a_loop_of_follow_ups_ends_in_dead(home: Path, cadence: Cadence, write: Callable[..., None]) -> None:
     """Whether a cadence names itself, or a run enqueues it: sixteen hops, then a letter that says so."""
     write("again", "true", then="again")
