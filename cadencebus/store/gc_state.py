@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model import strictjson
+from cadencebus.model.shapes import having, is_amount, is_text, is_time, or_null
 from cadencebus.policy.clock_trust import Clocks, Trust
 from cadencebus.store import archive, files
 from cadencebus.store.corrupt import load_object
@@ -15,19 +16,22 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 
+_SOUND = having(at=is_time, steady=is_amount, boot_id=is_text, doubted_at=or_null(is_time), doubt=is_text)
+
+
 def load(home: Home) -> Trust | None:
     """Read it; None where there is none, or where it can't be made out."""
     try:
         said = load_object(_path(home))
-        return Trust(
-            clocks=Clocks(
-                wall=parse_rfc3339(said["at"]), steady=float(said["steady"]), boot=str(said["boot_id"])
-            ),
-            doubted_at=None if said["doubted_at"] is None else parse_rfc3339(said["doubted_at"]),
-            doubt=str(said["doubt"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return None
+    if not _SOUND(said):
+        return None
+    return Trust(
+        clocks=Clocks(wall=parse_rfc3339(said["at"]), steady=said["steady"], boot=said["boot_id"]),
+        doubted_at=None if said.get("doubted_at") is None else parse_rfc3339(said["doubted_at"]),
+        doubt=said["doubt"],
+    )
 
 
 def save(home: Home, known: Trust) -> None:

@@ -150,7 +150,7 @@ def _load(path: str, day: str) -> Rollup:
             deque(recent, maxlen=REMEMBERED),
             set(recent),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Rollup(day)
 
 

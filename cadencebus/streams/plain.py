@@ -8,7 +8,7 @@ from cadencebus.model.ending import Report
 
 
 class PlainParser:
-    """Counts."""
+    """Counts the bytes."""
 
     __slots__ = ("_report",)
 
