@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _LIMIT = 1 << 16
+# What a person released, the bus does not set again for so long.
 SPARED_FOR = 300.0
+# A hold that is set again and again is told of once in so long.
 TOLD_AGAIN = 60.0
+
+# A hold, and the stamp, size and inode of the file that it was read from.
+_Read = tuple[tuple[int, int, int], Hold]
 
 
 class Holds:
@@ -23,7 +28,7 @@ class Holds:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._seen: dict[str, tuple[tuple[int, int, int], Hold]] = {}
+        self._seen: dict[str, _Read] = {}
         # A full disk must hold even when its own file can't be written.
         self._unwritten: dict[str, Hold] = {}
         self._mine: set[str] = set()
@@ -32,7 +37,7 @@ class Holds:
 
     def all(self, now: float) -> list[Hold]:
         """Every hold there is, over or not, oldest file name first."""
-        current: dict[str, tuple[tuple[int, int, int], Hold]] = {}
+        current: dict[str, _Read] = {}
         with os.scandir(self._home.holds) as entries:
             for entry in entries:
                 known = self._look(entry, now)
@@ -47,7 +52,7 @@ class Holds:
             del self._unwritten[name]
         return [hold for _, (_, hold) in sorted(current.items())] + list(self._unwritten.values())
 
-    def _look(self, entry: os.DirEntry[str], now: float) -> tuple[tuple[int, int, int], Hold] | None:
+    def _look(self, entry: os.DirEntry[str], now: float) -> _Read | None:
         if parse_hold_name(entry.name) is None:
             return None
         try:
