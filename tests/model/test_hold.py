@@ -67,9 +67,32 @@ def test_what_can_not_be_read_holds_until_somebody_removes_it(members: dict[str,
     assert "until somebody removes it" in hold.detail
 
 
-def test_an_unknown_scope_is_the_whole_bus_and_goes_by_its_own_name() -> None:
+@pytest.mark.parametrize(
+    ("reason", "until", "by", "lasting", "own"),
+    [
+        ("backoff", None, "consumer", False, True),
+        ("auth", None, "consumer", True, True),
+        ("auth", NOW, "consumer", False, True),
+        ("backoff", None, "ann", True, False),
+        ("backoff", NOW, OPERATOR, False, False),
+    ],
+)
+def test_a_hold_lasts_where_only_a_hand_can_end_it(
+    reason: str,
+    until: float | None,
+    by: str,
+    lasting: bool,
+    own: bool,
+) -> None:
+    """What somebody else has put there, and what waiting does not mend; an end of its own is an end."""
+    hold = Hold(scope="bus", reason=reason, since=NOW, until=until, by=by)
+    assert (hold.lasting, hold.own) == (lasting, own)
+
+
+@pytest.mark.parametrize("members", [SET, {"since": 5}])
+def test_an_unknown_scope_is_the_whole_bus_and_goes_by_its_own_name(members: dict[str, Any]) -> None:
     """What `rm` removes is what held."""
-    hold = read("house.fire.json", **SET)
+    hold = read("house.fire.json", **members)
     assert (hold.scope, hold.reason, hold.file) == ("bus", "fire", "house.fire.json")
 
 
@@ -99,6 +122,8 @@ def test_a_hold_is_over_at_its_end(since: float, until: float | None, by: str, o
         ({"at_most": True}, 0, None),
         ({"at_most": "2"}, 0, None),
         ({"at_most": 1, "probe_at": rfc3339(NOW + 60), "probe_every": 60}, 0, NOW + 60),
+        ({"at_most": 1, "probe_at": rfc3339(NOW + 61), "probe_every": 60}, 0, NOW + 61),
+        ({"at_most": 1, "probe_at": rfc3339(NOW + 61.1), "probe_every": 60}, 1, None),
         ({"at_most": 1, "probe_at": rfc3339(NOW), "probe_every": 60}, 1, None),
         ({"at_most": 1, "probe_at": rfc3339(NOW + 900), "probe_every": 60}, 1, None),
         ({"at_most": 1, "probe_at": "soon", "probe_every": 60}, 1, None),
