@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +137,15 @@ def test_a_stamp_names_a_possible_instant(stamp: str, right: bool) -> None:
     """To the ends of every month, in plain digits."""
     assert is_stamp(stamp) is right
     assert is_id(f"{stamp}-7f3k9q2m") is right
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+@pytest.mark.parametrize("year", [2026, 2028])
+def test_a_month_has_as_many_days_as_the_calendar_says(year: int, month: int) -> None:
+    """The day after its last is none."""
+    last = monthrange(year, month)[1]
+    assert is_stamp(f"{year}{month:02d}{last:02d}T000000.000000Z")
+    assert not is_stamp(f"{year}{month:02d}{last + 1:02d}T000000.000000Z")
 
 
 @pytest.mark.parametrize("text", [None, 7, "", STAMP, f"{ID}x", ID[:-1], ID.replace("-", "_"), f"{ID[:-1]}l"])
