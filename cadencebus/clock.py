@@ -57,6 +57,11 @@ def stamp(t: float) -> str:
     )
 
 
+def in_calendar(t: float) -> float:
+    """The nearest instant that can be spelled: stamps of files reach beyond the years of four digits."""
+    return min(max(t, _FIRST), _LAST)
+
+
 def day(t: float) -> str:
     """Name the UTC day of an instant, as folders do: `2026-11-21`."""
     tm, _ = _split(t)

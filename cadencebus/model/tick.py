@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.clock import in_calendar, parse_rfc3339, rfc3339
 from cadencebus.errors import BadData
 from cadencebus.model import strictjson
 from cadencebus.model.foreign import sequence
@@ -226,7 +226,7 @@ def tick_of(members: Mapping[str, Any], name: Name, *, born: float) -> Tick:
         id=name.id,
         cadence=members["cadence"],
         source=members.get("source", "file"),
-        created_at=born if times["created_at"] is None else times["created_at"],
+        created_at=in_calendar(born) if times["created_at"] is None else times["created_at"],
         priority=name.priority,
         payload=members.get("payload", NOTHING),
         not_before=times["not_before"],

@@ -17,7 +17,7 @@ import os
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import in_calendar, rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.hold import parse_hold_name
 from cadencebus.model.legible import escaped
@@ -125,7 +125,7 @@ def _keys(home: Home, unread: list[str]) -> Iterator[Line]:
         with contextlib.suppress(OSError):
             tick_id, at = os.readlink(path), os.lstat(path).st_mtime
         if is_key(key, tick_id):
-            yield {"in": "keys", "key": key, "tick": tick_id, "at": rfc3339(at)}
+            yield {"in": "keys", "key": key, "tick": tick_id, "at": rfc3339(in_calendar(at))}
         else:
             unread.append(f"keys/{escaped(key)}")
 

@@ -82,6 +82,13 @@ def test_what_is_written_is_read_as_the_same() -> None:
     assert tick_of(read_members(tick.bytes()), NAME, born=0.0) == tick
 
 
+@pytest.mark.parametrize("born", [1e15, -1e12, -1.5])
+def test_a_file_of_any_age_is_a_tick_that_can_be_read_again(born: float) -> None:
+    """Milliseconds that were taken for seconds make a stamp of the year 58000, which no file can say."""
+    tick = tick_of(read_members(b'{"cadence": "work"}'), NAME, born=born)
+    assert tick_of(read_members(tick.bytes()), NAME, born=0.0) == tick
+
+
 @pytest.mark.parametrize(
     ("said", "kept"), [([{"outcome": {}}], [{"outcome": {}}]), (5, []), ("x", []), ({}, [])]
 )
