@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from cadencebus.desk.following import piece_of
 from cadencebus.desk.lookup import WAITING, Found, find, listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
@@ -33,7 +34,6 @@ EXAMPLES = """  cadence logs 7f3k9q2m        the last run of a tick; 7f3k9q2m.1:
   cadence logs brief -f        the last run of a cadence, as it grows
   cadence logs                 what runs now, or ran last
   cadence logs 7f3k --raw | jq .type"""
-_CHUNK = 1 << 16
 # So much of its standard error is shown where that is all there is.
 _LAST_WORDS = 10
 # Between two looks at a file that grows: quick while it does, gentle while it does not.
@@ -109,7 +109,7 @@ def _tell_end(run: RunFolder, out: Output, name: str, *, follow: bool) -> None:
 
 
 def _spoke(run: RunFolder, name: str) -> bool:
-    return bool(_read_at(run.file(f"{name}.log"), 0))
+    return bool(piece_of(run.file(f"{name}.log"), 0))
 
 
 def _raw(pieces: Iterator[bytes], out: Output) -> None:
@@ -138,7 +138,7 @@ def _pieces(home: Home, path: str, run: RunFolder, *, follow: bool) -> Iterator[
         # Asked before the last look: what is printed up to the end is still read.
         alive = follow and (life.is_alive(run.path) or _about_to_start(home, run))
         grew = False
-        while piece := _read_at(path, offset):
+        while piece := piece_of(path, offset):
             offset, grew = offset + len(piece), True
             yield piece
         if not alive:
@@ -155,17 +155,6 @@ def _about_to_start(home: Home, run: RunFolder) -> bool:
         and lock.is_held(home)
         and runs.latest(home, run.tick_id) == run
     )
-
-
-def _read_at(path: str, offset: int) -> bytes:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return b""
-    try:
-        return os.pread(fd, _CHUNK, offset)
-    finally:
-        os.close(fd)
 
 
 def _stream(home: Home, run: RunFolder) -> str:
@@ -202,9 +191,9 @@ def _not_begun(home: Home, what: str) -> Found | None:
 
 def _run(home: Home, what: str | None) -> RunFolder:
     if what is None:
-        return _latest(home)
+        return _latest(home) or _never("nothing ever ran here", "cadence enqueue NAME")
     if is_cadence(what) and (files.exists(home.prompt(what)) or files.exists(home.memory(what))):
-        return _of_cadence(home, what)
+        return _latest(home, what) or _never(f"{what} never ran", f"cadence enqueue {what}")
     part, dot, number = what.rpartition(".")
     # The stamp in an id has a dot of its own, but no run has a number of so many digits.
     if dot and number.isdigit() and len(number) <= len(str(runs.MAX_RUNS)) and part:
@@ -213,38 +202,24 @@ def _run(home: Home, what: str | None) -> RunFolder:
             raise NoSuch(f"{run.id}: there was no such run", next_step=f"cadence show {part}")
         return run
     found = find(home, what)
-    latest = runs.latest(home, found.name.id)
-    if latest is None:
-        raise NoSuch(f"{found.name.id} never ran", next_step=f"cadence show {found.name.random}")
-    return latest
+    return runs.latest(home, found.name.id) or _never(
+        f"{found.name.id} never ran", f"cadence show {found.name.random}"
+    )
 
 
-def _of_cadence(home: Home, name: str) -> RunFolder:
-    for found in listing(home, ("claimed",), name):
+def _never(what: str, next_step: str) -> NoReturn:
+    raise NoSuch(what, next_step=next_step)
+
+
+def _latest(home: Home, cadence: str | None = None) -> RunFolder | None:
+    """What runs now, of this cadence or of any; else what ended last; None where nothing ever ran."""
+    for found in listing(home, ("claimed",), cadence):
         run = runs.latest(home, found.name.id)
         if run is not None:
             return run
-    last = Memory(home).load(name, time.time(), mend=False).get("last_run")
-    ended = runs.named(home, mapping(last).get("run"))
-    if ended is None:
-        raise NoSuch(f"{name} never ran", next_step=f"cadence enqueue {name}")
-    return ended
-
-
-def _latest(home: Home) -> RunFolder:
-    for found in listing(home, ("claimed",)):
-        run = runs.latest(home, found.name.id)
-        if run is not None:
-            return run
-    names = [name for day in sorted(_folders(home.runs))[-1:] for name in _folders(f"{home.runs}/{day}")]
-    known = [run for name in names if (run := runs.named(home, name))]
-    if not known:
-        raise NoSuch("nothing ever ran here", next_step="cadence enqueue NAME")
-    return max(known, key=lambda run: os.stat(run.path).st_mtime_ns)
-
-
-def _folders(path: str) -> list[str]:
-    try:
-        return [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
+    # Not by the folders of runs/: they have the day on which a tick was made, which may be long ago.
+    memory, now = Memory(home), time.time()
+    names = memory.names() if cadence is None else [cadence]
+    ended = [mapping(memory.load(name, now, mend=False).get("last_run")) for name in names]
+    last = max(ended, key=lambda one: str(one.get("at") or ""), default={})
+    return runs.named(home, last.get("run"))

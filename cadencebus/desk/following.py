@@ -82,7 +82,7 @@ class _Log:
     def show(self, out: Output, *, last: bool) -> bool:
         """Print what is new; whether there was anything."""
         lines: list[bytes] = []
-        while piece := self._read():
+        while piece := piece_of(self.run.file("stdout.log"), self._at):
             self._at += len(piece)
             lines += self._feed.push(piece)
         if last and (rest := self._feed.rest()):
@@ -96,19 +96,20 @@ class _Log:
         sys.stdout.flush()
         return bool(lines)
 
-    def _read(self) -> bytes:
-        try:
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-            fd = os.open(self.run.file("stdout.log"), flags)
-        except FileNotFoundError:
-            return b""
-        try:
-            return os.pread(fd, _CHUNK, self._at)
-        finally:
-            os.close(fd)
-
     def _speaks(self) -> str:
         if self._stream is None:
             settings, _ = settings_or_default(self._home)
             self._stream = settings.stream_of((runs.record(self.run) or {}).get("runner"))
         return self._stream
+
+
+def piece_of(path: str, offset: int) -> bytes:
+    """The next bytes of a log that may still grow; none where it has no more, or is not there yet."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.pread(fd, _CHUNK, offset)
+    finally:
+        os.close(fd)

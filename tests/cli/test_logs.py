@@ -31,6 +31,20 @@ def test_a_run_is_named_by_tick_cadence_or_number(
     assert cadence("logs", f"{tick}.7").returncode == 66
 
 
+def test_the_latest_run_is_the_one_that_ended_last(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """Also of a tick that was made long ago, and had waited since."""
+    for name in ("young", "old"):
+        define(name, f"echo {name}")
+    enqueue("young")
+    cadence("run", "--drain", "--quiet")
+    made = home / "state" / "inbox" / "5-20200101T000000.000000Z-old-00000001.json"
+    made.write_text('{"cadence": "old"}')
+    cadence("run", "--drain", "--quiet")
+    assert cadence("logs").stdout == "old\n"
+
+
 def test_what_never_ran_has_no_logs(cadence: Cadence, define: Define, enqueue: Callable[..., str]) -> None:
     """Exit 66; a run that said nothing is no error, and how it ended is told instead."""
     assert cadence("logs").returncode == 66
