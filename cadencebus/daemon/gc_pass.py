@@ -80,9 +80,9 @@ class GcPass:
             try:
                 yield from part()
             except OSError as error:
-                where = (
-                    os.path.relpath(os.fsdecode(error.filename), self.home.state) if error.filename else ""
-                )
+                # Of two names that of what stands in the way.
+                place = error.filename2 or error.filename
+                where = os.path.relpath(os.fsdecode(place), self.home.state) if place else ""
                 self.tally.problems.append(f"{where}: {error.strerror or error}".removeprefix(": "))
             yield
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.clock import day, stamp
-from cadencebus.daemon.gc_pass import GcPass
+from cadencebus.daemon.gc_pass import GcPass, Tally
 from cadencebus.policy.retention import DAY, Keep
 from cadencebus.store.paths import Home
 
@@ -88,5 +88,14 @@ def test_a_part_that_fails_stops_no_other(home: Path) -> None:
     for _ in gc.steps():
         pass
     assert gc.tally.tmp == 1
-    assert gc.tally.problems
+    assert gc.tally.problems == [f"archive/done-{day(at)}.jsonl.gz: Not a directory"]
     assert list(old.iterdir()), "what could not be archived stays"
+
+
+@pytest.mark.parametrize("what", ["done", "dead", "runs", "events", "keys", "tmp"])
+def test_whatever_went_was_something_to_do(what: str) -> None:
+    """`cadence gc` must not say that nothing was old enough."""
+    one = Tally()
+    setattr(one, what, 1)
+    assert one.any
+    assert not Tally(problems=["one"]).any
