@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339, stamp
@@ -107,6 +108,9 @@ class Closing:
         told: list[Mapping[str, Any]] = []
         for follow_up in settlement.follow_ups:
             child = _child(tick, settlement, follow_up)
+            if len(child.bytes()) > self._spool.max_tick_bytes:
+                # As a dead letter it would tell nobody of anything; what was left out lies with its parent.
+                child = replace(child, payload={**child.payload, "payload": None})
             if again and self._anywhere(child):
                 # It may have its name since a sync that failed: the parent must not be safe before it is.
                 files.sync_folder(self._spool.home.inbox)

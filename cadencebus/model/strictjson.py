@@ -72,6 +72,12 @@ def depth(text: str) -> int:
     return deepest
 
 
+def nesting(value: object) -> int:
+    """How deep a value nests."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(nesting, inside), default=0)
+
+
 def dumps(value: object) -> bytes:
     """Spell a value as one line of JSON, readable for people and for jq."""
     return _WRITER.encode(value).encode() + b"\n"

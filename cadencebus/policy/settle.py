@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import BUS
 from cadencebus.model.settlement import FollowUp, Settlement
+from cadencebus.model.strictjson import MAX_DEPTH, nesting
 from cadencebus.policy import budgets, cadence_effects, wider_effects
 from cadencebus.policy.classes import CLASSES, Class, Fate
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
 
 MAX_INTERRUPTIONS = 5
+# What a follow-up repeats stands five levels further in as long as the plan is in the tick.
+_CARRIED_DEPTH = MAX_DEPTH - 5
 _TARGETS: dict[Fate, Target] = {
     Fate.DONE: "done",
     Fate.KILLED: "done",
@@ -163,7 +166,7 @@ def _follow_ups(
             "reason": why,
             "attempts": len(tick.attempts) + 1,
             "stderr_tail": attempt["stderr_tail"],
-            "payload": dict(tick.payload),
+            "payload": dict(tick.payload) if nesting(tick.payload) <= _CARRIED_DEPTH else None,
         }
         return (FollowUp(cadence=cadence.on_dead, why="on_dead", payload=failure),)
     return ()

@@ -65,14 +65,15 @@ class Spool:
         """The tick in a file of a folder: BadTick where it is none, FileNotFoundError where it is gone."""
         name = parse_name(file) or _named(file)
         path = f"{self.home.state}/{folder}/{file}"
-        born = tomb.regular(path).st_mtime
+        at, limit = tomb.regular(path), self.max_tick_bytes
+        # Only a producer's file is held to the limit: what has run carries its whole past.
+        if folder not in {"inbox", "deferred"} or (at.st_size > limit and self._has_run(name)):
+            limit = 64 * MIB
         try:
-            # What is settled carries its whole past; only a producer's file is held to the limit.
-            limit = self.max_tick_bytes if folder in {"inbox", "deferred"} else 64 * MIB
             data = files.read(path, limit)
         except ValueError as error:
             raise BadTick("too_big", str(error)) from None
-        tick = tick_of(read_members(data), name, born=born)
+        tick = tick_of(read_members(data), name, born=at.st_mtime)
         # The name is the authority for id, priority and stamp alone.
         if tick.cadence != name.cadence:
             raise Misnamed(name, tick)
@@ -90,6 +91,9 @@ class Spool:
                 self._read.clear()
             self._read[file] = (seen, tick)
         return tick
+
+    def _has_run(self, name: Name) -> bool:
+        return files.exists(self.home.run(name.id, 1))
 
     def ended(self, name: Name) -> str | None:
         """Where a tick of this id already ended: `dead` or `done/<day>`; None where it did not."""

@@ -145,6 +145,16 @@ def test_a_crash_right_after_the_commit_loses_nothing_of_the_plan(gear: Gear) ->
     assert {"hold.set", "circuit.opened", "tick.accepted", "tick.done"} <= set(events(gear))
 
 
+def test_a_follow_up_that_would_be_too_big_leaves_the_payload_to_its_parent(gear: Gear) -> None:
+    """As a dead letter of its own it would tell nobody of anything."""
+    tick = claimed(gear)
+    died = FollowUp(cadence="z", why="on_dead", payload={"tick": tick.id, "payload": {"text": "x" * 2000}})
+    gear.spool.max_tick_bytes = 2000
+    gear.closing.close(tick, plan(tick, follow_ups=(died,)))
+    (child,) = children(gear)
+    assert child.payload == {"tick": tick.id, "payload": None}
+
+
 def test_a_follow_up_says_whose_it_is(gear: Gear) -> None:
     """`parent` or `on_dead_of`, one hop more, the payload as it was told; and the journal tells of it."""
     tick = claimed(gear, hops=3)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.model.strictjson import MAX_DEPTH, BadJSON, depth, dumps, loads
+from cadencebus.model.strictjson import MAX_DEPTH, BadJSON, depth, dumps, loads, nesting
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -93,6 +93,12 @@ def test_what_means_one_thing_is_read(data: bytes, value: object) -> None:
 def test_depth_is_that_of_brackets_outside_of_strings(text: str, deep: int) -> None:
     """Measured before anything is parsed: a parser in C would end the process."""
     assert depth(text) == deep
+
+
+@given(VALUES)
+def test_a_value_nests_as_deep_as_what_is_written_of_it(value: object) -> None:
+    """Neither is longer to be believed than the other."""
+    assert nesting(value) == depth(dumps(value).decode())
 
 
 def test_a_bound_of_ones_own_is_kept() -> None:

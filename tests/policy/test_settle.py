@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settlement_of
-from cadencebus.model.tick import Tick
+from cadencebus.model.tick import Tick, read_members
 from cadencebus.policy.backoff import wait_after
 from cadencebus.policy.circuit import snapshot
 from cadencebus.policy.classes import Class, verdict_on
@@ -226,6 +226,18 @@ def test_what_follows_follows_once_and_never_mourns_a_mourner() -> None:
     mourner = tick(2).noted(on_dead_of="somebody")
     assert decide(Class.CRASH, mourner, rules).follow_ups == ()
     assert decide(Class.CRASH, tick(0), rules).follow_ups == ()
+
+
+@pytest.mark.parametrize(("deep", "carried"), [(0, True), (58, True), (59, False), (62, False)])
+def test_a_payload_is_repeated_unless_that_would_nest_too_deep(deep: int, carried: bool) -> None:
+    """The letter, with the plan still in it, must be read again; it has the payload in any case."""
+    payload: dict[str, Any] = {}
+    for _ in range(deep):
+        payload = {"a": payload}
+    whole = replace(tick(2), payload=payload)
+    plan = decide(Class.CRASH, whole, replace(CADENCE, on_dead="mourn"))
+    assert plan.follow_ups[0].payload["payload"] == (payload if carried else None)
+    read_members(whole.settled_by(plan.dump()).bytes())
 
 
 @given(st.sampled_from(list(Class)), st.integers(0, 6), st.booleans(), st.booleans())

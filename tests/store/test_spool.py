@@ -192,6 +192,20 @@ def test_only_what_still_waits_is_held_to_the_limit(spool: Spool) -> None:
     assert refused.value.code == "too_big"
 
 
+def test_a_tick_that_has_run_comes_back_with_its_past_though_its_payload_is_of_the_largest(
+    spool: Spool,
+) -> None:
+    """Its first attempt must not make it too big for a second one; nor may a producer call that its own."""
+    one = tick(payload={"text": "x" * 500})
+    spool.max_tick_bytes = len(one.bytes())
+    tried = one.tried({"run": f"{one.id}.1", "stderr_tail": "x" * 100})
+    spool.put([tried], NOW)
+    with pytest.raises(BadTick, match="more than"):
+        spool.read("inbox", one.name.file)
+    os.makedirs(spool.home.run(one.id, 1))
+    assert spool.read("inbox", one.name.file) == tried
+
+
 def test_a_tick_of_another_cadence_than_its_name_says_is_misnamed(spool: Spool) -> None:
     """The name is the authority for id, priority and stamp alone; one that is none is refused as such."""
     one = tick()
