@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.clock import day, stamp
+from cadencebus.daemon import gc_pass
 from cadencebus.daemon.gc_pass import GcPass, Tally
 from cadencebus.policy.retention import DAY, Keep
+from cadencebus.store import archive
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -99,3 +101,62 @@ def test_whatever_went_was_something_to_do(what: str) -> None:
     setattr(one, what, 1)
     assert one.any
     assert not Tally(problems=["one"]).any
+
+
+OLD = NOW - 20 * DAY
+
+
+def tidied(home: Path, *, dry_run: bool = False) -> Tally:
+    """Go through a home once."""
+    gc = GcPass(Home(str(home)), KEEP, NOW, dry_run=dry_run)
+    for _ in gc.steps():
+        pass
+    return gc.tally
+
+
+def ran(home: Path, number: int, run: int, touched: float = OLD) -> Path:
+    """Leave the folder of a run of a tick that was made long ago."""
+    path = home / "state" / "runs" / day(OLD) / f"{stamp(OLD)}-{number:08d}.{run}"
+    path.mkdir(parents=True)
+    (path / "stdout.log").write_text("said\n")
+    os.utime(path, (touched, touched))
+    return path
+
+
+def test_all_runs_of_a_day_go_and_the_day_with_them(home: Path) -> None:
+    """The first of them as the last; what has no run's name stays, and so does the day then."""
+    folders = [ran(home, number, run) for number in range(3) for run in (1, 2)]
+    theirs = folders[0].parent / "notes"
+    theirs.mkdir()
+    assert tidied(home, dry_run=True).runs == 6
+    assert all(folder.exists() for folder in folders), "only said what would go"
+    assert tidied(home).runs == 6
+    assert list((home / "state" / "runs").glob("*/*")) == [theirs]
+    theirs.rmdir()
+    tidied(home, dry_run=True)
+    assert theirs.parent.exists()
+    tidied(home)
+    assert not theirs.parent.exists()
+
+
+def test_the_runs_of_a_tick_are_judged_together(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the batch is full between two of them: one that is young keeps all."""
+    monkeypatch.setattr(gc_pass, "_A_BATCH", 1)
+    kept = [ran(home, 1, 1), ran(home, 1, 2, NOW), ran(home, 1, 3)]
+    gone = [ran(home, 2, 1), ran(home, 3, 1)]
+    assert tidied(home).runs == 2
+    assert [path.exists() for path in (*kept, *gone)] == [True, True, True, False, False]
+
+
+def test_letters_that_an_operator_has_in_hand_are_left_to_him(home: Path) -> None:
+    """`dead retry` holds them all; gc neither waits nor takes one away, nor the runs that it speaks of."""
+    letter = home / "state" / "dead" / f"5-{stamp(OLD)}-brief-00000001.json"
+    letter.write_text("{}")
+    os.utime(letter, (OLD, OLD))
+    ran(home, 1, 1)
+    with archive.alone(str(letter.parent)):
+        tally = tidied(home)
+    assert (tally.dead, tally.runs, tally.problems) == (0, 0, [])
+    assert letter.exists()
+    tally = tidied(home)
+    assert (tally.dead, tally.runs) == (1, 1)
