@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import human_time, reasons
 from cadencebus.desk.columns import Column
-from cadencebus.desk.forecast import MANY, Upcoming, upcoming
+from cadencebus.desk.forecast import MANY, Upcoming, schedules, upcoming
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted
+from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
 from cadencebus.store import files, lock
@@ -18,6 +20,7 @@ from cadencebus.store.zone import local_zone
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence next
   cadence next --hours 168                   a week
@@ -46,12 +49,23 @@ def main(words: list[str], context: Context) -> int:
     if found:
         out.table(COLUMNS, [_row(one, now) for one in found])
     else:
-        out.hint(f"nothing is due in the next {hours:g} hours: write `every: 5m` in a cadence's file")
+        out.hint(f"nothing is due in the next {hours:g} hours{_later(home, now)}")
     if any(one.by == "clock" for one in found) and not lock.is_held(home):
         out.hint("no consumer: nothing fires until `cadence up` or `cadence run`")
     elif files.exists(home.stop):
         out.hint("stopped: nothing fires until `cadence start`; what is missed is caught up with then")
     return 0
+
+
+def _later(home: Home, now: float) -> str:
+    """What comes when it is further off; where nothing ever does, how to make it."""
+    fires = [(one.next_at(now), one.cadence) for one in schedules(Snapshot(home, now))]
+    due = [(at, cadence) for at, cadence in fires if at is not None]
+    if not due:
+        return ": write `every: 5m` in a cadence's file"
+    at, cadence = min(due)
+    hours = math.ceil((at - now) / _HOUR) + 1
+    return f"; then {cadence}, {human_time.clock(at, now)}: `cadence next --hours {hours}`"
 
 
 def _hours(text: str) -> float:

@@ -9,7 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cadencebus.desk.lookup import WAITING, find
-from cadencebus.desk.reasons import Reasons, spell
+from cadencebus.desk.reasons import Reasons, cure, spell
+from cadencebus.desk.release import release
 from cadencebus.errors import CadenceError
 from cadencebus.session import life
 from cadencebus.store import runs
@@ -63,9 +64,14 @@ def _tell_why_it_waits(home: Home, name: Name, out: Output) -> bool:
     except CadenceError:
         return False
     now = time.time()
-    wait = Reasons(home, now).of_tick(found)
+    reasons = Reasons(home, now)
+    wait = reasons.of_tick(found)
     if wait is not None:
         out.hint(f"{name.id} waits: {spell(wait, now)}")
+        by = [hold for hold in reasons.holds if (hold.reason, hold.detail) == (wait.reason, wait.detail)]
+        way = release({**by[0].dump(), "file": by[0].file}, home) if by else cure(wait.reason, name.cadence)
+        if way:
+            out.hint(f"  → {way.replace('`', '')}")
     return True
 
 

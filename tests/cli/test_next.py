@@ -102,3 +102,13 @@ def test_the_list_of_cadences_says_when_and_by_whom(home: Path, cadence: Cadence
     }
     assert parse_rfc3339(rows["beat"]["next_at"]) > time.time()
     assert "every 30 minutes" in cadence("cadences").stdout
+
+
+def test_what_is_due_beyond_the_look_is_named(cadence: Cadence, define: Define) -> None:
+    """On a Saturday nothing is due until Monday: that is no reason to write a schedule."""
+    assert "write `every: 5m`" in cadence("next").stderr
+    define("brief", every="90d")
+    said = cadence("next").stderr
+    assert "nothing is due in the next 24 hours; then brief, 20" in said
+    hours = said.partition("--hours ")[2].partition("`")[0]
+    assert "brief" in cadence("next", "--hours", hours).stdout
