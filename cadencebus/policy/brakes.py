@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import parse_rfc3339
+from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model.hold import Hold, on_cadence
 from cadencebus.policy import budgets
 from cadencebus.policy.local_time import local, next_time
@@ -33,16 +33,25 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
         return spent
     most = cadence.max_runs_per_hour
     if most:
-        recent = sorted(
-            t for text in memory.get("recent", ()) if now - _HOUR < (t := parse_rfc3339(text)) <= now
-        )
+        recent = sorted(at for at in _since(now - _HOUR, memory) if at <= rfc3339(now))
         if len(recent) + running >= most and recent:
             # So many must be an hour old before there is room for one more beside those that run.
             too_many = min(len(recent) - 1, max(0, len(recent) + running - most))
-            until = recent[too_many] + _HOUR
+            until = parse_rfc3339(recent[too_many]) + _HOUR
             detail = f"{len(recent)} runs in the last hour (max_runs_per_hour: {most}): a loop?"
             return Hold(scope=scope, reason="runs_per_hour", since=now, until=until, detail=detail)
     return None
+
+
+def recent_with(started_at: float, memory: Mapping[str, Any], *, most: int, now: float) -> list[str]:
+    """The starts of the last hour, and one more: what is remembered for the brake on runs an hour."""
+    return [*_since(now - _HOUR, memory), rfc3339(started_at)][-most:]
+
+
+def _since(moment: float, memory: Mapping[str, Any]) -> list[str]:
+    """The starts after a moment; instants in files sort as text."""
+    first = rfc3339(moment)
+    return [at for at in memory.get("recent", ()) if at > first]
 
 
 def opens_at(start: int, end: int, zone: str | None, now: float) -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import Hold, on_cadence
 from cadencebus.model.naming import is_session
-from cadencebus.policy import budgets
+from cadencebus.policy import brakes, budgets
 from cadencebus.policy import circuit as breaker
 from cadencebus.policy.backoff import wait_after
 from cadencebus.policy.classes import CLASSES, Class
@@ -80,7 +80,8 @@ def after(
     patch = _always(run)
     # A guard that found nothing to do cost nothing: asking often is what it is for.
     if cadence.max_runs_per_hour and verdict.klass is not Class.SKIPPED:
-        patch["recent"] = [*memory.get("recent", ()), rfc3339(facts.started_at)][-cadence.max_runs_per_hour :]
+        most = cadence.max_runs_per_hour
+        patch["recent"] = brakes.recent_with(facts.started_at, memory, most=most, now=now)
     if cadence.max_turns or cadence.max_usd:
         patch["limits"] = budgets.limits(cadence, memory, now)
     if verdict.klass is Class.OK:

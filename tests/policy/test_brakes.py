@@ -122,3 +122,15 @@ def test_when_the_brake_lets_go_there_is_room(ages: list[float], most: int) -> N
         assert hold.until is not None
         assert brake(hold.until + 1e-3, memory, max_runs_per_hour=most) is None
         assert brake(hold.until - 1e-2, memory, max_runs_per_hour=most) is not None
+
+
+@pytest.mark.parametrize(
+    ("ages", "most", "kept"),
+    [((), 3, 0), ((10, 20), 3, 2), ((10, 20, 30), 3, 2), ((3599, 3600, 7200), 9, 1), ((-5, 10), 9, 2)],
+)
+def test_only_starts_that_still_count_are_remembered(ages: tuple[float, ...], most: int, kept: int) -> None:
+    """Of the last hour, and no more than the brake counts: a memory does not grow with what is allowed."""
+    memory = recent(*ages)
+    found = brakes.recent_with(NOW, memory, most=most, now=NOW)
+    assert found[-1] == rfc3339(NOW)
+    assert found[:-1] == (memory["recent"][-kept:] if kept else [])
