@@ -153,7 +153,7 @@ def test_an_option_that_nobody_knows_is_one_line(
     """Exit 64, and where to look."""
     code, said, errors = homeless(verb, "--no-such-option")
     assert (code, said) == (64, "")
-    assert len(errors.splitlines()) == 2
+    assert len(errors.splitlines()) == 1
     assert f"cadence {verb} --help" in errors
 
 
