@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cadencebus.desk.context import Context
     from cadencebus.desk.dead_letters import Letter
+    from cadencebus.desk.lookup import Found
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence dead                          what died, and of what
@@ -40,6 +41,9 @@ COLUMNS = (
     Column("TRIES", right=True, goes=1),
     Column("REASON", folds=True),
 )
+
+# What a terminal shows unless told otherwise; a pipe gets all.
+_SHOWN = 40
 
 
 def main(words: list[str], context: Context) -> int:
@@ -65,9 +69,9 @@ def main(words: list[str], context: Context) -> int:
     return {"ls": _list, "show": _show}[asked.what](asked, context)
 
 
-def _chosen(home: Home, asked: Namespace) -> list[Letter]:
+def _chosen(home: Home, asked: Namespace) -> list[Found]:
     if asked.id:
-        return dead_letters.named(home, asked.id, killed_too=asked.what == "retry")
+        return [one.found for one in dead_letters.named(home, asked.id, killed_too=asked.what == "retry")]
     since = None if asked.since is None else time.time() - asked.since
     return dead_letters.matching(home, cadence=asked.cadence, klass=asked.klass, since=since)
 
@@ -75,11 +79,14 @@ def _chosen(home: Home, asked: Namespace) -> list[Letter]:
 def _list(asked: Namespace, context: Context) -> int:
     out, now = Output(context), time.time()
     found = _chosen(context.home, asked)
+    shown = found[-_SHOWN:] if out.terminal and not (asked.id or asked.all) else found
+    letters = (dead_letters.letter_of(context.home, one) for one in shown)
     if out.json:
-        for one in found:
+        for one in letters:
             out.line_of_json({"state": "dead", "file": one.found.place, **one.members})
-    elif found:
-        out.table(COLUMNS, [_row(one, now) for one in found])
+    elif out.table(COLUMNS, (_row(one, now) for one in letters)):
+        if len(found) > len(shown):
+            out.hint(f"the newest {len(shown)} of {len(found)}: --all shows the others, too")
         out.hint("read one: cadence dead show ID; run it again: cadence dead retry ID")
     else:
         out.hint(f"no dead letters{_why_none(context.home, asked)}")
@@ -117,14 +124,15 @@ def _show(asked: Namespace, context: Context) -> int:
     for at, one in enumerate(found):
         if at and not out.json:
             out.line("")
-        show.tell(context.home, one.found, out)
+        show.tell(context.home, one, out)
     return 0
 
 
 def _retry(asked: Namespace, context: Context) -> int:
     out, now = Output(context), time.time()
     found, unfit = [], 0
-    for one in _chosen(context.home, asked):
+    for at in _chosen(context.home, asked):
+        one = dead_letters.letter_of(context.home, at)
         try:
             new, *_ = dead_retry.successors(context.home, one, now)
             # Without its cadence it would only die again.
@@ -146,7 +154,7 @@ def _retry(asked: Namespace, context: Context) -> int:
             for tick_id in ids:
                 out.line(tick_id)
     why = "" if found or unfit else _why_none(context.home, asked)
-    out.hint(f"{len(retried)} retried" + (f", {unfit} left in dead/" if unfit else why))
+    out.hint(dead_retry.spell(retried) + (f", {unfit} left in dead/" if unfit else why))
     return 0
 
 
@@ -161,7 +169,7 @@ def _refuse_twin(letter: Letter, *, by_hand: bool) -> None:
 
 def _purge(asked: Namespace, context: Context) -> int:
     out, now, home = Output(context), time.time(), context.home
-    found = _chosen(home, asked)
+    found = [dead_letters.letter_of(home, one) for one in _chosen(home, asked)]
     dead_letters.take_out(home, [(one, {}) for one in found], "purged", now)
     events = (
         {"event": "dead.purged", "cadence": one.found.name.cadence, "tick": one.found.name.id, "by": OPERATOR}

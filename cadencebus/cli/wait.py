@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk.lookup import Found, find, find_each, listing
+from cadencebus.desk.lookup import Found, find, find_each
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
 from cadencebus.errors import TryLater
@@ -79,11 +79,7 @@ class _Watch:
         self._looked = self._everywhere = time.monotonic()
 
     def _places(self, ids: list[str]) -> dict[str, Found]:
-        if len(ids) == 1:
-            return {ids[0]: find(self._home, ids[0])}
-        wanted = dict.fromkeys(ids)
-        places = {tick.name.id: tick for tick in listing(self._home) if tick.name.id in wanted}
-        return {tick_id: places.get(tick_id) or find(self._home, tick_id) for tick_id in wanted}
+        return {tick.name.id: tick for tick in find_each(self._home, ids)}
 
     def look(self) -> list[tuple[Found, dict[str, Any]]]:
         """The ticks that have ended since the last look."""
@@ -128,7 +124,7 @@ class _Watch:
 
 def _members(home: Home, found: Found) -> dict[str, Any] | None:
     try:
-        return load_object(f"{home.state}/{found.place}")
+        return load_object(f"{home.state}/{found.place}", LARGEST)
     except FileNotFoundError:
         return None
     except ValueError as error:

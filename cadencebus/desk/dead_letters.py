@@ -69,15 +69,18 @@ def named(home: Home, parts: Iterable[str], *, killed_too: bool = False) -> list
 
 def matching(
     home: Home, *, cadence: str | None = None, klass: str | None = None, since: float | None = None
-) -> list[Letter]:
-    """The letters of a cadence, of a class, that died since then, oldest first; without a filter all."""
+) -> list[Found]:
+    """The letters of a cadence, of a class, that died since then, oldest first; without a filter all.
+
+    Only where they lie: tens of thousands of letters, whole, are read one by one and not held.
+    """
     letters = (letter_of(home, found) for found in listing(home, ("dead",), cadence))
     kept = [
-        letter
+        (letter.died_at or 0.0, letter.found.file, letter.found)
         for letter in letters
         if klass in {None, letter.klass} and (since is None or (letter.died_at or 0.0) >= since)
     ]
-    return sorted(kept, key=lambda letter: (letter.died_at or 0.0, letter.found.file))
+    return [found for *_, found in sorted(kept)]
 
 
 def _named(home: Home, part: str, *, killed_too: bool) -> Letter:

@@ -23,7 +23,7 @@ from cadencebus.store import files, inlet, tomb
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cadencebus.store.paths import Home
 
@@ -68,6 +68,14 @@ def retry(home: Home, letters: Iterable[Letter], now: float) -> list[Retried]:
     )
     tell(home, *events, at=now)
     return retried
+
+
+def spell(retried: Sequence[Retried]) -> str:
+    """How many they were, in words; what their runs had absorbed came back with them."""
+    absorbed = sum(len(one.ticks) - 1 for one in retried)
+    whose = "its run" if len(retried) == 1 else "their runs"
+    with_them = f", and {absorbed} {'tick' if absorbed == 1 else 'ticks'} that {whose} had absorbed"
+    return f"{len(retried)} retried" + (with_them if absorbed else "")
 
 
 def successors(home: Home, letter: Letter, now: float) -> tuple[Tick, ...]:

@@ -157,19 +157,34 @@ def find_waiting(home: Home, part: str) -> Found:
 
 
 def find_each(home: Home, parts: Iterable[str], *, waiting: bool = False) -> list[Found]:
-    """The ticks that are named, each once; many whole ids are looked up in one listing."""
+    """The ticks that are named, each once; many ids, or their random ends, are looked up in one go."""
     one, states = (find_waiting, WAITING) if waiting else (find, STATES)
     parts = list(parts)
-    whole = {part for part in parts if is_id(part)}
-    seen = listing(home, states) if len(whole) > 1 else ()
-    known = {tick.name.id: tick for tick in seen if tick.name.id in whole}
+    known = _known(home, parts, states) if len(parts) > 1 else {}
     found = (known.get(part) or one(home, part) for part in parts)
     return list({tick.name.id: tick for tick in found}.values())
+
+
+def _known(home: Home, parts: Iterable[str], states: tuple[str, ...]) -> dict[str, Found]:
+    """What is named by its whole id or the whole random end of one, in one look at all names."""
+    # Digits alone may be a piece of any stamp.
+    wanted = {part for part in parts if not part.isdigit()}
+    ends = {part.rpartition("-")[2] for part in wanted}
+    known: dict[str, Found] = {}
+    several: set[str] = set()
+    for folder in folders(home, states):
+        for file in names(home, folder):
+            if file[-13:-5] in ends and (name := name_in(file)) is not None:
+                for part in wanted & {name.id, name.random}:
+                    if part in known and known[part].name.id != name.id:
+                        several.add(part)
+                    known[part] = Found(folder, file, name)
+    return {part: tick for part, tick in known.items() if part not in several}
 
 
 def members_of(home: Home, found: Found) -> dict[str, Any]:
     """What the tick's file says; its name alone where it says nothing readable."""
     try:
-        return load_object(f"{home.state}/{found.place}")
+        return load_object(f"{home.state}/{found.place}", LARGEST)
     except (OSError, ValueError):
         return {"id": found.name.id, "cadence": found.name.cadence}

@@ -88,6 +88,7 @@ def test_what_a_dead_run_had_absorbed_comes_back_too(
     cadence("run", "--drain", "--quiet")
     ended = cadence("dead", "retry", "--all", "--json")
     assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == "1 retried, and 2 ticks that its run had absorbed\n"
     back = ticks("inbox")
     assert {tick["retry_of"] for tick in back.values()} == set(ids)
     assert [tick["payload"] for tick in back.values()] == [{"n": 1}] * 3

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.cli import status
+from cadencebus.cli import dead, status
 from cadencebus.clock import rfc3339
-from cadencebus.desk import ended_runs, lookup, output, status_screen
+from cadencebus.desk import dead_letters, ended_runs, lookup, output, status_screen
 from cadencebus.desk.columns import Column
 from cadencebus.desk.context import Context
 from cadencebus.desk.snapshot import Snapshot
+from cadencebus.errors import NoSuch, Usage
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -170,3 +171,50 @@ def test_status_is_one_screen_in_a_pipe_as_well(
     status.main([], context)
     facts = json.loads(capsys.readouterr().out)
     assert (len(facts["queue"]), len(facts["why"])) == (30, 31)
+
+
+def test_letters_are_listed_one_by_one_as_they_are_read(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand of them, each with what its runs said last, are never held."""
+    for number in range(9):
+        died = rfc3339(NOON - number)
+        letter = {"cadence": "work", "outcome": {"status": "dead", "class": "crash", "finished_at": died}}
+        (home / "state" / "dead" / _name(number)).write_text(json.dumps(letter))
+    monkeypatch.setenv("CADENCE_HOME", str(home))
+    monkeypatch.setattr(output, "_MEASURED", 2)
+    read: list[str] = []
+    real = dead_letters.letter_of
+
+    def noted(at: Home, found: lookup.Found) -> dead_letters.Letter:
+        read.append(capsys.readouterr().out)
+        return real(at, found)
+
+    found = dead_letters.matching(Home(str(home)))
+    assert [letter.file for letter in found] == [_name(number) for number in range(8, -1, -1)]
+    monkeypatch.setattr(dead_letters, "letter_of", noted)
+    monkeypatch.setattr(dead_letters, "matching", lambda *_, **__: found)
+    assert dead.main([], Context()) == 0
+    assert len([shown for shown in read if shown]) == 7
+
+
+def test_many_ticks_are_found_in_one_look_at_all_names(
+    home: Path, counted: Callable[[Any, str], list[Any]]
+) -> None:
+    """By whole ids and by their random ends; what is ambiguous or only a piece is asked for by itself."""
+    ids = []
+    for number, end in enumerate(("aaaaaaaa", "bbbbbbbb", "20261121", "dddddddd", "dddddddd")):
+        stamp = f"20261121T0230{number:02d}.000000Z"
+        ids.append(f"{stamp}-{end}")
+        (home / "state" / "inbox" / f"5-{stamp}-work-{end}.json").touch()
+    at = Home(str(home))
+    looks = counted(lookup, "names")
+    found = lookup.find_each(at, ["aaaaaaaa", ids[1], ids[0]], waiting=True)
+    assert [tick.name.id for tick in found] == ids[:2]
+    assert len(looks) == len(lookup.WAITING)
+    assert [tick.name.id for tick in lookup.find_each(at, ["aaaa", "bbbbbbbb"])] == ids[:2]
+    for several in ("dddddddd", "20261121"):
+        with pytest.raises(Usage, match="is part of"):
+            lookup.find_each(at, ["aaaaaaaa", several])
+    with pytest.raises(NoSuch):
+        lookup.find_each(at, ["aaaaaaaa", "zzzzzzzz"])
