@@ -13,6 +13,7 @@ from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
 from cadencebus.errors import TryLater
 from cadencebus.model.foreign import mapping
+from cadencebus.model.tick import LARGEST
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 

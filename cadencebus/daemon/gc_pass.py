@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.foreign import mapping
 from cadencebus.model.naming import name_in, parse_name, parse_run
+from cadencebus.model.tick import LARGEST
 from cadencebus.policy import retention
 from cadencebus.session import life
 from cadencebus.store import archive, journal
@@ -263,7 +264,7 @@ def _died_at(letter: archive.Leaving) -> float:
 
 def _members(path: str) -> dict[str, Any]:
     try:
-        return load_object(path, 64 << 20)
+        return load_object(path, LARGEST)
     except (OSError, ValueError):
         return {}
 

@@ -14,6 +14,7 @@ from cadencebus.errors import NoSuch, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.naming import Name, is_id, name_in
+from cadencebus.model.tick import LARGEST
 from cadencebus.store.archive import letters_path
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool

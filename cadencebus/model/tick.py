@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 MAX_HOPS = 16
 MAX_PRIORITY = 9
+# The largest file of a tick that has its past in it; what a producer may put in is `max_tick_bytes`.
+LARGEST = 64 << 20
 _SHOWN = 80
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 

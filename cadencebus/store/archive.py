@@ -21,6 +21,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.legible import escaped
 from cadencebus.model.naming import RAW
+from cadencebus.model.tick import LARGEST
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 # Raw bytes up to here are kept; larger ones, and what is no file, are only described.
 _RAW_KEPT = 1 << 20
 _AT_ONCE = 8 << 20
-_TICK_MOST = 64 << 20
 # What is on its way out of the home lies in tmp/ under this name.
 LEAVING = ".gc-"
 
@@ -105,9 +105,9 @@ def _as_line(folder: str, name: str) -> bytes:
     path, said = f"{folder}/{name}", {"file": escaped(name)}
     try:
         # Spelled in here: what a lenient reader lets pass (NaN, half a surrogate pair), no line can hold.
-        return strictjson.dumps(said | {"tick": json.loads(files.read(path, _TICK_MOST))})
+        return strictjson.dumps(said | {"tick": json.loads(files.read(path, LARGEST))})
     except (OSError, ValueError, RecursionError):
-        return strictjson.dumps(said | kept_bytes(path, _TICK_MOST))
+        return strictjson.dumps(said | kept_bytes(path, LARGEST))
 
 
 def _temporary(home: Home, what: str) -> str:
@@ -161,7 +161,7 @@ def _letter(one: Leaving) -> dict[str, Any]:
     """A letter, whole; one that could not be read as the bytes that it is."""
     if one.members:
         return {"letter": dict(one.members)}
-    return {"letter": None, "unread": kept_bytes(one.path, _TICK_MOST).get("raw")}
+    return {"letter": None, "unread": kept_bytes(one.path, LARGEST).get("raw")}
 
 
 def _append(home: Home, data: bytes) -> None:

@@ -23,7 +23,7 @@ from cadencebus.model.hold import parse_hold_name
 from cadencebus.model.legible import escaped
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import RAW, SUFFIX, is_id, name_in
-from cadencebus.model.tick import BadTick, read_members
+from cadencebus.model.tick import LARGEST, BadTick, read_members
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memory
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 FORMAT = 1
-_LIMIT = 64 << 20
 _HEX = frozenset("0123456789abcdef")
 _SHA256 = 64
 # No scope and reason of ours make a longer name.
@@ -93,7 +92,7 @@ def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
     if file.startswith(".") or not file.endswith(ends):
         return None
     try:
-        data = files.read(f"{home.state}/{folder}/{file}", _LIMIT)
+        data = files.read(f"{home.state}/{folder}/{file}", LARGEST)
     except FileNotFoundError:
         return None
     except (ValueError, OSError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cadencebus.clock import day, stamp
 from cadencebus.model.legible import escaped
 from cadencebus.model.naming import deferred_name, parse_deferred, parse_name
-from cadencebus.model.tick import BadTick, Misnamed, Tick, read_members, tick_of
+from cadencebus.model.tick import LARGEST, BadTick, Misnamed, Tick, read_members, tick_of
 from cadencebus.store import files, inlet, lock, together, tomb
 from cadencebus.store.glance import glance_at, unchanged
 
@@ -68,7 +68,7 @@ class Spool:
         at, limit = tomb.regular(path), self.max_tick_bytes
         # Only a producer's file is held to the limit: what has run carries its whole past.
         if folder not in {"inbox", "deferred"} or (at.st_size > limit and self._has_run(name)):
-            limit = 64 * MIB
+            limit = LARGEST
         try:
             data = files.read(path, limit)
         except ValueError as error:
