@@ -59,7 +59,7 @@ class Overview:
         home, problems = self._home, list[str]()
         self._reasons = reasons = Reasons(home, now, before=self._reasons)
         cached = reasons.cache.get
-        today = f"{home.events}/{day(now)}.jsonl"
+        journal = (home.events, f"{home.events}/{day(now)}.jsonl")
 
         def part(what: str, read: Callable[[], T], otherwise: T) -> T:
             try:
@@ -82,21 +82,14 @@ class Overview:
             "circuits": part("cadences/", lambda: holding.circuits(home, now), _NONE),
             "dead": part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
             "failures": part(
-                "events/",
-                lambda: cached("failures", (home.events, today), lambda: _failures(home, now)),
-                _NONE,
+                "events/", lambda: cached("failures", journal, lambda: _failures(home, now)), _NONE
             ),
             "broken": part("prompts/", lambda: _broken(reasons), _NONE),
             "next_due": part("prompts/", lambda: _next_due(reasons), _NONE),
         }
         torn = part("cadences/", lambda: cached("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
-        facts["problems"] = [
-            *filter(None, [reasons.problem]),
-            *_no_folders(home),
-            *reasons.unseen,
-            *problems,
-            *torn,
-        ]
+        problems = [*filter(None, [reasons.problem]), *_no_folders(home), *reasons.unseen, *problems, *torn]
+        facts["problems"] = problems
         return _verdict(facts, home, now) | facts
 
 
