@@ -11,7 +11,7 @@ from cadencebus.policy.evidence import SIGNALLED_EXITS, Evidence
 from cadencebus.policy.phrases import PHRASES, http_status, last_words
 from cadencebus.policy.reason import explain
 from cadencebus.policy.resets import reset_time
-from cadencebus.policy.start_errors import HOPELESS, problem
+from cadencebus.policy.start_errors import hopeless, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,11 @@ _BUS = (
 
 _START = (
     Rule("the prompt can't be given", lambda e: e.ending.spawn_what == "prompt", Class.BAD_PROMPT),
-    Rule("the start failed for good", lambda e: e.ending.spawn_error in HOPELESS, Class.NEVER_RAN),
+    Rule(
+        "the start failed for good",
+        lambda e: hopeless(e.ending.spawn_what, e.ending.spawn_error),
+        Class.NEVER_RAN,
+    ),
     Rule("the start lacked something", lambda e: e.ending.spawn_error is not None, Class.NO_RESOURCES),
     Rule("no record of its end", lambda e: e.ending.interrupted and e.exit_code is None, Class.INTERRUPTED),
 )

@@ -41,6 +41,15 @@ _CALLED = {
 }
 
 
+# What a run needs of the bus itself: no edit of a cadence mends that, and often it mends itself.
+_OURS = {"files", "fork"}
+
+
+def hopeless(what: str | None, error: str | None) -> bool:
+    """Whether a start that failed so will fail again until somebody changes something."""
+    return error in HOPELESS and what not in _OURS
+
+
 def problem(what: str, error: str, name: str = "") -> str:
     """One line: what could not be had, why, and what helps."""
     subject = _CALLED.get(what, "{}").format(name).strip() if name else what

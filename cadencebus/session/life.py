@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import stat
 import time
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -19,6 +20,8 @@ from cadencebus.store import files
 # Room for the shim's note, taken before the start: a full disk must not make a run nameless.
 _ALIVE_SIZE = 256
 _LOCK_WITHIN = 1.0
+# A session may have put a file, or a link that leads nowhere, in the place of its folder.
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _DIGITS = 9
 
 
@@ -79,8 +82,10 @@ def is_alive(run_dir: str) -> bool:
         # Non-blocking: what a session has put in its place may be a pipe, and nobody is to wait for that.
         fd = os.open(f"{run_dir}/alive", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+        if error.errno in _NOTHING_THERE:
             return False
+        if error.errno == errno.EACCES and _opened_up(run_dir):
+            return is_alive(run_dir)
         raise
     try:
         # Shared: two who ask at the same moment must not take each other for the shim.
@@ -92,6 +97,17 @@ def is_alive(run_dir: str) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def _opened_up(run_dir: str) -> bool:
+    """Take back what a session took from its folder's owner, who is ours, too; False where it was nothing."""
+    changed = False
+    for path, mode in ((run_dir, 0o700), (f"{run_dir}/alive", 0o600)):
+        at = os.lstat(path).st_mode
+        if not stat.S_ISLNK(at) and at & mode != mode:
+            os.chmod(path, stat.S_IMODE(at) | mode)
+            changed = True
+    return changed
 
 
 def read_alive(run_dir: str) -> AliveNote | None:
@@ -143,8 +159,10 @@ def exit_record(run_dir: str) -> ExitRecord | None:
     """The record of the run's end; None where there is none (yet)."""
     try:
         names = [name for name in os.listdir(run_dir) if name.startswith("exit.") and name != "exit.pending"]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return None
+        raise
     if not names:
         return None
     word = min(names).removeprefix("exit.")

@@ -265,6 +265,9 @@ class Shim:
             except OSError:
                 if time.monotonic() > deadline:
                     return
+                with contextlib.suppress(OSError):
+                    # The session may have shut its folder.
+                    os.fchmod(self.folder, 0o700)
                 time.sleep(0.05)
             else:
                 return

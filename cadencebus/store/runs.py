@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 # Runs that start; and folders in all, those of starts for which the machine had no room among them.
 MAX_RUNS, MAX_TRIES = 50, 1000
 PENDING = "exit.pending"
-_MEDDLED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO}
+_MEDDLED = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ELOOP,
+    errno.ENXIO,
+    errno.EACCES,
+}
 _NOTE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ABSORBED_MOST = 1 << 28
 # Room for the session's pid, which is only known when run.json must already be on disk.
@@ -130,7 +138,9 @@ def set_torn_record_aside(run: RunFolder, now: float) -> str | None:
         load_object(run.file("run.json"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in _MEDDLED:
+            raise
         with _meddling():
             aside = set_aside(run.file("run.json"), now)
             return f"{os.path.basename(run.path)}: run.json can't be read ({error}); set aside as {aside}"

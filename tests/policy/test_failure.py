@@ -91,6 +91,13 @@ def test_every_other_error_of_the_start_is_a_lack_of_something(errno: str) -> No
     assert judged(Ending(spawn_error=errno, spawn_what="fork")).klass is Class.NO_RESOURCES
 
 
+@pytest.mark.parametrize("what", ["files", "fork"])
+@pytest.mark.parametrize("errno", ["ENOENT", "EACCES", "ENOTDIR"])
+def test_what_the_bus_itself_lacked_is_no_cadences_fault(what: str, errno: str) -> None:
+    """It was held as misconfigured until somebody edited it, though the disk was well again at once."""
+    assert judged(Ending(spawn_error=errno, spawn_what=what)).klass is Class.NO_RESOURCES
+
+
 def test_a_full_disk_that_the_cli_meets_at_its_start_is_a_lack_too() -> None:
     """Not an error of configuration, though it reads like one."""
     full = Ending(

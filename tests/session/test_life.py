@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -152,9 +153,10 @@ def test_a_records_name_says_how_it_ended(tmp_path: Path, name: str, wanted: dic
 
 
 def test_where_there_is_no_folder_there_is_no_life(tmp_path: Path) -> None:
-    """Removed under the consumer, or a file in its place."""
+    """Removed under the consumer, or a file in its place, or a link that leads nowhere."""
     (tmp_path / "file").touch()
-    for place in ("gone", "file"):
+    (tmp_path / "circle").symlink_to("circle")
+    for place in ("gone", "file", "circle"):
         at = str(tmp_path / place)
         assert not life.is_alive(at)
         assert life.read_alive(at) is None
@@ -169,6 +171,30 @@ def test_nobody_waits_for_what_a_session_put_in_the_place_of_a_record(tmp_path: 
     assert not life.is_alive(str(tmp_path))
     assert life.read_alive(str(tmp_path)) is None
     assert life.exit_record(str(tmp_path)) == life.ExitRecord(code=0)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("alive", 0), (".", 0), (".", 0o600)])
+def test_a_session_shuts_nobody_out_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: int
+) -> None:
+    """The folder is ours: `chmod` held the whole bus, which could not say whether that run lives."""
+    run = tmp_path / "run"
+    run.mkdir()
+    shim = life.open_alive(str(run))
+    monkeypatch.chdir(tmp_path)
+    root = os.geteuid() == 0
+    for path in (tmp_path, run, run / "alive") if root else ():
+        os.chown(path, 65534, 65534)
+    (run / name).chmod(mode)
+    if (asking := os.fork()) == 0:
+        with contextlib.suppress(BaseException):
+            if root:
+                # Who is shut out of nothing.
+                os.setuid(65534)
+            os._exit(0 if life.is_alive("run") else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(asking, 0)[1]) == 0
+    os.close(shim)
 
 
 @pytest.mark.parametrize("kind", ["folder", "link"])

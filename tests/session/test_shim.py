@@ -206,3 +206,9 @@ def test_a_shim_waits_for_no_pipe_that_its_session_made(start: Start, name: str)
     script = f'cd "$CADENCE_HOME/runs/$CADENCE_RUN_ID"; rm -f {name}; mkfifo {name}; sleep 60 & exit 3'
     run = start(argv=("sh", "-c", script), wait=False)
     assert run.over() == "exit.3"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root is shut out of nothing")
+def test_a_session_that_shuts_its_folder_has_its_end_recorded(start: Start) -> None:
+    """Without a record its work would be done again, six times."""
+    assert start(argv=("sh", "-c", 'chmod 500 "$PWD"/runs/*')).over() == "exit.0"

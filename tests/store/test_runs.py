@@ -59,6 +59,22 @@ def test_a_tick_that_tells_of_runs_that_were_none_gets_its_first(home: Path) -> 
     assert runs.named(Home(str(home)), "x.1") is None
 
 
+@pytest.mark.parametrize("kind", ["link", "circle", "folder", "text"])
+def test_what_a_session_put_in_the_place_of_its_record_is_set_aside(home: Path, kind: str) -> None:
+    """A link there was taken for a disk in trouble: one session held the whole bus, for good."""
+    run = runs.make(Home(str(home)), Tick(id=new_id(NOW), cadence="x", created_at=NOW))
+    record = Path(run.file("run.json"))
+    if kind in {"link", "circle"}:
+        record.symlink_to("/etc/passwd" if kind == "link" else "run.json")
+    else:
+        record.mkdir() if kind == "folder" else record.write_text("{")
+    told = runs.set_torn_record_aside(run, NOW)
+    assert told is not None
+    assert "run.json can't be read" in told
+    assert not os.path.lexists(record)
+    assert runs.set_torn_record_aside(run, NOW) is None
+
+
 def test_a_record_whose_folder_was_removed_is_not_written(home: Path) -> None:
     """Nor is it an error: whoever has a tick to settle goes on."""
     run = runs.folder(Home(str(home)), new_id(NOW), 1)
