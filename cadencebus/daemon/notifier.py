@@ -70,6 +70,15 @@ class Notifier:
 
     def _read(self) -> list[News]:
         """Everything new; what of it is told is on disk first, so that nobody is told twice."""
+        before = self._place, dict(self._open)
+        try:
+            return self._read_on()
+        except OSError:
+            # Nothing of it was told: the next look must find it as this one did.
+            self._place, self._open = before
+            raise
+
+    def _read_on(self) -> list[News]:
         fresh = self._place is None
         if self._place is None:
             self._place = self._remembered() or tailing.end(self._gear.home)

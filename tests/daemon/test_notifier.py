@@ -168,6 +168,18 @@ def test_a_burst_is_read_breath_by_breath(desk: Desk) -> None:
     assert desk.notifier.due_in() == 1
 
 
+def test_what_could_not_be_remembered_is_told_when_it_can(desk: Desk) -> None:
+    """A disk that was full for a moment cost every notice of that moment."""
+    notes = desk.home / "state" / "notices.json"
+    notes.unlink()
+    notes.mkdir()
+    desk.happens("circuit.opened")
+    with pytest.raises(OSError, match="directory"):
+        desk.read()
+    notes.rmdir()
+    assert desk.read() == [("circuit", "circuit:x")]
+
+
 def test_a_line_that_does_not_say_when_is_of_now(desk: Desk) -> None:
     """Somebody wrote it by hand."""
     desk.happens("tick.accepted")
