@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence show 7f3k9q2m
   cadence show 7f3k --json | jq .attempts"""
 # What a tick says of itself that a person may want to know, beside what is always shown.
-_MORE = (*("key", "not_before", "expires_at", "force", "hops", "origin_id", "file"),)
+_MORE = ("key", "not_before", "expires_at", "force", "hops", "origin_id", "file")
 _TAIL_LINES = 8
 # One run may stand for thousands.
 _ABSORBED = 20
