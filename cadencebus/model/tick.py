@@ -94,15 +94,20 @@ class Tick:
         return sum(1 for attempt in self.attempts if attempt.get("class") == klass)
 
     def tried(self, attempt: Mapping[str, Any]) -> Tick:
-        """The same tick after one more attempt; an attempt of the same run replaces the one noted before."""
-        others = tuple(a for a in self.attempts if a.get("run") != attempt.get("run"))
-        return replace(self, attempts=(*others, attempt))
+        """The same tick after one more attempt."""
+        return replace(self, attempts=self._attempts_and(attempt))
+
+    def _attempts_and(self, attempt: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+        """One more; of the same run it takes the place of the one noted before."""
+        others = (before for before in self.attempts if before.get("run") != attempt.get("run"))
+        return (*others, attempt)
 
     def settled(
         self, attempt: Mapping[str, Any], plan: Mapping[str, Any], outcome: Mapping[str, Any] | None
     ) -> Tick:
         """The same tick after a run: tried once more, with what follows of it, and its outcome if any."""
-        return replace(self.tried(attempt), settling=plan, outcome=outcome or self.outcome)
+        attempts = self._attempts_and(attempt)
+        return replace(self, attempts=attempts, settling=plan, outcome=outcome or self.outcome)
 
     def ended(self, outcome: Mapping[str, Any]) -> Tick:
         """The same tick with its one outcome."""

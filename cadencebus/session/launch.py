@@ -217,6 +217,9 @@ class Launcher:
 def _tell(line: socket.socket, body: bytes, alive: int) -> None:
     """Tell a waiting shim of its run, and hand it the lock on it."""
     line.settimeout(_ANSWER_WITHIN)
-    if socket.send_fds(line, [HEAD.pack(len(body))], [alive]) < HEAD.size:
+    request = HEAD.pack(len(body)) + body
+    sent = socket.send_fds(line, [request], [alive])
+    if sent < HEAD.size:
         raise BrokenPipeError
-    line.sendall(body)
+    if sent < len(request):
+        line.sendall(request[sent:])

@@ -123,8 +123,7 @@ def furnish(
         all_of_it.write_new(run.file("tick.json"), tick)
         all_of_it.write_new(run.file("prompt.md"), prompt)
         all_of_it.write_new(run.file("run.json"), data)
-        # An empty file has no data to lose: its folder's sync is enough.
-        files.write_new(run.file(PENDING), b"", durable=False)
+        all_of_it.write_new(run.file(PENDING), b"")
         all_of_it.add(home.claimed, home.inbox)
         all_of_it.add(run.path)
         all_of_it.add(os.path.dirname(run.path))

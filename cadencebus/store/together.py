@@ -56,7 +56,9 @@ class Together:
     def write_new(self, path: str, data: bytes) -> None:
         """Create a file that did not exist, or leave nothing behind."""
         fd = self._keep(files.create(path))
-        self._turns.append([fd])
+        if data:
+            # An empty file has nothing to lose: the sync of its folder is enough.
+            self._turns.append([fd])
         try:
             files.write_all(fd, data)
         except OSError:
