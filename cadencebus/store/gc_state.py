@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def load(home: Home) -> Trust | None:
 
 
 def save(home: Home, known: Trust) -> None:
-    """Write it, for the next gc to compare with."""
+    """Write it, for the next gc to compare with; where the disk is full it is gc that makes room."""
     members = {
         "at": rfc3339(known.clocks.wall),
         "steady": round(known.clocks.steady, 3),
@@ -44,7 +45,9 @@ def save(home: Home, known: Trust) -> None:
         "doubt": known.doubt,
     }
     temporary = f"{home.tmp}/{archive.LEAVING}json.{os.getpid()}.{os.urandom(4).hex()}"
-    files.replace(temporary, _path(home), strictjson.dumps(members))
+    # The next gc then compares with the one before: a jump of the clock is still a jump.
+    with contextlib.suppress(OSError):
+        files.replace(temporary, _path(home), strictjson.dumps(members))
 
 
 def _path(home: Home) -> str:

@@ -186,6 +186,18 @@ def test_killed_at_any_point_it_loses_nothing(home: Path, past: Past, environmen
     assert ids == {line["tick"]["id"] for line in archived(home, "done")}
 
 
+def test_on_a_full_disk_it_makes_room(home: Path, past: Past, environment: dict[str, str]) -> None:
+    """That is when it is asked for: what needs no room to go goes, what must be archived first stays."""
+    run, finished = past.run(past.tick("done", 40), 40), past.tick("done", 41)
+    # Whoever may write no byte into a file finds the disk full, whatever it has.
+    words = ["sh", "-c", "ulimit -f 0; exec cadence gc --trust-clock"]
+    ended = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert "not removed: " in ended.stderr
+    assert not run.exists()
+    assert len(list(past.state.glob(f"done/*/*{finished[-8:]}.json"))) == 1
+
+
 def test_what_somebody_put_among_the_finished_stays(home: Path, past: Past, cadence: Cadence) -> None:
     """It is no tick: nobody archived it, so nobody removes it."""
     past.tick("done", 20)
