@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.clock import stamp
 from cadencebus.daemon.presence import OWN_DRAWINGS
 from cadencebus.model.naming import parse_deferred
+from cadencebus.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -95,6 +96,19 @@ class Lookout:
         self._intake.arrived(arrived)
         self._intake.ingest(self._intake.doubtful(_A_TURN))
         self._intake.ready(self._gear.spool.promote(self._calendar.due(stamp(now))))
+
+    def forget_gone(self) -> bool:
+        """Drop from what waits first whatever a hand took away; True where it did, and is to look anew."""
+        home, before = self._gear.home, len(self._calendar) + len(self._index)
+        while (due := self._calendar.first()) and not files.exists(f"{home.deferred}/{due}"):
+            self._calendar.discard(due)
+        for cadence in self._index.cadences():
+            while (head := self._index.head(cadence)) and not files.exists(f"{home.inbox}/{head}"):
+                self._index.discard(head)
+        if gone := len(self._calendar) + len(self._index) < before:
+            # Perhaps it only has another name, of which no event told yet.
+            self.look_anew()
+        return gone
 
     def rescan(self, beside: Callable[[], None]) -> None:
         """The slow safety net, when its time has come: what no event told of; `beside` looks elsewhere."""

@@ -31,6 +31,8 @@ _LEAVE_WITHIN = 1.0
 _A_MOMENT = 0.2
 _LOOK_FOR_SIGNALS = 0.2
 _TELL_WITHIN = 15.0
+# What a hand takes away rings no bell; a drain may be waiting for nothing else.
+_GONE_WITHIN = 1.0
 # Threads that start, see off and settle runs: as many as may do so at once without waiting for each other.
 _WORKERS = 64
 
@@ -175,17 +177,17 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
             consumer.last_orders = True
             if consumer.idle():
                 return {}
-        drained = mode == "drain" and consumer.idle()
+        drained = mode == "drain" and consumer.idle() and not consumer.lookout.forget_gone()
         if drained and (stuck := _drained(consumer)) is not None and not _news(consumer):
             return stuck
-        await _pause(consumer, until)
+        await _pause(consumer, until, _GONE_WITHIN if mode == "drain" else math.inf)
     return {}
 
 
-async def _pause(consumer: Consumer, until: float | None) -> None:
+async def _pause(consumer: Consumer, until: float | None, at_most: float = math.inf) -> None:
     # For a bell that was rung meanwhile nobody waits: signals and ends of runs are to be heard all the same.
     await asyncio.sleep(0)
-    seconds = consumer.next_look()
+    seconds = min(at_most, consumer.next_look())
     if until is not None:
         seconds = min(seconds, max(0.0, until - consumer.gear.clock.monotonic()))
     with contextlib.suppress(TimeoutError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from cadencebus.daemon import lookout
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.consumer import Consumer
@@ -13,8 +15,6 @@ from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_a_rescan_takes_no_known_name_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +40,29 @@ def test_a_rescan_takes_no_known_name_apart(tmp_path: Path, monkeypatch: pytest.
     look.look_anew()
     look.rescan(lambda: None)
     assert (len(told), taken_apart[3:]) == (4, [due.format(9)])
+
+
+@pytest.mark.parametrize("folder", ["inbox", "deferred"])
+def test_what_a_hand_took_away_is_forgotten_and_all_looked_at_anew(tmp_path: Path, folder: str) -> None:
+    """Whoever waits for the end of the queue waits for no tick that is gone; a renamed one is found again."""
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    consumer = Consumer(assemble(home, flags={}, say=lambda _: None))
+    look = consumer.lookout
+    name = "5-20261121T000000.{:06d}Z-x-abcdefgh.json"
+    if folder == "deferred":
+        name = f"20991122T000000.000000Z~{name}"
+    waiting = tmp_path / "bus" / "state" / folder
+    for number in range(3):
+        (waiting / name.format(number)).write_text('{"cadence": "x"}')
+    look.rescan(lambda: None)
+    look.take_up(0.0)
+    assert not look.forget_gone()
+    (waiting / name.format(0)).unlink()
+    (waiting / name.format(1)).rename(waiting / name.format(9))
+    assert look.forget_gone()
+    look.rescan(lambda: None)
+    look.take_up(0.0)
+    assert not look.forget_gone()
+    known = consumer.calendar if folder == "deferred" else consumer.index
+    assert sorted(known.names()) == [name.format(2), name.format(9)]
