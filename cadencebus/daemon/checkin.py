@@ -91,6 +91,8 @@ def _turn_away(gear: Gear, file: str, found: Tick, cadence: Cadence, now: float)
         gear.closing.finish_unrun([(tick, "expired", stale)], now)
     elif tick.not_before is not None and _early(tick, now):
         gear.spool.defer(file, tick.not_before)
+        until = rfc3339(tick.not_before)
+        gear.tell({"event": "tick.deferred", "cadence": tick.cadence, "tick": tick.id, "until": until})
     elif files.exists(f"{gear.home.claimed}/{file}") and files.exists(f"{gear.home.inbox}/{file}"):
         raise Rejected(BadTick("id_in_use", f"the id {tick.id} is being run under the same name"))
 

@@ -88,11 +88,11 @@ class Intake:
         self.ingest(strangers)
 
     def ready(self, promoted: Iterable[str]) -> None:
-        """Take up names whose time has come; they were told of when they came to deferred/."""
+        """Take up names whose time has come, and which lie in inbox/ now."""
         for file in promoted:
             name = parse_name(file)
-            if name is not None and self._new(file, name):
-                self._first_sight(file, name)
+            if name is not None and self._new(file, name) and self._first_sight(file, name):
+                self._tell({"event": "tick.due", "cadence": name.cadence, "tick": name.id})
 
     def _new(self, file: str, name: Name) -> bool:
         # One that comes back from a run is taken up when that flight is over, never beside it.

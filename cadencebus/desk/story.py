@@ -26,6 +26,8 @@ _WORDS = {
     "schedule.fired": "fired",
     "schedule.skipped": "another firing",
     "tick.accepted": "accepted",
+    "tick.deferred": "put off",
+    "tick.due": "due",
     "tick.claimed": "claimed",
     "run.started": "run starts",
     "run.ended": "run ends",
@@ -33,7 +35,6 @@ _WORDS = {
     "tick.done": "done",
     "tick.dead": "dead",
     "dead.retried": "retried",
-    "flow.cut": "follow-up cut",
 }
 _COLOURS = {"dead": "red", "done": "green", "back to the queue": "yellow"}
 # By which member a tick names the one that it came from, in words.
@@ -118,7 +119,7 @@ def _more(line: dict[str, Any]) -> Iterator[str]:
         late = amount(line.get("late"))
         yield "by its schedule" + (f", {spell_duration(late)} late" if late else "")
     if (
-        event in {"tick.again", "tick.dead", "run.ended", "flow.cut", "tick.done", "schedule.skipped"}
+        event in {"tick.again", "tick.dead", "run.ended", "tick.done", "schedule.skipped"}
         and line.get("class") != "ok"
     ):
         yield str(line.get("reason") or "")

@@ -99,13 +99,13 @@ def test_a_canonical_name_is_taken_up_and_told_of_once(inbox: Inbox) -> None:
     assert inbox.told == [{"event": "tick.accepted", "cadence": "x", "tick": tick.id}]
 
 
-def test_what_becomes_due_is_taken_up_and_was_told_of_before(inbox: Inbox) -> None:
-    """Its acceptance was told when it came to deferred/."""
+def test_what_becomes_due_is_taken_up_and_told_of(inbox: Inbox) -> None:
+    """Of its coming to inbox/; its acceptance was told when it came to deferred/."""
     tick = some(priority=3)
     inbox.write(tick.name.file, tick.bytes().decode())
     inbox.intake.ready([tick.name.file, "nonsense"])
     assert tick.name.file in inbox.index
-    assert inbox.told == []
+    assert inbox.told == [{"event": "tick.due", "cadence": "x", "tick": tick.id}]
 
 
 def test_what_flies_is_not_taken_up_beside_its_flight(inbox: Inbox) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import threading
 from dataclasses import replace
@@ -125,6 +126,9 @@ def test_what_is_stale_or_early_is_turned_away(gear: Gear) -> None:
         file.write(replace(early, not_before=4_000_000_000.0).bytes())
     assert take(gear, early) is None
     assert (places(gear, late), places(gear, early)) == (["done"], ["deferred"])
+    with open(f"{gear.home.events}/{os.listdir(gear.home.events)[0]}", encoding="utf-8") as journal:
+        told = [(line["event"], line["tick"]) for line in map(json.loads, journal)]
+    assert told == [("tick.done", late.id), ("tick.deferred", early.id)]
 
 
 def test_a_claimed_folder_that_lets_nothing_in_is_no_fault_of_the_tick(
