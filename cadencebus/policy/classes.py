@@ -1,4 +1,4 @@
-"""Every way a tick can end, as one table: what it counts, what it holds, what becomes of the tick."""
+"""Every way a tick can end, as one table: what it counts, what becomes of the tick, what people are told."""
 
 from __future__ import annotations
 
@@ -68,11 +68,6 @@ class Row:
     circuit: Literal["fails", "closes", "leaves"]
     """What it does to the cadence's circuit."""
     fate: Fate
-    hold: Literal["credentials", "cadence", "bus"] | None = None
-    """What is held because of it, for the reason in `hold_reason`."""
-    hold_reason: str | None = None
-    streak: str | None = None
-    """A count of its own beside `retries`, which ends in a pause or in death."""
     fresh_helps: bool = False
     """A run that resumed a session may do better with a fresh one."""
     status: str = "dead"
@@ -104,22 +99,13 @@ def _hopeless(saying: str, cure: str) -> Row:
     return Row(counted=True, circuit="fails", fate=Fate.DEAD, fresh_helps=True, saying=saying, cure=cure)
 
 
-def _held(saying: str, cure: str, *, on: Literal["credentials", "cadence", "bus"], reason: str) -> Row:
-    return Row(
-        counted=False,
-        circuit="leaves",
-        fate=Fate.AGAIN,
-        hold=on,
-        hold_reason=reason,
-        saying=saying,
-        cure=cure,
-    )
+def _again(saying: str, cure: str) -> Row:
+    return Row(counted=False, circuit="leaves", fate=Fate.AGAIN, saying=saying, cure=cure)
 
 
-def _over_budget(saying: str, cure: str) -> Row:
-    return Row(
-        counted=True, circuit="leaves", fate=Fate.RETRY, streak="turn_budget", saying=saying, cure=cure
-    )
+def _not_blamed(saying: str, cure: str) -> Row:
+    """It counts toward `retries`, and says nothing of whether the cadence is well."""
+    return Row(counted=True, circuit="leaves", fate=Fate.RETRY, saying=saying, cure=cure)
 
 
 CLASSES: dict[Class, Row] = {
@@ -144,23 +130,17 @@ CLASSES: dict[Class, Row] = {
     ),
     Class.DUPLICATE: _done("a tick with the same key came before it", status="duplicate"),
     Class.ABSORBED: _done("a run of the same cadence did its work, too", status="absorbed"),
-    Class.RATE_LIMITED: _held(
+    Class.RATE_LIMITED: _again(
         "the account has reached a usage or rate limit",
         "Wait for the reset; raise the plan, lower the schedules, or use other credentials.",
-        on="credentials",
-        reason="rate_limited",
     ),
-    Class.AUTH: _held(
+    Class.AUTH: _again(
         "the agent is not signed in, or not allowed",
         "Sign in again or correct the key, then release the hold.",
-        on="credentials",
-        reason="auth",
     ),
-    Class.BILLING: _held(
+    Class.BILLING: _again(
         "the account has no credit left",
         "Add credit or settle the invoice, then release the hold.",
-        on="credentials",
-        reason="billing",
     ),
     Class.OVERLOADED: _failed(
         "the API is overloaded or broken", "Usually it passes; look at the provider's status page."
@@ -168,17 +148,13 @@ CLASSES: dict[Class, Row] = {
     Class.NETWORK: _failed(
         "the API could not be reached", "Check the network, the proxy and DNS of this machine."
     ),
-    Class.NEVER_RAN: _held(
+    Class.NEVER_RAN: _again(
         "the program could not start",
         "Correct the command, its flags, its model or its configuration; a changed file releases the hold.",
-        on="cadence",
-        reason="config",
     ),
-    Class.NO_RESOURCES: _held(
+    Class.NO_RESOURCES: _again(
         "the machine had no room to start a run",
         "Free memory, disk, processes or file descriptors, or lower max_sessions.",
-        on="bus",
-        reason="resources",
     ),
     Class.BAD_PROMPT: Row(
         counted=True,
@@ -187,8 +163,8 @@ CLASSES: dict[Class, Row] = {
         saying="the prompt holds bytes that no prompt may hold",
         cure="Remove the control bytes from the payload or the prompt, and put the tick in again.",
     ),
-    Class.TURN_LIMIT: _over_budget("it used up its turns", "Raise max_turns, or give it less to do."),
-    Class.BUDGET: _over_budget("it used up its money", "Raise max_usd, or give it less to do."),
+    Class.TURN_LIMIT: _not_blamed("it used up its turns", "Raise max_turns, or give it less to do."),
+    Class.BUDGET: _not_blamed("it used up its money", "Raise max_usd, or give it less to do."),
     Class.PROMPT_TOO_LONG: _hopeless(
         "the prompt or the conversation is too long for the model",
         "Shorten prompt and payload, or start from a fresh session.",
@@ -201,13 +177,9 @@ CLASSES: dict[Class, Row] = {
         "the API called the request invalid",
         "Read the message; often the CLI is out of date, or the session is broken.",
     ),
-    Class.RESUME_UNKNOWN: Row(
-        counted=False,
-        circuit="leaves",
-        fate=Fate.AGAIN,
-        streak="resume_unknown",
-        saying="the session to resume is unknown",
-        cure="It starts afresh by itself; sessions belong to one cwd and one configuration folder.",
+    Class.RESUME_UNKNOWN: _again(
+        "the session to resume is unknown",
+        "It starts afresh by itself; sessions belong to one cwd and one configuration folder.",
     ),
     Class.TIMEOUT: _failed("it ran longer than its timeout", "Raise `timeout`, or give it less to do."),
     Class.STALLED: _failed(
@@ -231,13 +203,9 @@ CLASSES: dict[Class, Row] = {
         "something outside the bus ended it",
         "Look for the out-of-memory killer, a logout, or somebody's kill.",
     ),
-    Class.INTERRUPTED: Row(
-        counted=False,
-        circuit="leaves",
-        fate=Fate.AGAIN,
-        streak="interrupted",
-        saying="the consumer or the machine died under it",
-        cure="Look why: power, memory, or a kill -9; the tick runs again.",
+    Class.INTERRUPTED: _again(
+        "the consumer or the machine died under it",
+        "Look why: power, memory, or a kill -9; the tick runs again.",
     ),
     Class.TRUNCATED: _failed(
         "its output was cut off", "Look for a full disk, or something that reads its output."
@@ -250,12 +218,8 @@ CLASSES: dict[Class, Row] = {
         saying="the command says that it is misconfigured",
         cure="Correct what the command complains of, then `cadence dead retry`.",
     ),
-    Class.EX_TEMPFAIL: Row(
-        counted=True,
-        circuit="leaves",
-        fate=Fate.RETRY,
-        saying="the command says to try again later",
-        cure="Usually it passes; read the end of its standard error.",
+    Class.EX_TEMPFAIL: _not_blamed(
+        "the command says to try again later", "Usually it passes; read the end of its standard error."
     ),
 }
 

@@ -73,16 +73,6 @@ def test_every_class_has_words_for_people(klass: Class) -> None:
     assert "\n" not in row.saying + row.cure
 
 
-@pytest.mark.parametrize("klass", Class)
-def test_a_hold_has_a_scope_and_a_reason_or_neither(klass: Class) -> None:
-    """And what is held is tried again without counting."""
-    row = CLASSES[klass]
-    assert (row.hold is None) == (row.hold_reason is None)
-    if row.hold:
-        assert row.fate is Fate.AGAIN
-        assert not row.counted
-
-
 def test_the_status_in_done_is_what_it_was() -> None:
     """Every other class that ends a tick ends it in dead/."""
     lying_in_done = {klass for klass, row in CLASSES.items() if row.status != "dead"}
