@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.gates import Gate, gates_of, prime
 from cadencebus.daemon.hunger import Hunger
 from cadencebus.daemon.warden import Warden
+from cadencebus.policy import gates
 from cadencebus.policy.admit import Wait
 from cadencebus.store.paths import Home
 
@@ -90,6 +92,51 @@ def test_a_gate_that_is_taken_out_of_the_settings_lets_go(
     gear = gear_with()
     assert ask(gear, gate(gear, "memory")) == {}
     assert gate(gear, "load").due_in() <= 0, "looked at once"
+
+
+def test_each_gate_is_asked_in_its_own_time(gear_with: Callable[..., Gear], fake_clock: FakeClock) -> None:
+    """At once where it is new, then as often as its settings say; never where there is none."""
+    gear = gear_with(usage={"command": ["echo", "5"], "every": "70s"}, memory={"min_free_mb": 0})
+    for name, every in {"usage": 70.0, "memory": gates.LOOK_EVERY}.items():
+        one = gate(gear, name)
+        assert one.due_in() <= 0
+        ask(gear, one)
+        assert one.due_in() == every
+        fake_clock.advance(every)
+        assert one.due_in() == 0
+    none = gate(gear, "load")
+    ask(gear, none)
+    assert none.due_in() == math.inf
+
+
+def test_a_gate_that_fails_is_told_of_once_and_when_it_answers_again(
+    home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """Each way once, in the journal and to whoever reads along; the hold says so meanwhile."""
+    said: list[str] = []
+    gear = gear_with(usage={"command": ["sh", "-c", "test -f well && echo 5 || exit 3"], "every": 60})
+    gear.say = said.append
+    one = gate(gear, "usage")
+    for _ in range(2):
+        held = ask(gear, one)["bus.usage.json"]
+        assert held["at_most"] == 1
+        assert "one session at a time" in held["detail"]
+        fake_clock.advance(60)
+    (home / "well").touch()
+    for _ in range(2):
+        assert ask(gear, one) == {}
+        fake_clock.advance(60)
+    assert told(home) == ["gate.failing", "hold.set", "gate.well", "hold.released"]
+    assert [text.partition(":")[0] for text in said] == ["gate usage", "gate usage answers again"]
+
+
+def test_a_plan_of_some_credentials_holds_nobody_else(gear_with: Callable[..., Gear]) -> None:
+    """What the gate is about is what it holds; without a name that is the whole bus."""
+    usage = {"command": ["echo", "95 %"]}
+    gear = gear_with(usage=usage | {"credentials": "openai"})
+    assert list(ask(gear, gate(gear, "usage"))) == ["credentials-openai.usage.json"]
+    gear = gear_with(usage=usage)
+    assert "bus.usage.json" in ask(gear, gate(gear, "usage"))
 
 
 def test_a_hold_that_a_person_released_stays_away_for_five_minutes(
