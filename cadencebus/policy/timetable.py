@@ -122,10 +122,6 @@ class Timetable:
         """The same words read in another zone."""
         return replace(self, zone=zone)
 
-    def next_after(self, t: float) -> float | None:
-        """The first firing later than this moment."""
-        return next((slot + self.offset for slot in self.slots(t - self.offset)), None)
-
     def firings(self, after: float, until: float) -> Iterator[float]:
         """Every firing later than the one moment, up to and with the other."""
         offset = self.offset

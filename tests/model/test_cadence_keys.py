@@ -106,7 +106,7 @@ def test_a_cadence_made_by_hand_has_the_defaults_of_one_that_was_read() -> None:
     ],
 )
 def test_a_key_is_read_as_it_is_meant(key: str, written: object, read: object) -> None:
-    """One value for each form that CADENCE.md allows."""
+    """One value for each form that docs/cadence.md allows."""
     assert getattr(cadence(**{key: written}), key) == read
 
 

@@ -73,7 +73,7 @@ def held(settlement: Settlement) -> dict[str, float | None]:
     ],
 )
 def test_each_ending_has_its_consequence(klass: Class, target: str, holds: dict[str, float | None]) -> None:
-    """The table of FAILURES.md, from the first failure of a fresh tick."""
+    """The table of docs/failures.md, from the first failure of a fresh tick."""
     settlement = decide(klass)
     assert settlement.target == target
     if klass is Class.BAD_PROMPT:
