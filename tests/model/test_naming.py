@@ -131,6 +131,9 @@ def test_what_has_no_due_time_is_not_deferred(file: str) -> None:
         ("2026010\N{ARABIC-INDIC DIGIT ONE}T000000.000000Z", False),
         ("20260101T00000a.000000Z", False),
         ("20260101T000000.00000aZ", False),
+        ("20260101T000000.a00000Z", False),
+        ("a0260101T000000.000000Z", False),
+        ("20260101Ta00000.000000Z", False),
     ],
 )
 def test_a_stamp_names_a_possible_instant(stamp: str, right: bool) -> None:
