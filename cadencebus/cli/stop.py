@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,10 @@ def _make(home: Home) -> bool:
         files.write_new(home.stop, f"{rfc3339(now)} cadence stop\n".encode())
     except FileExistsError:
         return False
+    except OSError:
+        # On a full disk an empty file stops as well: a name needs no room for data.
+        with contextlib.suppress(FileExistsError):
+            os.close(files.create(home.stop))
     files.sync_folder(home.state)
     tell(home, {"event": "stop.set", "by": "operator"}, at=now)
     return True

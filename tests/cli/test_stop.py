@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,6 @@ import pytest
 from cadencebus.session import reap
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -133,3 +133,13 @@ def test_a_session_may_be_named_by_its_cadence(
     assert cadence("kill", "idle").returncode == 66
     assert cadence("kill", "long").stdout == f"{running} was killed\n"
     assert running in ticks("done")
+
+
+def test_a_full_disk_does_not_keep_anybody_from_stopping(home: Path, environment: dict[str, str]) -> None:
+    """The name alone stops: it needs no room for data."""
+    # Whoever may write no byte into a file finds the disk full, whatever it has.
+    words = ["sh", "-c", "ulimit -f 0; exec cadence stop"]
+    ended = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "stopped: nothing new starts\n"
+    assert (home / "state" / "STOP").exists()
