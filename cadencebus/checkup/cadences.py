@@ -47,11 +47,16 @@ def prompts(patient: Patient) -> Iterator[Finding]:
                 yield found("prompt.odd_name", f"prompts/{file} has no name that a cadence may have")
         if not names:
             yield found("cadence.none", "there is no cadence")
-    for name, number in sorted(patient.waiting.items()):
-        if name not in names:
-            wait = f"{count(number, 'tick')} of {name} {'waits' if number == 1 else 'wait'}"
-            what = f"{wait}, and prompts/{name}.md does not exist"
-            yield found("cadence.unknown", what, f"write prompts/{name}.md, or: cadence rm --cadence {name}")
+        for name, number in sorted(patient.waiting.items()):
+            if name not in names:
+                what = f"{_waits(number, name)}, and prompts/{name}.md does not exist"
+                yield found(
+                    "cadence.unknown", what, f"put prompts/{name}.md back, or: cadence rm --cadence {name}"
+                )
+
+
+def _waits(number: int, name: str) -> str:
+    return f"{count(number, 'tick')} of {name} {'waits' if number == 1 else 'wait'}"
 
 
 def contents(patient: Patient) -> Iterator[Finding]:
@@ -66,7 +71,9 @@ def contents(patient: Patient) -> Iterator[Finding]:
         waiting = patient.waiting[cadence.name]
         if not cadence.enabled and waiting:
             yield found(
-                "cadence.disabled", f"{count(waiting, 'tick')} of {cadence.name} wait, and it is disabled"
+                "cadence.disabled",
+                f"{_waits(waiting, cadence.name)}, and it is disabled",
+                f"say enabled: true in prompts/{cadence.name}.md",
             )
         yield from _run_of(patient, cadence)
 

@@ -203,13 +203,13 @@ def _insist(record: Record, done: list[Obeyed]) -> None:
         said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said or 'it said nothing'}" for one in failed)
         raise IOTrouble(
             f"not all is in place and started: {said}",
-            next_step=f"mend that, then cadence install {record.by}",
+            next_step=f"mend that, then {record.again}",
         )
 
 
 def _by_hand(out: Output, record: Record, changes: list[Change], told: list[Order]) -> int:
     """The manager can't be reached from here: the files are written, the rest is for a person."""
-    again = f"cadence install {record.by} --yes"
+    again = f"{record.again} --yes"
     to_run = [*map(str, told), again]
     if out.json:
         out.document(service_manager.report(record, changes) | {"reachable": False, "to_run": to_run})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ from cadencebus.desk import health, status_screen
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, safe
 from cadencebus.desk.overview import overview
+from cadencebus.errors import CadenceError
+from cadencebus.store.paths import find_home
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
@@ -17,6 +21,16 @@ EXAMPLES = """  cadence status
   cadence status --check     for a monitor: silent and 0 when well, else reasons
   cadence status --json | jq .queue
   cadence top                the same, live"""
+
+
+def _say_which(context: Context, out: Output) -> None:
+    """Whoever stands in one home and is shown another has forgotten what his environment says."""
+    if context.home_flag or not os.environ.get("CADENCE_HOME"):
+        return
+    with contextlib.suppress(CadenceError):
+        here = find_home(None, {}).root
+        if os.path.realpath(here) != os.path.realpath(context.home.root):
+            out.hint(f"CADENCE_HOME names that home; you are in {here}: `cadence --home . status`")
 
 
 def main(words: list[str], context: Context) -> int:
@@ -35,4 +49,5 @@ def main(words: list[str], context: Context) -> int:
             out.line(f"{facts['health']}: and {more} more")
     else:
         status_screen.draw(out, facts, now)
+        _say_which(context, out)
     return 1 if asked.check and facts["health"] != health.WELL else 0

@@ -107,7 +107,16 @@ def bring_up(home: Home, pace: Pace) -> Up:
         return found
     if found is not None:
         raise found
-    raise TryLater("it is still starting", next_step="cadence ps")
+    raise _held_up(home)
+
+
+def _held_up(home: Home) -> TryLater:
+    """It lives and is not at work: what is in its way is on the first screen."""
+    from cadencebus.desk.overview import overview  # noqa: PLC0415 - a minute has passed
+
+    for cure in overview(home)["cures"][:1]:
+        return TryLater(f"it is still starting: {cure['what']}", next_step=cure["do"].replace("`", ""))
+    return TryLater("it is still starting", next_step="cadence ps")
 
 
 def _spawn(home: Home, pace: Pace) -> subprocess.Popen[bytes]:

@@ -60,5 +60,5 @@ def _only_here(detail: str, home: Home) -> str | None:
     if found is None:
         return None
     record = install_record.load(home)
-    again = f"cadence install {record.by}" if record else "cadence restart"
+    again = record.again if record else "cadence restart"
     return f"`{again}` in this shell, which finds {found}: the consumer has another PATH"

@@ -161,9 +161,7 @@ def begin(home: Home, record: Record, *, besides: int | None = None) -> Up:
     """Have the service start its consumer, in place of the one that runs, and wait for it."""
     done = orders.obey([to_restart(home, record)])[0]
     if not done.well:
-        raise IOTrouble(
-            f"`{done.order}`: exit {done.code}: {done.said}", next_step=f"cadence install {record.by}"
-        )
+        raise IOTrouble(f"`{done.order}`: exit {done.code}: {done.said}", next_step=record.again)
     there = until_up(home, besides=besides)
     if there is None:
         raise IOTrouble("no consumer came up", next_step=where_to_look(home, record))

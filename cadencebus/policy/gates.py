@@ -103,7 +103,7 @@ def memory(gate: MemoryGate, reading: Reading) -> Answer:
     """Wait while memory is short."""
     if reading.value is None:
         return _failing("how much memory is free", reading.fault, gate.on_error)
-    detail = f"{reading.value:.0f} MB of memory are free, new runs wait below {gate.min_free_mb:g}"
+    detail = f"{reading.value:.0f} MB of memory are free, new runs wait below {gate.min_free_mb:.0f}"
     return Answer(shut=reading.value < gate.min_free_mb, detail=detail)
 
 

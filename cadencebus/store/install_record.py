@@ -34,6 +34,11 @@ class Record:
     consumer_only: bool = False
     started: bool = False
 
+    @property
+    def again(self) -> str:
+        """What to type to have the same once more: timers are not to come to who wanted none."""
+        return f"cadence install {self.by}" + (" --consumer-only" if self.consumer_only else "")
+
     def site(self, home: Home) -> Site:
         """The bus as its units name it; ValueError where no unit could."""
         return Site(home=home.root, program=self.program, path=self.path, logs=home.state)

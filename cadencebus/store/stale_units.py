@@ -35,7 +35,7 @@ def stale_units(home: Home) -> list[StaleUnit]:
     record = install_record.load(home)
     if record is None:
         return []
-    cure, fireable = f"cadence install {record.by}", fireable_cadences(home)
+    cure, fireable = record.again, fireable_cadences(home)
     if not os.access(record.program[0], os.X_OK):
         return [_stale(record.program[0], "its units start this, which is no program any more", cure)]
     if not record.started:

@@ -367,3 +367,14 @@ def test_on_a_terminal_nothing_is_told_three_times(
     assert seen.count("3 failed runs in a row") == 1
     assert "(in 15m)" in seen.split("consumer  none")[0]
     assert seen.count("load 9.1") == 1
+
+
+def test_another_home_than_the_one_somebody_stands_in_is_pointed_out(
+    home: Path, tmp_path: Path, cadence: Cadence
+) -> None:
+    """CADENCE_HOME is forgotten easily."""
+    assert cadence("status").stderr == ""
+    here = tmp_path / "here"
+    for folder in ("state", "prompts"):
+        (here / folder).mkdir(parents=True)
+    assert f"CADENCE_HOME names that home; you are in {here}" in cadence("status", cwd=here).stderr

@@ -126,3 +126,10 @@ def test_a_program_that_is_gone_is_the_first_thing_to_say(home: Path, units: Pat
     """All units are as they should be, and none could start."""
     install_record.save(Home(str(home)), Record(by="systemd", program=("/gone/cadence",), path="/bin"))
     assert "no program any more" in stale_units(Home(str(home)))[0].what
+
+
+def test_the_cure_brings_no_timers_to_who_wanted_none(home: Path, units: Path) -> None:
+    """A consumer that was installed alone is installed alone again."""
+    bus = Home(str(home))
+    install_record.save(bus, Record(by="systemd", program=("/no/such",), path="/bin", consumer_only=True))
+    assert [one.cure for one in stale_units(bus)] == ["cadence install systemd --consumer-only"]
