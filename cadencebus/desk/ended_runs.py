@@ -107,7 +107,7 @@ def failures(home: Home, since: float, most: int) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for line in _backwards(home, day(max(0.0, since)), _FAR_ENOUGH):
         told = _ended(line)
-        if told is None or told.get("class") in WELL:
+        if told is None or str(told.get("class")) in WELL:
             continue
         at = human_time.instant(told.get("at"))
         if at is not None and at < since:
