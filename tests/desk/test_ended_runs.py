@@ -17,7 +17,7 @@ NOW = 1795262400.0
 
 def test_lines_that_somebody_wrote_by_hand_are_no_trouble(home: Path) -> None:
     """A class that is a list, a run that is none: what went wrong is told all the same."""
-    odd = [{"class": ["ok"]}, {"class": {}}, {"at": []}, {"run": [1]}]
+    odd: list[dict[str, object]] = [{"class": ["ok"]}, {"class": {}}, {"at": []}, {"run": [1]}]
     lines = [{"event": "run.ended", "class": "crash", "at": rfc3339(NOW), "run": "b.1"} | one for one in odd]
     lines += [
         {"event": "run.ended", "class": klass, "at": rfc3339(NOW), "run": "a.1"} for klass in ("ok", "crash")
