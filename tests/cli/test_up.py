@@ -234,7 +234,8 @@ def test_what_needs_a_person_is_parked_at_once_with_its_last_words(
     (home / "cadence.yaml").write_text("max_sessions: [\n")
     ended = cadence("up")
     assert ended.returncode == 78
-    assert ended.stderr.startswith("cadence: the consumer ended, exit 78\n  | ")
+    said = "cadence: the consumer ended, exit 78; try: it is parked: mend that, then cadence up\n  | "
+    assert ended.stderr.startswith(said)
     assert "\n  | cadence: cadence.yaml:1: " in f"\n{ended.stderr}"
     assert ps()["parked"]["reason"].startswith("exit 78")
     assert "the consumer is parked: exit 78" in cadence("status", "--check").stdout

@@ -178,8 +178,9 @@ def test_a_forced_tick_in_a_crowd_is_known_as_one(gear: Gear, tmp_path: Path) ->
     assert not lineup.urgent({"x", "y", "z"})
 
 
-def test_a_hold_on_one_cadence_stirs_that_one(gear: Gear) -> None:
+def test_a_hold_on_one_cadence_stirs_that_one(gear: Gear, fake_clock: FakeClock) -> None:
     """In a night in which a thousand fail, each of their holds must not have all looked at anew."""
+    gear.clock = fake_clock
     asked = Roster(gear)
     own = Hold(scope=on_cadence("x"), reason="backoff", since=0.0, until=9e9)
     wide = Hold(scope="credentials-claude", reason="auth", since=0.0, until=None)
