@@ -13,6 +13,8 @@ from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
 from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit
 from cadencebus.policy.circuit import half_open
+from cadencebus.session import life
+from cadencebus.store import runs
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -41,7 +43,15 @@ class Reasons(Snapshot):
         wait = self._own.get(cadence) or self.admission.waits.get(cadence)
         if not self.consumed and (wait is None or wait.reason in _FOR_ROOM):
             return NO_CONSUMER
-        return wait
+        return wait or self._former_run(cadence)
+
+    def _former_run(self, cadence: str) -> Wait | None:
+        """A person's `mv` brought a tick back whose run goes on: no second one starts beside it."""
+        head = parse_name(self.heads.get(cadence, ""))
+        run = runs.latest(self.home, head.id) if head else None
+        if run is None or not life.is_alive(run.path):
+            return None
+        return Wait("running", f"its former run is still going: {run.id}")
 
     def of_tick(self, found: Found) -> Wait | None:
         """Why this tick does not start; None: it starts at any moment."""

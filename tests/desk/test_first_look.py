@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -173,3 +174,18 @@ def test_the_login_of_a_known_agent_is_named(home: Path) -> None:
     assert (
         release(refused, Home(str(home))) == "`claude /login`, then `cadence resume --credentials anthropic`"
     )
+
+
+def test_a_tick_whose_former_run_goes_on_says_so(waiting: Path) -> None:
+    """Somebody moved it back by hand: no second run starts beside the first, at whatever moment."""
+    state = waiting / "state"
+    run = state / "runs" / "2026-11-21" / "20261121T023000.123456Z-7f3k9q2m.1"
+    run.mkdir(parents=True)
+    lock = os.open(state, os.O_RDONLY)
+    with (run / "alive").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (row,) = overview(Home(str(waiting)))["queue"]
+    os.close(lock)
+    assert row["wait"]["reason"] == "running"
+    assert "its former run is still going" in row["wait"]["detail"]
