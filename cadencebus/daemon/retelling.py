@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cadencebus.daemon.gear import Gear
+    from cadencebus.model.tick import Tick
 
     Item = TypeVar("Item")
 
@@ -105,7 +106,21 @@ class Retelling:
             if "tick.accepted" in untold and "raw" not in (tick.outcome or {}):
                 yield {"event": "tick.accepted", "cadence": name.cadence, "tick": name.id}
             if event in untold:
+                if hash(("run.ended", name.id)) not in told:
+                    yield from _runs_of(tick)
                 yield done_event(tick)
+
+
+def _runs_of(tick: Tick) -> Iterator[dict[str, Any]]:
+    """What a tick's attempts say of its runs, told as of then."""
+    for attempt in tick.attempts:
+        about = {"cadence": tick.cadence, "tick": tick.id, "attempt": attempt.get("n")}
+        about["run"] = attempt.get("run")
+        began, ended = ({"at": at} if (at := attempt.get(key)) else {} for key in ("started_at", "ended_at"))
+        yield {"event": "tick.claimed", **began, **about}
+        yield {"event": "run.started", **began, **about}
+        how = {key: attempt.get(key) for key in ("class", "exit_code", "signal", "reason")}
+        yield {"event": "run.ended", **ended, **about, **how}
 
 
 def _batches(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +13,12 @@ import pytest
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.retelling import Retelling
 from cadencebus.model.naming import name_of
+from cadencebus.model.tick import Tick
 from cadencebus.store import inlet, journal
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cadencebus.daemon.gear import Gear
 
@@ -49,3 +51,34 @@ def test_it_leaves_the_interpreter_to_the_runs(gear: Gear) -> None:
     assert retelling.retell(files) == 3000
     assert time.thread_time() - worked < 0.4 * (time.monotonic() - began)
     assert retelling.retell(files) == 0
+
+
+def test_a_lost_journal_gets_the_runs_of_what_has_ended_back(gear: Gear) -> None:
+    """The tick itself says when each began and how it ended; what is still told is not told again."""
+    started, ended = "2026-11-21T02:30:00.000000Z", "2026-11-21T02:30:07.000000Z"
+    attempt = {
+        "n": 1,
+        "started_at": started,
+        "ended_at": ended,
+        "exit_code": 3,
+        "class": "crash",
+        "run": "r.1",
+    }
+    now = gear.clock.wall()
+    outcome = {"status": "dead", "class": "crash", "reason": "it failed", "finished_at": ended}
+    tick = Tick(id=inlet.new_id(now), cadence="x", created_at=now, attempts=(attempt,), outcome=outcome)
+    Path(f"{gear.home.dead}/{tick.name.file}").write_bytes(tick.bytes())
+    retelling = Retelling(gear, lambda: False)
+    assert retelling.retell([]) == 5
+    (day,) = Path(gear.home.events).iterdir()
+    lines = [json.loads(line) for line in day.read_text().splitlines()]
+    assert [line["event"] for line in lines] == [
+        "tick.accepted",
+        "tick.claimed",
+        "run.started",
+        "run.ended",
+        "tick.dead",
+    ]
+    assert [line["at"] for line in lines[1:4]] == [started, started, ended]
+    assert (lines[3]["class"], lines[3]["exit_code"], lines[3]["run"]) == ("crash", 3, "r.1")
+    assert retelling.retell([]) == 0
