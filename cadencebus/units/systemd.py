@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cadencebus.units.site import Producer, Site
 
+_BACKSLASH = "\\"
 _UNSAFE = frozenset("\"'\\")
 _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 
@@ -28,7 +29,8 @@ def consumer(site: Site) -> Unit:
     """The consumer: restarted when it fails, and stopped alone."""
     lines = [
         "[Unit]",
-        f"Description=cadencebus consumer of {_literal(site.home)}",
+        # A single backslash at the end would draw the next line in.
+        f"Description=cadencebus consumer of {_literal(site.home).replace(_BACKSLASH, 2 * _BACKSLASH)}",
         # Never give up: a bus that stays down after a bad minute costs a night.
         "StartLimitIntervalSec=0",
         "",

@@ -51,6 +51,15 @@ def test_the_consumer_is_restarted_and_stopped_without_its_sessions(site: Site) 
     assert values(unit, "Install") == {"WantedBy": ["default.target"]}
 
 
+def test_no_line_of_a_unit_draws_the_next_one_in(site: Site) -> None:
+    """As a backslash at its end would, of which a folder's name may have one."""
+    for home in ("/srv/ann/back\\", "/srv/ann/\\\\"):
+        odd = replace(site, home=home, path=home, logs=home)
+        for unit in (consumer(odd), *producer(odd, INBOX)):
+            for line in unit.text.splitlines():
+                assert (len(line) - len(line.rstrip("\\"))) % 2 == 0, line
+
+
 def test_a_cadence_is_a_timer_and_its_service(site: Site) -> None:
     """The timer carries the jitter itself, so the command has no delay."""
     service, timer = producer(site, INBOX)
