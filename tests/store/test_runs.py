@@ -173,6 +173,8 @@ def test_a_reason_that_cannot_be_written_or_read_stops_no_end(home: Path) -> Non
     os.unlink(run.file("ending.json"))
     os.rmdir(run.path)
     assert runs.intend(run, {"class": "killed"})
+    Path(run.path).write_text("a session's own")
+    assert runs.intend(run, {"class": "killed"})
 
 
 def test_what_a_run_stands_for_is_safe_and_adds_up(home: Path, witness: Witness) -> None:
