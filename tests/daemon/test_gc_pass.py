@@ -160,3 +160,21 @@ def test_letters_that_an_operator_has_in_hand_are_left_to_him(home: Path) -> Non
     assert letter.exists()
     tally = tidied(home)
     assert (tally.dead, tally.runs) == (1, 1)
+
+
+def test_of_what_is_being_written_nothing_is_taken(home: Path) -> None:
+    """A young file is a producer's, a folder somebody's own; only what gc itself left goes at once."""
+    tmp = home / "state" / "tmp"
+    for name, touched in {
+        "young": NOW,
+        "old": OLD,
+        "young.d": NOW,
+        "old.d": OLD,
+        ".gc-1": NOW,
+        ".gc-2": OLD,
+    }.items():
+        path = tmp / name
+        path.mkdir() if name.endswith(".d") else path.write_text("half")
+        os.utime(path, (touched, touched))
+    assert tidied(home).tmp == 3
+    assert sorted(path.name for path in tmp.iterdir()) == ["old.d", "young", "young.d"]
