@@ -19,7 +19,7 @@ TORTURE = Path(__file__).parents[2] / "scripts" / "torture"
 class Torture(Protocol):
     """Runs a mode of `scripts/torture`, as CI does, and gives back what it said."""
 
-    def __call__(self, mode: str, *words: str, timeout: float = 55.0) -> subprocess.CompletedProcess[str]:
+    def __call__(self, mode: str, *words: str, timeout: float = 110.0) -> subprocess.CompletedProcess[str]:
         """Run to the end; exit 1 is a broken promise, told on standard output."""
 
 
@@ -33,7 +33,7 @@ def cadence(installed: Cadence) -> Cadence:
 def torture() -> Torture:
     """Break the bus in one way and count."""
 
-    def run(mode: str, *words: str, timeout: float = 55.0) -> subprocess.CompletedProcess[str]:
+    def run(mode: str, *words: str, timeout: float = 110.0) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, TORTURE, mode, *words],
             capture_output=True,

@@ -139,7 +139,7 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lived]:
     def cadence(*words: str, stdin: str = "") -> None:
         program = Path(sys.executable).with_name("cadence")
         done = subprocess.run(
-            [program, *words], env=environment, input=stdin, text=True, timeout=50, check=False
+            [program, *words], env=environment, input=stdin, text=True, timeout=100, check=False
         )
         assert done.returncode == 0
 

@@ -165,14 +165,16 @@ def test_a_bad_key_costs_one_run_whatever_is_queued_and_a_new_login_sets_it_righ
     assert all("a new login" not in path.read_text() for path in text)
 
 
-def test_a_limit_with_a_known_end_waits_for_it_and_holds_nobody_else(night: Night) -> None:
+def test_a_limit_with_a_known_end_waits_for_it_and_holds_nobody_else(
+    night: Night, slowness: Callable[[], float]
+) -> None:
     """Twenty minutes and a little jitter; whoever uses other credentials runs on."""
     night.write("limited")
     night.write("free", runner="other")
     night.mood("429", "limited")
     night.enqueue(*({"cadence": name, "payload": {"n": n}} for n in range(5) for name in ("limited", "free")))
     began = time.time()
-    night.run("--for", "1500ms")
+    night.run("--for", f"{1.5 * slowness():.1f}s")
     hold = night.holds()["credentials-anthropic.rate_limited.json"]
     length = _moment(hold["until"]) - began
     assert 1200 <= length <= 1230
@@ -276,14 +278,16 @@ def test_restarts_neither_close_nor_shorten_an_open_circuit(
     assert (night.runs(), night.waiting()) == (1, 1)
 
 
-def test_a_usage_probe_that_hangs_neither_stops_nor_frees_the_bus(night: Night) -> None:
+def test_a_usage_probe_that_hangs_neither_stops_nor_frees_the_bus(
+    night: Night, slowness: Callable[[], float]
+) -> None:
     """Ticks start at once, one session at a time, and the screen says that nothing is known."""
     night.settings("gates: {usage: {command: [sleep, '1000']}}\n")
     night.write("x", "sleep 0.2", concurrency=3)
     night.enqueue(*({"cadence": "x", "payload": {"n": n}} for n in range(4)))
-    began = time.monotonic()
-    assert night.run("--for", "3s").returncode == 0
-    assert time.monotonic() - began < 8
+    began, slow = time.monotonic(), slowness()
+    assert night.run("--for", f"{3 * slow:.1f}s").returncode == 0
+    assert time.monotonic() - began < 8 * slow
     assert len(night.ended()) == 4
     assert {line["running"] for line in night.told("run.ended")} == {1}
     hold = night.holds()["bus.usage.json"]
@@ -292,13 +296,15 @@ def test_a_usage_probe_that_hangs_neither_stops_nor_frees_the_bus(night: Night) 
     assert "one session at a time" in night.screen()
 
 
-def test_a_gate_that_says_enough_holds_and_one_that_says_little_lets_go(night: Night, home: Path) -> None:
+def test_a_gate_that_says_enough_holds_and_one_that_says_little_lets_go(
+    night: Night, home: Path, slowness: Callable[[], float]
+) -> None:
     """The same command, another number; a gate that is taken out of the settings lets go as well."""
     night.settings("gates: {usage: {command: [cat, usage], every: 100ms}, load: {max_per_core: 0.000001}}\n")
     (home / "usage").write_text("97 %\n")
     night.write("x", "true")
     night.enqueue({"cadence": "x"})
-    night.run("--for", "1s")
+    night.run("--for", f"{slowness():.1f}s")
     assert {"bus.usage.json", "bus.load.json"} <= set(night.holds())
     assert (night.runs(), night.waiting()) == (0, 1)
     assert "97 % of the plan is used" in night.holds()["bus.usage.json"]["detail"]
@@ -308,14 +314,16 @@ def test_a_gate_that_says_enough_holds_and_one_that_says_little_lets_go(night: N
     assert night.holds() == {}
 
 
-def test_starts_wait_while_somebody_is_at_work(night: Night, home: Path) -> None:
+def test_starts_wait_while_somebody_is_at_work(
+    night: Night, home: Path, slowness: Callable[[], float]
+) -> None:
     """A presence file holds them back; one whose time is over does not."""
     night.settings("gates: {pressure: {dir: state/pressure, delay: 100ms}}\n")
     (home / "state" / "pressure").mkdir()
     (home / "state" / "pressure" / "ann").write_text("1h\n")
     night.write("x", "true")
     night.enqueue({"cadence": "x"})
-    night.run("--for", "700ms")
+    night.run("--for", f"{0.7 * slowness():.1f}s")
     assert (night.runs(), night.holds()["bus.pressure.json"]["detail"]) == (0, "ann is at work")
     os.utime(home / "state" / "pressure" / "ann", (1, 1))
     assert night.run("--drain").returncode == 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import Cadence
@@ -144,12 +145,12 @@ def test_outside_its_active_hours_a_cadence_waits_and_force_passes(house: House)
     )
 
 
-def test_so_many_runs_an_hour_and_no_more(house: House) -> None:
+def test_so_many_runs_an_hour_and_no_more(house: House, slowness: Callable[[], float]) -> None:
     """A brake on loops: the rest waits, also for the next consumer."""
     house.write("loop", max_runs_per_hour=3)
     house.enqueue(*["loop"] * 5)
     for _ in range(2):
-        house.cadence("run", "--for", "700ms", "--quiet")
+        house.cadence("run", "--for", f"{0.7 * slowness():.1f}s", "--quiet")
     assert house.log().count("+loop") == 3
     assert "max_runs_per_hour: 3" in house.holds()["cadence-loop.runs_per_hour.json"]["detail"]
 
