@@ -10,6 +10,7 @@ from cadencebus import __version__
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon import supervision
+from cadencebus.model.duration import spell_duration
 from cadencebus.model.legible import one_line
 from cadencebus.session import lineage
 from cadencebus.store import files, lock
@@ -45,7 +46,9 @@ def consumer(patient: Patient) -> Iterator[Finding]:
         )
     silent = patient.now - _instant(said.get("heartbeat_at"), patient.now)
     if silent > _SILENT:
-        yield found("consumer.silent", f"the consumer lives, but was silent for {silent:.0f} s")
+        yield found(
+            "consumer.silent", f"the consumer lives, but was silent for {spell_duration(round(silent))}"
+        )
     if holder is not None and holder != pid:
         what = f"state/ is locked by pid {holder} ({_name(holder)}), while consumer.json says {pid}"
         yield found("consumer.stranger", what, f"ps {holder}")

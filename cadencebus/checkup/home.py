@@ -43,6 +43,10 @@ def layout(patient: Patient) -> Iterator[Finding]:
     device = _seen(home.state)
     for folder in (home.prompts, home.state, *(f"{home.state}/{name}" for name in FOLDERS)):
         yield from _folder(folder, os.path.relpath(folder, home.root), device, missing)
+    if device is not None and home.prompts in missing:
+        # An empty one in its place, and what waits would die as unknown: that is for a person to decide.
+        missing.remove(home.prompts)
+        yield found("home.folder_missing", "prompts/: not there", _PUT_BACK)
     if missing:
         short = some([f"{os.path.relpath(folder, home.root)}/" for folder in missing], 4)
         yield found("home.folder_missing", f"{short}: not there", mend=functools.partial(_make, missing))
@@ -52,11 +56,7 @@ def _folder(path: str, short: str, state: os.stat_result | None, missing: list[s
     try:
         at = os.lstat(path)
     except FileNotFoundError:
-        if short == "prompts":
-            # An empty one in its place, and what waits would die as unknown: that is for a person to decide.
-            yield found("home.folder_missing", "prompts/: not there", _PUT_BACK)
-        else:
-            missing.append(path)
+        missing.append(path)
         return
     except NotADirectoryError:
         # What stands in the way is told of already.

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import found
+from cadencebus.checkup.finding_kinds import KINDS
 from cadencebus.clock import day, parse_rfc3339
 from cadencebus.daemon import gc_daily
 from cadencebus.model import strictjson
@@ -95,8 +96,11 @@ def kernel(patient: Patient) -> Iterator[Finding]:
         yield found("files.few", f"a process may have {soft} files open")
     if not sys.platform.startswith("linux"):
         return
-    number = _inotify()
-    if number in {errno.EMFILE, errno.ENFILE} and not patient.consumed:
+    number, deaf = _inotify(), _deaf(patient)
+    if deaf is not None:
+        what = f"the consumer (pid {deaf}) watches no folder, new ticks wait for its next look"
+        yield found("inotify.short", what, f"{KINDS['inotify.short'].cure}, then cadence restart")
+    elif number in {errno.EMFILE, errno.ENFILE} and not patient.consumed:
         yield found(
             "inotify.short", f"no inotify instance is left: {_limit('max_user_instances')} are allowed"
         )
@@ -114,6 +118,18 @@ def _inotify() -> int:
         return ctypes.get_errno() if libc.inotify_add_watch(fd, b"/", 0x100) < 0 else 0
     finally:
         os.close(fd)
+
+
+def _deaf(patient: Patient) -> int | None:
+    """The consumer, where none of its open files is an inotify instance: it may itself have the last."""
+    pid = (patient.consumer or {}).get("pid") if patient.consumed else None
+    if not isinstance(pid, int):
+        return None
+    try:
+        links = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return None
+    return None if "anon_inode:inotify" in links else pid
 
 
 def _limit(name: str) -> str:

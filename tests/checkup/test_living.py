@@ -99,6 +99,8 @@ def test_a_consumer_that_a_signal_stopped_is_ill_at_once(home: Path, call: Docto
             told = call()
         other.kill()
     assert "consumer.frozen" in kinds(told)
+    # Nor does it watch a folder: it would see new ticks at its next look only.
+    assert "inotify.short" in kinds(told)
     assert f"kill -CONT {other.pid}" in told["screen"]
 
 
