@@ -78,8 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         fill_closed()
     if hasattr(sys.stdout, "reconfigure"):
-        # A name, or a dash, that the locale can't spell must not end the answer that it stands in.
-        sys.stdout.reconfigure(errors="replace")
+        if sys.stdout.encoding.lower() == "utf-8":
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            from cadencebus.desk.stdio import spell_plainly  # noqa: PLC0415 - a locale from before
+
+            spell_plainly(sys.stdout)
     try:
         code = _run(context.take_globals(sys.argv[1:] if argv is None else list(argv)), context)
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import sys
@@ -24,6 +25,22 @@ def fill_closed() -> None:
     sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+# What our own signs become where the locale can't spell them: a `?` would say "can't tell".
+_PLAIN = {"✗": "x", "→": "->", "…": "...", "–": "-", "—": "-", "“": '"', "”": '"', "·": ".", "▸": ">"}
+
+
+def spell_plainly(stream: TextIO) -> None:
+    """Let a sign, or a name, that the locale can't spell not end the answer that it stands in."""
+    codecs.register_error("plainly", _plainly)
+    stream.reconfigure(errors="plainly")  # type: ignore[attr-defined]
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
 
 def to_stderr(text: str) -> None:

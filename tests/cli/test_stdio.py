@@ -180,3 +180,8 @@ def test_json_stays_one_document_where_a_hint_is_due(shell: Shell) -> None:
     gone = shell("mkdir x && cd x && rmdir ../x && env -u CADENCE_HOME cadence ls")
     assert gone.returncode == 78
     assert gone.stderr.startswith("cadence: the current folder is gone; try: ")
+
+
+def test_a_locale_from_before_gets_signs_that_it_can_spell(shell: Shell) -> None:
+    """A `?` in the place of an arrow, or of a cross, would be another word."""
+    assert "  ->  cadence up\n" in shell("PYTHONIOENCODING=latin-1 cadence doctor").stdout
