@@ -76,7 +76,6 @@ def _rendered(pieces: Iterator[bytes], out: Output, about: dict[str, str], strea
             elif shown != before or not shown.startswith("! "):
                 # An agent's last words of a failure come twice: as its message, and as its result.
                 out.line(shown)
-                sys.stdout.flush()
             before = shown
 
 
@@ -144,6 +143,8 @@ def _pieces(home: Home, path: str, run: RunFolder, *, follow: bool) -> Iterator[
         if not alive:
             return
         pause = _FIRST if grew else min(2 * pause, _SLOWEST)
+        # What came is shown before anybody waits for more; a log of gigabytes is not flushed line by line.
+        sys.stdout.flush()
         time.sleep(pause)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.cli import dead, status
+from cadencebus.cli import dead, logs, status
 from cadencebus.clock import rfc3339
 from cadencebus.desk import dead_letters, ended_runs, lookup, output, status_screen
 from cadencebus.desk.columns import Column
@@ -218,3 +220,24 @@ def test_many_ticks_are_found_in_one_look_at_all_names(
             lookup.find_each(at, ["aaaaaaaa", several])
     with pytest.raises(NoSuch):
         lookup.find_each(at, ["aaaaaaaa", "zzzzzzzz"])
+
+
+def test_a_long_log_is_not_flushed_line_by_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand lines are no thousand writes; who follows gets what came before the next rest."""
+    run = home / "state" / "runs" / "2026-01-01" / "20260101T000000.000000Z-7f3k9q2m.1"
+    run.mkdir(parents=True)
+    (run / "stdout.log").write_text("line\n" * 1000)
+    (home / "state" / "done" / "2026-01-01").mkdir()
+    tick = home / "state" / "done" / "2026-01-01" / "5-20260101T000000.000000Z-work-7f3k9q2m.json"
+    tick.write_text("{}")
+    monkeypatch.setenv("CADENCE_HOME", str(home))
+    flushes: list[None] = []
+
+    class Paper(io.StringIO):
+        def flush(self) -> None:
+            flushes.append(None)
+
+    monkeypatch.setattr(sys, "stdout", paper := Paper())
+    assert logs.main(["7f3k9q2m"], Context()) == 0
+    assert paper.getvalue() == "line\n" * 1000
+    assert len(flushes) < 10
