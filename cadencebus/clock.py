@@ -1,4 +1,4 @@
-"""What time it is: the only module that asks, and the two spellings of an instant."""
+"""What time it is: the only module that asks, and the spellings of an instant."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def rfc3339(t: float) -> str:
         f"{tm.tm_year:04d}-{tm.tm_mon:02d}-{tm.tm_mday:02d}"
         f"T{tm.tm_hour:02d}:{tm.tm_min:02d}:{tm.tm_sec:02d}.{micros:06d}Z"
     )
+
+
+def time_of_day(t: float) -> str:
+    """Spell an instant for a person who reads along, by the clock on his wall: `14:30:07`."""
+    return time.strftime("%H:%M:%S", time.localtime(t))
 
 
 def stamp(t: float) -> str:

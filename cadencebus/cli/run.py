@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import time_of_day
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.loop import Mode, run
 from cadencebus.desk.options import Parser, a_count, a_duration
@@ -47,7 +47,7 @@ def main(words: list[str], context: Context) -> int:
     def say(text: str) -> None:
         # Whoever read along has gone, or the log's disk is full: no reason to stop working.
         if not context.quiet:
-            to_stderr(f"{rfc3339(time.time())[11:19]} {safe(text)}")
+            to_stderr(f"{time_of_day(time.time())} {safe(text)}")
 
     fitness.check(home)
     with ConsumerLock(home) as lock:

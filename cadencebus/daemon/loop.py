@@ -256,11 +256,6 @@ async def _leave(consumer: Consumer) -> None:
     await consumer.crew.dismiss()
 
 
-def line(at: float, text: str) -> str:
-    """A line of the foreground consumer's log."""
-    return f"{rfc3339(at)[11:19]} {text}"
-
-
 def heartbeat(gear: Gear, consumer: Consumer, started_at: float, version: str) -> dict[str, Any]:
     """consumer.json: who the live consumer is and what it runs."""
     return {

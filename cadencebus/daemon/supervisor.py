@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import rfc3339, time_of_day
 from cadencebus.daemon import supervision
 from cadencebus.daemon.supervision import Death, Process, State
 from cadencebus.errors import TryLater
@@ -244,7 +244,7 @@ class Supervisor:
 
     def _tell(self, text: str) -> None:
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{rfc3339(time.time())[11:19]} supervisor: {text}\n")
+            sys.stderr.write(f"{time_of_day(time.time())} supervisor: {text}\n")
             sys.stderr.flush()
 
 

@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from cadencebus.cli.main import main
 from cadencebus.errors import IOTrouble
@@ -115,3 +117,17 @@ def test_a_verbose_consumer_works_on_when_nobody_reads_along_any_more(
         finally:
             run.kill()
     assert len(list((home / "state" / "done").rglob("*.json"))) == 1
+
+
+def test_who_reads_along_reads_the_clock_on_his_wall(
+    cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """`show` and `history` say local time; a line that says another would belong to nothing."""
+    define("work")
+    enqueue("work")
+    said = cadence("run", "--drain", env={"TZ": "Asia/Kathmandu"}).stderr
+    now = datetime.now(ZoneInfo("Asia/Kathmandu"))
+    hours, minutes, seconds = map(int, said[:8].split(":"))
+    then = now.replace(hour=hours, minute=minutes, second=seconds)
+    half = timedelta(hours=12)
+    assert abs((now - then + half) % (2 * half) - half) < timedelta(minutes=2)
