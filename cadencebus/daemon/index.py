@@ -22,6 +22,13 @@ def cadence_in(file: str) -> str | None:
     return found[1] if found and ".." not in found[1] else None
 
 
+def _leave(known: set[str], file: str) -> None:
+    known.discard(file)
+    if not known:
+        # An empty set keeps the room of the million that were in it.
+        known.clear()
+
+
 class Index:
     """What lies in inbox/, by cadence, each queue in `ls` order.
 
@@ -88,7 +95,7 @@ class Index:
         """Forget a name; False where it was not known."""
         if file not in self._known:
             return False
-        self._known.discard(file)
+        _leave(self._known, file)
         cadence = cadence_in(file) or ""
         self._counts[cadence] -= 1
         self._stirred.add(cadence)
@@ -158,7 +165,7 @@ class Calendar:
         """Forget a name."""
         if file not in self._known:
             return
-        self._known.discard(file)
+        _leave(self._known, file)
         if self._ids is not None:
             self._ids[tick_id := _id_in(file)] -= 1
             if not self._ids[tick_id]:

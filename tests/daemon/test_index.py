@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from hypothesis import given, settings
@@ -143,3 +144,17 @@ def test_many_are_asked_for_at_the_price_of_one() -> None:
         sum(calendar.holds(f"20261121T000000.{number:06d}Z-abcdefgh") for number in range(20_005)) == 20_000
     )
     assert time.process_time() - began < 2.0
+
+
+def test_what_is_empty_keeps_no_room_of_what_it_was() -> None:
+    """After a flood the room for its names is given back, of both queues."""
+    index, calendar = Index(), Calendar()
+    for number in range(1000):
+        file = f"5-20261121T0230{number % 60:02d}.{number:06d}Z-work-7f3k9q2m.json"
+        index.add(file)
+        calendar.add(f"20261121T023000.000000Z~{file}")
+    while (head := index.head("work")) is not None:
+        index.discard(head)
+    while calendar.due("9"):
+        continue
+    assert sys.getsizeof(index.names()) == sys.getsizeof(calendar.names()) == sys.getsizeof(set())
