@@ -39,12 +39,18 @@ def resolve(cadence: Cadence, runner: Runner, home: Home) -> Program:
         return Program(word)
     env = os.environ | dict(runner.env) | dict(cadence.env)
     path = search_path(env.get("PATH", ""), env.get("HOME", "/"))
-    place = os.path.join(cwd, word) if "/" in word else word
-    found = shutil.which(place, path=path)
-    if found is None:
-        where = "is no program" if "/" in word else "is not found in PATH"
-        return Program(word, problem=f"{word} {where}: its runs can't start here")
-    return Program(word, found)
+    found, problem = _found(word, cwd, path)
+    if problem is None and cadence.guard is not None:
+        _, missing = _found(cadence.guard[0].replace("{home}", home.root), cwd, path)
+        problem = missing and f"its guard {missing}"
+    return Program(word, found, problem)
+
+
+def _found(word: str, cwd: str, path: str) -> tuple[str | None, str | None]:
+    """Where a program lies, or what to say of one that does not."""
+    found = shutil.which(os.path.join(cwd, word) if "/" in word else word, path=path)
+    where = "is no program" if "/" in word else "is not found in PATH"
+    return found, None if found else f"{word} {where}: its runs can't start here"
 
 
 def version(program: Program) -> str | None:

@@ -89,6 +89,15 @@ def successors(home: Home, letter: Letter, now: float) -> tuple[Tick, ...]:
     )
 
 
+def is_tick(home: Home, letter: Letter) -> bool:
+    """Whether it can be retried as it lies there."""
+    try:
+        _as_tick(home, letter)
+    except (BadData, OSError):
+        return False
+    return True
+
+
 def _as_tick(home: Home, letter: Letter) -> Tick:
     """What the letter was as a tick; of raw bytes, what they say by now."""
     try:

@@ -207,7 +207,9 @@ def _died(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
     letters = "1 dead letter" if count == 1 else f"{count} dead letters"
     one = last["tick"].rpartition("-")[2]
     cure = f"`cadence show {one}`, mend that, then `cadence dead retry {one}`"
-    if count > 1:
+    if not last["retriable"]:
+        cure = f"`cadence show {one}`, mend who wrote it, then `cadence dead purge {one}`"
+    elif count > 1:
         cure = "`cadence dead`, mend that, then `cadence dead retry --all`"
     of = f"{last['cadence']}, {last['class']}: {last['reason']}"
     yield Complaint(f"{letters}, the last {human_time.ago(now - newest)} ago: {of}", cure)

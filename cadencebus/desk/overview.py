@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cadencebus.clock import day, parse_stamp, rfc3339
 from cadencebus.desk import ended_runs, forecast, holding, human_time
 from cadencebus.desk.dead_letters import letter_of
+from cadencebus.desk.dead_retry import is_tick
 from cadencebus.desk.health import judge, notes
 from cadencebus.desk.lookup import Found, listing, names
 from cadencebus.desk.reasons import Reasons, cure
@@ -246,14 +247,19 @@ def _dead(home: Home) -> dict[str, Any]:
         "classes": dict(Counter(letter.klass for letter in read).most_common()),
         "cadences": dict(Counter(found.name.cadence for found in letters).most_common()),
         "newest_at": last and rfc3339(last[0]),
-        "newest": last and _letter(last[1]),
+        "newest": last and _letter(home, last[1]),
     }
 
 
-def _letter(letter: Letter) -> dict[str, Any]:
-    said = letter.outcome.get("reason")
-    tick = letter.found.name
-    return {"tick": tick.id, "cadence": tick.cadence, "class": letter.klass, "reason": str(said or "")}
+def _letter(home: Home, letter: Letter) -> dict[str, Any]:
+    tick, said = letter.found.name, letter.outcome.get("reason")
+    return {
+        "tick": tick.id,
+        "cadence": tick.cadence,
+        "class": letter.klass,
+        "reason": str(said or ""),
+        "retriable": is_tick(home, letter),
+    }
 
 
 def _failures(home: Home, now: float) -> list[dict[str, Any]]:

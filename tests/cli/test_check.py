@@ -74,6 +74,11 @@ def test_a_runner_that_is_not_defined_is_a_problem(home: Path, cadence: Cadence)
     [
         ("x.md", "---\ncommand: [no-such-program]\n---\n", "no-such-program is not found in PATH"),
         ("x.md", "---\ncommand: [./tool]\n---\n", "./tool is no program"),
+        (
+            "x.md",
+            "---\ncommand: ['true']\nguard: [no-guard]\n---\n",
+            "its guard no-guard is not found in PATH",
+        ),
         ("x.md", "---\ncommand: ['true']\ncwd: nowhere\n---\n", "is no folder: its runs can't start"),
         ("x.md", "---\ncommand: ['true']\nthen: [y]\n---\n", "then: there is no cadence 'y'"),
         ("My Job.md", "Do it.\n", "prompts/My Job.md: no cadence: a name is a-z"),

@@ -79,6 +79,21 @@ def test_dead_letters_say_what_the_last_one_died_of(home: Path) -> None:
     assert cures(home)[0][1] == "`cadence dead`, mend that, then `cadence dead retry --all`"
 
 
+def test_what_was_no_tick_is_not_told_to_be_tried_again(home: Path) -> None:
+    """It would be refused: there is nothing to run."""
+    outcome = {
+        "status": "dead",
+        "class": "not_json",
+        "reason": "not JSON",
+        "finished_at": rfc3339(time.time()),
+    }
+    letter = home / "state" / "dead" / TICK
+    letter.write_text(json.dumps({"cadence": "work", "outcome": outcome}))
+    letter.with_name(f"{TICK}.raw").write_text("no JSON")
+    ((_, do),) = cures(home)
+    assert do == "`cadence show 7f3k9q2m`, mend who wrote it, then `cadence dead purge 7f3k9q2m`"
+
+
 def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
     """It holds until somebody removes it: that is an illness, and `cadence resume` is not its cure."""
     (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
