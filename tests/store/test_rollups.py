@@ -121,3 +121,4 @@ def test_lines_that_are_no_facts_are_passed_over(home: Path, cache: Path, journa
     told = look(home, cache).cadences
     assert told["work"].runs == 1
     assert told["None"].runs == 1
+    assert (told["None"].turns, told["None"].usd, told["None"].seconds.total) == (0, 0.0, 0.0)
