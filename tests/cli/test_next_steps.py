@@ -86,9 +86,9 @@ def test_the_doctor_fits_a_phone(home: Path, cadence: Cadence, failed: str, scre
     (home / "state" / "inbox" / "5-20261121T023000.000001Z-gone-7f3k9q2m.json").write_text("{}")
     shown = screen("doctor", columns=60)
     assert max(map(len, shown.splitlines())) <= 60
-    assert "→ write prompts/gone.md, or: cadence rm --cadence gone" in shown
+    assert "→ put prompts/gone.md back, or: cadence rm --cadence  \n        gone" in shown
     piped = cadence("doctor").stdout
-    assert "1 tick of gone waits, and prompts/gone.md does not exist  →  write" in piped
+    assert "1 tick of gone waits, and prompts/gone.md does not exist  →  put" in piped
     assert "1 dead letter is new today" in piped
 
 
