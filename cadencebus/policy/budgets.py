@@ -22,6 +22,7 @@ _DAYS_KEPT = 4
 # After a limit was changed, so many schedule intervals of breaches are grace.
 _GRACE_INTERVALS = 2
 _NO_SCHEDULE = 1800.0
+_MOST_USD = 1e15
 
 
 def today(now: float, zone: str | None) -> str:
@@ -44,8 +45,9 @@ def booked(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     day, usd = patch["booking"]["day"], patch["booking"]["usd"]
     before = old.get("spent") if isinstance(old.get("spent"), dict) else {}
     days = {known: amount for known, amount in (before or {}).items() if known != day}
-    # To the millionth of a cent: sums of floats must not creep.
-    days[day] = round(spent(old, day) + usd, 8)
+    # To the millionth of a cent: sums of floats must not creep. And never past what a memory may hold, whatever
+    # an agent says that it has cost.
+    days[day] = min(round(spent(old, day) + usd, 8), _MOST_USD)
     return {**rest, "spent": dict(islice(days.items(), max(0, len(days) - _DAYS_KEPT), None))}
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cadencebus.model.cadence import Backoff, Cadence
 from cadencebus.model.hold import BUS
+from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement
 from cadencebus.model.tick import Tick
 from cadencebus.policy import brakes, budgets
@@ -66,6 +67,15 @@ def test_what_is_booked_is_exact_in_any_order(order: list[int], days: list[int])
         assert budgets.spent(memory, f"2026-11-2{day}") == pytest.approx(total, abs=1e-7)
     assert (memory["failures"], memory["last"]) == (2, order[-1])
     assert "booking" not in memory
+
+
+def test_whatever_an_agent_says_that_it_cost_can_be_read_again() -> None:
+    """A sum beyond what a memory may hold would set it aside, and the circuit with it."""
+    memory: dict[str, Any] = {}
+    for _ in range(3):
+        memory |= budgets.booked(memory, {"booking": {"day": "2026-11-21", "usd": 1e18}})
+    check_memory(memory)
+    assert budgets.used_up("bus", 1e9, memory, BERLIN, NOON) is not None
 
 
 def test_only_some_days_are_kept() -> None:
