@@ -85,17 +85,21 @@ def main(words: list[str], context: Context) -> int:
         default=[],
         help="for `words`, which the scripts call: what is typed, the current word last",
     )
-    asked = parser.parse_args(words)
+    # What is typed may be `--` itself, which the parser would take for its own.
+    at = words.index("--") if "--" in words else len(words)
+    asked = parser.parse_args(words[:at])
     if asked.shell in SCRIPTS:
         sys.stdout.write(SCRIPTS[asked.shell])
         return 0
-    sys.stdout.writelines(f"{word}\n" for word in following(asked.typed, context))
+    sys.stdout.writelines(f"{word}\n" for word in following([*asked.typed, *words[at + 1 :]], context))
     return 0
 
 
 def following(typed: list[str], context: Context) -> list[str]:
     """What the last of these words may become; options where one is begun, or nothing else is there."""
     *before, current = typed or [""]
+    # The home that is meant may have been typed before the verb.
+    before = context.take_globals(before)
     verb = next((word for word in before if not word.startswith("-")), "")
     if current.startswith("-"):
         return _options(verb, context)

@@ -105,6 +105,7 @@ def test_bash_completes_verbs_cadences_ids_and_options(
     assert complete(environment, home, "enqueue", "br") == ["brief"]
     assert complete(environment, home, "show", "") == [tick[-8:]]
     assert complete(environment, home, "show", "-") == OPTIONS
+    assert complete(environment, home, "show", "--") == OPTIONS
     assert "--check" in complete(environment, home, "status", "")
     assert complete(environment, home, "kill", "--re") == ["--requeue"]
     assert complete(environment, home, "ls", "--cadence", "o") == ["other"]
@@ -112,6 +113,7 @@ def test_bash_completes_verbs_cadences_ids_and_options(
     assert tick[-8:] not in complete(environment, home, "bump", "")
     environment["CADENCE_HOME"] = ""
     assert complete(environment, home.parent, "show", "--h") == ["--help", "--home"]
+    assert complete(environment, home.parent, "--home", str(home), "enqueue", "br") == ["brief"]
 
 
 def in_zsh(words: tuple[str, ...]) -> str:
