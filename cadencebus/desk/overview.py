@@ -138,10 +138,10 @@ def _broken(snapshot: Snapshot) -> list[dict[str, Any]]:
     for name in snapshot.prompts.names():
         try:
             snapshot.prompts.load(name)
-        except NoSuch:
-            continue
         except CadenceError as error:
-            found.append({"cadence": name, "why": error.message})
+            # A file that went while we looked is nobody's fault; a link that leads nowhere stays.
+            if not isinstance(error, NoSuch) or os.path.islink(snapshot.home.prompt(name)):
+                found.append({"cadence": name, "why": error.message})
         except OSError as error:
             found.append({"cadence": name, "why": f"prompts/{name}.md: {error.strerror}"})
     return found

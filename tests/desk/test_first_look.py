@@ -79,6 +79,12 @@ def test_dead_letters_say_what_the_last_one_died_of(home: Path) -> None:
     assert cures(home)[0][1] == "`cadence dead`, mend that, then `cadence dead retry --all`"
 
 
+def test_a_prompt_that_leads_nowhere_is_told_before_anything_waits_for_it(home: Path) -> None:
+    """Its schedule is gone with it: nothing of it would ever wait."""
+    (home / "prompts" / "brief.md").symlink_to(home / "nowhere.md")
+    assert cures(home) == [("brief: prompts/brief.md leads to no file", "`cadence check`")]
+
+
 def test_what_was_no_tick_is_not_told_to_be_tried_again(home: Path) -> None:
     """It would be refused: there is nothing to run."""
     outcome = {
