@@ -144,7 +144,7 @@ async def prime(gear: Gear, all_gates: list[Gate[Any]]) -> None:
             # What a former consumer was told stands until it is asked again: a restart is no way around it.
             if gate.name not in standing:
                 await asyncio.to_thread(gate.apply, settings, gates.usage(settings, Reading()))
-        elif settings is not None and getattr(settings, "command", None) is None:
+        elif getattr(settings, "command", None) is None:
             await gate.do()
 
 

@@ -171,6 +171,17 @@ def test_before_the_first_start_what_is_not_known_is_not_zero(
     assert usage.lets_through(fake_clock.wall()) == 0
 
 
+def test_before_the_first_start_a_gate_that_is_no_more_lets_go(
+    gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """`run --once` has one turn: what waited for a gate that was taken out of cadence.yaml starts in it."""
+    gear = gear_with(memory={"min_free_mb": 1e9}, usage={"command": ["echo", "95"]})
+    asyncio.run(prime(gear, gates_of(gear)))
+    gear = gear_with()
+    asyncio.run(prime(gear, gates_of(gear)))
+    assert gear.holds.all(fake_clock.wall()) == []
+
+
 def test_a_hold_of_a_gate_that_nobody_asks_any_more_ends_by_itself(
     gear_with: Callable[..., Gear], fake_clock: FakeClock
 ) -> None:
