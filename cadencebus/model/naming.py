@@ -13,6 +13,7 @@ DEFAULT_PRIORITY = 5
 _STAMP = len("20261121T023000.123456Z")
 _RANDOM = 8
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_CROCKFORD_SET = frozenset(_CROCKFORD)
 _CADENCE_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _CADENCE_REST = _CADENCE_FIRST | frozenset("._-")
 _CADENCE_MAX = 64
@@ -85,7 +86,7 @@ def is_id(text: object) -> bool:
         and len(text) == _STAMP + 1 + _RANDOM
         and text[_STAMP] == "-"
         and is_stamp(text[:_STAMP])
-        and all(c in _CROCKFORD for c in text[_STAMP + 1 :])
+        and _CROCKFORD_SET.issuperset(text[_STAMP + 1 :])
     )
 
 
