@@ -32,9 +32,7 @@ def today(now: float, zone: str | None) -> str:
 
 def spent(memory: Mapping[str, Any], day: str) -> float:
     """What was spent on a day."""
-    days = memory.get("spent")
-    amount = days.get(day) if isinstance(days, dict) else None
-    return float(amount) if isinstance(amount, int | float) else 0.0
+    return float(memory.get("spent", {}).get(day, 0.0))
 
 
 def booked(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,10 +41,9 @@ def booked(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
         return dict(patch)
     rest = {key: value for key, value in patch.items() if key != "booking"}
     day, usd = patch["booking"]["day"], patch["booking"]["usd"]
-    before = old.get("spent") if isinstance(old.get("spent"), dict) else {}
-    days = {known: amount for known, amount in (before or {}).items() if known != day}
-    # To the millionth of a cent: sums of floats must not creep. And never past what a memory may hold, whatever
-    # an agent says that it has cost.
+    days = {known: amount for known, amount in old.get("spent", {}).items() if known != day}
+    # To the millionth of a cent: sums of floats must not creep. And within what a memory may hold, whatever
+    # an agent claims to have cost.
     days[day] = min(round(spent(old, day) + usd, 8), _MOST_USD)
     return {**rest, "spent": dict(islice(days.items(), max(0, len(days) - _DAYS_KEPT), None))}
 
