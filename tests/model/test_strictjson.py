@@ -101,6 +101,13 @@ def test_a_value_nests_as_deep_as_what_is_written_of_it(value: object) -> None:
     assert nesting(value) == depth(dumps(value).decode())
 
 
+def test_sixty_four_levels_are_the_contract() -> None:
+    """A number that other programs count on."""
+    assert loads(b"[" * 64 + b"]" * 64)
+    with pytest.raises(BadJSON, match="nested over 64 deep"):
+        loads(b"[" * 65 + b"]" * 65)
+
+
 def test_a_bound_of_ones_own_is_kept() -> None:
     """An export holds ticks two levels further in."""
     data = b"[" * 3 + b"]" * 3
