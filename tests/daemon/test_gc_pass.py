@@ -14,12 +14,15 @@ import pytest
 from cadencebus.clock import day, stamp
 from cadencebus.daemon import gc_pass
 from cadencebus.daemon.gc_pass import GcPass, Tally
+from cadencebus.model.naming import name_in
 from cadencebus.policy.retention import DAY, Keep
 from cadencebus.store import archive
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cadencebus.model.naming import Name
 
 NOW = time.time()
 KEEP = Keep(done=5 * DAY, runs=5 * DAY, events=5 * DAY, dead=5 * DAY, keys=5 * DAY)
@@ -178,3 +181,27 @@ def test_of_what_is_being_written_nothing_is_taken(home: Path) -> None:
         os.utime(path, (touched, touched))
     assert tidied(home).tmp == 3
     assert sorted(path.name for path in tmp.iterdir()) == ["old.d", "young", "young.d"]
+
+
+def test_what_waits_is_only_taken_apart_where_it_may_be_meant(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million names are walked through for each batch of runs."""
+    looked: list[str] = []
+
+    def noted(file: str) -> Name | None:
+        looked.append(file)
+        return name_in(file)
+
+    monkeypatch.setattr(gc_pass, "name_in", noted)
+    old = stamp(NOW - 20 * DAY)
+    for number in range(20):
+        (home / "state" / "inbox" / f"5-{old}-brief-{number:08d}.json").write_text("{}")
+    for number in (3, 99):
+        run = home / "state" / "runs" / day(NOW - 20 * DAY) / f"{old}-{number:08d}.1"
+        run.mkdir(parents=True)
+        os.utime(run, (NOW - 20 * DAY, NOW - 20 * DAY))
+    for _ in GcPass(Home(str(home)), KEEP, NOW).steps():
+        pass
+    assert set(looked) == {f"5-{old}-brief-{3:08d}.json"}
+    assert [run.name for run in (home / "state" / "runs").glob("*/*")] == [f"{old}-{3:08d}.1"]
