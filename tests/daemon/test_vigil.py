@@ -165,3 +165,22 @@ def test_what_the_stream_told_is_the_report(gear: Gear, fake_clock: FakeClock) -
         await asyncio.sleep(0)
 
     assert asyncio.run(Run(gear, fake_clock).watch(nothing)) is None
+
+
+def test_a_probe_is_asked_of_a_long_silence_and_its_word_ends_the_run(
+    gear: Gear, fake_clock: FakeClock
+) -> None:
+    """After half the idle time, and not before; where a deadline has passed nobody is asked."""
+    run = Run(gear, fake_clock, idle_timeout=100.0, probe=("sh", "-c", "touch asked; exit 1"))
+
+    async def story() -> None:
+        fake_clock.advance(49)
+        assert await run.ended_for() is None
+        assert "asked" not in os.listdir(gear.home.root)
+        fake_clock.advance(1)
+        for _ in range(500):
+            if await run.ended_for() is not None:
+                break
+        assert await run.ended_for() == "wedged"
+
+    asyncio.run(run.watch(story))
