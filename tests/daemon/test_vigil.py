@@ -184,3 +184,20 @@ def test_a_probe_is_asked_of_a_long_silence_and_its_word_ends_the_run(
         assert await run.ended_for() == "wedged"
 
     asyncio.run(run.watch(story))
+
+
+def test_an_agent_that_lingers_after_its_result_is_ended(gear: Gear, fake_clock: FakeClock) -> None:
+    """Its grace counts from when the result was seen; what it did until then is told all the same."""
+    run = Run(gear, fake_clock, runner="claude", result_grace=90.0, idle_timeout=100.0)
+
+    async def story() -> None:
+        run.says(json.dumps(RESULT) + "\n")
+        assert await run.ended_for() is None
+        fake_clock.advance(89)
+        assert await run.ended_for() is None
+        fake_clock.advance(1)
+        assert await run.ended_for() == "result_grace"
+
+    report = asyncio.run(run.watch(story))
+    assert report is not None
+    assert report.turns == 3
