@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.clock import in_calendar
 from cadencebus.errors import NoSuch
 from cadencebus.model.front_matter import cadence_of, laid_over
 from cadencebus.model.keys import Fault, Wrong
@@ -79,7 +80,8 @@ class Prompts:
         """When its file was written, or brought to this home; None where it has none."""
         with contextlib.suppress(OSError):
             # A copy may keep the stamps of files that were written long before their home was made.
-            return max(os.stat(path).st_mtime for path in (self._home.prompt(name), self._home.format))
+            stamps = (os.stat(path).st_mtime for path in (self._home.prompt(name), self._home.format))
+            return in_calendar(max(stamps))
         return None
 
     def load(self, name: str) -> Cadence:

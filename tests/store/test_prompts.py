@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model.cadence_keys import KEYS
 from cadencebus.store import files, glance
 from cadencebus.store.badfile import BadFile
@@ -493,3 +494,14 @@ def test_a_folder_that_is_gone_is_no_word_on_any_cadence(home: Path) -> None:
     (home / "prompts").mkdir()
     with pytest.raises(UnknownCadence):
         prompts.load("work")
+
+
+def test_when_a_file_was_written_can_be_spelled(home: Path) -> None:
+    """A file may bear a stamp of the year 58000; what is remembered of its schedule must be read again."""
+    prompts, path = Prompts(Home(str(home))), home / "prompts" / "x.md"
+    assert prompts.written("x") is None
+    path.write_text("x")
+    os.utime(path, (1.8e12, 1.8e12))
+    written = prompts.written("x")
+    assert written is not None
+    assert parse_rfc3339(rfc3339(written)) == pytest.approx(written)
