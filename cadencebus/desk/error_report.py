@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from cadencebus.errors import CadenceError, IOTrouble, Misconfigured, NotPermitt
 from cadencebus.store.paths import here
 
 _INTERRUPTED = 130
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # EX_SOFTWARE: ours, not the operator's.
 _BUG = 70
 
@@ -55,6 +57,9 @@ def _the_systems(error: OSError, *, printing: bool) -> int:
             return _ours(gone)
     where = error.filename or ("standard output" if printing else "")
     next_step = (_as_owner(where) or "cadence doctor") if "/state/" in where else None
+    if not where and error.errno in _NO_ROOM:
+        # Of a write that finds no room the system does not say where.
+        next_step = "cadence doctor, which says how much room is left"
     _tell(f"{where}{': ' if where else ''}{error.strerror or error}", next_step)
     return NotPermitted.exit_code if isinstance(error, PermissionError) else IOTrouble.exit_code
 

@@ -37,3 +37,13 @@ def test_what_another_program_said_stands_below_the_error(capsys: pytest.Capture
     assert report(error, debug=False) == 78
     told = capsys.readouterr().err.splitlines()
     assert told == ["cadence: the consumer ended; try: mend that", "  | one line", "  | another"]
+
+
+def test_a_disk_without_room_is_named_though_the_system_names_no_file(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`No space left on device` alone says neither where nor what to do."""
+    assert report(OSError(errno.ENOSPC, "No space left on device"), debug=False) == 74
+    assert capsys.readouterr().err == (
+        "cadence: No space left on device; try: cadence doctor, which says how much room is left\n"
+    )
