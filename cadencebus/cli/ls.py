@@ -139,7 +139,7 @@ def _remark(
     if not max(total, shown):
         where = f" in {states[0]}" if len(states) == 1 else ""
         out.hint(f"no ticks{where}{why_none(home, cadence)}")
-    elif total > shown:
+    elif limited and total > shown:
         out.hint(f"{shown} of {total} shown: --limit N shows more")
     if strangers:
         them = "1 file in inbox/ waits" if strangers == 1 else f"{strangers} files in inbox/ wait"

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339
-from cadencebus.desk.lookup import listing
+from cadencebus.clock import parse_stamp, rfc3339, stamp
+from cadencebus.desk.lookup import listing, names
 from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError
 from cadencebus.model.firing_rule import FiringRule, rule_of
+from cadencebus.model.naming import parse_deferred
 from cadencebus.policy import schedule_words
 from cadencebus.policy.admit import Wait
 from cadencebus.policy.brakes import opens_at
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 FEW = 6
 # Nobody counts further.
 MANY = 1000
+# Nobody plans so far ahead; of so many it is said.
+_FAR, _FEW_FAR = 366 * 86400.0, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +75,14 @@ def upcoming(home: Home, now: float, hours: float = 24.0) -> list[Upcoming]:
     """Everything due within these hours, in order; nothing on the disk is changed."""
     snapshot = Snapshot(home, now)
     until = now + hours * 3600
-    found = [
-        Upcoming(at=tick.due, cadence=tick.name.cadence, by="deferred", tick=tick.name.id)
-        for tick in listing(home, ("deferred",))
-        if tick.due is not None and tick.due <= until
-    ]
+    found = []
+    # They come as they are due: of a hundred thousand only those are taken apart that are shown.
+    for tick in listing(home, ("deferred",)):
+        if tick.due is None:
+            continue
+        if tick.due > until:
+            break
+        found.append(Upcoming(at=tick.due, cadence=tick.name.cadence, by="deferred", tick=tick.name.id))
     for schedule in schedules(snapshot):
         found += schedule.firings(now, until)
     found.sort(key=lambda one: (one.at, one.cadence))
@@ -118,6 +124,14 @@ class Schedule:
     def _due(self, now: float) -> Due:
         cursor = self.standing.cursor if self.standing else None
         return due(self.timetable, cursor, now, written=self.written)
+
+
+def far_off(home: Home, now: float) -> list[dict[str, str]]:
+    """Ticks put off beyond every plan, the furthest first: a mistyped year, or a clock that ran ahead."""
+    limit = stamp(now + _FAR)
+    beyond = sorted((file for file in names(home, "deferred") if file > limit), reverse=True)[:_FEW_FAR]
+    parsed = filter(None, map(parse_deferred, beyond))
+    return [{"at": rfc3339(parse_stamp(due)), "cadence": n.cadence, "tick": n.id} for due, n in parsed]
 
 
 def schedules(snapshot: Snapshot) -> list[Schedule]:

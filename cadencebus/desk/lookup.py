@@ -52,8 +52,9 @@ class Found:
 
     @property
     def due(self) -> float | None:
-        """When a deferred tick is due."""
-        return parse_stamp(self.file.partition("~")[0]) if self.state == "deferred" else None
+        """When a deferred tick is due; None as well where a hand put one there without saying when."""
+        stamp, says_when, _ = self.file.partition("~")
+        return parse_stamp(stamp) if says_when and self.state == "deferred" else None
 
 
 def names(home: Home, folder: str) -> Iterator[str]:

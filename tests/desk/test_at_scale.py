@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.cli import dead, logs, status
-from cadencebus.clock import rfc3339
-from cadencebus.desk import dead_letters, ended_runs, lookup, output, status_screen
+from cadencebus.clock import parse_stamp, rfc3339
+from cadencebus.desk import dead_letters, ended_runs, forecast, lookup, output, status_screen
 from cadencebus.desk.columns import Column
 from cadencebus.desk.context import Context
 from cadencebus.desk.snapshot import Snapshot
@@ -241,3 +241,19 @@ def test_a_long_log_is_not_flushed_line_by_line(home: Path, monkeypatch: pytest.
     assert logs.main(["7f3k9q2m"], Context()) == 0
     assert paper.getvalue() == "line\n" * 1000
     assert len(flushes) < 10
+
+
+def test_of_what_is_put_off_only_what_is_due_soon_is_looked_at(
+    home: Path, counted: Callable[[Any, str], list[Any]]
+) -> None:
+    """They lie in the order in which they are due; one that a hand put there says nothing of when."""
+    for number in range(50):
+        due = f"20261121T12{number:02d}00.000000Z"
+        (home / "state" / "deferred" / f"{due}~{_name(number)}").write_text("{}")
+    (home / "state" / "deferred" / "0-20261121T000000.000000Z-work-00000000.json").write_text("{}")
+    looks = counted(lookup, "name_in")
+    noon = parse_stamp("20261121T120000.000000Z")
+    found = forecast.upcoming(Home(str(home)), noon, hours=2 / 60)
+    assert [one.at - noon for one in found] == [0.0, 60.0, 120.0]
+    assert len(looks) == 5
+    assert lookup.find(Home(str(home)), "00000000").due is None
