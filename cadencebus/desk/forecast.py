@@ -32,7 +32,7 @@ FEW = 6
 # Nobody counts further.
 MANY = 1000
 # Nobody plans so far ahead; of so many it is said.
-_FAR, _FEW_FAR = 366 * 86400.0, 5
+FAR, _FEW_FAR = 366 * 86400.0, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +126,14 @@ class Schedule:
         return due(self.timetable, cursor, now, written=self.written)
 
 
-def far_off(home: Home, now: float) -> list[dict[str, str]]:
-    """Ticks put off beyond every plan, the furthest first: a mistyped year, or a clock that ran ahead."""
-    limit = stamp(now + _FAR)
-    beyond = sorted((file for file in names(home, "deferred") if file > limit), reverse=True)[:_FEW_FAR]
-    parsed = filter(None, map(parse_deferred, beyond))
-    return [{"at": rfc3339(parse_stamp(due)), "cadence": n.cadence, "tick": n.id} for due, n in parsed]
+def far_off(home: Home, now: float) -> list[dict[str, Any]]:
+    """Ticks put off beyond every plan, as `next_due` has them: a mistyped year, a clock that ran ahead."""
+    limit = stamp(now + FAR)
+    beyond = sorted(file for file in names(home, "deferred") if file > limit)[-_FEW_FAR:]
+    return [
+        {"at": rfc3339(parse_stamp(due)), "cadence": name.cadence, "tick": name.id, "by": "deferred"}
+        for due, name in filter(None, map(parse_deferred, beyond))
+    ]
 
 
 def schedules(snapshot: Snapshot) -> list[Schedule]:

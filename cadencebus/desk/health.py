@@ -16,6 +16,7 @@ from cadencebus.desk.consumer_health import (
     silent,
     stopped_by_hand,
 )
+from cadencebus.desk.forecast import FAR
 from cadencebus.desk.obstacles import obstacles
 from cadencebus.desk.release import release, unread
 from cadencebus.model.foreign import mapping, sequence
@@ -30,7 +31,6 @@ WELL, ILL, CANT_TELL = "well", "ill", "can't tell"
 _STALLED = 90.0
 # Letters of yesterday are known by now; a new one wants to be read.
 _FRESH = 86400.0
-_FAR = 366 * 86400.0
 _ALARMING = UNTIL_RELEASED | {"circuit_open", "disk_full", "network"}
 
 
@@ -67,10 +67,9 @@ def notes(facts: dict[str, Any], home: Home, now: float) -> list[Complaint]:
 
 
 def _far_off(facts: dict[str, Any], now: float) -> Iterator[Complaint]:
-    """Ticks put off beyond every plan: a mistyped year, or a clock that ran ahead when they were."""
     for row in facts["next_due"]:
         at = human_time.instant(row["at"])
-        if row["by"] == "deferred" and at is not None and at - now > _FAR:
+        if row["by"] == "deferred" and at is not None and at - now > FAR:
             one = row["tick"].rpartition("-")[2]
             what = f"{row['cadence']}: {one} is put off until {human_time.clock(at, now)}"
             yield Complaint(what, f"`cadence bump {one}` lets it go now, `cadence rm {one}` cancels it")

@@ -279,7 +279,9 @@ def _next_due(snapshot: Snapshot) -> list[dict[str, Any]]:
         if at_next is not None:
             found.append((at_next, {"cadence": schedule.cadence, "tick": None, "by": schedule.by}))
     found.sort(key=lambda one: one[0])
-    return [{"at": rfc3339(at), **about} for at, about in found[:_DUE_SHOWN]]
+    rows = [{"at": rfc3339(at), **about} for at, about in found[:_DUE_SHOWN]]
+    shown = {row["tick"] for row in rows}
+    return rows + [row for row in forecast.far_off(snapshot.home, snapshot.now) if row["tick"] not in shown]
 
 
 def _schedules(snapshot: Snapshot) -> list[forecast.Schedule]:

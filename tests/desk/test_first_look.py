@@ -132,7 +132,10 @@ def test_what_waits_for_a_cadence_that_is_disabled_is_told(waiting: Path) -> Non
 
 
 def test_a_tick_that_is_put_off_for_years_is_told(waiting: Path) -> None:
-    """A mistyped year, or a clock that ran ahead."""
+    """A mistyped year, or a clock that ran ahead; however many are due before it."""
+    for hour in range(10, 20):
+        name = f"20261121T{hour}0000.000000Z~{TICK.replace('7f3k9q2m', f'aaaaaa{hour}')}"
+        (waiting / "state" / "deferred" / name).write_text('{"cadence": "work"}')
     (waiting / "state" / "deferred" / f"20620101T000000.000000Z~{TICK}").write_text('{"cadence": "work"}')
     (only,) = notes(waiting)
     assert "7f3k9q2m is put off until 2062-01-01" in only[0]
