@@ -258,6 +258,8 @@ class Consumer:
         if (first := self.calendar.first()) is not None:
             times.append(self.lineup.seconds_until(first[:23], now))
         times += [wait.until - now for wait in self.admission.waits.values() if wait.until is not None]
+        # A hold ends in its time also where nothing waits for that: its file, and what is drawn from it.
+        times += [end - now for hold in self.gear.holds.known if (end := hold.until) and end > now]
         return max(0.01, min(*times, self.lineup.grace_ends_in()))
 
     def idle(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.clock import rfc3339
+from cadencebus.daemon.assembly import assemble
+from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.lineup import _Turn
 from cadencebus.daemon.warden import Warden
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import Hold
 from cadencebus.model.settings import Notice
 from cadencebus.policy import notices
+from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from cadencebus.daemon.gear import Gear
 
@@ -59,3 +64,19 @@ def test_a_cadence_that_wants_to_hear_of_no_hold_hears_of_no_brake(gear: Gear) -
     everybody = Notice(events=("hold",), command=("true",))
     assert notices.wanted(everybody, news, None)
     assert not notices.wanted(everybody, news, ("dead",))
+
+
+def test_a_hold_is_let_go_in_its_time_also_where_nothing_waits_for_it(home: Path) -> None:
+    """Its file, and circuit-open.json, said for up to half a minute what was no longer so."""
+
+    async def pause() -> float:
+        gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+        consumer = Consumer(gear)
+        now = gear.clock.wall()
+        gear.holds.set(Hold(scope="cadence-looping", reason="circuit_open", since=now, until=now + 5))
+        consumer.turn()
+        consumer.presence.beat()
+        await consumer.crew.dismiss()
+        return consumer.next_look()
+
+    assert asyncio.run(pause()) <= 5
