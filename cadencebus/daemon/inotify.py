@@ -57,6 +57,9 @@ class Inotify:
             data = os.read(self._fd, _ROOM)
         except BlockingIOError:
             return
+        except OSError:
+            self._lost()
+            return
         at = 0
         while at < len(data):
             watch, what, _, size = _EVENT.unpack_from(data, at)

@@ -6,20 +6,37 @@ import errno
 import functools
 import os
 import signal
+import stat
+
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def find(program: str, path: str) -> str:
     """Search the run's own PATH; EACCES tells of a file that is there but not executable."""
     if "/" in program:
         return program
-    missing: OSError = FileNotFoundError(errno.ENOENT, "not found in PATH", program)
-    for folder in path.split(os.pathsep) if program else ():
-        candidate = f"{folder or '.'}/{program}"
+    candidates = [f"{folder or '.'}/{program}" for folder in path.split(os.pathsep)] if program else []
+    for candidate in candidates:
         # Most folders don't have it: one call is all that they cost.
-        if os.access(candidate, os.F_OK) and os.path.isfile(candidate):
-            if os.access(candidate, os.X_OK):
-                return candidate
-            missing = PermissionError(errno.EACCES, "not executable", candidate)
+        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
+            return candidate
+    return _looked_at_closely(program, candidates)
+
+
+def _looked_at_closely(program: str, candidates: list[str]) -> str:
+    """What was not found at once: `access` says no to a disk in trouble, too; that is no missing program."""
+    missing: OSError = FileNotFoundError(errno.ENOENT, "not found in PATH", program)
+    for candidate in candidates:
+        try:
+            if not stat.S_ISREG(os.stat(candidate).st_mode):
+                continue
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                continue
+            raise
+        if os.access(candidate, os.X_OK):
+            return candidate
+        missing = PermissionError(errno.EACCES, "not executable", candidate)
     raise missing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from pathlib import Path
@@ -116,6 +117,24 @@ def test_more_than_the_kernel_keeps_is_known_to_be_lost(home: Path) -> None:
             pair[turn % 2].rename(pair[1 - turn % 2])
 
     heard_while(Home(str(home)), flood, lambda heard: heard.lost > 0)
+
+
+@linux_only
+def test_what_the_kernel_can_not_tell_is_known_to_be_lost(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that failed left a traceback, and the names to the slow rescan."""
+    read, refusals = os.read, [errno.EIO]
+
+    def refuse(fd: int, size: int) -> bytes:
+        if refusals:
+            raise OSError(refusals.pop(), "refused")
+        return read(fd, size)
+
+    monkeypatch.setattr(os, "read", refuse)
+    tick = home / "state" / "inbox" / "a.json"
+    heard = heard_while(Home(str(home)), tick.touch, lambda heard: bool(heard.rings))
+    assert heard.lost == 1
 
 
 def test_a_folder_that_cannot_be_watched_is_left_to_the_rescan(home: Path) -> None:

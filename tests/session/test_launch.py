@@ -20,7 +20,7 @@ import pytest
 from cadencebus.model.ending import Ending
 from cadencebus.policy.classes import CLASSES, Class
 from cadencebus.policy.failure import classify
-from cadencebus.session import launch, life, lineage
+from cadencebus.session import birth, launch, life, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +100,27 @@ def test_the_search_path_is_the_runs_own(start: Start, tmp_path: Path) -> None:
     assert run.said == "found\n"
     alone = start(argv=("program",), env={"PATH": f"{first}"})
     assert alone.over() == "exit.spawn-EACCES"
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_disk_in_trouble_is_no_missing_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Its cadence was held as misconfigured, until somebody released it."""
+    program, stat, refusals = script(tmp_path, "#!/bin/sh\n"), os.stat, [errno.EIO] * times
+
+    def look(path: str, **how: bool) -> os.stat_result:
+        if path == program and refusals:
+            raise OSError(refusals.pop(), "refused", path)
+        return stat(path, **how)
+
+    monkeypatch.setattr(os, "stat", look)
+    search = f"/nowhere:{tmp_path}"
+    if times == 1:
+        assert birth.find("program", search) == program
+    else:
+        with pytest.raises(OSError, match="refused"):
+            birth.find("program", search)
 
 
 def test_a_lack_of_descriptors_is_a_lack_and_no_fault(start: Start, launcher: Launcher) -> None:
