@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 import re
 import sys
 from itertools import islice
@@ -89,7 +90,10 @@ def main(words: list[str], context: Context) -> int:
     at = words.index("--") if "--" in words else len(words)
     asked = parser.parse_args(words[:at])
     if asked.shell in SCRIPTS:
-        sys.stdout.write(SCRIPTS[asked.shell])
+        script = SCRIPTS[asked.shell]
+        sys.stdout.write(
+            f"{json.dumps({'shell': asked.shell, 'script': script})}\n" if context.json else script
+        )
         return 0
     sys.stdout.writelines(f"{word}\n" for word in following([*asked.typed, *words[at + 1 :]], context))
     return 0

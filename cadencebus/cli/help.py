@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import re
 from keyword import iskeyword
@@ -42,16 +43,25 @@ def main(words: list[str], context: Context) -> int:
             out.line(f"{name:<16}{_title(known[name])}")
         out.hint("`cadence help TOPIC`, or `cadence VERB --help`")
         return 0
-    explained = _explain(asked.topic, context)
-    if asked.topic in known:
+    if not out.json:
+        _tell(asked.topic, known, out, context)
+        return 0
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        _tell(asked.topic, known, out, context)
+    out.document({"topic": asked.topic, "text": text.getvalue()})
+    return 0
+
+
+def _tell(topic: str, known: dict[str, str], out: Output, context: Context) -> None:
+    explained = _explain(topic, context)
+    if topic in known:
         if explained:
             # A verb with a page of its own: first how it is typed, then the rest.
             out.line("")
-        out.page(_text(known[asked.topic]))
-    elif not explained and not _tell_of(asked.topic, known, out):
-        hint = meant(asked.topic, (*known, *_verbs()))
-        raise NoSuch(f"no help on {asked.topic[:80]!r}{hint}", next_step="cadence help")
-    return 0
+        out.page(_text(known[topic]))
+    elif not explained and not _tell_of(topic, known, out):
+        hint = meant(topic, (*known, *_verbs()))
+        raise NoSuch(f"no help on {topic[:80]!r}{hint}", next_step="cadence help")
 
 
 def _tell_of(word: str, known: dict[str, str], out: Output) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -31,6 +32,26 @@ def test_every_document_can_be_read(cadence: Cadence) -> None:
     assert cadence("help", "nothing").returncode == 66
     for room in ("finding", "main", "../x"):
         assert cadence("help", room).returncode == 66
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        ("help cli", "text"),
+        ("help wait", "text"),
+        ("help rate_limited", "text"),
+        ("completion bash", "script"),
+    ],
+)
+def test_texts_are_one_document_of_json_as_well(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str, key: str
+) -> None:
+    """One rule for all verbs; what stands in it is what is printed without."""
+    monkeypatch.setenv("CADENCE_HOME", "")
+    assert main(words.split()) == 0
+    plain = capsys.readouterr().out
+    assert main([*words.split(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[key] == plain
 
 
 @pytest.mark.parametrize(
