@@ -28,6 +28,7 @@ from cadencebus.model.kinds import (
     LABEL,
     MOMENT,
     PATH,
+    QUESTION,
     SPAN,
     TEXT,
     WORD,
@@ -133,7 +134,7 @@ KEYS: dict[str, Key] = {
         " guarded: `guard` decides first, which a `guard` alone implies",
     ),
     "guard": Key(
-        kind=optional(COMMAND),
+        kind=optional(QUESTION),
         help="a command that looks first: exit 0 = go on, exit 75 = nothing to do (the tick is finished as"
         " skipped, at no cost), else a failure",
     ),
@@ -238,7 +239,7 @@ KEYS: dict[str, Key] = {
         kind=FLAG, default=False, help="(later) after a dead letter, a session writes a plan to mend it"
     ),
     "probe": Key(
-        kind=optional(COMMAND), help="a command that judges a long silent run: exit 0 healthy, 1 wedged"
+        kind=optional(QUESTION), help="a command that judges a long silent run: exit 0 healthy, 1 wedged"
     ),
     "notify": Key(kind=optional(EVENTS), help=f"events to tell, of {', '.join(NOTICES)}; default: the bus's"),
 }

@@ -103,6 +103,13 @@ def _command(value: Any) -> tuple[str, ...]:
     return tuple(_ARGUMENTS(value))
 
 
+def _asked(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        must(value.strip())
+        return ("sh", "-c", _text(value))
+    return _command(value)
+
+
 def _cadence_name(value: Any) -> str:
     must(is_cadence(value))
     return str(value)
@@ -194,6 +201,12 @@ COMMAND = Kind(
         "minItems": 1,
         "prefixItems": [{**ARGUMENT.schema, "not": {"const": ""}}],
     },
+)
+# What answers by its exit code: often one line, that nobody wants to take apart.
+QUESTION = Kind(
+    read=_asked,
+    allowed='an argv list such as [sh, -c, "exit 75"], or a line for sh',
+    schema={"anyOf": [COMMAND.schema, {**ARGUMENT.schema, "type": "string", "pattern": r"\S"}]},
 )
 ENVIRONMENT = named(
     shaped(_VARIABLE, "a name without ="),

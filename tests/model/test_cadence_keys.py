@@ -135,6 +135,9 @@ def test_a_key_is_read_as_it_is_meant(key: str, written: object, read: object) -
         ("command", ["a", None], "command.1", "a text"),
         ("command", ["a", "b\0c"], "command.1", "a text"),
         ("command", ["a", "\ud800"], "command.1", "a text"),
+        ("guard", " ", "guard", "or a line for sh"),
+        ("guard", "a\0b", "guard", "or a line for sh"),
+        ("probe", ["", "x"], "probe", "an argv list"),
         ("args", "--fast", "args", "a list"),
         ("env", {"A=B": "1"}, "env.A=B", "a name without ="),
         ("env", {"": "1"}, "env.", "a name without ="),
@@ -180,6 +183,13 @@ def test_a_key_refuses_what_it_can_not_mean(key: str, written: object, where: st
     faults = refused(**{key: written})
     assert list(faults) == [where]
     assert allowed in faults[where]
+
+
+def test_a_question_may_be_a_line_for_the_shell() -> None:
+    """As people write it; `command` is the work itself, and wants to be exact."""
+    assert cadence(guard="test -s list || exit 75").guard == ("sh", "-c", "test -s list || exit 75")
+    assert cadence(probe="exit 1").probe == ("sh", "-c", "exit 1")
+    assert cadence(guard=["test", "-s", "list"]).guard == ("test", "-s", "list")
 
 
 def test_a_runner_is_named_by_a_name_that_may_stand_in_a_file_name() -> None:
