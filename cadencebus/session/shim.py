@@ -88,8 +88,9 @@ class Shim:
     def _lead(self) -> bool:
         self._note()
         failed = self._start()
-        # Hold no mount for as long as the run takes.
-        os.chdir("/")
+        # Hold no mount for as long as the run takes; it can do without.
+        with contextlib.suppress(OSError):
+            os.chdir("/")
         if failed is not None:
             self._record(failed)
             self._note(swept=True)

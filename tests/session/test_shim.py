@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import life, lineage
+from cadencebus.session import life, lineage, shim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -212,3 +214,32 @@ def test_a_shim_waits_for_no_pipe_that_its_session_made(start: Start, name: str)
 def test_a_session_that_shuts_its_folder_has_its_end_recorded(start: Start) -> None:
     """Without a record its work would be done again, six times."""
     assert start(argv=("sh", "-c", 'chmod 500 "$PWD"/runs/*')).over() == "exit.0"
+
+
+def test_a_shim_outlives_what_it_can_do_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It only wants to hold no mount: its session went on without it, and was begun again."""
+    chdir = os.chdir
+
+    def refuse(path: str) -> None:
+        if path == "/":
+            raise OSError(errno.ENOMEM, "refused")
+        chdir(path)
+
+    monkeypatch.setattr(os, "chdir", refuse)
+    (tmp_path / "exit.pending").touch()
+    request = {
+        "run_dir": str(tmp_path),
+        "argv": ["true"],
+        "env": {"PATH": os.environ["PATH"]},
+        "cwd": str(tmp_path),
+        "timeout_s": 10.0,
+        "ladder": (("SIGTERM", 1.0),),
+    }
+    if (leading := os.fork()) == 0:
+        with contextlib.suppress(BaseException):
+            shim.brace()
+            shim.stand_by()
+            shim.Shim(request, life.open_alive(str(tmp_path)), first=True).run()
+        os._exit(0)
+    os.waitpid(leading, 0)
+    assert (tmp_path / "exit.0").exists()
