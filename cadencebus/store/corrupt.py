@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -17,6 +18,11 @@ def load_object(path: str, limit: int = 1 << 22) -> dict[str, Any]:
         value = strictjson.loads(files.read(path, limit))
     except BadData as error:
         raise ValueError(str(error)) from None
+    except OSError as error:
+        # What is no trouble of the disk would be waited out for ever, and all the bus with it.
+        if error.errno != errno.ELOOP:
+            raise
+        raise ValueError("a symbolic link, not a file") from None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - to the caller it is bad content like any other
     return value

@@ -41,6 +41,18 @@ def test_what_many_book_at_once_is_exact(home: Path) -> None:
     assert [memory[f"w{worker}"] for worker in range(4)] == [9] * 4
 
 
+def test_a_link_in_the_place_of_a_memory_is_set_aside_and_not_followed(home: Path) -> None:
+    """It is no trouble of the disk, which would hold the whole bus and be waited out for ever."""
+    (home / "elsewhere").write_text('{"failures": 7}')
+    path = home / "state" / "cadences" / "x.json"
+    path.symlink_to(home / "elsewhere")
+    said: list[str] = []
+    assert Memory(Home(str(home)), said.append).load("x", NOW) == {}
+    (aside,) = path.parent.iterdir()
+    assert (aside.is_symlink(), aside.name.startswith("x.json.corrupt-")) == (True, True)
+    assert "a symbolic link" in said[0]
+
+
 @pytest.mark.parametrize("said", ["{", "[]", '{"failures": "many"}', '{"recent": ["yesterday"]}'])
 def test_a_memory_that_cannot_be_read_is_set_aside_only_by_who_may_mend_it(home: Path, said: str) -> None:
     """Whoever only looks sees an empty one and leaves it; the consumer keeps it whole and says so."""
