@@ -82,7 +82,13 @@ class Run:
         while len(LOOKS) < seen + 2 and not ending.exists():
             assert time.monotonic() < until, "it looks no more"
             await asyncio.sleep(0.005)
-        return str(json.loads(ending.read_text())["class"]) if ending.exists() else None
+        if not ending.exists():
+            return None
+        # It is made first and then written, by another thread.
+        while not (told := ending.read_text()):
+            assert time.monotonic() < until, "nothing is written"
+            await asyncio.sleep(0.005)
+        return str(json.loads(told)["class"])
 
     def over(self) -> None:
         """Be gone, swept by its shim."""
