@@ -183,14 +183,19 @@ def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:
     On a full disk, or where the session was at its folder, it is ended all the same: better unexplained
     than unending.
     """
+    temporary = run.file(f".ending.{os.urandom(4).hex()}")
     try:
-        files.write_new(run.file("ending.json"), strictjson.dumps(dict(ending)))
+        files.write_new(temporary, strictjson.dumps(dict(ending)))
+        # Whole or not at all: a run that ends by itself in this very moment is judged by what it says.
+        files.place(temporary, run.file("ending.json"))
         files.sync_folder(run.path)
     except FileExistsError:
         return False
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS} | _MEDDLED:
             raise
+    finally:
+        files.discard(temporary)
     return True
 
 

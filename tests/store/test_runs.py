@@ -157,9 +157,27 @@ def test_the_first_reason_for_an_end_stands(home: Path, witness: Witness) -> Non
     assert runs.intention(run) is None
     assert runs.intend(run, {"class": "timeout"})
     day = run.path.removeprefix(f"{home}/state/")
-    assert witness.seen[-2:] == [f"sync {day}/ending.json", f"sync {day}"]
+    note = witness.at(f"sync {day}/.ending…")
+    assert note < witness.at(f"link {day}/ending.json") < witness.at(f"sync {day}")
     assert not runs.intend(run, {"class": "killed"})
     assert runs.intention(run) == {"class": "timeout"}
+
+
+def test_a_reason_is_there_whole_or_not_at_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of one is a reason, too: the run would be taken for one that somebody wants back uncounted."""
+    _, _, run = made(home)
+    seen: list[object] = []
+    write_all = files.write_all
+
+    def watched(fd: int, data: bytes) -> None:
+        seen.append(runs.intention(run))
+        write_all(fd, data)
+
+    monkeypatch.setattr(files, "write_all", watched)
+    assert runs.intend(run, {"class": "timeout"})
+    assert seen == [None]
+    assert not runs.intend(run, {"class": "killed"})
+    assert not [name for name in os.listdir(run.path) if name.startswith(".ending")]
 
 
 def test_a_reason_that_cannot_be_written_or_read_stops_no_end(home: Path) -> None:
