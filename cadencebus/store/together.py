@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import math
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from cadencebus.store import files
 from cadencebus.workers import Workers
@@ -31,6 +32,9 @@ _OPEN_AT_ONCE = 64
 
 class Together:
     """Takes in what was written and named, and syncs all of it at once."""
+
+    # How long the disk let somebody wait when it was asked last.
+    _longest_wait: ClassVar[float] = math.inf
 
     def __init__(self) -> None:
         self._fds: list[int] = []
@@ -67,36 +71,38 @@ class Together:
 
     def sync(self) -> None:
         """Make all of it survive a power cut; an error is raised when nobody waits any more."""
-        for done, turn in enumerate(self._turns, 1):
-            began = time.monotonic()
-            _sync_one_by_one([turn])
-            # A disk that answers at once is asked again before another thread would have heard of it.
-            if time.monotonic() > began + _AT_ONCE:
-                _sync_beside(self._turns[done:])
-                return
+        turns, longest = list(self._turns), 0.0
+        # A disk that answered at once is asked again before another thread would have heard of it.
+        while turns and max(longest, Together._longest_wait) < _AT_ONCE:
+            longest = max(longest, _sync_one_by_one([turns.pop(0)]))
+        Together._longest_wait = max(longest, _sync_beside(turns))
 
     def _keep(self, fd: int) -> int:
         self._fds.append(fd)
         return fd
 
 
-def _sync_beside(turns: list[list[int]]) -> None:
-    """Let the waits overlap."""
+def _sync_beside(turns: list[list[int]]) -> float:
+    """Let the waits overlap; how long the caller's longest one was."""
     workers = _workers() if len(turns) > 1 else None
     if workers is None:
-        _sync_one_by_one(turns)
-        return
+        return _sync_one_by_one(turns)
     mine, *others = (turns[lane::_LANES] for lane in range(_LANES))
     with contextlib.ExitStack() as waited:
         for lane in filter(None, others):
             waited.callback(workers.submit(_sync_one_by_one, lane).result)
-        _sync_one_by_one(mine)
+        return _sync_one_by_one(mine)
 
 
-def _sync_one_by_one(turns: list[list[int]]) -> None:
+def _sync_one_by_one(turns: list[list[int]]) -> float:
+    """How long the longest of the waits was."""
+    longest = 0.0
     for turn in turns:
         for fd in turn:
+            began = time.monotonic()
             files.sync(fd)
+            longest = max(longest, time.monotonic() - began)
+    return longest
 
 
 @functools.cache
