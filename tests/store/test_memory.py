@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.policy import budgets
+from cadencebus.store import memory as store_memory
 from cadencebus.store.memory import Memory
 from cadencebus.store.paths import Home
 
@@ -102,3 +103,20 @@ def test_a_memory_has_all_its_keys_from_the_first_failure_on(home: Path) -> None
     assert keys <= set(known)
     assert (known["failures"], known["last_ok_at"]) == (1, None)
     assert "streaks" not in memory.load("_bus", 0.0)
+
+
+def test_what_was_just_written_is_known_until_somebody_else_writes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the file has it, without reading it back; an edit by hand, or another process's, is seen."""
+    memory = Memory(Home(str(home)))
+    memory.change("x", NOW, {"failures": 1, "streaks": {"crash": 1}, "pair": (1, 2)})
+    file = home / "state" / "cadences" / "x.json"
+    written = json.loads(file.read_text())
+    with monkeypatch.context() as patch:
+        patch.setattr(store_memory, "load_object", lambda _path: pytest.fail("it was read back"))
+        assert memory.load("x", NOW) == written
+    Memory(Home(str(home))).change("x", NOW, {"failures": 0})
+    assert memory.load("x", NOW)["failures"] == 0
+    file.write_text(json.dumps(written | {"failures": 12}))
+    assert memory.load("x", NOW)["failures"] == 12

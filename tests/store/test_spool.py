@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from cadencebus.clock import rfc3339
 from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick, Misnamed, Tick
+from cadencebus.store import glance
 from cadencebus.store.inlet import new_id
 from cadencebus.store.paths import FOLDERS, Home
 from cadencebus.store.spool import MIB, Spool
@@ -352,3 +355,31 @@ def test_a_name_is_taken_apart_only_if_it_is_canonical() -> None:
         "3-20261121T023000.123456Z-a..b-7f3k9q2m.json",
     ):
         assert parse_name(wrong) is None, wrong
+
+
+def test_a_waiting_tick_is_read_again_whenever_it_was_touched(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read once to know whether it must wait and then claimed: by what it says at the claim."""
+    old = time.time_ns() + 60 * 10**9
+    monkeypatch.setattr(glance, "time", SimpleNamespace(time_ns=lambda: old))
+    one = tick(payload={"n": 1})
+    spool.put([one], NOW)
+    file = one.name.file
+    assert spool.waiting(file) is spool.waiting(file)
+    spool.rewrite("inbox", file, replace(one, payload={"n": 2}))
+    assert spool.waiting(file).payload == {"n": 2}
+    with open(f"{spool.home.inbox}/{file}", "r+b") as by_hand:
+        text = by_hand.read().replace(b'{"n": 2}', b'{"n": 3}')
+        by_hand.seek(0)
+        by_hand.write(text)
+    assert spool.claim_if(file, lambda found: found.payload == {"n": 3})[1]
+    with pytest.raises(FileNotFoundError):
+        spool.waiting(file)
+
+
+def test_a_tick_that_was_written_just_now_is_not_known_by_its_stamp(spool: Spool) -> None:
+    """It may be written again within the same stamp."""
+    one = tick()
+    spool.put([one], NOW)
+    assert spool.waiting(one.name.file) is not spool.waiting(one.name.file)
