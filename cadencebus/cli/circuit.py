@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.desk import enqueue_checks, holding, human_time
 from cadencebus.desk.columns import Column
@@ -52,27 +52,27 @@ def main(words: list[str], context: Context) -> int:
 
 def _list(context: Context, name: str | None) -> int:
     out, now = Output(context), time.time()
-    found = [row for row in holding.circuits(context.home, now) if name in {None, row["cadence"]}]
+    found = [one for one in holding.circuits(context.home, now) if name in {None, one.cadence}]
     if out.json:
-        out.document(found)
+        out.document([one.dump() for one in found])
     elif found:
-        out.table(COLUMNS, [_row(row, now) for row in found])
-        first = found[0]["cadence"]
+        out.table(COLUMNS, [_row(one, now) for one in found])
+        first = found[0].cadence
         out.hint(f"why: cadence logs {first}; close it by hand: cadence circuit reset {first}")
     else:
         out.hint(f"no circuit is open{why_none(context.home, name)}")
     return 0
 
 
-def _row(row: dict[str, Any], now: float) -> list[Cell]:
-    since, until = (human_time.instant(row[key]) for key in ("since", "until"))
+def _row(one: holding.Circuit, now: float) -> list[Cell]:
+    since, until = human_time.instant(one.since), human_time.instant(one.until)
     return [
-        row["cadence"],
-        painted(row["state"]),
+        one.cadence,
+        painted(one.state),
         "?" if since is None else human_time.clock(since, now),
-        "now, one probe" if until is None or row["state"] != "open" else human_time.clock(until, now),
-        str(row["failures"]),
-        str(row["reason"]),
+        "now, one probe" if until is None or not one.is_open else human_time.clock(until, now),
+        str(one.failures),
+        str(one.reason),
     ]
 
 
@@ -98,7 +98,7 @@ def _reset(context: Context, name: str | None) -> int:
 def _close(home: Home, memory: Memory, name: str, now: float) -> bool:
     known = memory.load(name, now)
     files_held = {f"{on_cadence(name)}.{reason}.json" for reason in ("circuit_open", "backoff")}
-    wanted = [one for one in holding.held(home, now) if one.file in files_held]
+    wanted = [hold for hold in holding.held(home, now) if hold.file in files_held]
     if not (known.get("circuit") or known.get("failures") or wanted):
         return False
     # The memory first: a hold that goes while the memory says "open" would let one probe pass, no more.
@@ -113,9 +113,9 @@ def _snapshot(home: Home, now: float) -> None:
     """Rewrite circuit-open.json as the consumer would, which may not be there to do it."""
     memory = Memory(home)
     open_now = {
-        row["cadence"]: memory.load(row["cadence"], now, mend=False)["circuit"]
-        for row in holding.circuits(home, now)
-        if row["state"] == "open"
+        one.cadence: memory.load(one.cadence, now, mend=False)["circuit"]
+        for one in holding.circuits(home, now)
+        if one.is_open
     }
     picture = breaker.snapshot(open_now, now)
     if picture is None:

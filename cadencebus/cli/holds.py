@@ -12,6 +12,7 @@ from cadencebus.desk.output import Cell, Output, Painted
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
+    from cadencebus.model.hold import Hold
 
 EXAMPLES = """  cadence holds
   cadence holds --json | jq -r '.[] | select(.until == null) | .file'"""
@@ -31,9 +32,9 @@ def main(words: list[str], context: Context) -> int:
     now, out = time.time(), Output(context)
     found = holding.held(context.home, now)
     if out.json:
-        out.document([one.dump(now) for one in found])
+        out.document([holding.dump(hold, now) for hold in found])
         return 0
-    rows = [_row(one, now) for one in found if not one.hold.over(now)]
+    rows = [_row(hold, now) for hold in found if not hold.over(now)]
     if rows:
         out.table(COLUMNS, rows)
         out.hint("release: cadence resume [NAME | --credentials C | --all]")
@@ -42,8 +43,7 @@ def main(words: list[str], context: Context) -> int:
     return 0
 
 
-def _row(one: holding.Held, now: float) -> list[Cell]:
-    hold = one.hold
+def _row(hold: Hold, now: float) -> list[Cell]:
     return [
         hold.scope,
         Painted(hold.reason, "yellow"),

@@ -49,7 +49,7 @@ def main(words: list[str], context: Context) -> int:
     hold = Hold(scope=scope, reason="paused", since=now, until=until, detail=asked.reason, by=OPERATOR)
     holding.put(context.home, hold)
     if out.json:
-        out.document(holding.Held(hold.file, hold).dump(now))
+        out.document(holding.dump(hold, now))
         return 0
     end = "`cadence resume`" if until is None else human_time.clock(until, now)
     what = asked.name or ("the bus" if scope == BUS else scope.removeprefix("credentials-"))

@@ -37,15 +37,15 @@ def main(words: list[str], context: Context) -> int:
     if sum(bool(given) for given in (asked.name, asked.credentials, asked.all)) > 1:
         raise Usage("resume: one of NAME, --credentials, --all")
     home, out, now = context.home, Output(context), time.time()
-    wanted = [one for one in holding.held(home, now) if asked.all or one.hold.scope in _scopes(home, asked)]
+    wanted = [hold for hold in holding.held(home, now) if asked.all or hold.scope in _scopes(home, asked)]
     if asked.name and not wanted:
         enqueue_checks.check_cadence(home, asked.name)
     released = holding.release(home, wanted)
     if out.json:
-        out.document([one.dump(now) for one in released])
+        out.document([holding.dump(hold, now) for hold in released])
         return 0
-    for one in released:
-        out.line(f"released {one.hold.scope} {one.hold.reason}")
+    for hold in released:
+        out.line(f"released {hold.scope} {hold.reason}")
     if not released:
         nobody = asked.credentials and holding.credentials_named(home, asked.credentials) is None
         out.hint(

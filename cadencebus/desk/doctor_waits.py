@@ -30,15 +30,14 @@ _LETTERS_READ = 200
 
 def holds(patient: Patient) -> Iterator[Finding]:
     """Every hold in force, with what releases it."""
-    for one in holding.held(patient.home, patient.now):
-        hold = one.hold
+    for hold in holding.held(patient.home, patient.now):
         if hold.over(patient.now) or hold.reason == "circuit_open":
             continue
         detail = f": {hold.detail}" if hold.detail else ""
         what = f"{hold.scope} is held by {hold.reason}{_until(hold, patient.now)}{detail}"
-        cure = release.release(one.dump(patient.now), patient.home)
+        cure = release.release(holding.dump(hold, patient.now), patient.home)
         if "can't be read" in hold.detail:
-            yield found("hold.unreadable", hold.detail, f"rm {patient.home.holds}/{one.file}")
+            yield found("hold.unreadable", hold.detail, f"rm {patient.home.holds}/{hold.file}")
         elif hold.reason == "paused":
             yield found("hold.paused", what, cure)
         elif hold.reason in UNTIL_RELEASED or hold.reason in {"disk_full", "network"}:
@@ -53,8 +52,7 @@ def _until(hold: Hold, now: float) -> str:
 
 def circuits(patient: Patient) -> Iterator[Finding]:
     """Breakers that are open."""
-    for one in holding.held(patient.home, patient.now):
-        hold = one.hold
+    for hold in holding.held(patient.home, patient.now):
         if hold.reason == "circuit_open" and not hold.over(patient.now):
             name = hold.scope.removeprefix("cadence-")
             what = f"the circuit of {name} is open{_until(hold, patient.now)}: {hold.detail}"

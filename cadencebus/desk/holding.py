@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk.journaling import tell
-from cadencebus.desk.lookup import names
 from cadencebus.errors import IOTrouble
 from cadencebus.model.foreign import mapping
-from cadencebus.model.hold import OPERATOR, Hold, hold_event, hold_of, on_cadence
+from cadencebus.model.hold import OPERATOR, Hold, hold_event, on_cadence
 from cadencebus.store import files
 from cadencebus.store.config import settings_or_default
-from cadencebus.store.corrupt import load_object
 from cadencebus.store.holds import Holds
 from cadencebus.store.memory import Memory
 
@@ -23,47 +22,59 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 
-class Held(NamedTuple):
-    """A hold, and the file that it stands in: of one that can't be read only the file's name is certain."""
-
-    file: str
-    hold: Hold
-
-    def dump(self, now: float) -> dict[str, Any]:
-        """The keys of the file on disk, with its name and whether it is in force."""
-        return {"file": self.file, **self.hold.dump(), "in_force": not self.hold.over(now)}
+def held(home: Home, now: float) -> list[Hold]:
+    """Every hold, by name, as the consumer reads it; those that are over stay until it clears them away."""
+    try:
+        return Holds(home).all(now)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
-def held(home: Home, now: float) -> list[Held]:
-    """Every hold, by name; those that are over stay until a consumer clears them away."""
-    found = []
-    for file in sorted(names(home, "holds")):
-        members: dict[str, Any] | None
-        try:
-            members = load_object(f"{home.holds}/{file}")
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError):
-            members = None
-        hold = hold_of(file, members, seen=now)
-        if hold is not None:
-            found.append(Held(file, hold))
-    return found
+def dump(hold: Hold, now: float) -> dict[str, Any]:
+    """A hold as JSON: the keys of the file on disk, with its name and whether it is in force."""
+    return {"file": hold.file, **hold.dump(), "in_force": not hold.over(now)}
 
 
-def circuits(home: Home, now: float) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """A breaker that is not closed; what its cadence's memory says of it may be anything."""
+
+    cadence: str
+    state: str
+    since: object
+    until: object
+    failures: object
+    reason: object
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its hold stands; else one probe may go."""
+        return self.state == "open"
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def circuits(home: Home, now: float) -> list[Circuit]:
     """Every circuit that is not closed: open while its hold stands, then half-open."""
-    memory, rows = Memory(home), []
-    holds = {one.file: one.hold for one in held(home, now)}
+    memory, found = Memory(home), []
+    standing = {hold.file for hold in held(home, now) if not hold.over(now)}
     for name in memory.names():
-        circuit = mapping(memory.load(name, now, mend=False).get("circuit"))
-        if not circuit:
-            continue
-        hold = holds.get(f"{on_cadence(name)}.circuit_open.json")
-        is_open = hold is not None and not hold.over(now)
-        facts = {key: circuit.get(key) for key in ("since", "until", "failures", "reason")}
-        rows.append({"cadence": name, "state": "open" if is_open else "half-open", **facts})
-    return rows
+        told = mapping(memory.load(name, now, mend=False).get("circuit"))
+        if told:
+            is_open = f"{on_cadence(name)}.circuit_open.json" in standing
+            found.append(
+                Circuit(
+                    cadence=name,
+                    state="open" if is_open else "half-open",
+                    since=told.get("since"),
+                    until=told.get("until"),
+                    failures=told.get("failures"),
+                    reason=told.get("reason"),
+                )
+            )
+    return found
 
 
 def credentials_named(home: Home, word: str) -> str | None:
@@ -81,22 +92,22 @@ def put(home: Home, hold: Hold) -> None:
     tell(home, {**hold_event("hold.set", hold.file), "until": until, "detail": hold.detail, "by": OPERATOR})
 
 
-def release(home: Home, found: Iterable[Held]) -> list[Held]:
+def release(home: Home, found: Iterable[Hold]) -> list[Hold]:
     """Remove holds and tell of it; those that were still there."""
     released, stuck = [], ""
-    for one in found:
+    for hold in found:
         try:
-            _remove(f"{home.holds}/{one.file}")
+            _remove(f"{home.holds}/{hold.file}")
         except FileNotFoundError:
             continue
         except OSError as error:
             # The others are wanted gone all the same.
-            stuck = f"holds/{one.file} can't be removed: {error.strerror}"
+            stuck = f"holds/{hold.file} can't be removed: {error.strerror}"
             continue
-        released.append(one)
+        released.append(hold)
     if released:
         files.sync_folder(home.holds)
-        tell(home, *({**hold_event("hold.released", one.file), "by": OPERATOR} for one in released))
+        tell(home, *({**hold_event("hold.released", hold.file), "by": OPERATOR} for hold in released))
     if stuck:
         raise IOTrouble(stuck, next_step="look at it, and remove it by hand")
     return released

@@ -80,7 +80,7 @@ class Overview:
             "arriving": reasons.arriving,
             "queue": part("inbox/", lambda: _queue(reasons), _NONE),
             "holds": part("holds/", lambda: _holds(home, now), _NONE),
-            "circuits": part("cadences/", lambda: holding.circuits(home, now), _NONE),
+            "circuits": part("cadences/", lambda: [one.dump() for one in holding.circuits(home, now)], _NONE),
             "dead": part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
             "failures": part(
                 "events/", lambda: cached("failures", journal, lambda: _failures(home, now)), _NONE
@@ -233,7 +233,7 @@ def _spelled(at: float | None) -> str | None:
 
 
 def _holds(home: Home, now: float) -> list[dict[str, Any]]:
-    return [one.dump(now) for one in holding.held(home, now) if not one.hold.over(now)]
+    return [holding.dump(hold, now) for hold in holding.held(home, now) if not hold.over(now)]
 
 
 def _dead(home: Home) -> dict[str, Any]:

@@ -30,12 +30,10 @@ class Actions:
     def pause_or_resume(self, cadence: str) -> str:
         """Release whatever holds this cadence alone; where nothing does, hold it."""
         now, scope = time.time(), on_cadence(cadence)
-        mine = [
-            one for one in holding.held(self._home, now) if one.hold.scope == scope and not one.hold.over(now)
-        ]
+        mine = [hold for hold in holding.held(self._home, now) if hold.scope == scope and not hold.over(now)]
         if mine:
             released = holding.release(self._home, mine)
-            return f"{cadence}: released {', '.join(one.hold.reason for one in released)}"
+            return f"{cadence}: released {', '.join(one.reason for one in released)}"
         hold = Hold(scope=scope, reason="paused", since=now, detail="from cadence top", by=OPERATOR)
         holding.put(self._home, hold)
         return f"{cadence} is paused until p is pressed again, or `cadence resume {cadence}`"
