@@ -31,7 +31,7 @@ def land(
     """Judge how the run ended and settle its tick: one commit, then all that follows."""
     now = gear.clock.wall()
     run, cadence = boarded.run, boarded.cadence
-    end = end or life.exit_record(run.path)
+    end = end or life.exit_record(run.path) or _stillborn(boarded)
     ending = evidence.gather(
         run,
         cadence,
@@ -54,6 +54,17 @@ def land(
     settlement = _settled(gear, boarded.tick, verdict, cadence, boarded.runner.credentials, facts, now=now)
     runs.drop_empty_logs(run)
     return settlement
+
+
+def _stillborn(boarded: Boarded) -> life.ExitRecord | None:
+    """The record of a start that failed: its shim died before it had started anything.
+
+    Where no shim can live, no tick is to die of it. Of one that a former consumer began, nobody knows.
+    """
+    note = life.read_alive(boarded.run.path)
+    if boarded.shim is None or (note is not None and note.pid is not None):
+        return None
+    return life.ExitRecord(spawn_what="shim", spawn_error="EOWNERDEAD")
 
 
 def ground(gear: Gear, tick: Tick, cadence: Cadence, reason: str) -> Settlement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
@@ -10,20 +11,23 @@ from cadencebus.model.hold import Hold, on_cadence
 from cadencebus.model.naming import is_session
 from cadencebus.policy import brakes, budgets
 from cadencebus.policy import circuit as breaker
-from cadencebus.policy.backoff import wait_after
-from cadencebus.policy.classes import CLASSES, Class
+from cadencebus.policy.backoff import doubling, wait_after
+from cadencebus.policy.classes import CLASSES, Class, Fate
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
 
     from cadencebus.model.cadence import Cadence
-    from cadencebus.model.settlement import RunFacts
+    from cadencebus.model.settlement import Remembered, RunFacts
     from cadencebus.model.tick import Tick
     from cadencebus.policy.classes import Verdict
 
 TURN_STREAK = 5
 _BREACHES = "turn_budget"
+# What goes back uncounted and with no hold of its own: a session can bring that about by itself.
+_AT_ONCE = frozenset({Class.INTERRUPTED, Class.KILLED, Class.RESUME_UNKNOWN})
+_PACE_FIRST, _PACE_MOST = 0.5, 60.0
 # The newest run weighs this much in the averages.
 _NEWEST = 0.2
 
@@ -33,21 +37,26 @@ Effects = tuple[dict[str, Any], list[Hold], list[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """A run that has ended, with everything that its effects depend on; `died`: its tick goes to dead/."""
+    """A run that has ended, with everything that its effects depend on."""
 
     verdict: Verdict
     cadence: Cadence
     facts: RunFacts
-    memory: Mapping[str, Any]
+    remembered: Remembered
     tick: Tick
+    fate: Fate
     now: float
     rng: random.Random
-    died: bool
 
     @property
     def scope(self) -> str:
         """What holds on its cadence are set on."""
         return on_cadence(self.cadence.name)
+
+    @property
+    def memory(self) -> Mapping[str, Any]:
+        """What its cadence remembers."""
+        return self.remembered.cadence
 
     @property
     def seconds(self) -> float:
@@ -59,31 +68,31 @@ def after(
     verdict: Verdict,
     cadence: Cadence,
     facts: RunFacts,
-    memory: Mapping[str, Any],
+    remembered: Remembered,
     tick: Tick,
+    fate: Fate,
     *,
     now: float,
     rng: random.Random,
-    died: bool,
 ) -> Effects:
     """Work out what a run's end changes for its cadence."""
     run = _Run(
         verdict=verdict,
         cadence=cadence,
         facts=facts,
-        memory=memory,
+        remembered=remembered,
         tick=tick,
+        fate=fate,
         now=now,
         rng=rng,
-        died=died,
     )
     patch = _always(run)
     # A guard that found nothing to do cost nothing: asking often is what it is for.
     if cadence.max_runs_per_hour and verdict.klass is not Class.SKIPPED:
         most = cadence.max_runs_per_hour
-        patch["recent"] = brakes.recent_with(facts.started_at, memory, most=most, now=now)
+        patch["recent"] = brakes.recent_with(facts.started_at, run.memory, most=most, now=now)
     if cadence.max_turns or cadence.max_usd:
-        patch["limits"] = budgets.limits(cadence, memory, now)
+        patch["limits"] = budgets.limits(cadence, run.memory, now)
     if verdict.klass is Class.OK:
         return _succeeded(run, patch)
     if verdict.klass in {Class.TURN_LIMIT, Class.BUDGET}:
@@ -158,7 +167,7 @@ def _proved_nothing(run: _Run, patch: dict[str, Any]) -> Effects:
         patch["circuit"] = breaker.after_nothing_proved(circuit, run.now)
         return patch, [breaker.hold_for(run.cadence.name, patch["circuit"], run.now)], []
     if not run.verdict.counted:
-        return patch, [], []
+        return patch, _pace(run), []
     tries = run.tick.counted_attempts + 1
     return patch, _backoff(run, tries, f"before attempt {tries + 1}"), []
 
@@ -182,7 +191,7 @@ def _over_budget(run: _Run, patch: dict[str, Any]) -> Effects:
 
 def _pause_after_deaths(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """Count a dead tick; `pause_after` of them in a row pause the cadence until somebody looks."""
-    if not run.died:
+    if run.fate is not Fate.DEAD:
         return []
     dead = int(run.memory.get("dead_in_a_row") or 0) + 1
     patch["dead_in_a_row"] = dead
@@ -200,3 +209,18 @@ def _backoff(run: _Run, nth: int, when: str) -> list[Hold]:
         return []
     detail = f"{when}: {run.verdict.reason}"
     return [Hold(scope=run.scope, reason="backoff", since=run.now, until=run.now + wait, detail=detail)]
+
+
+def _pace(run: _Run) -> list[Hold]:
+    """The pause before a tick that comes back uncounted again and again: none the first time, then longer."""
+    if run.fate is not Fate.AGAIN or run.verdict.klass not in _AT_ONCE:
+        return []
+    nth = len(list(takewhile(lambda attempt: attempt.get("class") in _AT_ONCE, reversed(run.tick.attempts))))
+    if not nth:
+        return []
+    until = run.now + doubling(nth, _PACE_FIRST, _PACE_MOST)
+    detail = f"back for the {nth + 1}. time in a row: {run.verdict.reason}"
+    hold = Hold(scope=run.scope, reason="backoff", since=run.now, until=until, detail=detail)
+    # Another run of the cadence may have failed meanwhile: its pause is not made shorter.
+    longer = (one for one in run.remembered.holds if one.file == hold.file)
+    return [] if any(one.until is None or one.until > until for one in longer) else [hold]

@@ -49,7 +49,7 @@ def settle(
     target = _TARGETS[fate]
     attempt = _attempt(tick, verdict, facts, now)
     patch, holds, releases = cadence_effects.after(
-        verdict, cadence, facts, remembered.cadence, tick, now=now, rng=rng, died=fate is Fate.DEAD
+        verdict, cadence, facts, remembered, tick, fate, now=now, rng=rng
     )
     more = wider_effects.after(verdict, cadence.name, credentials, facts, remembered, now=now, rng=rng)
     money, warnings = _money(cadence, facts, remembered, now)

@@ -18,6 +18,7 @@ _LACKING = {
     "ENFILE": "too many files are open on this machine",
     "ENOSPC": "the disk is full",
     "EDQUOT": "this user's share of the disk is full",
+    "EOWNERDEAD": "it died before it could start anything",
 }
 # By what it is that fails, and how.
 _CURES = {
@@ -28,6 +29,7 @@ _CURES = {
     ("binary", "E2BIG"): "hand long text over in the prompt or in a file, and look at the size of `env`",
     ("binary", "NUL"): "take it out of `command`, `args` or `env`",
     ("interpreter", "ENOENT"): "correct the script's first line, or install what that names",
+    ("shim", "EOWNERDEAD"): "look for the out-of-memory killer and for limits (ulimit -a)",
     ("cwd", "ENOENT"): "make the folder, or correct `cwd`",
     ("cwd", "ENOTDIR"): "correct `cwd`",
     ("cwd", "EACCES"): "let this user enter the folder, or correct `cwd`",
@@ -38,11 +40,12 @@ _CALLED = {
     "cwd": "cwd {}",
     "files": "the run's own files",
     "fork": "a process",
+    "shim": "the process that leads the run",
 }
 
 
 # What a run needs of the bus itself: no edit of a cadence mends that, and often it mends itself.
-_OURS = {"files", "fork"}
+_OURS = {"files", "fork", "shim"}
 
 
 def hopeless(what: str | None, error: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from cadencebus.daemon import boarding, landing
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.ending import Report, Tokens
 from cadencebus.model.tick import Tick
+from cadencebus.session.launch import Shim
 from cadencebus.store import journal, runs
 from cadencebus.store.inlet import new_id
 
@@ -108,6 +110,31 @@ def test_a_run_without_a_record_was_interrupted(gear: Gear) -> None:
     assert run.land().target == "inbox"
     assert (run.attempt["class"], run.attempt["counted"]) == ("interrupted", False)
     assert (run.record["exit_code"], run.record["signal"]) == (None, None)
+
+
+@pytest.mark.parametrize("note", ["", '{"shim": 4711, "pid": null, "monotonic": 1.5, "swept": false}'])
+def test_a_shim_that_died_before_it_started_anything_is_a_start_that_failed(gear: Gear, note: str) -> None:
+    """Where no shim can live the bus waits, and no tick dies of it."""
+    run = Run(gear)
+    (run.folder / "alive").write_text(note.ljust(255) + "\n")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        settlement = run.land(boarded=replace(run.boarded, shim=Shim(4711, ours)))
+    assert (settlement.target, settlement.klass) == ("inbox", "no_resources")
+    assert [hold.file for hold in settlement.holds] == ["bus.resources.json"]
+    assert "died before it could start anything" in run.attempt["reason"]
+
+
+def test_a_shim_that_died_with_its_run_is_an_interruption(gear: Gear) -> None:
+    """Something was running; and of a run that was begun by a former consumer nobody knows."""
+    started = '{"shim": 4711, "pid": 4712, "monotonic": 1.5, "swept": false}'
+    for shim, note in ((Shim(4711, socket.socket()), started), (None, "")):
+        run = Run(gear)
+        (run.folder / "alive").write_text(note.ljust(255) + "\n")
+        settlement = run.land(boarded=replace(run.boarded, shim=shim))
+        assert settlement.klass == "interrupted"
+        if shim is not None:
+            shim.line.close()
 
 
 def test_a_limit_is_read_as_of_the_end_of_the_run(gear: Gear) -> None:

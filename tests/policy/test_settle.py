@@ -102,6 +102,31 @@ def test_the_sixth_interruption_is_the_last() -> None:
     assert dead.outcome["reason"] == "interrupted 6 times"
 
 
+@pytest.mark.parametrize(
+    ("klass", "word"),
+    [
+        (Class.INTERRUPTED, "interrupted"),
+        (Class.KILLED, "killed"),
+        (Class.RESUME_UNKNOWN, "resume_unknown"),
+    ],
+)
+def test_what_goes_back_at_once_again_and_again_is_paced(klass: Class, word: str) -> None:
+    """The first time it is the machine's or a person's; a session that does it itself must not loop."""
+    pauses = [held(decide(klass, tick(n, word, counted=False), requeue=True)) for n in range(5)]
+    backoff = "cadence-x.backoff.json"
+    assert pauses == [{}, {backoff: 0.5}, {backoff: 1.0}, {backoff: 2.0}, {backoff: 4.0}]
+
+
+def test_the_pace_is_of_ends_in_a_row() -> None:
+    """A requeue of last week says nothing of today's; what is final holds nothing; no pause takes hours."""
+    past = (*tick(3, "killed", counted=False).attempts, {"class": "crash", "counted": True, "run": "r8"})
+    assert held(decide(Class.KILLED, replace(tick(), attempts=past), requeue=True)) == {}
+    assert held(decide(Class.KILLED, tick(3, "killed", counted=False))) == {}
+    assert held(decide(Class.INTERRUPTED, tick(5, "interrupted", counted=False))) == {}
+    often = decide(Class.KILLED, tick(40, "killed", counted=False), requeue=True)
+    assert held(often) == {"cadence-x.backoff.json": 60.0}
+
+
 def test_a_kill_with_requeue_counts_nothing() -> None:
     """The operator wants it again."""
     settlement = decide(Class.KILLED, requeue=True)
