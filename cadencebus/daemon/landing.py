@@ -61,8 +61,7 @@ def _stillborn(boarded: Boarded) -> life.ExitRecord | None:
 
     Where no shim can live, no tick is to die of it. Of one that a former consumer began, nobody knows.
     """
-    note = life.read_alive(boarded.run.path)
-    if boarded.shim is None or (note is not None and note.pid is not None):
+    if boarded.shim is None or not life.nothing_begun(boarded.run.path):
         return None
     return life.ExitRecord(spawn_what="shim", spawn_error="EOWNERDEAD")
 

@@ -123,6 +123,18 @@ def read_alive(run_dir: str) -> AliveNote | None:
     return AliveNote(shim, pid, monotonic, note.get("swept") is True)
 
 
+def nothing_begun(run_dir: str) -> bool:
+    """Whether the shim has told of no session: the room for its note is blank, or the note names none.
+
+    What a session has scribbled there or taken away says that there was one.
+    """
+    try:
+        note = files.read(f"{run_dir}/alive", _ALIVE_SIZE)
+    except (OSError, ValueError):
+        return False
+    return not note.strip() or b'"pid": null' in note
+
+
 def _names_one(pid: object) -> TypeGuard[int]:
     """Whether this is one process's number: a session may have scribbled there, and -1 is everybody's."""
     return type(pid) is int and pid > 1

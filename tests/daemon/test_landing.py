@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from dataclasses import replace
@@ -128,13 +129,17 @@ def test_a_shim_that_died_before_it_started_anything_is_a_start_that_failed(gear
 def test_a_shim_that_died_with_its_run_is_an_interruption(gear: Gear) -> None:
     """Something was running; and of a run that was begun by a former consumer nobody knows."""
     started = '{"shim": 4711, "pid": 4712, "monotonic": 1.5, "swept": false}'
-    for shim, note in ((Shim(4711, socket.socket()), started), (None, "")):
+    with socket.socket() as line:
+        for shim, note in ((Shim(4711, line), started), (Shim(4711, line), "scribble"), (None, "")):
+            run = Run(gear)
+            (run.folder / "alive").write_text(note.ljust(255) + "\n")
+            assert run.land(boarded=replace(run.boarded, shim=shim)).klass == "interrupted"
         run = Run(gear)
-        (run.folder / "alive").write_text(note.ljust(255) + "\n")
-        settlement = run.land(boarded=replace(run.boarded, shim=shim))
-        assert settlement.klass == "interrupted"
-        if shim is not None:
-            shim.line.close()
+        shutil.rmtree(run.folder)
+        settlement = run.land(boarded=replace(run.boarded, shim=Shim(4711, line)))
+        assert settlement.klass == "interrupted", (
+            "a session has removed its folder: no fault of the machine's"
+        )
 
 
 def test_a_limit_is_read_as_of_the_end_of_the_run(gear: Gear) -> None:

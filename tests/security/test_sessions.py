@@ -44,3 +44,18 @@ def test_only_a_session_id_is_ever_resumed(home: Path, cadence: Cadence, tmp_pat
     assert (f"--resume {GOOD}" in second) is (said == GOOD)
     assert ("--resume" in second) is (said == GOOD)
     assert said == GOOD or not said or said not in second.split("--session-id")[0]
+
+
+@pytest.mark.parametrize("at_itself", ["echo nonsense > $CADENCE_RUN_DIR/ending.json", "kill -9 $PPID"])
+def test_a_session_that_sees_to_its_own_return_makes_no_loop(
+    home: Path, cadence: Cadence, at_itself: str
+) -> None:
+    """None of its runs counts as an attempt, so nothing else would keep it from being begun again at once."""
+    script = f"echo >> $CADENCE_HOME/starts; {at_itself}"
+    (home / "prompts" / "wild.md").write_text(
+        f"---\nrunner: command\ncommand: [sh, -c, {json.dumps(script)}]\n---\n"
+    )
+    assert cadence("enqueue", "wild").returncode == 0
+    assert cadence("run", "--for", "0.3s", "--quiet").returncode == 0
+    # The first return is nobody's fault; before the third run there is a pause.
+    assert (home / "starts").read_text().count("\n") <= 2
