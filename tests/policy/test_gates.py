@@ -19,7 +19,7 @@ USAGE = UsageGate(command=("u",))
         ("90", 90.0),
         ("90%\n", 90.0),
         ("five hours: 12.5 %", 12.5),
-        ("some log line 7\n\n42\n", 42.0),
+        ("some log line 7\n\n42\n \n", 42.0),
         ("0", 0.0),
         ("105", 105.0),
         ("", None),

@@ -77,4 +77,5 @@ def test_silence_counts_from_the_first_beat_and_longer_before_it() -> None:
 
 def test_an_end_is_spelled_for_people() -> None:
     """Codes, signals, and what nobody saw."""
-    assert [spell(code) for code in (3, -9, None)] == ["exit 3", "signal 9", "nobody saw how"]
+    spelled = [spell(code) for code in (3, 0, -1, -9, None)]
+    assert spelled == ["exit 3", "exit 0", "signal 1", "signal 9", "nobody saw how"]
