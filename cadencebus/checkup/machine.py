@@ -19,6 +19,7 @@ from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping
 from cadencebus.policy import clock_trust
 from cadencebus.policy.retention import DAY
+from cadencebus.session import lineage
 from cadencebus.store import gc_state, journal, runs
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def kernel(patient: Patient) -> Iterator[Finding]:
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft != resource.RLIM_INFINITY and soft < _FEW_FILES:
         yield found("files.few", f"a process may have {soft} files open")
-    if not sys.platform.startswith("linux"):
+    if not lineage.LINUX:
         return
     number, deaf = _inotify(), _deaf(patient)
     if deaf is not None:

@@ -65,7 +65,7 @@ async def _readable(fd: int) -> bool:
 
 async def _by_pidfd(pid: int) -> bool:
     try:
-        fd = os.pidfd_open(pid)
+        fd = os.pidfd_open(pid)  # type: ignore[attr-defined,unused-ignore]
     except OSError:
         # It ended this moment, or there is no descriptor to be had, or the kernel is an old one.
         return False

@@ -104,7 +104,7 @@ def send(pid: int, number: int, still: Callable[[], bool]) -> bool:
             if fd is None:
                 os.kill(pid, number)
             else:
-                signal.pidfd_send_signal(fd, number)
+                signal.pidfd_send_signal(fd, number)  # type: ignore[attr-defined,unused-ignore]
         except (ProcessLookupError, PermissionError):
             return False
         return True
@@ -148,7 +148,7 @@ def _named(pid: int) -> tuple[str, str]:
 def stopped(pid: int) -> bool:
     """Whether a signal has stopped it (SIGSTOP, a debugger): it lives, keeps its locks, and does nothing."""
     if not LINUX:
-        return False
+        return _stopped_portably(pid)
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read(4096).rpartition(b")")[2].split()[0] in {b"T", b"t"}
@@ -165,7 +165,8 @@ def pids() -> list[int]:
         return sorted(found, key=lambda pid: (pid > newest, -pid))
     import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
 
-    return list(psutil.pids())
+    # macOS has a process 0: to getpgid, getsid and kill that is the caller.
+    return sorted(filter(None, psutil.pids()), reverse=True)
 
 
 def _newest() -> int:
@@ -184,9 +185,19 @@ def _look_portably(pid: int) -> Seen | None:
         with process.oneshot():
             if process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
                 return None
-            return Seen(process.ppid(), os.getpgid(pid), process.create_time())
+            # By what psutil tells processes apart: its `create_time` moves on macOS when the clock is set.
+            return Seen(process.ppid(), os.getpgid(pid), float(hash(process) % (1 << 53)))
     except (psutil.Error, OSError):
         return None
+
+
+def _stopped_portably(pid: int) -> bool:
+    import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
+
+    try:
+        return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+    except psutil.Error:
+        return False
 
 
 def _named_portably(pid: int) -> tuple[str, str]:

@@ -34,8 +34,8 @@ _NOTE_SIZE = 200  # inside the room that the consumer has made in `alive`
 _RECORD_S = 2.0
 # So long may somebody who has looked whom to signal be kept from doing it.
 _STRAY_S = 1.0
-# setitimer takes 0 for "never"; and what rounds to 0 would be just that.
-_SHORTEST, _LONGEST = 0.001, 86400.0 * 3650
+# setitimer takes 0 for "never"; and what rounds to 0 would be just that. More than the longest macOS refuses.
+_SHORTEST, _LONGEST = 0.001, 100e6
 # The session may have put a pipe in the place of what we write: nobody waits for its other end.
 _OURS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW

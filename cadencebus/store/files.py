@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# What F_FULLFSYNC says on file systems that lack it: macFUSE, SMB, WebDAV, virtual machines' shares.
+_NO_FULL_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS}
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
@@ -30,7 +32,7 @@ def sync(fd: int) -> None:
             # fsync on macOS stops at the drive's cache; F_FULLFSYNC goes through it.
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
         except OSError as error:
-            if error.errno not in {errno.ENOTSUP, errno.EINVAL}:
+            if error.errno not in _NO_FULL_SYNC:
                 raise
         else:
             return

@@ -11,6 +11,7 @@ import sys
 from cadencebus.errors import Misconfigured
 from cadencebus.store.paths import FOLDERS, Home, check_layout
 
+_LINUX = sys.platform.startswith("linux")
 # What a rename or an flock means on these is not what it means on a disk.
 REFUSED = {
     "nfs": "a network file system",
@@ -47,7 +48,7 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 def file_system(path: str, mounts: str | None = None) -> str:
     """The type of the file system a path lies on; `unknown` where nobody says."""
     if mounts is None:
-        if not sys.platform.startswith("linux"):
+        if not _LINUX:
             return _mac_file_system(path)
         try:
             with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as lines:

@@ -20,6 +20,7 @@ from cadencebus.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_LINUX = sys.platform.startswith("linux")
 _WORTH_A_SYNCFS = 16
 # Until then a failed write-back could pass syncfs unnoticed.
 _HONEST_SYNCFS = (5, 8)
@@ -156,7 +157,7 @@ def _write_crowd(batch: Sequence[tuple[str, bytes]], made: list[str]) -> None:
 
 def _sync_file_system(folder: int) -> bool:
     """Make all that was written to a file system durable; False where the kernel can't, or hides errors."""
-    if not sys.platform.startswith("linux"):
+    if not _LINUX:
         return False
     kernel = tuple(int(number) for number in os.uname().release.split(".")[:2] if number.isdigit())
     if kernel < _HONEST_SYNCFS:

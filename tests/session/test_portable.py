@@ -1,0 +1,77 @@
+"""Processes as they are looked at where there is no /proc: the same answers, by a library."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from cadencebus.session import identity, lineage, shim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Eventually
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be on no Linux, as far as the session's modules know."""
+    monkeypatch.setattr(lineage, "LINUX", False)
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process of this one, which bears a run's mark."""
+    with subprocess.Popen(["sleep", "60"], env={"CADENCE_RUN_ID": "a.1"}, process_group=0) as process:
+        yield process
+        process.kill()
+
+
+def test_a_process_is_known_wherever_it_is_looked_at(
+    child: subprocess.Popen[bytes], eventually: Eventually
+) -> None:
+    """Parent, group and mark; gone once it is a zombie, which nobody can signal any more."""
+    eventually(lambda: identity.mark_of(child.pid) == "a.1")
+    seen = lineage.census()[child.pid]
+    assert (seen.parent, seen.group) == (os.getpid(), child.pid)
+    assert child.pid in lineage.below([os.getpid()], lineage.census())
+    assert lineage.describe(child.pid) == {"name": "sleep", "cmdline": "sleep 60"}
+    assert (one := identity.identify(child.pid)) is not None
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert lineage.look(child.pid) is None
+    assert not identity.same(one)
+
+
+def test_a_process_stays_who_it_is_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library corrects `create_time` by how far the clock has moved: one process had as many starts."""
+    before = lineage.started(os.getpid())
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: 1.0)
+    assert before is not None
+    assert lineage.started(os.getpid()) == before
+    assert lineage.started(os.getppid()) != before
+
+
+def test_a_stopped_process_is_known_to_be_stopped(
+    child: subprocess.Popen[bytes], eventually: Eventually
+) -> None:
+    """It keeps its locks and does nothing; `cadence status` says so."""
+    assert not lineage.stopped(child.pid)
+    child.send_signal(signal.SIGSTOP)
+    eventually(lambda: lineage.stopped(child.pid))
+
+
+def test_the_process_0_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Mac lists it; asked for its group, or signalled, it would be the caller."""
+    monkeypatch.setattr(psutil, "pids", lambda: [0, 1, 7])
+    assert lineage.pids() == [7, 1]
+
+
+def test_no_alarm_is_longer_than_macos_takes() -> None:
+    """Its setitimer refuses more than a hundred million seconds; a `timeout` may be three times that."""
+    assert shim._LONGEST <= 100_000_000
