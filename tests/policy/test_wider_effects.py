@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,8 @@ def test_ten_sessions_that_meet_one_limit_are_one_limit() -> None:
     hold = world.holds["credentials-anthropic.rate_limited.json"]
     assert hold.until is not None
     assert hold.until - (NOW + 9) == 300
+    # Another kind of failure says nothing of the limit; the second in a row is doubled.
+    world.ends(Class.CRASH, NOW + 390)
     world.ends(Class.RATE_LIMITED, NOW + 400)
     assert (world.holds["credentials-anthropic.rate_limited.json"].until or 0) - (NOW + 400) == 600
     # A good run ends the streak.
@@ -147,15 +150,18 @@ def test_after_a_limit_one_goes_first_and_lets_the_others_go_when_it_was_served(
     world.ends(Class.RATE_LIMITED, NOW, began=NOW - 5)
     hold = world.holds[LIMIT]
     assert hold.until == NOW + 300
-    world.ends(klass, NOW + 1, began=NOW - 5)
-    assert LIMIT in world.holds
+    for began in (NOW - 5, NOW + 1):
+        world.ends(klass, NOW + 2, began=began)
+        assert LIMIT in world.holds
     first = one_first(hold, NOW + 301)
     assert first is not None
     assert (first.file, first.lets_through(NOW + 301), first.until) == (LIMIT, 1, NOW + 361)
     assert one_first(first, NOW + 361) is None
-    world.holds[LIMIT] = first
+    usage = replace(first, reason="usage")
+    world.holds |= {LIMIT: first, usage.file: usage}
     world.ends(klass, NOW + 310, began=NOW + 302)
     assert (LIMIT not in world.holds) is served
+    assert usage.file in world.holds
 
 
 def test_what_a_person_wrote_ends_when_it_says() -> None:
