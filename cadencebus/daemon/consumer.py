@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon.checkin import Rejected
@@ -90,7 +91,7 @@ class Consumer:
         await Mending(self.gear).catch_up()
         self.presence.snapshot_circuits()
         running = (tick.name.file for tick, _, _ in adoptees)
-        unfinished = [*self.index.names(), *self.calendar.names(), *running]
+        unfinished = chain(self.index.names(), self.calendar.names(), list(running))
         self.crew.take_on(self.retelling.do(unfinished))
 
     def _adopt(self, adoptees: list[Adoptee]) -> None:
@@ -99,7 +100,7 @@ class Consumer:
                 flight = Flight(self.gear, tick.name.file, cadence, self.lineup.running(cadence))
                 if cadence.overlap == "skip":
                     # What waits already did not come during this run.
-                    self.index.take_fresh(cadence.name)
+                    self.index.pass_over(cadence.name)
                 self._launch(flight, flight.adopt(tick, run))
 
     def turn(self) -> None:
@@ -172,7 +173,7 @@ class Consumer:
         self.lineup.started(head.cadence)
         if cadence.overlap != "coalesce":
             # What waits now waited before this run; what comes from here on comes during it.
-            self.index.take_fresh(cadence.name)
+            self.index.pass_over(cadence.name)
         self._launch(
             flight,
             flight.fly(

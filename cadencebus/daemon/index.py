@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
 import re
-from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon.packed_names import PackedNames
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # As strict as it must be to be cheap; the claim takes the name apart for real.
 _CANONICAL = re.compile(
@@ -22,69 +23,65 @@ def cadence_in(file: str) -> str | None:
     return found[1] if found and ".." not in found[1] else None
 
 
-def _leave(known: set[str], file: str) -> None:
-    known.discard(file)
-    if not known:
-        # An empty set keeps the room of the million that were in it.
-        known.clear()
-
-
 class Index:
-    """What lies in inbox/, by cadence, each queue in `ls` order.
-
-    Removal is lazy: `_known` says what is there, the heaps may still hold names that went.
-    """
+    """What lies in inbox/, by cadence, each queue in `ls` order."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
-        self._queues: dict[str, list[str]] = {}
-        self._counts: Counter[str] = Counter()
-        # What came since somebody last asked, by cadence.
+        # Only of cadences that have something waiting.
+        self._queues: dict[str, PackedNames] = {}
+        # What came since somebody last asked, by cadence; all that waits where nobody has asked yet.
         self._fresh: dict[str, list[str]] = {}
         # The cadences whose queue changed since somebody last asked.
         self._stirred: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return sum(map(len, self._queues.values()))
 
     def __contains__(self, file: str) -> bool:
-        return file in self._known
+        # Where a canonical name has its cadence; no other name is known.
+        queue = self._queues.get(file[26:-14])
+        return queue is not None and file in queue
 
     def add(self, file: str) -> bool:
         """Take up one canonical name; False where it is known or not canonical."""
         cadence = cadence_in(file)
-        if cadence is None or file in self._known:
+        if cadence is None or not self._queues.setdefault(cadence, PackedNames()).add(file):
             return False
-        self._known.add(file)
-        self._counts[cadence] += 1
         self._stirred.add(cadence)
-        self._fresh.setdefault(cadence, []).append(file)
-        heapq.heappush(self._queues.setdefault(cadence, []), file)
+        if cadence in self._fresh:
+            self._fresh[cadence].append(file)
         return True
 
     def fill(self, names: Iterable[str]) -> list[str]:
         """Take up a whole folder at once; the names that are not canonical come back."""
         strange: list[str] = []
-        touched: set[str] = set()
-        known, queues = self._known, self._queues
+        found: dict[str, list[str]] = {}
         for file in names:
             cadence = cadence_in(file)
             if cadence is None:
                 strange.append(file)
-            elif file not in known:
-                known.add(file)
-                self._counts[cadence] += 1
-                queues.setdefault(cadence, []).append(file)
-                touched.add(cadence)
-        self._stirred |= touched
-        for cadence in touched:
-            queues[cadence].sort()
-            self._fresh.setdefault(cadence, []).extend(queues[cadence])
+            else:
+                found.setdefault(cadence, []).append(file)
+        self._stirred.update(found)
+        while found:
+            cadence, files = found.popitem()
+            files.extend(self.queue(cadence))
+            self._queues[cadence] = PackedNames(files)
+            # A queue of which some was asked for already is asked for anew.
+            self._fresh.pop(cadence, None)
         return strange
 
     def take_fresh(self, cadence: str) -> list[str]:
         """What came for a cadence since this was last asked; some of it may be gone already."""
-        return self._fresh.pop(cadence, [])
+        fresh = self._fresh.get(cadence)
+        came = list(self.queue(cadence)) if fresh is None else fresh
+        self.pass_over(cadence)
+        return came
+
+    def pass_over(self, cadence: str) -> None:
+        """Let what waits for a cadence be fresh no longer."""
+        if cadence in self._queues:
+            self._fresh[cadence] = []
 
     def take_stirred(self) -> set[str]:
         """The cadences whose queue changed since this was last asked."""
@@ -93,109 +90,93 @@ class Index:
 
     def discard(self, file: str) -> bool:
         """Forget a name; False where it was not known."""
-        if file not in self._known:
+        cadence = file[26:-14]
+        queue = self._queues.get(cadence)
+        if queue is None or not queue.discard(file):
             return False
-        _leave(self._known, file)
-        cadence = cadence_in(file) or ""
-        self._counts[cadence] -= 1
         self._stirred.add(cadence)
-        if not self._counts[cadence]:
-            del self._counts[cadence]
-            self._queues.pop(cadence, None)
+        if not queue:
+            del self._queues[cadence]
             self._fresh.pop(cadence, None)
         return True
 
     def head(self, cadence: str) -> str | None:
         """The next tick of a cadence."""
-        queue = self._queues.get(cadence, [])
-        while queue:
-            if queue[0] in self._known:
-                return queue[0]
-            heapq.heappop(queue)
-        return None
+        queue = self._queues.get(cadence)
+        return None if queue is None else queue.first()
 
     def cadences(self) -> list[str]:
         """The cadences that have something waiting."""
-        return list(self._counts)
+        return list(self._queues)
 
     def count(self, cadence: str) -> int:
         """How many ticks of a cadence wait."""
-        return self._counts[cadence]
+        return len(self._queues.get(cadence, ()))
 
-    def queue(self, cadence: str) -> list[str]:
-        """Every waiting name of a cadence, in order."""
-        return sorted({file for file in self._queues.get(cadence, ()) if file in self._known})
+    def queue(self, cadence: str) -> Iterator[str]:
+        """Every waiting name of a cadence, in order, as it is now."""
+        return iter(self._queues.get(cadence, ()))
 
-    def names(self) -> set[str]:
-        """Every waiting name."""
-        return self._known
-
-
-def _id_in(deferred: str) -> str:
-    """The id that a name of deferred/ speaks of, from where it stands in it."""
-    return f"{deferred[26:49]}{deferred[-14:-5]}"
+    def names(self) -> Iterator[str]:
+        """Every waiting name, as it is now."""
+        return chain.from_iterable([iter(queue) for queue in self._queues.values()])
 
 
 class Calendar:
     """What lies in deferred/, by due time: the due stamp stands in front of the name."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
-        self._heap: list[str] = []
-        # Counted once somebody asks: a million ids are dear, and few homes are ever asked for one.
-        self._ids: Counter[str] | None = None
+        self._names = PackedNames()
+        # Each with its due time, once somebody asks: few homes are ever asked for one.
+        self._ids: PackedNames | None = None
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._names)
 
     def __contains__(self, file: str) -> bool:
-        return file in self._known
+        return file in self._names
 
     def add(self, file: str) -> bool:
         """Take up one name of deferred/; False where it is known."""
-        if file in self._known:
+        if not self._names.add(file):
             return False
-        self._known.add(file)
-        heapq.heappush(self._heap, file)
         if self._ids is not None:
-            self._ids[_id_in(file)] += 1
+            self._ids.add(_by_id(file))
         return True
+
+    def fill(self, names: Iterable[str]) -> None:
+        """Take up a whole folder at once."""
+        self._names = PackedNames(names)
+        self._ids = None
 
     def discard(self, file: str) -> None:
         """Forget a name."""
-        if file not in self._known:
-            return
-        _leave(self._known, file)
-        if self._ids is not None:
-            self._ids[tick_id := _id_in(file)] -= 1
-            if not self._ids[tick_id]:
-                del self._ids[tick_id]
+        if self._names.discard(file) and self._ids is not None:
+            self._ids.discard(_by_id(file))
 
     def holds(self, tick_id: str) -> bool:
         """Whether a tick of this id waits here."""
         if self._ids is None:
-            self._ids = Counter(map(_id_in, self._known))
-        return self._ids[tick_id] > 0
+            self._ids = PackedNames(map(_by_id, self._names))
+        return self._ids.any_with(tick_id)
 
     def first(self) -> str | None:
         """The name that is due first."""
-        while self._heap:
-            if self._heap[0] in self._known:
-                return self._heap[0]
-            heapq.heappop(self._heap)
-        return None
+        return self._names.first()
 
     def due(self, now_stamp: str, most: int = 1000) -> list[str]:
         """Take out the names whose time has come."""
         ready: list[str] = []
-        while (
-            len(ready) < most and (file := self.first()) is not None and file[: len(now_stamp)] <= now_stamp
-        ):
-            heapq.heappop(self._heap)
+        while len(ready) < most and (file := self.first()) and file[: len(now_stamp)] <= now_stamp:
             self.discard(file)
             ready.append(file)
         return ready
 
-    def names(self) -> set[str]:
-        """Every waiting name."""
-        return self._known
+    def names(self) -> Iterator[str]:
+        """Every waiting name, as it is now."""
+        return iter(self._names)
+
+
+def _by_id(deferred: str) -> str:
+    """A name of deferred/ with the id that it speaks of in front, then what else tells it from others."""
+    return f"{deferred[26:49]}{deferred[-14:-5]}~{deferred[:25]}{deferred[49:-14]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_stamp
@@ -191,10 +192,9 @@ class Lineup:
         for name, since in list(self._unknown_since.items()):
             if now - since < self._gear.settings.current.unknown_grace:
                 continue
-            queue = self._index.queue(name)
-            if len(queue) <= _BURIALS_A_TURN:
+            if self._index.count(name) <= _BURIALS_A_TURN:
                 del self._unknown_since[name]
-            for file in queue[:_BURIALS_A_TURN]:
+            for file in islice(self._index.queue(name), _BURIALS_A_TURN):
                 yield (
                     file,
                     BadTick("unknown_cadence", f"no cadence {name!r}: prompts/{name}.md does not exist"),

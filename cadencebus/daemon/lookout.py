@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import stamp
 from cadencebus.daemon.presence import OWN_DRAWINGS
+from cadencebus.daemon.thrift import give_back
 from cadencebus.model.naming import parse_deferred
 from cadencebus.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from cadencebus.daemon.gear import Gear
@@ -23,6 +25,8 @@ RESCAN = 30.0
 # Where events are known to be lost: so soon, and a tenth of the time.
 _SOON = 1.0
 _A_TURN = 500
+# Names that a turn looks at for a rescan: a million at once would stop the turns for seconds.
+_A_LOOK = 2000
 
 
 class Lookout:
@@ -43,6 +47,9 @@ class Lookout:
         self._tell = tell
         self._arrived: dict[str, None] = {}
         self._rescan_at = self._soonest = 0.0
+        # The rescan under way, and what it has taken so far.
+        self._round: Iterator[bool] | None = None
+        self._took = 0.0
 
     def ring(self, folder: str, name: str) -> None:
         """Something happened in a folder: remember the name if it is a tick's, and wake."""
@@ -59,7 +66,7 @@ class Lookout:
 
     def _defer(self, file: str) -> None:
         """Take up a name of deferred/, and tell that its tick was accepted."""
-        # Asked first, for a rescan: to take a million known names apart would stop the turns for seconds.
+        # Asked first, for a rescan: to take a million known names apart would cost seconds.
         if file in self._calendar:
             return
         parsed = parse_deferred(file)
@@ -77,14 +84,14 @@ class Lookout:
         self._rescan_at = self._gear.clock.monotonic() + RESCAN
 
     def look_anew(self) -> None:
-        """Trust no event of a while: read the folders at the next turn."""
-        self._rescan_at = 0.0
+        """Trust no event of a while: read the folders from the next turn on."""
+        self._rescan_at, self._round = 0.0, None
         self._gear.wake()
 
     @property
     def pending(self) -> bool:
-        """Whether names are known that have not been looked at."""
-        return bool(self._arrived)
+        """Whether names are known that have not been looked at, or folders are being read."""
+        return bool(self._arrived) or self._round is not None
 
     def take_up(self, now: float) -> None:
         """Take up what arrived, what became clear, and what became due."""
@@ -111,22 +118,48 @@ class Lookout:
         return gone
 
     def rescan(self, beside: Callable[[], None]) -> None:
-        """The slow safety net, when its time has come: what no event told of; `beside` looks elsewhere."""
+        """The slow safety net, when its time has come, some at a time: what no event told of."""
         clock = self._gear.clock
         started = clock.monotonic()
-        if started < self._rescan_at:
-            return
-        # Only what is new is kept; a name that vanished is found to be gone when its turn comes.
-        fresh = [file for file in self._gear.spool.names("inbox") if file not in self._index]
-        self._arrived.update(dict.fromkeys(fresh))
-        if fresh:
-            self._gear.wake()
-        for file in self._gear.spool.names("deferred"):
-            self._defer(file)
-        beside()
+        if self._round is None:
+            if started < self._rescan_at:
+                return
+            # What gets lost from here on may have come where this round has already been.
+            self._round, self._took, self._rescan_at = self._look(beside), 0.0, math.inf
+        try:
+            going_on = next(self._round, False)
+        except OSError:
+            self.look_anew()
+            raise
         ended = clock.monotonic()
-        self._rescan_at = ended + max(RESCAN, 100 * (ended - started))
-        self._soonest = ended + max(_SOON, 10 * (ended - started))
+        self._took += ended - started
+        if going_on:
+            self._gear.wake()
+        else:
+            self._looked_through(ended)
+
+    def _looked_through(self, ended: float) -> None:
+        """Rest as long as the round deserves, and less where something got lost during it."""
+        lost = self._rescan_at < math.inf
+        self._round = None
+        self._soonest = ended + max(_SOON, 10 * self._took)
+        self._rescan_at = self._soonest if lost else ended + max(RESCAN, 100 * self._took)
+        give_back()
+
+    def _look(self, beside: Callable[[], None]) -> Iterator[bool]:
+        """Read the folders, with a yield after each piece; `beside` looks elsewhere."""
+        # Only what is new is kept; a name that vanished is found to be gone when its turn comes.
+        for number, file in enumerate(self._gear.spool.names("inbox"), 1):
+            if file not in self._index:
+                self._arrived[file] = None
+                self._gear.wake()
+            if number % _A_LOOK == 0:
+                yield True
+        for number, file in enumerate(self._gear.spool.names("deferred"), 1):
+            self._defer(file)
+            if number % _A_LOOK == 0:
+                yield True
+        beside()
 
     def due_in(self) -> float:
         """Seconds until something is to be looked at by itself; the calendar speaks for itself."""

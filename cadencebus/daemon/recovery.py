@@ -43,8 +43,7 @@ class Recovery:
         self._clear_tmp()
         self._letters()
         strangers = self._index.fill(self._gear.spool.names("inbox"))
-        for file in self._gear.spool.names("deferred"):
-            self._calendar.add(file)
+        self._calendar.fill(self._gear.spool.names("deferred"))
         self._misplaced()
         # Before the table: it sends claims back to inbox/, where a twin of shorter past may lie.
         self._twins()
@@ -174,7 +173,7 @@ class Recovery:
 
     def _misplaced(self) -> None:
         """What lies in deferred/ and says no time can't wait for it."""
-        for late in list(self._calendar.names()):
+        for late in self._calendar.names():
             if parse_deferred(late) is None:
                 self._calendar.discard(late)
                 if late.endswith(SUFFIX) and not late.startswith("."):

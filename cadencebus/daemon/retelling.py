@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cadencebus.clock import day
 from cadencebus.daemon.closing import done_event
+from cadencebus.daemon.marks import Marks
+from cadencebus.daemon.thrift import give_back
 from cadencebus.model.naming import name_in, parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.store import journal
@@ -36,7 +38,7 @@ class Retelling:
         self._hurried = False
         self._over = asyncio.Event()
 
-    async def do(self, unfinished: list[str]) -> None:
+    async def do(self, unfinished: Iterable[str]) -> None:
         """Tell it all; a disk that refuses delays it until the next start."""
         try:
             await asyncio.to_thread(self.retell, unfinished)
@@ -44,6 +46,7 @@ class Retelling:
             self._gear.say(f"the journal could not be completed: {error}")
         finally:
             self._over.set()
+            await asyncio.to_thread(give_back)
 
     async def hurry(self) -> None:
         """Wait for the end of it: nothing else is left to do."""
@@ -54,7 +57,9 @@ class Retelling:
         """Re-emit what the folders imply and the journal lacks; how many lines that took."""
         since = day(self._gear.clock.wall() - _BACK)
         # Hashes rather than ids: a million waiting ticks have a million lines.
-        told = {hash(fact) for fact in self._gently(journal.facts(self._gear.home, since))}
+        told = Marks()
+        for fact in self._gently(journal.facts(self._gear.home, since)):
+            told.add(hash(fact))
         if self._given_up():
             return 0
         count = 0
@@ -78,7 +83,7 @@ class Retelling:
                     time.sleep(_REST * (time.thread_time() - began))
                 began = time.thread_time()
 
-    def _untold(self, unfinished: Iterable[str], told: set[int], since: str) -> Iterator[dict[str, Any]]:
+    def _untold(self, unfinished: Iterable[str], told: Marks, since: str) -> Iterator[dict[str, Any]]:
         for file in self._gently(unfinished):
             name = name_in(file)
             # Older ones were told of on their own day, which is not read again.
@@ -92,7 +97,7 @@ class Retelling:
                 yield from self._untold_end(event, place, file, told, since)
 
     def _untold_end(
-        self, event: str, place: str, file: str, told: set[int], since: str
+        self, event: str, place: str, file: str, told: Marks, since: str
     ) -> Iterator[dict[str, Any]]:
         name = parse_name(file)
         if name is None or _day_of(name.stamp) < since:

