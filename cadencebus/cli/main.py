@@ -115,6 +115,10 @@ def _run(words: list[str], context: Context) -> int:
     found = VERBS.get(words[0])
     if found is None:
         raise _unknown(words[0])
+    if words[0] == "run":
+        from cadencebus.desk.early_leave import allow  # noqa: PLC0415 - loading what it needs takes a while
+
+        allow()
     module = __import__(f"cadencebus.cli.{found[0]}", fromlist=["main"])
     try:
         return int(module.main(words[1:], context))

@@ -7,18 +7,19 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from cadencebus.cli.main import main
 from cadencebus.errors import IOTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    import pytest
 
     from tests.cli.conftest import Define
     from tests.conftest import Cadence
@@ -131,3 +132,44 @@ def test_who_reads_along_reads_the_clock_on_his_wall(
     then = now.replace(hour=hours, minute=minutes, second=seconds)
     half = timedelta(hours=12)
     assert abs((now - then + half) % (2 * half) - half) < timedelta(minutes=2)
+
+
+# Run as `python -c`: the signal comes while that module is being imported, and no other time.
+_TOLD_EARLY = """
+import os, runpy, sys
+_, number, at, *sys.argv = sys.argv
+class Early:
+    def find_spec(self, name, *_):
+        if name == at:
+            os.kill(os.getpid(), int(number))
+sys.meta_path.insert(0, Early())
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+COMMAND = Path(__file__).parents[2] / "bin" / "cadence"
+
+
+@pytest.mark.parametrize(
+    ("number", "at", "verb", "code"),
+    [
+        (signal.SIGTERM, "cadencebus.daemon.loop", "run", 0),
+        (signal.SIGHUP, "cadencebus.daemon.loop", "run", 0),
+        (signal.SIGINT, "cadencebus.daemon.loop", "run", 130),
+        (signal.SIGINT, "cadencebus.desk.overview", "status", 130),
+        # The very first of ours that is loaded.
+        (signal.SIGINT, "cadencebus.errors", "run", 130),
+        (signal.SIGTERM, "cadencebus.desk.overview", "status", -signal.SIGTERM),
+    ],
+)
+def test_who_is_told_to_leave_before_it_is_ready_leaves_in_silence(
+    environment: dict[str, str], number: int, at: str, verb: str, code: int
+) -> None:
+    """A consumer that a service manager stops in its first moment has not failed; a Ctrl-C is no accident."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _TOLD_EARLY, str(int(number)), at, COMMAND, verb],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
