@@ -168,6 +168,16 @@ def test_a_burst_is_read_breath_by_breath(desk: Desk) -> None:
     assert desk.notifier.due_in() == 1
 
 
+def test_a_flood_of_what_nobody_wants_to_know_hides_nothing(desk: Desk) -> None:
+    """Whoever asked for dead letters only hears of the one behind two dozen failures."""
+    desk.start("dead")
+    for n in range(24):
+        desk.happens("run.ended", **{"class": "crash", "cadence": f"c{n}"})
+    desk.happens("tick.dead", **{"class": "crash"})
+    desk.happens("run.ended", **{"class": "crash", "cadence": "last"})
+    assert desk.read() == [("dead", "dead:x:crash")]
+
+
 def test_what_could_not_be_remembered_is_told_when_it_can(desk: Desk) -> None:
     """A disk that was full for a moment cost every notice of that moment."""
     notes = desk.home / "state" / "notices.json"

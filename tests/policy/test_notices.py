@@ -95,6 +95,7 @@ def test_a_flood_is_told_as_its_number() -> None:
     told = notices.bounded(news)
     assert len(told) == 12
     assert told[-1].title == "cadence: and 389 more"
+    assert notices.bounded(news[:13])[-1].title == "cadence: and 2 more"
     assert notices.bounded(news[:12]) == news[:12]
 
 
@@ -105,6 +106,17 @@ def test_a_cadence_has_the_last_word_on_its_own_events() -> None:
     assert notices.wanted(bus, news, None)
     assert not notices.wanted(bus, news, ())
     assert notices.wanted(Notice(command=("n",), events=()), news, ("dead",))
+
+
+def test_of_an_end_hears_who_heard_of_the_beginning() -> None:
+    """And who wants to hear of ends at all."""
+    end = notices.recovered("dead:x:crash", "cadence: x: a dead letter (crash)", OK)
+    assert end.title == "cadence: recovered: x: a dead letter (crash)"
+    heard = {
+        events: notices.wanted(Notice(command=("n",), events=events), end, None)
+        for events in (("dead", "recovered"), ("hold", "recovered"), ("dead",), ("crash", "recovered"))
+    }
+    assert list(heard.values()) == [True, False, False, False]
 
 
 def test_a_command_reads_the_event_and_a_preset_what_it_understands() -> None:
