@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus import __version__
 from cadencebus.checkup.finding import count, found
@@ -12,18 +12,18 @@ from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon import supervision
 from cadencebus.model.duration import spell_duration
 from cadencebus.model.legible import one_line
-from cadencebus.session import lineage
+from cadencebus.session import identity, lineage
 from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cadencebus.checkup.finding import Finding
     from cadencebus.checkup.patient import Patient
     from cadencebus.store.paths import Home
 
-# Three heartbeats.
-_SILENT = 90.0
+# Three heartbeats: whoever misses them hangs, or its disk does.
+SILENT = 90.0
 _RECENT = 3600.0
 _DEATHS = 3
 
@@ -44,8 +44,8 @@ def consumer(patient: Patient) -> Iterator[Finding]:
         yield found(
             "consumer.frozen", f"the consumer (pid {pid}) was stopped by a signal", f"kill -CONT {pid}"
         )
-    silent = patient.now - _instant(said.get("heartbeat_at"), patient.now)
-    if silent > _SILENT:
+    silent = silent_for(said, patient.now) or 0.0
+    if silent > SILENT:
         yield found(
             "consumer.silent", f"the consumer lives, but was silent for {spell_duration(round(silent))}"
         )
@@ -54,6 +54,24 @@ def consumer(patient: Patient) -> Iterator[Finding]:
         yield found("consumer.stranger", what, f"ps {holder}")
     if said.get("version") not in {None, __version__}:
         yield found("consumer.version", f"the consumer is version {said['version']}, this is {__version__}")
+
+
+def silent_for(said: Mapping[str, Any], now: float) -> float | None:
+    """For how long a consumer has not been heard of; while the machine sleeps nobody is silent."""
+    awake = identity.seconds_since(said)
+    return _by_the_wall(said, now) if awake is None else awake
+
+
+def unheard(said: Mapping[str, Any], now: float) -> bool:
+    """Whether its last word is old by the clock on the wall: it hangs, or the machine has just woken up."""
+    return (_by_the_wall(said, now) or 0.0) > SILENT
+
+
+def _by_the_wall(said: Mapping[str, Any], now: float) -> float | None:
+    try:
+        return now - parse_rfc3339(said["heartbeat_at"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def _unknown(patient: Patient) -> Finding:

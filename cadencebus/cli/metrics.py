@@ -96,9 +96,9 @@ def _now(facts: dict[str, Any], now: float) -> Iterator[tuple[str, dict[str, str
     for state in (health.WELL, health.ILL, health.CANT_TELL):
         yield "cadencebus_health", {"state": state}, float(facts["health"] == state)
     yield "cadencebus_stopped", {}, float(facts["stop"])
-    beat = human_time.instant(consumer.get("heartbeat_at")) if alive else None
-    if beat is not None:
-        yield "cadencebus_heartbeat_age_seconds", {}, max(0.0, round(now - beat, 3))
+    silent = consumer.get("silent_seconds") if alive else None
+    if silent is not None:
+        yield "cadencebus_heartbeat_age_seconds", {}, max(0.0, round(silent, 3))
     yield "cadencebus_slots", {}, facts["slots"]
     yield "cadencebus_sessions_running", {}, sum(1 for run in facts["running"] if run["alive"])
     for row in facts["queue"]:

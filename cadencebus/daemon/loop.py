@@ -20,6 +20,7 @@ from cadencebus.daemon.vigil import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.errors import IOTrouble, TryLater
 from cadencebus.model.naming import parse_name
+from cadencebus.session.identity import boot_id
 from cadencebus.workers import Workers
 
 if TYPE_CHECKING:
@@ -263,6 +264,8 @@ def heartbeat(gear: Gear, consumer: Consumer, started_at: float, version: str) -
         "started_at": rfc3339(started_at),
         "version": version,
         "heartbeat_at": rfc3339(gear.clock.wall()),
+        "boot_id": boot_id(),
+        "monotonic": gear.clock.monotonic(),
         "slots": gear.settings.current.max_sessions,
         "running": [
             {"tick": flight.boarded.tick.id, "cadence": flight.cadence.name, "run": flight.boarded.run.id}

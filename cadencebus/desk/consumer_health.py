@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.checkup.consumer import stranger
+from cadencebus.checkup.consumer import SILENT, stranger
 from cadencebus.daemon import supervision
 from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from cadencebus.store.paths import Home
 
-# Three heartbeats: whoever misses them hangs, or its disk does.
-_SILENT = 90.0
 _RECENT = 3600.0
 # So many deaths in that time, the last of them just now, are no accident, even if it is up again.
 _DEATHS = 3
@@ -103,22 +101,22 @@ def locked_out(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
         yield Complaint(said, f"`kill {other.pid}`, then `cadence up`")
 
 
-def silent(facts: dict[str, Any], now: float) -> list[Complaint]:
+def silent(facts: dict[str, Any]) -> list[Complaint]:
     """A live consumer that has not been heard of."""
     if not alive(facts):
         return []
-    beat = human_time.instant(facts["consumer"].get("heartbeat_at"))
-    if beat is None:
+    seconds = facts["consumer"].get("silent_seconds")
+    if seconds is None:
         return [
             Complaint(
                 "a consumer holds the lock, but has not said who it is (it may just be starting)",
                 "`cadence ps`",
             )
         ]
-    if now - beat > _SILENT:
+    if seconds > SILENT:
         return [
             Complaint(
-                f"the consumer lives, but was silent for {human_time.ago(now - beat)}",
+                f"the consumer lives, but was silent for {human_time.ago(seconds)}",
                 "`cadence restart`, sessions go on",
             )
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cadencebus.checkup.consumer import unheard
 from cadencebus.checkup.examine import Check
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
@@ -99,7 +100,7 @@ def queues(patient: Patient) -> Iterator[Finding]:
             yield found("cadence.starving", what)
     # Every claim and every finish changes this folder.
     idle = patient.now - os.stat(patient.home.claimed).st_mtime
-    if free and idle > _STALLED and not snapshot.stopped:
+    if free and idle > _STALLED and not snapshot.stopped and not unheard(patient.consumer or {}, patient.now):
         what = f"{', '.join(free[:3])} could start, and nothing was for {human_time.ago(idle)}"
         yield found("queue.stalled", what)
 

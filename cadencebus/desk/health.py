@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import cadencebus
+from cadencebus.checkup.consumer import unheard
 from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
 from cadencebus.desk.consumer_health import (
@@ -44,10 +45,8 @@ def judge(facts: dict[str, Any], home: Home, now: float) -> tuple[str, list[Comp
         *_asking(facts),
         *_died(facts, now),
     ]
-    stopped, mute = [*frozen(facts), *locked_out(facts, home)], silent(facts, now)
-    if not mute:
-        why = [*_stalled(facts, home, now), *why]
-    why = stopped + why
+    stopped, mute = [*frozen(facts), *locked_out(facts, home)], silent(facts)
+    why = [*stopped, *_stalled(facts, home, now), *why]
     if why:
         return ILL, why + ([] if stopped else mute)
     return (CANT_TELL, mute) if mute else (WELL, [])
@@ -98,7 +97,7 @@ def other_version(facts: dict[str, Any]) -> str | None:
 
 def _stalled(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complaint]:
     """Something could start, and nothing does."""
-    if facts["stop"] or not alive(facts):
+    if facts["stop"] or not alive(facts) or unheard(facts["consumer"], now):
         return
     free = [row for row in facts["queue"] if row["ready"] and row["wait"] is None]
     ages = [now - at for row in free if (at := human_time.instant(row["oldest_at"])) is not None]

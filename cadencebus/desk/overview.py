@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cadencebus.checkup.consumer import silent_for
 from cadencebus.clock import day, parse_stamp, rfc3339
 from cadencebus.desk import ended_runs, forecast, holding, human_time
 from cadencebus.desk.dead_letters import letter_of
@@ -18,7 +19,7 @@ from cadencebus.desk.reasons import Reasons, cure
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.foreign import amount
 from cadencebus.model.naming import name_in, parse_deferred
-from cadencebus.session import life, reap
+from cadencebus.session import identity, life, reap
 from cadencebus.store import runs
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memory
@@ -73,7 +74,7 @@ class Overview:
             "home": home.root,
             "at": rfc3339(now),
             "stop": reasons.stopped,
-            "consumer": _consumer(home, alive=reasons.consumed),
+            "consumer": _consumer(home, now, alive=reasons.consumed),
             "slots": reasons.settings.max_sessions,
             "max_inbox": reasons.settings.max_inbox,
             "running": part("claimed/", lambda: _all_running(reasons), _NONE),
@@ -147,14 +148,14 @@ def _broken(snapshot: Snapshot) -> list[dict[str, Any]]:
     return found
 
 
-def _consumer(home: Home, *, alive: bool) -> dict[str, Any] | None:
+def _consumer(home: Home, now: float, *, alive: bool) -> dict[str, Any] | None:
     """What the consumer says of itself; one that left its file without holding the lock has crashed."""
     try:
         note = load_object(home.consumer)
     except (OSError, ValueError):
         return {"alive": True} if alive else None
     keys = ("pid", "started_at", "version", "heartbeat_at", "slots", "gates", "starving")
-    return {"alive": alive, **{key: note.get(key) for key in keys}}
+    return {"alive": alive, **{key: note.get(key) for key in keys}, "silent_seconds": silent_for(note, now)}
 
 
 def _all_running(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -165,14 +166,16 @@ def _running(snapshot: Snapshot, found: Found) -> dict[str, Any]:
     run = runs.latest(snapshot.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
     began, limit = human_time.instant(record.get("started_at")), amount(record.get("deadline_s"))
+    awake = identity.seconds_since(record)
+    seconds = snapshot.now - began if awake is None and began is not None else awake
     return {
         "tick": found.name.id,
         "cadence": found.name.cadence,
         "run": run.id if run else None,
         "alive": run is not None and life.is_alive(run.path),
         "started_at": record.get("started_at"),
-        "seconds": None if began is None else round(snapshot.now - began, 1),
-        "deadline_at": None if began is None or limit is None else rfc3339(began + limit),
+        "seconds": None if seconds is None else round(seconds, 1),
+        "deadline_at": None if seconds is None or limit is None else rfc3339(snapshot.now - seconds + limit),
         "runner": record.get("runner"),
         "unkillable": reap.survivors(run.path) if run is not None else [],
         "says": _says(snapshot, run, record) if run is not None else "",
@@ -286,8 +289,7 @@ def _next_due(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 def _schedules(snapshot: Snapshot) -> list[forecast.Schedule]:
     home = snapshot.home
-    heartbeat = os.path.join(home.root, "HEARTBEAT.md")
-    paths = (home.prompts, home.cadences, home.settings, heartbeat, *_prompt_files(home))
+    paths = (home.prompts, home.cadences, home.settings, f"{home.root}/HEARTBEAT.md", *_prompt_files(home))
     return snapshot.cache.get("schedules", paths, lambda: forecast.schedules(snapshot))
 
 

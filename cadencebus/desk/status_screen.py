@@ -119,12 +119,12 @@ def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
     said = facts["consumer"]
     if said is None or not said["alive"]:
         return [("consumer", Painted("none", "yellow"))]
-    since, beat = human_time.instant(said.get("started_at")), human_time.instant(said.get("heartbeat_at"))
+    since, silent = human_time.instant(said.get("started_at")), said.get("silent_seconds")
     words = f"pid {said.get('pid') or '?'}"
     if since is not None:
         words += f" since {human_time.clock(since, now)} ({human_time.ago(now - since)})"
-    if beat is not None:
-        words += f", heard {human_time.ago(now - beat)} ago"
+    if silent is not None:
+        words += f", heard {human_time.ago(silent)} ago"
     rows: list[tuple[str, Cell]] = [("consumer", words)]
     other = health.other_version(facts)
     if other is not None:

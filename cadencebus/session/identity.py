@@ -5,8 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from cadencebus.clock import SystemClock
+from cadencebus.model import foreign
 from cadencebus.session import lineage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MARK = "CADENCE_RUN_ID"
 HOME = "CADENCE_HOME"
@@ -75,6 +81,17 @@ def boot_id() -> str:
             return boot_of(file.read())
     except OSError:
         return _boot_elsewhere()
+
+
+def seconds_since(note: Mapping[str, Any]) -> float | None:
+    """How old a note is that names boot and monotonic time: what no sleep and no set clock makes older.
+
+    None where it names neither, or was written before the machine started.
+    """
+    at = foreign.amount(note.get("monotonic"))
+    if at is None or note.get("boot_id") != boot_id():
+        return None
+    return max(0.0, SystemClock().monotonic() - at)
 
 
 def boot_of(text: str) -> str:

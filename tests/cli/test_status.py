@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.daemon import supervision
 from cadencebus.desk.overview import overview
 from cadencebus.store.paths import Home
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Define, Screen
-    from tests.conftest import Cadence
+    from tests.conftest import Cadence, Eventually
 
 
 def why(home: Path, at: float | None = None) -> tuple[str, list[str]]:
@@ -147,13 +148,42 @@ def test_a_consumer_that_died_without_a_farewell_is_told(home: Path, cadence: Ca
 
 
 def test_silence_can_not_be_told_from_health(
-    home: Path, define: Define, consumer: Callable[[], subprocess.Popen[bytes]]
+    home: Path, consumer: Callable[[], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock is held, the heartbeat is old: nobody can tell."""
     consumer()
+    steady = time.monotonic
+    monkeypatch.setattr("cadencebus.clock.time.monotonic", lambda: steady() + 600)
     health, reasons = why(home, time.time() + 600)
     assert health == "can't tell"
     assert reasons == ["the consumer lives, but was silent for 10m: `cadence restart`, sessions go on"]
+
+
+def test_a_machine_that_slept_is_well_when_it_wakes(
+    home: Path,
+    define: Define,
+    enqueue: Callable[..., str],
+    consumer: Callable[[], subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """Nine hours have passed by the clock on the wall, none of them for the consumer and what it runs."""
+    define("work", "sleep 60", timeout="10m")
+    define("other")
+    process = consumer()
+    enqueue("work")
+    eventually(lambda: overview(Home(str(home)))["running"])
+    # A consumer that has just woken up has not yet started what came due meanwhile.
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        enqueue("other")
+        facts = overview(Home(str(home)), time.time() + 9 * 3600)
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    assert facts["consumer"]["silent_seconds"] < 60
+    assert not [reason for reason in facts["why"] if "silent" in reason or "nothing started" in reason]
+    (run,) = facts["running"]
+    assert run["seconds"] < 60
+    assert 500 < parse_rfc3339(run["deadline_at"]) - parse_rfc3339(facts["at"]) <= 600
 
 
 def test_a_consumer_that_starts_nothing_is_ill(

@@ -108,3 +108,13 @@ def test_a_process_whose_first_thread_has_ended_lives() -> None:
         child.stdout.readline()
         assert lineage.look(child.pid) is not None
         child.kill()
+
+
+def test_a_note_grows_no_older_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its age is told by the clock of this boot; of another boot, or without a time, nothing is known."""
+    monkeypatch.setattr("cadencebus.clock.time.monotonic", lambda: 100.0)
+    note = {"boot_id": identity.boot_id(), "monotonic": 40.0}
+    assert identity.seconds_since(note) == 60
+    assert identity.seconds_since(note | {"monotonic": 100.5}) == 0, "it was written while we looked"
+    for strange in ({"boot_id": "another"}, {"boot_id": None}, {"monotonic": "40"}, {"monotonic": None}):
+        assert identity.seconds_since(note | strange) is None
