@@ -183,6 +183,7 @@ class Vigil:
         known = reap.outlived(self._run.path)
         # Where its shim has named some, it has tried for as long already.
         within = _BRIEFLY if known else _UNKILLABLE_AFTER
+        known += reap.led_by(note) if note is not None else []
         while True:
             result = await asyncio.to_thread(reap.sweep, self._run.id, within, known)
             self._name(result)

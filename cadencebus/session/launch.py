@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import importlib.util
 import marshal
 import os
 import socket
@@ -12,8 +14,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cadencebus.session import life
-from cadencebus.session.launcher import ANSWER, ENDED, HEAD
+from cadencebus.session import life, lineage
+from cadencebus.session.launcher import ANSWER, ENDED, HEAD, arrived, hold_until_arrived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 # Where this package lies: without `site` the launcher would not find it.
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LAUNCH = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from cadencebus.session.launcher import serve; serve(int(sys.argv[2]))"
+    "import sys; sys.path += sys.argv[2:]; "
+    "from cadencebus.session.launcher import serve; serve(int(sys.argv[1]))"
 )
 # A shim that was killed while it waited is replaced; who kills each of them wants none.
 _TRIES = 3
@@ -157,6 +159,7 @@ class Launcher:
             raise ConnectionResetError
         for fd in fds:
             os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library wants it so
+            arrived(self._line)
         return ANSWER.unpack(data)[0], fds[0] if fds else -1
 
     def _connected(self) -> socket.socket:
@@ -170,7 +173,7 @@ class Launcher:
         with theirs:
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own file
-                    [sys.executable, "-I", "-S", "-c", _LAUNCH, _ROOT, str(theirs.fileno())],
+                    [sys.executable, "-I", "-S", "-c", _LAUNCH, str(theirs.fileno()), *_places()],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     # A Ctrl-C at the terminal is for the consumer alone.
@@ -214,6 +217,13 @@ class Launcher:
             self._lock.release()
 
 
+def _places() -> list[str]:
+    """Where a launcher without `site` finds us; and psutil, which a shim needs where there is no /proc."""
+    library = None if lineage.LINUX else importlib.util.find_spec("psutil")
+    folders = [] if library is None else library.submodule_search_locations or []
+    return [_ROOT, *(os.path.dirname(folder) for folder in folders)]
+
+
 def _tell(line: socket.socket, body: bytes, alive: int) -> None:
     """Tell a waiting shim of its run, and hand it the lock on it."""
     line.settimeout(_ANSWER_WITHIN)
@@ -223,3 +233,6 @@ def _tell(line: socket.socket, body: bytes, alive: int) -> None:
         raise BrokenPipeError
     if sent < len(request):
         line.sendall(request[sent:])
+    # One that is stopped has its request, and leads the run when it may go on.
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        hold_until_arrived(line)

@@ -3,8 +3,8 @@
 A Python that has just started costs 7 ms, one that forks costs 1, one that waits already costs nothing.
 Asked for a shim, by one byte, it answers with the pid and one end of a socket: whoever writes a request
 there has the run led. A shim whose run is over and left nothing behind says so there, and leads the next.
-The launcher is single-threaded, and has loaded nothing but the standard library. It ends when the consumer
-does, and so does a shim without a run; the others live on.
+The launcher is single-threaded, and has loaded nothing but the standard library and, where there is no /proc,
+psutil. It ends when the consumer does, and so does a shim without a run; the others live on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import signal
 import socket
 import struct
 
-from cadencebus.session import orphans, shim
+from cadencebus.session import lineage, orphans, shim
 
 # The pid of a shim, or what the system said instead of giving one, below zero.
 ANSWER = struct.Struct("!i")
@@ -32,7 +32,7 @@ def serve(fd: int) -> None:
     shim.brace()
     # Nobody waits for the shims: their end is told by the lock they held.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    orphans.prctl()
+    orphans.prepare()
     _let_go_of_the_terminal()
     with socket.socket(fileno=fd) as line:
         line.set_inheritable(False)
@@ -44,6 +44,7 @@ def serve(fd: int) -> None:
             else:
                 with end:
                     socket.send_fds(line, [ANSWER.pack(pid)], [end.fileno()])
+                    hold_until_arrived(line)
 
 
 def _let_go_of_the_terminal() -> None:
@@ -102,7 +103,20 @@ def _next_request(line: socket.socket) -> tuple[bytes, int]:
     if len(head) < HEAD.size or not fds:
         return b"", -1
     os.set_inheritable(fds[0], False)  # noqa: FBT003 - the standard library wants it so
+    arrived(line)
     return exactly(line, HEAD.unpack(head)[0]), fds[0]
+
+
+def hold_until_arrived(line: socket.socket) -> None:
+    """Come back when a descriptor that was sent is there: macOS may close one that only the queue holds."""
+    if not lineage.LINUX:
+        line.recv(1)
+
+
+def arrived(line: socket.socket) -> None:
+    """Say so."""
+    if not lineage.LINUX:
+        line.sendall(b"1")
 
 
 def exactly(line: socket.socket, size: int) -> bytes:

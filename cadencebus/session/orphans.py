@@ -13,7 +13,7 @@ from cadencebus.session import lineage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
@@ -35,6 +35,14 @@ def prctl() -> Callable[..., int] | None:
         return None
 
 
+def prepare() -> None:
+    """Load, before the first fork, what each shim would have to load for itself."""
+    if lineage.LINUX:
+        prctl()
+    else:
+        import psutil  # noqa: F401, PLC0415 - not cheap, and only where /proc is missing
+
+
 def come_to_me() -> None:
     """Become the parent of every orphan of the tree below."""
     call = prctl()
@@ -42,21 +50,20 @@ def come_to_me() -> None:
         call(_SUBREAPER, 1, 0, 0, 0)
 
 
-def sweep(folder: int, group: int) -> bool:
+def sweep(folder: int, known: Mapping[int, float]) -> bool:
     """Kill what the run left behind, until nothing is left; `leaked.json` names it before it dies.
 
-    False where something may still be alive.
+    `known` were below us earlier. False where something may still be alive.
     """
-    if not lineage.LINUX:
-        # The group is what can be found without help; the consumer looks for the run's mark.
-        lineage.kill_group(group)
-        return False
     deadline = time.monotonic() + _WITHIN
     told: dict[int, dict[str, Any]] = {}
     pause = _PAUSE
-    while _any_left():
+    while _any_left() or not lineage.LINUX:
         seen = lineage.census()
-        left = lineage.below([os.getpid()], seen)
+        left = _left(seen, known)
+        if not left and not lineage.LINUX:
+            # Who leads a session of its own and has no parent left may live: the consumer looks for marks.
+            return False
         fresh = {pid: {"pid": pid, **lineage.describe(pid)} for pid in left if pid not in told}
         # Who forks and exits is gone before it can be asked for its name; the last of its line is not.
         fresh = {pid: one for pid, one in fresh.items() if one["cmdline"] or lineage.look(pid)}
@@ -76,6 +83,25 @@ def sweep(folder: int, group: int) -> bool:
             return False
         time.sleep(pause)
     return True
+
+
+def _left(seen: lineage.Census, known: Mapping[int, float]) -> list[int]:
+    """Who is below us; where orphans don't come to us: in our session, too, or known to have been below."""
+    if lineage.LINUX:
+        return lineage.below([os.getpid()], seen)
+    roots = [os.getpid(), *(pid for pid, one in seen.items() if known.get(pid) == one.started)]
+    for pid in seen:
+        with contextlib.suppress(OSError):
+            if os.getsid(pid) == os.getpid():
+                roots.append(pid)
+    return [pid for pid in dict.fromkeys((*roots, *lineage.below(roots, seen))) if pid != os.getpid()]
+
+
+def remember(known: dict[int, float]) -> None:
+    """Note who is below us as long as it is: where orphans don't come to us, its parent's end hides it."""
+    if not lineage.LINUX:
+        seen = lineage.census()
+        known |= {pid: seen[pid].started for pid in lineage.below([os.getpid()], seen)}
 
 
 def name_survivors(folder: int) -> None:

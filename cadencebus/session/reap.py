@@ -18,6 +18,8 @@ from cadencebus.store.corrupt import load_object
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cadencebus.session.life import AliveNote
+
 _PAUSE, _PATIENT = 0.01, 0.5
 _EMPTY_LOOKS = 2
 _TOLD_MOST = 1 << 20
@@ -170,6 +172,21 @@ def outlived(run_dir: str) -> list[identity.Identity]:
         for pid in survivors(run_dir)
         if isinstance(since.get(str(pid)), (int, float))
     ]
+
+
+def led_by(note: AliveNote) -> list[identity.Identity]:
+    """Who is still in the group of a run whose shim is gone: its mark may be nobody's to read (macOS).
+
+    Both numbers must agree, and none who leads bear the shim's: neither is given again while one is left.
+    """
+    if note.pid is None or lineage.look(note.shim) is not None:
+        return []
+    found = []
+    for pid in lineage.pids():
+        with contextlib.suppress(OSError):
+            if (os.getpgid(pid), os.getsid(pid)) == (note.pid, note.shim):
+                found.append(identity.identify(pid))
+    return [one for one in found if one is not None]
 
 
 def _told(run_dir: str) -> dict[str, Any]:

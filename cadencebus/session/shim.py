@@ -71,6 +71,7 @@ class Shim:
         self.child = 0
         self.status: int | None = None
         self.ladder = list(request["ladder"])
+        self.known: dict[int, float] = {}
         self.ending = False
         self.due = 0.0
         self.peak_rss = 0
@@ -98,7 +99,7 @@ class Shim:
         self._note()
         self._mind()
         self._record(self._end_name())
-        swept = orphans.sweep(self.folder, self.child)
+        swept = orphans.sweep(self.folder, self.known)
         # A shim that is killed in mid-sweep leaves a record and processes: only this word ends the search.
         self._note(swept=swept)
         return swept and not self.ending
@@ -224,6 +225,7 @@ class Shim:
             # The ladder ended with SIGKILL, and with the time that this may take.
             orphans.name_survivors(self.folder)
         self.ending = True
+        orphans.remember(self.known)
         name, wait = self.ladder.pop(0) if self.ladder else ("SIGKILL", 5.0)
         number = getattr(signal, name, signal.SIGTERM)
         # A stopped one hears nothing but SIGKILL.

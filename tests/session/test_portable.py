@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from cadencebus.session import identity, lineage, shim
+from cadencebus.session import identity, launch, life, lineage, reap, shim
+from cadencebus.session.launch import Launcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Eventually
+    from tests.session.conftest import Start
+
+ELSEWHERE = Path(__file__).parents[1] / "doubles" / "elsewhere" / "sitecustomize.py"
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +80,50 @@ def test_the_process_0_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_alarm_is_longer_than_macos_takes() -> None:
     """Its setitimer refuses more than a hundred million seconds; a `timeout` may be three times that."""
     assert shim._LONGEST <= 100_000_000
+
+
+# --- runs whose shims live there -------------------------------------------------------------------
+
+
+@pytest.fixture
+def launcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Launcher]:
+    """Start shims in whose world there is no /proc, no subreaper and no pidfd."""
+    there = f"import runpy; runpy.run_path({str(ELSEWHERE)!r}); from cadencebus"
+    monkeypatch.setattr(launch, "_LAUNCH", launch._LAUNCH.replace("from cadencebus", there))
+    launcher = Launcher()
+    yield launcher
+    launcher.close()
+
+
+def test_a_shim_finds_what_stays_in_its_session(start: Start) -> None:
+    """An orphan goes to process 1 there, but not out of the session: the shim names it and kills it."""
+    run = start("ok", argv=("sh", "-c", "sh -c 'trap \"\" TERM; echo $$ >&2; exec sleep 60' & exit 3"))
+    assert run.over() == "exit.3"
+    assert run.leaked
+    assert not any(lineage.look(pid) for pid in run.leaked)
+    assert (note := life.read_alive(str(run.folder))) is not None
+    assert not note.swept, "what has left the session is the consumer's to find"
+
+
+def test_a_shim_remembers_who_was_below_it_when_the_time_was_up(start: Start) -> None:
+    """A tool in a session of its own whose mark nobody may read: seen before its parent is signalled."""
+    tool = ("env", "-i", "setsid", "sleep", "60")
+    run = start(argv=("sh", "-c", f"{' '.join(tool)} & echo tool $!; wait"), timeout=0.5)
+    pid = run.pid_of("tool")
+    assert run.over() == "exit.sig15"
+    assert lineage.look(pid) is None
+    assert run.leaked == [pid]
+
+
+def test_a_session_without_a_shim_is_known_by_its_group(start: Start) -> None:
+    """Its shim was killed, and its mark can't be read: only the numbers of group and session tell."""
+    run = start(argv=("sh", "-c", "sleep 60 & wait"), env={identity.MARK: ""})
+    note = life.read_alive(str(run.folder))
+    assert note is not None
+    assert reap.led_by(note) == [], "its shim lives"
+    os.kill(run.shim, signal.SIGKILL)
+    run.eventually(lambda: not run.alive)
+    assert run.pid in {one.pid for one in reap.led_by(note)}
+    assert reap.sweep(run.id).killed == ()
+    assert len(reap.sweep(run.id, known=reap.led_by(note)).killed) == 2
+    assert lineage.look(run.pid) is None
