@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 try:
@@ -9,4 +10,4 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 
-sys.exit(main())
+os._exit(main())

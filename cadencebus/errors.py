@@ -13,6 +13,9 @@ CadenceError 1
 
 from __future__ import annotations
 
+# No error: what a shell makes of a Ctrl-C.
+INTERRUPTED = 130
+
 
 class CadenceError(Exception):
     """Something a person should read as one line, with what to do next."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from cadencebus.desk.context import GLOBALS, Context
-from cadencebus.errors import CadenceError, Usage
+from cadencebus.errors import INTERRUPTED, CadenceError, Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,15 @@ _HEADINGS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command; the exit code, with everything said and flushed."""
+    try:
+        return _main(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        # Before there was anything to interrupt, or once more while the first is told of.
+        return INTERRUPTED
+
+
+def _main(words: list[str]) -> int:
     context = Context()
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
         from cadencebus.desk.stdio import fill_closed  # noqa: PLC0415 - only where one is closed
@@ -85,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             spell_plainly(sys.stdout)
     try:
-        code = _run(context.take_globals(sys.argv[1:] if argv is None else list(argv)), context)
+        code = _run(context.take_globals(words), context)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - each becomes a line and an exit code
         from cadencebus.desk.error_report import report  # noqa: PLC0415 - only for a mistake

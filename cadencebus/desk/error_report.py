@@ -8,10 +8,9 @@ import sys
 import traceback
 
 from cadencebus.desk.stdio import silence_if_broken, to_stderr
-from cadencebus.errors import CadenceError, IOTrouble, Misconfigured, NotPermitted
+from cadencebus.errors import INTERRUPTED, CadenceError, IOTrouble, Misconfigured, NotPermitted
 from cadencebus.store.paths import here
 
-_INTERRUPTED = 130
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # EX_SOFTWARE: ours, not the operator's.
 _BUG = 70
@@ -24,8 +23,9 @@ def report(error: BaseException, *, debug: bool) -> int:
             for part in line.splitlines():
                 to_stderr(part)
     full = silence_if_broken(sys.stdout)
-    if isinstance(error, KeyboardInterrupt):
-        return _INTERRUPTED
+    # While a class was being made, Python has wrapped it in an error of its own.
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
+        return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         # The reader has seen enough (`cadence ls | head`): say nothing, and close quietly.
         return 0

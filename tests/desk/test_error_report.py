@@ -47,3 +47,15 @@ def test_a_disk_without_room_is_named_though_the_system_names_no_file(
     assert capsys.readouterr().err == (
         "cadence: No space left on device; try: cadence doctor, which says how much room is left\n"
     )
+
+
+def test_a_ctrl_c_that_python_wraps_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a class is being made, the interpreter calls it a RuntimeError of its own."""
+
+    class Slow:
+        def __set_name__(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises((RuntimeError, KeyboardInterrupt)) as raised:
+        type("Made", (), {"field": Slow()})
+    assert (report(raised.value, debug=False), capsys.readouterr().err) == (130, "")
