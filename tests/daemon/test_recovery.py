@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.clock import day, rfc3339
+from cadencebus.clock import day, rfc3339, stamp
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.recovery import Recovery
 from cadencebus.model.settlement import Settlement
@@ -36,6 +36,8 @@ class Restart:
         self.gear = gear
         self.index, self.calendar = Index(), Calendar()
         self.recovery = Recovery(gear, self.index, self.calendar)
+        self.said: list[str] = []
+        gear.say = self.said.append
 
     def put(self, folder: str, tick: Tick | None = None, **changes: Any) -> Tick:
         """Lay a tick where a crash left it."""
@@ -84,6 +86,7 @@ def test_a_plan_that_can_not_be_made_out_is_passed_over(restart: Restart, plan: 
     restart.recovery.run()
     assert restart.lies_in(ended)[0].startswith("done/")
     assert restart.lies_in(waits) == ["inbox"]
+    assert [tick.name.file in said for tick, said in zip((ended, waits), sorted(restart.said), strict=True)]
 
 
 @pytest.mark.parametrize(("target", "place"), [("done", f"done/{DAY}"), ("dead", "dead"), ("inbox", "inbox")])
@@ -110,6 +113,7 @@ def test_a_claim_without_a_run_goes_back(restart: Restart) -> None:
     assert restart.lies_in(tick) == ["inbox"]
     assert tick.name.file in restart.index
     assert restart.gear.spool.read("inbox", tick.name.file).attempts == ()
+    assert restart.said == []
 
 
 def test_a_run_without_a_settlement_is_handed_on(restart: Restart) -> None:
@@ -164,11 +168,12 @@ def test_an_old_plan_is_not_carried_out_under_a_new_run(restart: Restart) -> Non
 
 
 @pytest.mark.parametrize("place", ["dead", f"done/{DAY}"])
-def test_what_has_ended_wins_over_its_claim(restart: Restart, place: str) -> None:
-    """The move had reached the disk, its other half had not."""
+@pytest.mark.parametrize("starting", [True, False])
+def test_what_has_ended_wins_over_its_claim(restart: Restart, place: str, starting: bool) -> None:
+    """The move had reached the disk, its other half had not; or somebody copied it while all was at work."""
     tick = restart.put(place, outcome=OUTCOME)
     restart.put("claimed", tick)
-    assert restart.recovery.run() == []
+    assert (restart.recovery.run() if starting else restart.recovery.strays(())) == []
     assert restart.lies_in(tick) == [place]
     assert [event for event, _ in restart.told()] == ["tick.dead"]
     (raw,) = Path(restart.gear.home.dead).glob("*.raw")
@@ -184,6 +189,28 @@ def test_the_lesser_twin_of_what_waits_is_forgotten(restart: Restart) -> None:
     assert restart.lies_in(tick) == ["inbox"]
     assert len(restart.gear.spool.read("inbox", tick.name.file).attempts) == 1
     assert tick.name.file in restart.index
+
+
+def test_what_waits_and_has_ended_waits_nowhere_any_more(restart: Restart) -> None:
+    """A copy in inbox/ and one in deferred/: neither is taken for due."""
+    tick = restart.put(f"done/{DAY}", outcome=OUTCOME)
+    restart.put("inbox", tick)
+    late = f"{stamp(NOW + 60)}~{tick.name.file}"
+    Path(restart.gear.home.deferred, late).write_bytes(tick.bytes())
+    restart.recovery.run()
+    assert restart.lies_in(tick) == [f"done/{DAY}"]
+    assert tick.name.file not in restart.index
+    assert restart.calendar.first() is None
+    assert len(list(Path(restart.gear.home.dead).glob("*.raw"))) == 2
+
+
+def test_what_is_gone_when_its_turn_comes_is_passed_over(restart: Restart) -> None:
+    """Somebody took it away between the list and the look."""
+    gone = restart.put("claimed").name.file
+    os.unlink(f"{restart.gear.home.claimed}/{gone}")
+    assert restart.recovery._claimed(gone) is None
+    restart.recovery._lose("claimed", gone, "it lay in two places")
+    assert restart.told() == []
 
 
 def test_what_waits_is_taken_up_and_strangers_are_named(restart: Restart) -> None:
@@ -238,11 +265,9 @@ def test_a_letter_that_a_crash_kept_from_its_bytes_is_written(restart: Restart) 
     tick = restart.put("dead")
     place = Path(restart.gear.home.dead) / tick.name.file
     place.rename(f"{place}.raw")
-    said: list[str] = []
-    restart.gear.say = said.append
     restart.recovery.run()
     assert restart.gear.spool.read("dead", tick.name.file).outcome is not None
-    assert len(said) == 1
+    assert len(restart.said) == 1
 
 
 def test_what_is_seen_is_made_safe_before_anything_follows(restart: Restart, witness: Witness) -> None:

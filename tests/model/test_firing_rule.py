@@ -22,7 +22,7 @@ FULL = Cadence(
     enabled=False,
     overlap="queue",
     ttl=3600.0,
-    priority=1,
+    priority=9,
 )
 
 
