@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
+ELSEWHERE = Path(__file__).parent / "doubles" / "elsewhere"
 TICKS_LIE_IN = ("inbox", "deferred", "claimed", "done", "dead", "tmp")
 # An interpreter's start takes so many seconds where nothing else runs; twice that on an old machine.
 QUIET_START = 0.05
 BESIDE_THEM = ("runs", "keys", "holds", "cadences", "events")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let every command of a test take the ways that it takes where what only Linux has is missing."""
+    parser.addoption("--elsewhere", action="store_true", help="run each `cadence` as on something like a Mac")
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +59,11 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, pytestconfig: pytest.Config) -> dict[str, str]:
     """Build the environment of a bare login: no bus but this one, this interpreter's programs first."""
     kept = {name: os.environ[name] for name in ("TMPDIR", "USER", "LOGNAME") if name in os.environ}
+    if pytestconfig.getoption("elsewhere"):
+        kept["PYTHONPATH"] = str(ELSEWHERE)
     return kept | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "HOME": str(home.parent),
@@ -260,8 +268,8 @@ def cadence(hothouse: Hothouse, home: Path, environment: dict[str, str], install
         whole = environment | dict(env or {})
         return hothouse.run(*words, env=whole, cwd=cwd or home, stdin=stdin, timeout=timeout)
 
-    # A system that dislikes forks of a program with libraries in it.
-    return installed if sys.platform == "darwin" else run
+    # A system that dislikes forks of a program with libraries in it; or what an interpreter reads at its start.
+    return installed if sys.platform == "darwin" or "PYTHONPATH" in environment else run
 
 
 class Eventually(Protocol):
