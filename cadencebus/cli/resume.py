@@ -52,7 +52,7 @@ def main(words: list[str], context: Context) -> int:
             "nothing was held" + (f": no runner uses credentials {asked.credentials!r}" if nobody else "")
         )
     if asked.name:
-        _still_held(context, asked.name, out)
+        _still_held(context, asked.name, {hold.reason for hold in released}, out)
     return 0
 
 
@@ -66,15 +66,15 @@ def _scopes(home: Home, asked: Namespace) -> set[str]:
     return {on_credentials(asked.credentials), on_credentials(str(shared))}
 
 
-def _still_held(context: Context, name: str, out: Output) -> None:
-    """Say what wider hold keeps it all the same."""
+def _still_held(context: Context, name: str, spared: set[str], out: Output) -> None:
+    """Say what wider hold keeps it all the same; a brake that was let go is not put on again at once."""
     now = time.time()
     snapshot = reasons.Reasons(context.home, now)
     try:
         cadence = snapshot.prompts.load(name)
     except (CadenceError, OSError):
         return
-    wait = snapshot.would_start(cadence, force=False)
+    wait = snapshot.would_start(cadence, spared=spared)
     # What runs by now may well be what was released.
     if wait is not None and wait.reason != "running":
         out.hint(f"{name} still waits: {reasons.spell(wait, now)}")

@@ -18,6 +18,8 @@ from cadencebus.store import runs
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from cadencebus.model.cadence import Cadence
     from cadencebus.store.paths import Home
 
@@ -65,13 +67,15 @@ class Reasons(Snapshot):
             return Wait(wait.reason, f"{wait.detail} ({before} of its cadence are before it)", wait.until)
         return wait
 
-    def would_start(self, cadence: Cadence, *, force: bool) -> Wait | None:
-        """Why a new tick at the very front would not start; None: it would."""
+    def would_start(
+        self, cadence: Cadence, *, force: bool = False, spared: Collection[str] = ()
+    ) -> Wait | None:
+        """Why a new tick at the very front would not start; None: it would. `spared` brakes are let go."""
         if self.stopped or not self.consumed:
             return self.of_cadence(cadence.name) if self.stopped else NO_CONSUMER
         head = self._head(cadence, f"0-{cadence.name}", force=force)
         brake = None if force else self._brake(cadence)
-        if brake is not None:
+        if brake is not None and brake.reason not in spared:
             return brake
         return admit([head], self._room(), self.holds, self._caps(), now=self.now).waits.get(cadence.name)
 

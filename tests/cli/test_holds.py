@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from cadencebus.store.lock import ConsumerLock
+from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     import subprocess
@@ -143,6 +147,22 @@ def test_resume_says_what_still_holds(home: Path, cadence: Cadence, define: Defi
     assert ended.stdout == "released cadence-work paused\n"
     assert "work still waits" in ended.stderr
     assert [path.name for path in (home / "state" / "holds").iterdir()] == ["bus.paused.json"]
+
+
+def test_a_brake_that_was_let_go_is_not_said_to_hold(home: Path, cadence: Cadence, define: Define) -> None:
+    """A consumer at work puts it on again in five minutes, not before; what else holds is said."""
+    here = datetime.now(UTC)
+    closed = f"{here + timedelta(hours=5):%H:%M}-{here + timedelta(hours=6):%H:%M}"
+    define("work", timezone="UTC", active_hours=closed)
+    brake = home / "state" / "holds" / "cadence-work.active_hours.json"
+    brake.write_text(json.dumps({"scope": "cadence-work", "reason": "active_hours", "by": "consumer"}))
+    with ConsumerLock(Home(str(home))):
+        assert "held by active_hours" in cadence("fire", "work").stderr
+        ended = cadence("resume", "work")
+        assert (ended.stdout, ended.stderr) == ("released cadence-work active_hours\n", "")
+        brake.write_text("{}")
+        cadence("pause")
+        assert "paused" in cadence("resume", "work").stderr
 
 
 def test_resume_all_releases_even_what_can_not_be_read(home: Path, cadence: Cadence) -> None:
