@@ -268,7 +268,7 @@ def cadence(hothouse: Hothouse, home: Path, environment: dict[str, str], install
         whole = environment | dict(env or {})
         return hothouse.run(*words, env=whole, cwd=cwd or home, stdin=stdin, timeout=timeout)
 
-    # A system that dislikes forks of a program with libraries in it; or what an interpreter reads at its start.
+    # A system that dislikes forks of a program with libraries in it; or what only a start reads.
     return installed if sys.platform == "darwin" or "PYTHONPATH" in environment else run
 
 
