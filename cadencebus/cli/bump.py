@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import waiting_tick
+from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.lookup import find_each
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
-from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
@@ -24,7 +24,7 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser("bump", "Move waiting ticks to the front: priority 0, and due now.", EXAMPLES)
     parser.add_argument("tick", nargs="+", help="ids, or unique parts of them")
     asked = parser.parse_args(words)
-    spool, out = Spool(context.home), Output(context)
+    spool, out = spool_of(context.home), Output(context)
     for found in find_each(context.home, asked.tick, waiting=True):
         waiting_tick.change(spool, found, _first)
         if out.json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.cli import show
 from cadencebus.desk import dead_letters, dead_retry, enqueue_checks, human_time
 from cadencebus.desk.columns import Column, last_part
+from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.nearest import meant, why_none
@@ -129,12 +130,12 @@ def _show(asked: Namespace, context: Context) -> int:
 
 
 def _retry(asked: Namespace, context: Context) -> int:
-    out, now = Output(context), time.time()
+    out, now, spool = Output(context), time.time(), spool_of(context.home)
     found, unfit = [], 0
     for at in _chosen(context.home, asked):
         one = dead_letters.letter_of(context.home, at)
         try:
-            new, *_ = dead_retry.successors(context.home, one, now)
+            new, *_ = dead_retry.successors(spool, one, now)
             # Without its cadence it would only die again.
             enqueue_checks.check_cadence(context.home, new.cadence)
             _refuse_twin(one, by_hand=bool(asked.id or asked.klass))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk import waiting_tick
+from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.lookup import find_waiting
 from cadencebus.desk.moments import parse_moment
 from cadencebus.desk.options import Parser
@@ -20,13 +21,13 @@ from cadencebus.desk.payload import payload_of
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
-from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.desk.context import Context
     from cadencebus.desk.lookup import Found
+    from cadencebus.store.spool import Spool
 
 EXAMPLES = """  cadence edit 7f3k                        its JSON in $VISUAL or $EDITOR
   cadence edit 7f3k --priority 1 --set week=48
@@ -38,7 +39,7 @@ FIXED = ("id", "cadence", "created_at", "attempts", "outcome", "settling")
 def main(words: list[str], context: Context) -> int:
     """Change a tick by options, or in an editor; what would be no tick changes nothing."""
     asked = _parse(words)
-    spool, found = Spool(context.home), find_waiting(context.home, asked.tick)
+    spool, found = spool_of(context.home), find_waiting(context.home, asked.tick)
     if _has_options(asked):
         tick, said = waiting_tick.change(spool, found, lambda tick: _by_options(tick, asked)), "changed"
     else:

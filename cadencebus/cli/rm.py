@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import waiting_tick
+from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.lookup import WAITING, find_each, listing
 from cadencebus.desk.options import Parser, a_text
 from cadencebus.desk.output import Output
 from cadencebus.errors import Usage
-from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
@@ -30,7 +30,7 @@ def main(words: list[str], context: Context) -> int:
     asked = parser.parse_args(words)
     if bool(asked.tick) == bool(asked.cadence):
         raise Usage("rm: ids, or --cadence", next_step="cadence ls inbox")
-    spool, out = Spool(context.home), Output(context)
+    spool, out = spool_of(context.home), Output(context)
     found_all = find_each(context.home, asked.tick, waiting=True)
     if asked.cadence:
         found_all = list(listing(context.home, WAITING, asked.cadence))

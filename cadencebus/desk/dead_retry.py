@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
+from cadencebus.desk import fitting
 from cadencebus.desk.dead_letters import Letter, take_out
+from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import folders, names
 from cadencebus.errors import BadData
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
 from cadencebus.model.naming import crockford, is_id, name_in
-from cadencebus.model.tick import BadTick, Tick, check_members, tick_of
+from cadencebus.model.tick import LARGEST, BadTick, Tick, check_members, tick_of
 from cadencebus.store import files, inlet, tomb
 from cadencebus.store.spool import Spool
 
@@ -42,7 +44,8 @@ class Retried:
 
 def retry(home: Home, letters: Iterable[Letter], now: float) -> list[Retried]:
     """Put all new ticks in durably, then take the letters out."""
-    retried = [Retried(letter, successors(home, letter, now)) for letter in letters]
+    spool = spool_of(home)
+    retried = [Retried(letter, successors(spool, letter, now)) for letter in letters]
     present = _ids(home)
     missing = [tick for one in retried for tick in one.ticks if tick.id not in present]
     for tick in missing:
@@ -78,32 +81,35 @@ def spell(retried: Sequence[Retried]) -> str:
     return f"{len(retried)} retried" + (with_them if absorbed else "")
 
 
-def successors(home: Home, letter: Letter, now: float) -> tuple[Tick, ...]:
-    """The ticks that take a letter's place."""
-    dead = _as_tick(home, letter)
+def successors(spool: Spool, letter: Letter, now: float) -> tuple[Tick, ...]:
+    """The ticks that take a letter's place; an error where they would be none."""
+    dead = _as_tick(letter, spool.max_tick_bytes)
     since = letter.died_at or now
     absorbed = [tick_id for tick_id in sequence(letter.outcome.get("absorbed")) if is_id(tick_id)]
-    return tuple(
+    ticks = tuple(
         _successor(dead, old_id, since + at * _MICROSECOND, now)
         for at, old_id in enumerate([letter.found.name.id, *absorbed])
     )
+    # Alike but for their ids.
+    fitting.check(spool, ticks[0])
+    return ticks
 
 
 def is_tick(home: Home, letter: Letter) -> bool:
     """Whether it can be retried as it lies there."""
     try:
-        _as_tick(home, letter)
+        _as_tick(letter, spool_of(home).max_tick_bytes if files.exists(letter.raw) else LARGEST)
     except (BadData, OSError):
         return False
     return True
 
 
-def _as_tick(home: Home, letter: Letter) -> Tick:
+def _as_tick(letter: Letter, most: int) -> Tick:
     """What the letter was as a tick; of raw bytes, what they say by now."""
     try:
         members: dict[str, Any] = letter.members
         if files.exists(letter.raw):
-            members = tomb.examine(letter.raw, Spool(home).max_tick_bytes)
+            members = tomb.examine(letter.raw, most)
         else:
             check_members(members)
         return tick_of({**members, "id": letter.found.name.id}, letter.found.name, born=0.0)

@@ -67,7 +67,7 @@ class Spool:
         path = f"{self.home.state}/{folder}/{file}"
         at, limit = tomb.regular(path), self.max_tick_bytes
         # Only a producer's file is held to the limit: what has run carries its whole past.
-        if folder not in {"inbox", "deferred"} or (at.st_size > limit and self._has_run(name)):
+        if folder not in {"inbox", "deferred"} or (at.st_size > limit and self.has_run(name)):
             limit = LARGEST
         try:
             data = files.read(path, limit)
@@ -92,7 +92,8 @@ class Spool:
             self._read[file] = (seen, tick)
         return tick
 
-    def _has_run(self, name: Name) -> bool:
+    def has_run(self, name: Name) -> bool:
+        """Whether a run of it was begun: then its file carries its past, and is held to no limit."""
         return files.exists(self.home.run(name.id, 1))
 
     def ended(self, name: Name) -> str | None:

@@ -238,3 +238,44 @@ def test_what_is_meant_must_be_said(cadence: Cadence, die: Callable[..., str]) -
     assert cadence("dead", "purge", "zzzzzzzz").returncode == 66
     assert cadence("dead", "bury").returncode == 64
     assert died in cadence("dead").stdout
+
+
+def _handed_in(home: Path, size: int) -> str:
+    """Put a compact tick in as a producer does, with a `mv`; its id."""
+    name = "20261121T023000.123456Z-7f3k9q2m"
+    tick = json.dumps({"cadence": "work", "payload": {"all": [1] * (size // 2)}}, separators=(",", ":"))
+    (home / "state" / "inbox" / f"5-{name[:23]}-work-{name[24:]}.json").write_text(tick)
+    return name
+
+
+def test_what_an_operator_writes_anew_is_never_too_large_for_the_consumer(
+    home: Path, cadence: Cadence, define: Define, ticks: Callable[[str], dict[str, dict[str, Any]]]
+) -> None:
+    """Spelled by the bus it is longer: refused, it stays as it lies; written, it would have been buried."""
+    define("work", "exit 78")
+    (home / "cadence.yaml").write_text("max_tick_bytes: 8KiB\n")
+    one = _handed_in(home, 8000)
+    refused = cadence("bump", one)
+    assert (refused.returncode, "8192 are allowed" in refused.stderr) == (65, True)
+    assert "raise max_tick_bytes" in refused.stderr
+    assert cadence("run", "--drain", "--quiet").returncode == 0
+    assert ticks("dead")[one]["outcome"]["class"] == "ex_config"
+    assert cadence("dead", "retry", one).returncode == 65
+    assert "1 left in dead/" in cadence("dead", "retry", "--all").stderr
+    assert set(ticks("dead")) == {one}
+    (home / "cadence.yaml").write_text("max_tick_bytes: 16KiB\n")
+    again = cadence("dead", "retry", one).stdout.strip()
+    assert ticks("inbox")[again]["retry_of"] == one
+
+
+def test_a_larger_limit_holds_for_operators_too(
+    home: Path, cadence: Cadence, define: Define, ticks: Callable[[str], dict[str, dict[str, Any]]]
+) -> None:
+    """A tick that the consumer will run can be moved to the front, changed and cancelled."""
+    define("work")
+    (home / "cadence.yaml").write_text("max_tick_bytes: 4MiB\n")
+    one = _handed_in(home, 1_100_000)
+    for words in (("bump", one), ("edit", one, "--priority", "3"), ("rm", one)):
+        ended = cadence(*words)
+        assert ended.returncode == 0, ended.stderr
+    assert ticks("done")[one]["outcome"]["status"] == "cancelled"
