@@ -12,10 +12,14 @@ from cadencebus.session import life
 from cadencebus.store import files, lock, runs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cadencebus.desk.lookup import Found
     from cadencebus.desk.options import Parser
     from cadencebus.store.paths import Home
     from cadencebus.store.runs import RunFolder
+
+    _Run = tuple[Found, RunFolder]
 
 # The longest ladder by default, with some room: the gentle signal, kill_grace, and what survives SIGKILL.
 _ALL_WITHIN = 60.0
@@ -54,26 +58,30 @@ def end_all(home: Home, within: float, *, detail: str) -> tuple[list[str], list[
     # Ask all first, then wait: the runs are ended side by side.
     for _, run in alive:
         end(run, requeue=True, detail=detail)
-    deadline = time.monotonic() + within
-    ended: list[str] = []
-    left: list[str] = []
-    for tick, run in alive:
-        over = until_over(home, tick, run, max(0.0, deadline - time.monotonic()))
-        (ended if over else left).append(run.id)
-    return ended, left
+    left = {run.id for _, run in left_of(home, alive, within)}
+    ids = [run.id for _, run in alive]
+    return [run for run in ids if run not in left], [run for run in ids if run in left]
 
 
 def until_over(home: Home, found: Found, run: RunFolder, within: float) -> bool:
     """Wait until nothing of the run is left and its tick is settled; False at the time-out."""
+    return not left_of(home, [(found, run)], within)
+
+
+def left_of(home: Home, runs_of: Sequence[_Run], within: float) -> list[_Run]:
+    """Wait until nothing of the runs is left and their ticks are settled; those that are not over then."""
     deadline = time.monotonic() + within
-    while life.is_alive(run.path):
-        if time.monotonic() >= deadline:
-            return False
+    left = list(runs_of)
+    while (left := [one for one in left if life.is_alive(one[1].path)]) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
+    # Side by side, too: a consumer that is stopped settles none of them.
     settled_by = time.monotonic() + _SETTLE_WITHIN
-    while time.monotonic() < settled_by and lock.is_held(home) and _unsettled(home, found, run):
+    over = [one for one in runs_of if one not in left]
+    while (
+        time.monotonic() < settled_by and lock.is_held(home) and any(_unsettled(home, *one) for one in over)
+    ):
         time.sleep(_PAUSE)
-    return True
+    return left
 
 
 def _unsettled(home: Home, found: Found, run: RunFolder) -> bool:
