@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import datetime
@@ -99,6 +100,9 @@ def _argument(value: Any) -> str:
 
 
 def _command(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) and value.strip():
+        # A line of a crontab: what to write instead, to be copied.
+        raise Wrong(Fault(allowed=f"an argv list: [sh, -c, {json.dumps(value, ensure_ascii=False)}]"))
     must(isinstance(value, list) and value and value[0] != "")
     return tuple(_ARGUMENTS(value))
 

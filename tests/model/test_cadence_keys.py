@@ -185,6 +185,13 @@ def test_a_key_refuses_what_it_can_not_mean(key: str, written: object, where: st
     assert allowed in faults[where]
 
 
+@pytest.mark.parametrize("line", ["./job.sh --all", """cd /x && echo "it's" > y"""])
+def test_a_line_where_a_list_belongs_is_answered_by_the_list_to_write(line: str) -> None:
+    """Who comes from a crontab copies it from the message."""
+    told = refused(command=line)["command"].removeprefix("an argv list: ")
+    assert cadence(command=yaml.safe_load(told)).command == ("sh", "-c", line)
+
+
 def test_a_question_may_be_a_line_for_the_shell() -> None:
     """As people write it; `command` is the work itself, and wants to be exact."""
     assert cadence(guard="test -s list || exit 75").guard == ("sh", "-c", "test -s list || exit 75")
