@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import os
+import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -216,13 +217,22 @@ def _present(root: str, place: str, ttl: float, now: float) -> str | None:
     folder = os.path.join(root, os.path.expanduser(place))
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(folder)):
-            with contextlib.suppress(FileNotFoundError, ValueError, IsADirectoryError):
-                path = os.path.join(folder, name)
-                age = now - os.stat(path).st_mtime
-                said = files.read(path, 1 << 12).decode("utf-8", "replace")
-                if not name.startswith(".") and gates.present(age, said, ttl):
-                    return name
+            if not name.startswith(".") and _is_present(os.path.join(folder, name), ttl, now):
+                return name
     return None
+
+
+def _is_present(path: str, ttl: float, now: float) -> bool:
+    """Whether this is a file, and still counts; whose words can't be read counts by its age."""
+    said = b""
+    try:
+        at = os.stat(path)
+        with contextlib.suppress(OSError, ValueError):
+            said = files.read(path, 1 << 12)
+    except OSError:
+        # It is gone, or a link that leads nowhere: whatever it is, it hides nobody else's.
+        return False
+    return stat.S_ISREG(at.st_mode) and gates.present(now - at.st_mtime, said.decode("utf-8", "replace"), ttl)
 
 
 async def _load(gate: LoadGate) -> Answer:

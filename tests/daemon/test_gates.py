@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,6 +81,39 @@ def test_starts_wait_ten_minutes_for_a_person_then_some_go_then_it_begins_anew(
     fake_clock.advance(30)
     assert "bus.pressure.json" in ask(gear, one)
     assert told(home) == ["hold.set", "hold.released", "hold.set"]
+
+
+def test_whoever_touched_a_file_is_at_work_whatever_lies_beside_it(
+    gear_with: Callable[..., Gear], fake_clock: FakeClock, tmp_path: Path
+) -> None:
+    """For the gate's time or the file's own; what can't be read counts by its age, what is no file never."""
+    gear = gear_with(pressure={"dir": str(tmp_path / "who"), "on_error": "hold"})
+    one = gate(gear, "pressure")
+
+    def who() -> str:
+        fake_clock.advance(30)
+        ask(gear, one)
+        return one.answer.detail if one.answer else ""
+
+    assert who() == "nobody is at work", "not even a folder"
+    folder = tmp_path / "who"
+    (folder / "a-folder").mkdir(parents=True)
+    os.mkfifo(folder / "b-pipe")
+    (folder / "c-loop").symlink_to("c-loop")
+    (folder / "d-gone").symlink_to("nowhere")
+    for name, said, age in ((".hidden", "", 0), ("old", "", 301), ("brief", "10s", 40), ("future", "", -400)):
+        (folder / name).write_text(said)
+        os.utime(folder / name, (fake_clock.wall() + 30 - age,) * 2)
+    assert who() == "nobody is at work"
+    (folder / "zoe").write_text("2h\nfor the morning")
+    os.utime(folder / "zoe", (fake_clock.wall() - 7000,) * 2)
+    assert who() == "zoe is at work"
+    (folder / "much").write_text("x" * 5000)
+    os.utime(folder / "much", (fake_clock.wall(),) * 2)
+    assert who() == "much is at work"
+    (tmp_path / "who").rename(tmp_path / "was")
+    (tmp_path / "who").touch()
+    assert who().endswith("Not a directory (on_error: hold)")
 
 
 def test_a_gate_that_is_taken_out_of_the_settings_lets_go(
