@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,12 @@ from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.errors import Usage
-from cadencebus.model import strictjson
 from cadencebus.model.hold import OPERATOR, on_cadence
-from cadencebus.policy import circuit as breaker
-from cadencebus.store import files
 from cadencebus.store.memory import Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cadencebus.desk.context import Context
     from cadencebus.store.paths import Home
 
@@ -83,8 +81,7 @@ def _reset(context: Context, name: str | None) -> int:
     if name is not None and name not in memory.names():
         enqueue_checks.check_cadence(home, name)
     names = memory.names() if name is None else [name]
-    done = [one for one in names if _close(home, memory, one, now)]
-    _snapshot(home, now)
+    done = _close(home, memory, names, now)
     if out.json:
         out.document({"reset": done})
         return 0
@@ -95,31 +92,20 @@ def _reset(context: Context, name: str | None) -> int:
     return 0
 
 
-def _close(home: Home, memory: Memory, name: str, now: float) -> bool:
-    known = memory.load(name, now)
-    files_held = {f"{on_cadence(name)}.{reason}.json" for reason in ("circuit_open", "backoff")}
-    wanted = [hold for hold in holding.held(home, now) if hold.file in files_held]
-    if not (known.get("circuit") or known.get("failures") or wanted):
-        return False
-    # The memory first: a hold that goes while the memory says "open" would let one probe pass, no more.
-    memory.change(name, now, {"circuit": None, "failures": 0})
+def _close(home: Home, memory: Memory, names: Iterable[str], now: float) -> list[str]:
+    """Close the circuits that are not; their cadences."""
+    done: list[str] = []
+    standing, wanted = {hold.file: hold for hold in holding.held(home, now)}, []
+    for name in names:
+        known = memory.load(name, now)
+        files_held = [f"{on_cadence(name)}.{reason}.json" for reason in ("circuit_open", "backoff")]
+        mine = [standing[file] for file in files_held if file in standing]
+        if known.get("circuit") or known.get("failures") or mine:
+            # The memory first: a hold that goes while that says "open" would let one probe pass, no more.
+            memory.change(name, now, {"circuit": None, "failures": 0})
+            wanted += mine
+            done.append(name)
+        if known.get("circuit"):
+            tell(home, {"event": "circuit.closed", "cadence": name, "by": OPERATOR}, at=now)
     holding.release(home, wanted)
-    if known.get("circuit"):
-        tell(home, {"event": "circuit.closed", "cadence": name, "by": OPERATOR}, at=now)
-    return True
-
-
-def _snapshot(home: Home, now: float) -> None:
-    """Rewrite circuit-open.json as the consumer would, which may not be there to do it."""
-    memory = Memory(home)
-    open_now = {
-        one.cadence: memory.load(one.cadence, now, mend=False)["circuit"]
-        for one in holding.circuits(home, now)
-        if one.is_open
-    }
-    picture = breaker.snapshot(open_now, now)
-    if picture is None:
-        files.discard(home.open_circuits)
-    else:
-        temporary = f"{home.tmp}/.circuit-open.{os.getpid()}"
-        files.replace(temporary, home.open_circuits, strictjson.dumps(picture), durable=False)
+    return done

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model import strictjson
-from cadencebus.model.hold import cadence_held, parse_hold_name
-from cadencebus.model.naming import is_cadence
-from cadencebus.policy import circuit as breaker
-from cadencebus.store import files
+from cadencebus.store import files, open_circuits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,21 +66,7 @@ class Presence:
         if self._circuits_moved:
             self._circuits_moved = False
             with contextlib.suppress(OSError):
-                self._snapshot_circuits()
-
-    def _snapshot_circuits(self) -> None:
-        now, open_now = self._gear.clock.wall(), {}
-        for file in os.listdir(self._gear.home.holds):
-            scope, reason = parse_hold_name(file) or ("", "")
-            name = cadence_held(scope)
-            if reason == "circuit_open" and name and is_cadence(name):
-                circuit = self._gear.memory.load(name, now).get("circuit")
-                open_now.update({name: circuit} if circuit else {})
-        picture = breaker.snapshot(open_now, now)
-        if picture is None:
-            files.discard(self._gear.home.open_circuits)
-        else:
-            self._show(self._gear.home.open_circuits, picture)
+                open_circuits.draw(self._gear.home, self._gear.memory, self._gear.clock.wall())
 
     def leave(self) -> None:
         """A clean exit leaves no consumer.json; that of another home's consumer is none of our business."""

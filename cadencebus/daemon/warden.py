@@ -26,6 +26,8 @@ class Warden:
         self._tell = tell
         self._circuits = circuits
         self._changed = False
+        # Not looked at yet.
+        self._open: dict[str, float | None] | None = None
 
     def in_force(self, now: float) -> list[Hold]:
         """Every hold that holds now; those that are over are released and told of."""
@@ -41,9 +43,16 @@ class Warden:
                 self._tell(hold_event("hold.released", hold.file))
                 if hold.reason == "circuit_open":
                     self._tell({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
-                    self._circuits()
+        self._look_at_circuits(current)
         purse = self._purse(current, now)
         return current if purse is None else [*current, purse]
+
+    def _look_at_circuits(self, holds: Sequence[Hold]) -> None:
+        """Have the open circuits drawn anew where one opened, ended or was released, whoever did it."""
+        standing = {hold.file: hold.until for hold in holds if hold.reason == "circuit_open"}
+        if standing != self._open:
+            self._open = standing
+            self._circuits()
 
     def changed(self) -> bool:
         """Whether a brake was put on or let go since this was asked: then all is to be looked at anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from cadencebus.desk.journaling import tell
 from cadencebus.errors import IOTrouble
 from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, hold_event, on_cadence
-from cadencebus.store import files
+from cadencebus.store import files, open_circuits
 from cadencebus.store.config import settings_or_default
 from cadencebus.store.holds import Holds
 from cadencebus.store.memory import Memory
@@ -107,6 +108,9 @@ def release(home: Home, found: Iterable[Hold]) -> list[Hold]:
         released.append(hold)
     if released:
         files.sync_folder(home.holds)
+        if any(hold.reason == "circuit_open" for hold in released):
+            # As the consumer would, which may not be there to do it.
+            open_circuits.draw(home, Memory(home), time.time())
         tell(home, *({**hold_event("hold.released", hold.file), "by": OPERATOR} for hold in released))
     if stuck:
         raise IOTrouble(stuck, next_step="look at it, and remove it by hand")

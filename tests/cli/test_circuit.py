@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.conftest import Define
-    from tests.conftest import Cadence
+    from tests.conftest import Cadence, Eventually
 
 
 def test_an_open_circuit_is_listed_and_reset(
@@ -34,6 +35,29 @@ def test_an_open_circuit_is_listed_and_reset(
     assert (memory["failures"], memory["circuit"]) == (0, None)
     define("bad")
     assert cadence("run", "--drain", "--quiet").returncode == 0
+
+
+def test_no_open_circuit_is_shown_once_it_is_released(
+    home: Path,
+    cadence: Cadence,
+    define: Define,
+    enqueue: Callable[..., str],
+    consumer: Callable[[], subprocess.Popen[bytes]],
+    eventually: Eventually,
+) -> None:
+    """By `resume` with no consumer up, and by a hand that removes the hold of one that is."""
+    define("bad", "exit 1", retries=0, backoff=[0], circuit={"failures": 1})
+    enqueue("bad")
+    cadence("run", "--once", "--quiet")
+    drawn = home / "state" / "circuit-open.json"
+    assert drawn.exists()
+    assert cadence("resume", "bad").returncode == 0
+    assert not drawn.exists()
+    enqueue("bad")
+    consumer()
+    eventually(drawn.exists)
+    (home / "state" / "holds" / "cadence-bad.circuit_open.json").unlink()
+    eventually(lambda: not drawn.exists())
 
 
 def test_a_circuit_whose_hold_is_gone_is_half_open(

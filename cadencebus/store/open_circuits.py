@@ -1,0 +1,34 @@
+"""circuit-open.json: drawn from the holds and the memories, at every transition; absent when none is open."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cadencebus.model import strictjson
+from cadencebus.model.hold import cadence_held, parse_hold_name
+from cadencebus.model.naming import is_cadence
+from cadencebus.policy import circuit as breaker
+from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from cadencebus.store.memory import Memory
+    from cadencebus.store.paths import Home
+
+
+def draw(home: Home, memory: Memory, now: float) -> None:
+    """Draw it anew; OSError where the disk refuses, and then nothing but the picture is old."""
+    open_now = {}
+    for file in os.listdir(home.holds):
+        scope, reason = parse_hold_name(file) or ("", "")
+        name = cadence_held(scope)
+        if reason == "circuit_open" and name and is_cadence(name):
+            circuit = memory.load(name, now).get("circuit")
+            open_now.update({name: circuit} if circuit else {})
+    picture = breaker.snapshot(open_now, now)
+    if picture is None:
+        files.discard(home.open_circuits)
+    else:
+        temporary = f"{home.tmp}/.circuit-open.{os.getpid()}"
+        files.discard(temporary)
+        files.replace(temporary, home.open_circuits, strictjson.dumps(picture), durable=False)
