@@ -66,6 +66,40 @@ def test_a_cadence_that_wants_to_hear_of_no_hold_hears_of_no_brake(gear: Gear) -
     assert not notices.wanted(everybody, news, ("dead",))
 
 
+def test_what_is_over_is_let_go_and_told_and_after_a_limit_one_goes_first(gear: Gear) -> None:
+    """A circuit's end is told as its probe; what only lies in memory, for a full disk, is not let go here."""
+    now = gear.clock.wall()
+    told: list[tuple[str, str]] = []
+
+    def tell(event: Mapping[str, Any]) -> None:
+        told.append((event["event"], event.get("reason") or event["cadence"]))
+
+    warden = Warden(gear, tell, lambda: None)
+    limit = Hold(scope="credentials-anthropic", reason="rate_limited", since=now - 99, until=now - 1)
+    for hold in (
+        limit,
+        Hold(scope="bus", reason="resources", since=now, until=now + 9),
+        Hold(scope="bus", reason="disk_full", since=now - 9, until=now - 1),
+        Hold(scope="cadence-x", reason="backoff", since=now - 9, until=now - 1),
+        Hold(scope="cadence-x", reason="circuit_open", since=now - 9, until=now - 1),
+    ):
+        gear.holds.set(hold, durable=False)
+    found = {hold.reason: hold for hold in warden.in_force(now)}
+    assert sorted(found) == ["rate_limited", "resources"]
+    assert (found["rate_limited"].lets_through(now), found["rate_limited"].until) == (1, now + 60)
+    assert sorted(told) == [
+        ("circuit.half_open", "x"),
+        ("hold.released", "backoff"),
+        ("hold.released", "circuit_open"),
+        ("hold.set", "rate_limited"),
+    ]
+    left = {"bus.disk_full.json", "bus.resources.json", limit.file}
+    assert set(os.listdir(gear.home.holds)) == left
+    told.clear()
+    assert {hold.reason for hold in warden.in_force(now + 61)} == set()
+    assert told == [("hold.released", "resources"), ("hold.released", "rate_limited")]
+
+
 def test_a_hold_is_let_go_in_its_time_also_where_nothing_waits_for_it(home: Path) -> None:
     """Its file, and circuit-open.json, said for up to half a minute what was no longer so."""
 
