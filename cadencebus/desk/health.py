@@ -22,6 +22,7 @@ from cadencebus.desk.obstacles import obstacles
 from cadencebus.desk.release import release, unread
 from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.hold import UNTIL_RELEASED
+from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,8 +139,10 @@ def _held(facts: dict[str, Any], home: Home, now: float) -> Iterator[Complaint]:
                 f"{hold['scope']} is held by {hold['reason']}{_until(hold, now)}{detail}", release(hold, home)
             )
     held = {hold["scope"] for hold in facts["holds"] if hold["reason"] == "circuit_open"}
+    prompts = Prompts(home)
     for circuit in facts["circuits"]:
-        if f"cadence-{circuit['cadence']}" not in held:
+        # One whose file was removed, or renamed, will never be probed.
+        if f"cadence-{circuit['cadence']}" not in held and prompts.defined(circuit["cadence"]):
             yield Complaint(
                 f"{circuit['cadence']}: its circuit waits for a probe to succeed: {circuit['reason']}",
                 f"`cadence logs {circuit['cadence']}`, or `cadence circuit reset {circuit['cadence']}`",

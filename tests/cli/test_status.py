@@ -366,6 +366,18 @@ def test_what_waits_for_a_file_that_is_gone_is_told_once(
     assert not list((home / "state" / "inbox").iterdir())
 
 
+def test_the_circuit_of_a_cadence_that_is_gone_alarms_nobody(home: Path, define: Define) -> None:
+    """Renamed after it had failed: nothing will ever probe it, and a monitor would call for ever."""
+    prompt = define("work")
+    then = "2026-11-21T02:30:00.000000Z"
+    probing = {"since": then, "until": then, "length": 60.0, "failures": 3, "reason": "exit 1"}
+    memory = {"failures": 3, "circuit": probing}
+    (home / "state" / "cadences" / "work.json").write_text(json.dumps(memory))
+    assert why(home)[0] == "ill"
+    prompt.rename(prompt.with_name("better.md"))
+    assert why(home) == ("well", [])
+
+
 def test_a_full_disk_is_told_before_the_consumer_runs_into_it(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
