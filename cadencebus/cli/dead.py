@@ -145,14 +145,14 @@ def _retry(asked: Namespace, context: Context) -> int:
             unfit += 1
             out.warn(f"left in dead/: {error.message}")
         else:
-            found.append(one)
-    retried = dead_retry.retry(context.home, found, now)
+            found.append(at)
+    # All of them first: whoever reads the ids may stop in the middle of it.
+    retried = list(dead_retry.retry(context.home, found, now))
     for again in retried:
-        ids = [tick.id for tick in again.ticks]
         if out.json:
-            out.line_of_json({"tick": again.letter.found.name.id, "retried_as": ids})
+            out.line_of_json({"tick": again.letter.name.id, "retried_as": again.ids})
         else:
-            for tick_id in ids:
+            for tick_id in again.ids:
                 out.line(tick_id)
     why = "" if found or unfit else _why_none(context.home, asked)
     out.hint(dead_retry.spell(retried) + (f", {unfit} left in dead/" if unfit else why))
@@ -170,18 +170,17 @@ def _refuse_twin(letter: Letter, *, by_hand: bool) -> None:
 
 def _purge(asked: Namespace, context: Context) -> int:
     out, now, home = Output(context), time.time(), context.home
-    found = [dead_letters.letter_of(home, one) for one in _chosen(home, asked)]
-    dead_letters.take_out(home, [(one, {}) for one in found], "purged", now)
-    events = (
-        {"event": "dead.purged", "cadence": one.found.name.cadence, "tick": one.found.name.id, "by": OPERATOR}
-        for one in found
-    )
-    tell(home, *events, at=now)
+    found = _chosen(home, asked)
+    for letters in dead_letters.in_batches(home, found):
+        dead_letters.take_out(home, [(one, {}) for one in letters], "purged", now)
+        names = (one.found.name for one in letters)
+        events = ({"event": "dead.purged", "cadence": name.cadence, "tick": name.id} for name in names)
+        tell(home, *({**event, "by": OPERATOR} for event in events), at=now)
     for one in found:
         if out.json:
-            out.line_of_json({"tick": one.found.name.id, "purged": True})
+            out.line_of_json({"tick": one.name.id, "purged": True})
         else:
-            out.line(f"{one.found.name.id} purged")
+            out.line(f"{one.name.id} purged")
     kept = f"; a line of each is kept in {archive.letters_path(home)}"
     out.hint(f"{len(found)} purged{kept if found else _why_none(context.home, asked)}")
     return 0

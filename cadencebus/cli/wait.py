@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk.lookup import Found, find, find_each
+from cadencebus.desk.lookup import Found, find_each
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Output, painted, safe
 from cadencebus.errors import TryLater
@@ -97,8 +97,7 @@ class _Watch:
                 ended.append((place, members))
         if now - self._everywhere > _LOOK_EVERYWHERE:
             self._everywhere = now
-            for tick_id in self.waiting:
-                find(self._home, tick_id)
+            find_each(self._home, self.waiting)
         self.took = time.monotonic() - now
         return ended
 

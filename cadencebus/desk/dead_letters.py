@@ -17,10 +17,14 @@ from cadencebus.model.naming import RAW
 from cadencebus.store import archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from cadencebus.store.paths import Home
+
+
+# So many letters are held whole at once.
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,12 @@ class Letter:
 def letter_of(home: Home, found: Found) -> Letter:
     """Read a letter."""
     return Letter(found, members_of(home, found), f"{home.state}/{found.place}")
+
+
+def in_batches(home: Home, letters: Sequence[Found]) -> Iterator[list[Letter]]:
+    """Read letters, some at a time."""
+    for at in range(0, len(letters), _AT_ONCE):
+        yield [letter_of(home, found) for found in letters[at : at + _AT_ONCE]]
 
 
 def named(home: Home, parts: Iterable[str], *, killed_too: bool = False) -> list[Letter]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
 from cadencebus.desk import fitting
-from cadencebus.desk.dead_letters import Letter, take_out
+from cadencebus.desk.dead_letters import Letter, in_batches, take_out
 from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import folders, names
@@ -25,8 +25,9 @@ from cadencebus.store import files, inlet, tomb
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from cadencebus.desk.lookup import Found
     from cadencebus.store.paths import Home
 
 _MICROSECOND = 0.000_001
@@ -36,46 +37,41 @@ _LEFT_BEHIND = frozenset({"file", "origin_id", "earlier", "retry_of", "origin_ke
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A letter, and the ticks in its stead: its own first, then those that its run had absorbed."""
+    """A letter, and the ids of the ticks in its stead: its own first, then those its run had absorbed."""
 
-    letter: Letter
-    ticks: tuple[Tick, ...]
+    letter: Found
+    ids: tuple[str, ...]
 
 
-def retry(home: Home, letters: Iterable[Letter], now: float) -> list[Retried]:
-    """Put all new ticks in durably, then take the letters out."""
-    spool = spool_of(home)
-    retried = [Retried(letter, successors(spool, letter, now)) for letter in letters]
-    present = _ids(home)
-    missing = [tick for one in retried for tick in one.ticks if tick.id not in present]
-    for tick in missing:
+def retry(home: Home, letters: Sequence[Found], now: float) -> Iterator[Retried]:
+    """Put the new ticks of some letters in durably, then take those letters out, then go on to the next."""
+    spool, present = spool_of(home), _ids(home)
+    for some in in_batches(home, letters):
+        ticks = [(letter, successors(spool, letter, now)) for letter in some]
+        _put(home, [tick for _, new in ticks for tick in new if tick.id not in present])
+        retried = [(letter, Retried(letter.found, tuple(tick.id for tick in new))) for letter, new in ticks]
+        # What an operator killed lies in done/, and stays there.
+        leaving = [(letter, {"retried_as": one.ids}) for letter, one in retried if not letter.killed]
+        take_out(home, leaving, "retried", now)
+        tell(home, *(_told(one) for _, one in retried), at=now)
+        yield from (one for _, one in retried)
+
+
+def _put(home: Home, ticks: Sequence[Tick]) -> None:
+    for tick in ticks:
         # Half of it may lie there since a kill: the name is derived, so it would be in the way for ever.
         files.discard(f"{home.tmp}/{tick.name.file}")
-    inlet.put_all(home, [(tick.name, tick.bytes(), None) for tick in missing])
-    # What an operator killed lies in done/, and stays there.
-    leaving = [
-        (one.letter, {"retried_as": [tick.id for tick in one.ticks]})
-        for one in retried
-        if not one.letter.killed
-    ]
-    take_out(home, leaving, "retried", now)
-    events = (
-        {
-            "event": "dead.retried",
-            "cadence": one.letter.found.name.cadence,
-            "tick": one.letter.found.name.id,
-            "retry": one.ticks[0].id,
-            "by": OPERATOR,
-        }
-        for one in retried
-    )
-    tell(home, *events, at=now)
-    return retried
+    inlet.put_all(home, [(tick.name, tick.bytes(), None) for tick in ticks])
+
+
+def _told(one: Retried) -> dict[str, str]:
+    about = {"cadence": one.letter.name.cadence, "tick": one.letter.name.id, "retry": one.ids[0]}
+    return {"event": "dead.retried", **about, "by": OPERATOR}
 
 
 def spell(retried: Sequence[Retried]) -> str:
     """How many they were, in words; what their runs had absorbed came back with them."""
-    absorbed = sum(len(one.ticks) - 1 for one in retried)
+    absorbed = sum(len(one.ids) - 1 for one in retried)
     whose = "its run" if len(retried) == 1 else "their runs"
     with_them = f", and {absorbed} {'tick' if absorbed == 1 else 'ticks'} that {whose} had absorbed"
     return f"{len(retried)} retried" + (with_them if absorbed else "")

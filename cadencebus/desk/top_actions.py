@@ -51,8 +51,7 @@ class Actions:
         """Make new ticks of a cadence's dead letters."""
         with dead_letters.alone(self._home):
             letters = dead_letters.matching(self._home, cadence=cadence)
-            read = [dead_letters.letter_of(self._home, letter) for letter in letters]
-            retried = dead_retry.retry(self._home, read, time.time())
+            retried = list(dead_retry.retry(self._home, letters, time.time()))
         return f"{cadence}: {dead_retry.spell(retried)}"
 
     def last_run(self, cadence: str) -> str | None:

@@ -6,13 +6,14 @@ import io
 import json
 import os
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.cli import dead, logs, status
+from cadencebus.cli import dead, logs, status, wait
 from cadencebus.clock import parse_stamp, rfc3339
-from cadencebus.desk import dead_letters, ended_runs, forecast, lookup, output, status_screen
+from cadencebus.desk import dead_letters, dead_retry, ended_runs, forecast, lookup, output, status_screen
 from cadencebus.desk.columns import Column
 from cadencebus.desk.context import Context
 from cadencebus.desk.snapshot import Snapshot
@@ -257,3 +258,52 @@ def test_of_what_is_put_off_only_what_is_due_soon_is_looked_at(
     assert [one.at - noon for one in found] == [0.0, 60.0, 120.0]
     assert len(looks) == 5
     assert lookup.find(Home(str(home)), "00000000").due is None
+
+
+def test_letters_are_not_held_while_they_are_retried_or_purged(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hundred thousand of them took a gigabyte and a half."""
+    monkeypatch.setattr(dead_letters, "_AT_ONCE", 5)
+    (home / "prompts" / "work.md").write_text("---\ncommand: [work]\n---\n")
+    said, many = 20_000, 60
+    letter = {"cadence": "work", "payload": {"long": "x" * said}, "outcome": {"status": "dead"}}
+    for number in range(2 * many):
+        file = home / "state" / "dead" / f"5-20261121T023000.{number:06d}Z-work-{number:08d}.json"
+        file.write_text(json.dumps(letter))
+    there = Home(str(home))
+    letters = list(lookup.listing(there, ("dead",)))
+    context = Context()
+    context.home_flag = str(home)
+    tracemalloc.start()
+    try:
+        retried = list(dead_retry.retry(there, letters[:many], 1e9))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        assert dead.main(["purge", "--all"], context) == 0
+        _, most_of_all = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert max(most, most_of_all) < said * many
+    assert (len(retried), len(set(os.listdir(there.inbox)))) == (many, many)
+    assert os.listdir(there.dead) == []
+    assert len((home / "state" / "dead-archive.jsonl").read_bytes().splitlines()) == 2 * many
+    assert capsys.readouterr().out.count("purged") == many
+
+
+def test_who_waits_for_many_looks_through_the_folders_once_for_all_of_them(
+    home: Path, counted: Callable[[Any, str], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each for itself, ten thousand ids among ten thousand names took minutes, every half minute."""
+    monkeypatch.setattr(wait, "_LOOK_EVERYWHERE", -1.0)
+    ids = [f"20261121T0230{number:02d}.000000Z-7f3k9q{number:02d}" for number in range(50)]
+    for tick in ids:
+        (home / "state" / "inbox" / f"5-{tick[:23]}-work-{tick[24:]}.json").touch()
+    watch = wait._Watch(Home(str(home)), ids)
+    looks = counted(lookup, "names")
+    assert watch.look() == []
+    assert len(looks) < 10
+    (home / "state" / "inbox" / f"5-{ids[7][:23]}-work-{ids[7][24:]}.json").unlink()
+    monkeypatch.setattr(wait, "_LOOK_ANYWAY", -1.0)
+    with pytest.raises(NoSuch, match=ids[7]):
+        watch.look()
