@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk.obstacles import ROOM_WANTED
+from cadencebus.model.foreign import mapping
 from cadencebus.store import install_record
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ _FIRST = {
     "turn_budget": "raise its max_turns or max_usd, then ",
 }
 _LOGINS = {"anthropic": "`claude /login`", "openai": "`codex login`", "google": "`gemini`, and sign in"}
+# What an agent takes before any login; it comes from the consumer's environment.
+_KEYS = {
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+    "openai": ("CODEX_API_KEY",),
+    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+}
 _NO_ROOM = ("no space left", "quota")
 _NOT_FOUND = re.compile(r"(?P<program>[\w.+-]+): not found \(ENOENT\); install it")
 
@@ -41,8 +48,8 @@ def release(hold: dict[str, Any], home: Home) -> str:
         return f"`cadence logs {name}`, then `cadence circuit reset {name}`"
     if unread(hold):
         return f"`rm state/holds/{hold['file']}`"
-    if reason == "config" and (here := _only_here(detail, home)):
-        return here
+    if consumer := _another_environment(hold, home):
+        return consumer
     whom = {"cadence": f" {name}", "credentials": f" --credentials {name}"}.get(kind, "")
     first = f"{_LOGINS[name]}, then " if reason == "auth" and name in _LOGINS else _FIRST.get(reason, "")
     return f"{first}`cadence resume{whom}`"
@@ -51,6 +58,17 @@ def release(hold: dict[str, Any], home: Home) -> str:
 def unread(hold: dict[str, Any]) -> bool:
     """Whether nobody can read it, whatever its name says."""
     return hold["reason"] == "unreadable" or str(hold["detail"]).startswith("holds/")
+
+
+def _another_environment(hold: dict[str, Any], home: Home) -> str | None:
+    """What only another consumer can cure: a key that was refused, a PATH without the program."""
+    if hold["reason"] == "config":
+        return _only_here(str(hold["detail"]), home)
+    used, credentials = mapping(hold.get("fingerprints")), str(hold["scope"]).partition("-")[2]
+    for key in _KEYS.get(credentials, ()):
+        if hold["reason"] == "auth" and key in used:
+            return f"give the consumer's environment another {key}, or none, then `cadence restart`"
+    return None
 
 
 def _only_here(detail: str, home: Home) -> str | None:

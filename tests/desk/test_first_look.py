@@ -200,6 +200,16 @@ def test_the_login_of_a_known_agent_is_named(home: Path) -> None:
     )
 
 
+def test_a_key_that_was_refused_is_named(home: Path) -> None:
+    """As long as it is in the consumer's environment no login helps, and only a new consumer has another."""
+    refused = hold("auth", "Invalid API key", scope="credentials-anthropic")
+    said = release(refused | {"fingerprints": {"ANTHROPIC_API_KEY": "0d754d6990ffafee"}}, Home(str(home)))
+    cure = "give the consumer's environment another ANTHROPIC_API_KEY, or none, then `cadence restart`"
+    assert said == cure
+    said = release(refused | {"fingerprints": {"/h/.claude/.credentials.json": "missing"}}, Home(str(home)))
+    assert said.startswith("`claude /login`")
+
+
 def test_a_tick_whose_former_run_goes_on_says_so(waiting: Path) -> None:
     """Somebody moved it back by hand: no second run starts beside the first, at whatever moment."""
     state = waiting / "state"
