@@ -15,16 +15,17 @@ class Kind(NamedTuple):
     cure: str
 
 
+# From a checkout: what bears the name elsewhere is not ours.
+_INSTALL = "in its checkout: pipx install --force ."
+_UPGRADE = "upgrade cadencebus, in its checkout: git pull && pipx install --force ."
 KINDS: dict[str, Kind] = {
     "check.cant_tell": Kind("warn", "what could not be looked at may be ill, too", "cadence doctor --debug"),
     # --- the machine
     "python.old": Kind(
         "ill", "older ones lack what cadencebus is written in", "install Python 3.11 or newer"
     ),
-    "package.missing": Kind("ill", "verbs that need it fail", "pip install --upgrade cadencebus"),
-    "package.old": Kind(
-        "warn", "it was never tried with a version that old", "pip install --upgrade cadencebus"
-    ),
+    "package.missing": Kind("ill", "verbs that need it fail", _INSTALL),
+    "package.old": Kind("warn", "it was never tried with a version that old", _INSTALL),
     "clock.insane": Kind("ill", "schedules, ages and retention go by the clock", "set the clock: date"),
     "clock.behind": Kind(
         "warn", "what waits for a time waits longer, and stamps sort wrongly", "set the clock: date"
@@ -63,7 +64,7 @@ KINDS: dict[str, Kind] = {
     "home.forgetful": Kind(
         "warn", "accepted ticks are lost when it goes", "move the home to a disk, if ticks must survive that"
     ),
-    "home.format": Kind("ill", "another version of the program wrote it", "pip install --upgrade cadencebus"),
+    "home.format": Kind("ill", "another version of the program wrote it", _UPGRADE),
     "prompts.writable": Kind(
         "ill", "whoever may write there can have commands run as you", "cadence doctor --fix"
     ),

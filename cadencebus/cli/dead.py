@@ -33,7 +33,7 @@ EXAMPLES = """  cadence dead                          what died, and of what
   cadence dead show 7f3k9q2m            one letter in full
   cadence dead retry 7f3k9q2m           a new tick, which names the old one
   cadence dead retry --class timeout --since 1d
-  cadence dead purge --cadence old-job  but for a line in dead-archive.jsonl"""
+  cadence dead purge --cadence old-job  removed; dead-archive.jsonl keeps a copy"""
 COLUMNS = (
     Column("ID", brief=last_part),
     Column("CADENCE", least=12),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  cadence metrics
   cadence metrics --textfile /var/lib/node_exporter/cadence.prom
-  * * * * * cadence metrics --textfile ~/cadence.prom   for your crontab"""
+  * * * * * ~/.local/bin/cadence --home ~/bus metrics --textfile ~/bus.prom"""
 # Everyone may read what a scraper reads.
 _READABLE = 0o644
 Sample = tuple[dict[str, str], float]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence restart            after an upgrade, or a change of the environment
-  pip install -U cadencebus && cadence restart"""
+  git pull && pipx install --force . && cadence restart"""
 
 
 def main(words: list[str], context: Context) -> int:

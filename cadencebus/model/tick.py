@@ -189,8 +189,10 @@ def check_members(members: Mapping[str, Any]) -> None:
         raise BadTick(
             "bad_id", f"id: {_show(members['id'])} is not of the form 20261121T023000.123456Z-7f3k9q2m"
         )
-    if not is_cadence(members.get("cadence")):
-        raise BadTick("bad_cadence", f"cadence: {_show(members.get('cadence'))} can't name a cadence")
+    if "cadence" not in members:
+        raise BadTick("bad_cadence", "cadence: missing; it says which file of prompts/ is to run")
+    if not is_cadence(members["cadence"]):
+        raise BadTick("bad_cadence", f"cadence: {_show(members['cadence'])} can't name a cadence")
     _check_values(members)
 
 

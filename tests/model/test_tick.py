@@ -20,6 +20,12 @@ def read(**members: Any) -> Tick:
     return tick_of(read_members(json.dumps({"cadence": "work"} | members).encode()), NAME, born=7.0)
 
 
+def test_a_tick_without_a_cadence_says_that_it_is_missing() -> None:
+    """Whoever mistyped the key looks for it; nothing was called None."""
+    with pytest.raises(BadTick, match="cadence: missing"):
+        tick_of(read_members(b'{"cadenc": "work"}'), NAME, born=7.0)
+
+
 @pytest.mark.parametrize(
     ("members", "code"),
     [
