@@ -48,6 +48,11 @@ def rfc3339(t: float) -> str:
     )
 
 
+def spelled(t: float | None) -> str | None:
+    """Spell an instant that may be none."""
+    return None if t is None else rfc3339(t)
+
+
 def time_of_day(t: float) -> str:
     """Spell an instant for a person who reads along, by the clock on his wall: `14:30:07`."""
     return time.strftime("%H:%M:%S", time.localtime(t))

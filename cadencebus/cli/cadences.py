@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import spelled
 from cadencebus.desk import human_time, reasons
 from cadencebus.desk.columns import Column
 from cadencebus.desk.forecast import schedule_of
@@ -98,7 +98,7 @@ def _due(snapshot: reasons.Reasons, name: str) -> dict[str, Any]:
     return {
         "when": schedule_words.describe(schedule.timetable)
         + (" (until its file is mended)" if schedule.kept else ""),
-        "next_at": None if next_at is None else rfc3339(next_at),
+        "next_at": spelled(next_at),
         "by": schedule.by,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.clock import day
 from cadencebus.desk import health, human_time
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cadencebus.desk.context import Context
+    from cadencebus.desk.facts import Facts
+    from cadencebus.desk.health import Verdict
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence metrics
@@ -82,38 +84,34 @@ def main(words: list[str], context: Context) -> int:
 
 def samples(home: Home, now: float) -> dict[str, list[Sample]]:
     """Every number, by the name of its family or, in a summary, of its series."""
-    facts = overview(home, now)
     found: dict[str, list[Sample]] = {}
-    for name, labels, value in (*_now(facts, now), *_memory(home, now), *_today(home, now)):
+    for name, labels, value in (*_now(*overview(home, now)), *_memory(home, now), *_today(home, now)):
         found.setdefault(name, []).append((labels, value))
     return found
 
 
-def _now(facts: dict[str, Any], now: float) -> Iterator[tuple[str, dict[str, str], float]]:
-    consumer = facts["consumer"]
-    alive = bool(consumer and consumer["alive"])
-    yield "cadencebus_up", {}, float(alive)
+def _now(facts: Facts, verdict: Verdict) -> Iterator[tuple[str, dict[str, str], float]]:
+    yield "cadencebus_up", {}, float(facts.consumer.alive)
     for state in (health.WELL, health.ILL, health.CANT_TELL):
-        yield "cadencebus_health", {"state": state}, float(facts["health"] == state)
-    yield "cadencebus_stopped", {}, float(facts["stop"])
-    silent = consumer.get("silent_seconds") if alive else None
-    if silent is not None:
+        yield "cadencebus_health", {"state": state}, float(verdict.health == state)
+    yield "cadencebus_stopped", {}, float(facts.stopped)
+    silent = facts.consumer.silent_seconds
+    if facts.consumer.alive and silent is not None:
         yield "cadencebus_heartbeat_age_seconds", {}, max(0.0, round(silent, 3))
-    yield "cadencebus_slots", {}, facts["slots"]
-    yield "cadencebus_sessions_running", {}, sum(1 for run in facts["running"] if run["alive"])
-    for row in facts["queue"]:
-        cadence = {"cadence": row["cadence"]}
-        yield "cadencebus_ticks_ready", cadence, row["ready"]
-        yield "cadencebus_ticks_deferred", cadence, row["deferred"]
-        oldest = human_time.instant(row["oldest_at"])
-        if oldest is not None:
-            yield "cadencebus_oldest_ready_seconds", cadence, max(0.0, round(now - oldest, 3))
-    for hold in facts["holds"]:
-        yield "cadencebus_hold", {"scope": hold["scope"], "reason": hold["reason"], "file": hold["file"]}, 1
-    for circuit in facts["circuits"]:
-        is_open = circuit["state"] == "open"
-        yield "cadencebus_circuit_open", {"cadence": circuit["cadence"]}, 1 if is_open else 0.5
-    for klass, count in facts["dead"]["classes"].items():
+    yield "cadencebus_slots", {}, facts.slots
+    yield "cadencebus_sessions_running", {}, sum(run.alive for run in facts.running)
+    for row in facts.queue:
+        cadence = {"cadence": row.cadence}
+        yield "cadencebus_ticks_ready", cadence, row.ready
+        yield "cadencebus_ticks_deferred", cadence, row.deferred
+        if row.oldest_at is not None:
+            waited = max(0.0, round(facts.at - row.oldest_at, 3))
+            yield "cadencebus_oldest_ready_seconds", cadence, waited
+    for hold in facts.holds:
+        yield "cadencebus_hold", {"scope": hold.scope, "reason": hold.reason, "file": hold.file}, 1
+    for circuit in facts.circuits:
+        yield "cadencebus_circuit_open", {"cadence": circuit.cadence}, 1 if circuit.is_open else 0.5
+    for klass, count in facts.dead.classes.items():
         yield "cadencebus_dead_letters", {"class": klass}, count
 
 

@@ -39,15 +39,16 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 and the reasons unless all is well")
     asked = parser.parse_args(words)
     out, now = Output(context), time.time()
-    facts = overview(context.home, now)
+    seen = overview(context.home, now)
+    verdict = seen.verdict
     if out.json:
-        out.document(facts)
+        out.document(seen.dump())
     elif asked.check:
-        for line in facts["why"][: status_screen.MOST]:
-            out.line(f"{facts['health']}: {safe(line)}")
-        if more := len(facts["why"][status_screen.MOST :]):
-            out.line(f"{facts['health']}: and {more} more")
+        for one in verdict.complaints[: status_screen.MOST]:
+            out.line(f"{verdict.health}: {safe(one)}")
+        if more := len(verdict.complaints[status_screen.MOST :]):
+            out.line(f"{verdict.health}: and {more} more")
     else:
-        status_screen.draw(out, facts, now)
+        status_screen.draw(out, seen, now)
         _say_which(context, out)
-    return 1 if asked.check and facts["health"] != health.WELL else 0
+    return 1 if asked.check and verdict.health != health.WELL else 0

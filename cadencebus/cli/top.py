@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.desk.fullscreen import Ended, Fullscreen
 from cadencebus.desk.options import Parser, a_duration
-from cadencebus.desk.overview import Overview
+from cadencebus.desk.overview import Onlooker
 from cadencebus.desk.top_actions import Actions
 from cadencebus.desk.top_view import SORTS, Drawing, Row, View
 from cadencebus.errors import CadenceError, Usage
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cadencebus.desk.context import Context
+    from cadencebus.desk.overview import Overview
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence top                    then ? for the keys
@@ -55,13 +56,14 @@ class Top:
     """Looks, draws, obeys keys."""
 
     def __init__(self, home: Home, terminal: Fullscreen, interval: float) -> None:
-        self._overview = Overview(home)
+        self._onlooker = Onlooker(home)
         self._terminal = terminal
         self._interval = interval
         self._actions = Actions(home)
         self._view = View()
         self._drawing = Drawing(colour=not os.environ.get("NO_COLOR"))
-        self._facts: dict[str, Any] = {}
+        # What the first look finds, which comes before all else.
+        self._seen: Overview
         self._sure: Callable[[], str] | None = None
         self._over = False
 
@@ -95,15 +97,15 @@ class Top:
         return wants
 
     def _look(self) -> None:
-        self._facts = self._overview.look()
+        self._seen = self._onlooker.look()
         if self._view.mode == "log":
             self._view.log = self._actions.log(self._view.title)
 
     def _draw(self) -> None:
-        self._terminal.draw(self._drawing.frame(self._facts, self._view, self._terminal.size, time.time()))
+        self._terminal.draw(self._drawing.frame(self._seen, self._view, self._terminal.size, time.time()))
 
     def _rows(self) -> list[Row]:
-        return [row for row, _ in self._view.rows(self._facts)]
+        return self._view.rows(self._seen.facts)
 
     def _press(self, key: str) -> bool:
         view = self._view
@@ -159,7 +161,7 @@ class Top:
             tick = row.tick
             self._ask(f"kill the run of {row.cadence}?", lambda: self._actions.kill(tick))
         elif key == "R":
-            dead = self._facts["dead"]["cadences"].get(row.cadence, 0)
+            dead = self._seen.facts.dead.cadences.get(row.cadence, 0)
             if dead:
                 letters = f"{dead} dead letter{'s' if dead > 1 else ''}"
                 self._ask(f"retry {letters} of {row.cadence}?", lambda: self._actions.retry(row.cadence))

@@ -114,8 +114,8 @@ def _held_up(home: Home) -> TryLater:
     """It lives and is not at work: what is in its way is on the first screen."""
     from cadencebus.desk.overview import overview  # noqa: PLC0415 - a minute has passed
 
-    for cure in overview(home)["cures"][:1]:
-        return TryLater(f"it is still starting: {cure['what']}", next_step=cure["do"].replace("`", ""))
+    for worst in overview(home).verdict.complaints[:1]:
+        return TryLater(f"it is still starting: {worst.what}", next_step=worst.do.replace("`", ""))
     return TryLater("it is still starting", next_step="cadence ps")
 
 

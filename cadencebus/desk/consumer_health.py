@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.checkup.consumer import SILENT, stranger
 from cadencebus.daemon import supervision
@@ -13,7 +13,8 @@ from cadencebus.session import lineage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.store.paths import Home
+    from cadencebus.desk.facts import Consumer, Facts
+    from cadencebus.desk.forecast import Upcoming
 
 _RECENT = 3600.0
 # So many deaths in that time, the last of them just now, are no accident, even if it is up again.
@@ -21,30 +22,23 @@ _DEATHS = 3
 _JUST_NOW = 300.0
 
 
-def alive(facts: dict[str, Any]) -> bool:
-    """Whether a consumer holds the lock."""
-    return facts["consumer"] is not None and bool(facts["consumer"]["alive"])
-
-
-def stopped_by_hand(facts: dict[str, Any]) -> Iterator[Complaint]:
+def stopped_by_hand(facts: Facts) -> Iterator[Complaint]:
     """Somebody stopped it all."""
-    if facts["stop"]:
+    if facts.stopped:
         yield Complaint("the emergency stop is on, nothing starts", "`cadence start`")
 
 
-def nobody_works(
-    facts: dict[str, Any], home: Home, now: float, *, hindered: bool = False
-) -> Iterator[Complaint]:
+def nobody_works(facts: Facts, *, hindered: bool = False) -> Iterator[Complaint]:
     """Nothing starts: there is no consumer, or none that stays; `hindered`: what keeps it away is told."""
     up = "mend that, then `cadence up`" if hindered else "`cadence up`"
+    home, now, consumer = facts.home, facts.at, facts.consumer
     keeper = supervision.alive(home)
     deaths = [] if keeper is None else [one for one in keeper.deaths if _since(one, now) < _RECENT]
-    if alive(facts):
+    if consumer.alive:
         if len(deaths) >= _DEATHS and _since(deaths[-1], now) < _JUST_NOW:
             said = f"the consumer is up, but died {len(deaths)} times in the last hour ({deaths[-1].cause})"
             yield Complaint(said, "`tail state/consumer.log`")
         return
-    consumer = facts["consumer"]
     if (parked := supervision.parked(home)) is not None:
         yield Complaint(f"the consumer is parked: {parked.reason}", "mend that, then `cadence up`")
     elif keeper is not None and lineage.stopped(keeper.supervisor.pid):
@@ -52,18 +46,17 @@ def nobody_works(
         yield Complaint(stopped, f"`kill -CONT {keeper.supervisor.pid}`")
     elif keeper is not None and keeper.state == "waiting":
         yield _comes_back(keeper, len(deaths), now)
-    elif consumer is not None:
-        yield Complaint(f"the consumer (pid {consumer.get('pid') or '?'}) ended without a farewell", up)
+    elif consumer.note is not None:
+        yield Complaint(f"the consumer (pid {consumer.pid or '?'}) ended without a farewell", up)
     elif waits := _what_waits(facts):
         yield Complaint(f"no consumer is up: {waits}", up)
-    elif idle := [row["cadence"] for row in facts["next_due"] if _wants_a_consumer(row, facts["at"])]:
+    elif idle := [one.cadence for one in facts.next_due if _wants_a_consumer(one, now)]:
         yield Complaint(f"no consumer, so nothing fires {idle[0]} when it is due", up)
 
 
-def _what_waits(facts: dict[str, Any]) -> str:
+def _what_waits(facts: Facts) -> str:
     """`2 ticks are ready, 1 is claimed`; empty where nothing waits for a consumer."""
-    ready = sum(row["ready"] for row in facts["queue"]) + facts["arriving"]
-    claimed = len(facts["running"])
+    ready, claimed = facts.ready, len(facts.running)
     told = [f"{'1 tick is' if ready == 1 else f'{ready} ticks are'} ready"] if ready else []
     told += [f"{'1 is' if claimed == 1 else f'{claimed} are'} claimed"] if claimed else []
     return ", ".join(told)
@@ -82,41 +75,41 @@ def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint
     return Complaint(said, "`tail state/consumer.log`")
 
 
-def _wants_a_consumer(row: dict[str, Any], now: str) -> bool:
+def _wants_a_consumer(one: Upcoming, now: float) -> bool:
     """Whether it comes to nothing where nobody consumes: a schedule does, and a tick whose time has come."""
-    return row["by"] == "clock" or (row["by"] == "deferred" and str(row["at"]) <= now)
+    return one.by == "clock" or (one.by == "deferred" and one.at <= now)
 
 
-def frozen(facts: dict[str, Any]) -> Iterator[Complaint]:
+def frozen(consumer: Consumer) -> Iterator[Complaint]:
     """A consumer that a signal has stopped lives, holds the lock, and does nothing at all."""
-    pid = facts["consumer"].get("pid") if alive(facts) else None
-    if isinstance(pid, int) and lineage.stopped(pid):
+    pid = consumer.pid
+    if consumer.alive and pid is not None and lineage.stopped(pid):
         yield Complaint(f"the consumer (pid {pid}) was stopped by a signal", f"`kill -CONT {pid}`")
 
 
-def locked_out(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
+def locked_out(facts: Facts) -> Iterator[Complaint]:
     """Somebody who is no consumer holds the consumer's lock."""
-    if alive(facts) and facts["consumer"].get("pid") is None and (other := stranger(home)) is not None:
+    consumer = facts.consumer
+    if consumer.alive and consumer.pid is None and (other := stranger(facts.home)) is not None:
         said = f"no consumer can come up: its lock is held by {other}, which is none"
         yield Complaint(said, f"`kill {other.pid}`, then `cadence up`")
 
 
-def silent(facts: dict[str, Any]) -> list[Complaint]:
+def silent(consumer: Consumer) -> list[Complaint]:
     """A live consumer that has not been heard of."""
-    if not alive(facts):
+    if not consumer.alive:
         return []
-    seconds = facts["consumer"].get("silent_seconds")
-    if seconds is None:
+    if consumer.silent_seconds is None:
         return [
             Complaint(
                 "a consumer holds the lock, but has not said who it is (it may just be starting)",
                 "`cadence ps`",
             )
         ]
-    if seconds > SILENT:
+    if consumer.silent_seconds > SILENT:
         return [
             Complaint(
-                f"the consumer lives, but was silent for {human_time.ago(seconds)}",
+                f"the consumer lives, but was silent for {human_time.ago(consumer.silent_seconds)}",
                 "`cadence restart`, sessions go on",
             )
         ]

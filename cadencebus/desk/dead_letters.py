@@ -46,6 +46,11 @@ class Letter:
         return str(self.outcome.get("class") or "unknown")
 
     @property
+    def reason(self) -> str:
+        """Why it died, in words; empty where nobody said."""
+        return str(self.outcome.get("reason") or "")
+
+    @property
     def died_at(self) -> float | None:
         """When it died."""
         return human_time.instant(self.outcome.get("finished_at"))

@@ -36,7 +36,7 @@ def holds(patient: Patient) -> Iterator[Finding]:
             continue
         detail = f": {hold.detail}" if hold.detail else ""
         what = f"{hold.scope} is held by {hold.reason}{_until(hold, patient.now)}{detail}"
-        cure = release.release(holding.dump(hold, patient.now), patient.home)
+        cure = release.release(hold, patient.home)
         if "can't be read" in hold.detail:
             yield found("hold.unreadable", hold.detail, f"rm {patient.home.holds}/{hold.file}")
         elif hold.reason == "paused":
@@ -69,7 +69,7 @@ def dead(patient: Patient) -> Iterator[Finding]:
     fresh = [one for one in read if patient.now - (one.died_at or 0.0) < _FRESH]
     if fresh:
         last = max(fresh, key=lambda one: one.died_at or 0.0)
-        why = f"{last.found.name.cadence}, {last.klass}: {last.outcome.get('reason')}"
+        why = f"{last.found.name.cadence}, {last.klass}: {last.reason}"
         many = f"{len(fresh)} of {len(letters)} dead letters are"
         if len(letters) == len(fresh):
             many = f"{count(len(fresh), 'dead letter')} {'is' if len(fresh) == 1 else 'are'}"

@@ -33,7 +33,6 @@ class EndedRun:
 
     at: float
     line: dict[str, Any]
-    waited: float | None
 
     @property
     def cadence(self) -> str:
@@ -49,6 +48,11 @@ class EndedRun:
     def seconds(self) -> float:
         """How long it ran."""
         return amount(self.line.get("seconds")) or 0.0
+
+    @property
+    def waited(self) -> float | None:
+        """How long its tick had waited for it."""
+        return amount(self.line.get("waited"))
 
     @property
     def usd(self) -> float | None:
@@ -80,7 +84,7 @@ def _told(lines: Iterable[bytes], since: float, cadence: str | None) -> Iterator
         seen[run] = None
         if len(seen) > REMEMBERED:
             seen.popitem(last=False)
-        yield EndedRun(at, told, amount(told.get("waited")))
+        yield EndedRun(at, told)
 
 
 def _lines(home: Home, since_day: str) -> Iterator[bytes]:
@@ -102,18 +106,19 @@ def _ended(line: bytes) -> dict[str, Any] | None:
     return told if told.get("event") == "run.ended" else None
 
 
-def failures(home: Home, since: float, most: int) -> list[dict[str, Any]]:
+def failures(home: Home, since: float, most: int) -> list[EndedRun]:
     """The last runs that did not end well, oldest first; read from the journal's end, however long it is."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, EndedRun] = {}
     for line in _backwards(home, day(max(0.0, since)), _FAR_ENOUGH):
         told = _ended(line)
         if told is None or str(told.get("class")) in WELL:
             continue
         at = human_time.instant(told.get("at"))
-        if at is not None and at < since:
+        if at is None:
+            continue
+        if at < since:
             break
-        if at is not None:
-            found.setdefault(str(told.get("run")), told)
+        found.setdefault(str(told.get("run")), EndedRun(at, told))
         if len(found) == most:
             break
     return list(found.values())[::-1]

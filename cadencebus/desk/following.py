@@ -69,7 +69,7 @@ def _tell_why_it_waits(home: Home, name: Name, out: Output) -> bool:
     if wait is not None:
         out.hint(f"{name.id} waits: {spell(wait, now)}")
         by = [hold for hold in reasons.holds if (hold.reason, hold.detail) == (wait.reason, wait.detail)]
-        way = release({**by[0].dump(), "file": by[0].file}, home) if by else cure(wait.reason, name.cadence)
+        way = release(by[0], home) if by else cure(wait.reason, name.cadence)
         if way:
             out.hint(f"  → {way.replace('`', '')}")
     return True

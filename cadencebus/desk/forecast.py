@@ -23,6 +23,7 @@ from cadencebus.store.spool import Spool
 from cadencebus.store.zone import local_zone
 
 if TYPE_CHECKING:
+    from cadencebus.model.naming import Name
     from cadencebus.policy.due import Due
     from cadencebus.policy.timetable import Timetable
     from cadencebus.store.paths import Home
@@ -53,11 +54,6 @@ class Upcoming:
 
     def dump(self) -> dict[str, Any]:
         """The object that `next --json` prints."""
-        wait = self.wait and {
-            "reason": self.wait.reason,
-            "detail": self.wait.detail,
-            "until": None if self.wait.until is None else rfc3339(self.wait.until),
-        }
         return {
             "at": rfc3339(self.at),
             "cadence": self.cadence,
@@ -67,8 +63,12 @@ class Upcoming:
             "last_at": rfc3339(self.at if self.last_at is None else self.last_at),
             "when": self.when,
             "missed": self.missed,
-            "wait": wait,
+            "wait": self.wait and self.wait.dump(),
         }
+
+    def brief(self) -> dict[str, Any]:
+        """The object that `status --json` prints."""
+        return {"at": rfc3339(self.at), "cadence": self.cadence, "tick": self.tick, "by": self.by}
 
 
 def upcoming(home: Home, now: float, hours: float = 24.0) -> list[Upcoming]:
@@ -126,14 +126,16 @@ class Schedule:
         return due(self.timetable, cursor, now, written=self.written)
 
 
-def far_off(home: Home, now: float) -> list[dict[str, Any]]:
-    """Ticks put off beyond every plan, as `next_due` has them: a mistyped year, a clock that ran ahead."""
+def put_off(due: str, name: Name) -> Upcoming:
+    """A tick that waits in deferred/, by its file's name."""
+    return Upcoming(at=parse_stamp(due), cadence=name.cadence, by="deferred", tick=name.id)
+
+
+def far_off(home: Home, now: float) -> list[Upcoming]:
+    """Ticks put off beyond every plan: a mistyped year, a clock that ran ahead."""
     limit = stamp(now + FAR)
     beyond = sorted(file for file in names(home, "deferred") if file > limit)[-_FEW_FAR:]
-    return [
-        {"at": rfc3339(parse_stamp(due)), "cadence": name.cadence, "tick": name.id, "by": "deferred"}
-        for due, name in filter(None, map(parse_deferred, beyond))
-    ]
+    return [put_off(*parsed) for parsed in map(parse_deferred, beyond) if parsed]
 
 
 def schedules(snapshot: Snapshot) -> list[Schedule]:

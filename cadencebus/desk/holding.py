@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import spelled
 from cadencebus.desk.journaling import tell
 from cadencebus.errors import IOTrouble
 from cadencebus.model.foreign import mapping
@@ -89,8 +89,8 @@ def credentials_named(home: Home, word: str) -> str | None:
 def put(home: Home, hold: Hold) -> None:
     """Write a hold and tell of it."""
     Holds(home).set(hold)
-    until = None if hold.until is None else rfc3339(hold.until)
-    tell(home, {**hold_event("hold.set", hold.file), "until": until, "detail": hold.detail, "by": OPERATOR})
+    event = hold_event("hold.set", hold.file)
+    tell(home, {**event, "until": spelled(hold.until), "detail": hold.detail, "by": OPERATOR})
 
 
 def release(home: Home, found: Iterable[Hold]) -> list[Hold]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.desk.complaint import Complaint
-from cadencebus.desk.consumer_health import alive
 from cadencebus.errors import CadenceError
 from cadencebus.store import fitness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cadencebus.desk.facts import Facts
     from cadencebus.store.paths import Home
 
 # With less than this no tick is accepted.
@@ -26,22 +26,22 @@ _CURES = {
 }
 
 
-def obstacles(facts: dict[str, Any], home: Home) -> list[Complaint]:
+def obstacles(facts: Facts) -> list[Complaint]:
     """What keeps everything from starting, and what to type before anything else."""
-    found = [*_no_room(facts, home)]
-    for problem in facts["problems"]:
+    found = [*_no_room(facts)]
+    for problem in facts.problems:
         found += [Complaint(problem, cure) for sign, cure in _CURES.items() if sign in problem][:1]
-    if not found and not alive(facts):
-        found += _unfit(home)
+    if not found and not facts.consumer.alive:
+        found += _unfit(facts.home)
     return found
 
 
-def _no_room(facts: dict[str, Any], home: Home) -> Iterator[Complaint]:
+def _no_room(facts: Facts) -> Iterator[Complaint]:
     """A disk that takes nothing more, before the consumer has run into it."""
-    if any(hold["reason"] == "disk_full" for hold in facts["holds"]):
+    if any(hold.reason == "disk_full" for hold in facts.holds):
         return
     try:
-        room = os.statvfs(home.state)
+        room = os.statvfs(facts.home.state)
     except OSError:
         return
     if room.f_flag & os.ST_RDONLY:

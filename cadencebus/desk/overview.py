@@ -6,16 +6,18 @@ import os
 import time
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cadencebus.checkup.consumer import silent_for
-from cadencebus.clock import day, parse_stamp, rfc3339
+from cadencebus.clock import day, parse_stamp
 from cadencebus.desk import ended_runs, forecast, holding, human_time
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.dead_retry import is_tick
-from cadencebus.desk.health import judge, notes
+from cadencebus.desk.facts import Consumer, Dead, Facts, Queue, Run
+from cadencebus.desk.forecast import Upcoming
+from cadencebus.desk.health import Verdict, judge
 from cadencebus.desk.lookup import Found, listing, names
-from cadencebus.desk.reasons import Reasons, cure
+from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.foreign import amount
 from cadencebus.model.naming import name_in, parse_deferred
@@ -29,8 +31,9 @@ from cadencebus.streams.render import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cadencebus.desk.dead_letters import Letter
+    from cadencebus.desk.ended_runs import EndedRun
     from cadencebus.desk.snapshot import Snapshot
+    from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
 T = TypeVar("T")
@@ -43,22 +46,33 @@ _DUE_SHOWN = 5
 _SAID_MOST = 160
 
 
-def overview(home: Home, now: float | None = None) -> dict[str, Any]:
+class Overview(NamedTuple):
+    """A home at one moment, and how it is."""
+
+    facts: Facts
+    verdict: Verdict
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON: what `status --json` prints."""
+        return self.verdict.dump() | self.facts.dump()
+
+
+def overview(home: Home, now: float | None = None) -> Overview:
     """Everything about a home, looked at once."""
-    return Overview(home).look(now)
+    return Onlooker(home).look(now)
 
 
-class Overview:
-    """A home that is looked at again and again; what did not change since is not read again."""
+class Onlooker:
+    """Looks at a home again and again; what did not change since is not read again."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._reasons: Reasons | None = None
 
-    def look(self, now: float | None = None) -> dict[str, Any]:
+    def look(self, now: float | None = None) -> Overview:
         """Everything as it is now. What can't be read is a problem that is told, not the end of the rest."""
         now = time.time() if now is None else now
-        home, problems = self._home, list[str]()
+        home, unread = self._home, list[str]()
         self._reasons = reasons = Reasons(home, now, before=self._reasons)
         cached = reasons.cache.get
         journal = (home.events, f"{home.events}/{day(now)}.jsonl")
@@ -67,47 +81,30 @@ class Overview:
             try:
                 return read()
             except (OSError, CadenceError) as error:
-                problems.append(f"{what}: {getattr(error, 'strerror', None) or error}")
+                unread.append(f"{what}: {getattr(error, 'strerror', None) or error}")
                 return otherwise
 
-        facts: dict[str, Any] = {
-            "home": home.root,
-            "at": rfc3339(now),
-            "stop": reasons.stopped,
-            "consumer": _consumer(home, now, alive=reasons.consumed),
-            "slots": reasons.settings.max_sessions,
-            "max_inbox": reasons.settings.max_inbox,
-            "running": part("claimed/", lambda: _all_running(reasons), _NONE),
-            "arriving": reasons.arriving,
-            "queue": part("inbox/", lambda: _queue(reasons), _NONE),
-            "holds": part("holds/", lambda: _holds(home, now), _NONE),
-            "circuits": part("cadences/", lambda: [one.dump() for one in holding.circuits(home, now)], _NONE),
-            "dead": part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), _NONE_DEAD),
-            "failures": part(
-                "events/", lambda: cached("failures", journal, lambda: _failures(home, now)), _NONE
-            ),
-            "broken": part("prompts/", lambda: _broken(reasons), _NONE),
-            "next_due": part("prompts/", lambda: _next_due(reasons), _NONE),
-        }
-        torn = part("cadences/", lambda: cached("torn", (home.cadences,), lambda: _torn(home)), _NOTHING)
-        problems = [*filter(None, [reasons.problem]), *_no_folders(home), *reasons.unseen, *problems, *torn]
-        facts["problems"] = problems
-        return _verdict(facts, home, now) | facts
-
-
-def _verdict(facts: dict[str, Any], home: Home, now: float) -> dict[str, Any]:
-    health, complaints = judge(facts, home, now)
-    return {
-        "health": health,
-        "why": [str(one) for one in complaints],
-        "cures": [one.dump() for one in complaints],
-        "notes": [one.dump() for one in notes(facts, home, now)],
-    }
-
-
-_NONE: list[dict[str, Any]] = []
-_NOTHING: list[str] = []
-_NONE_DEAD: dict[str, Any] = {"count": 0, "classes": {}, "cadences": {}, "newest_at": None, "newest": None}
+        torn: list[str] = part("cadences/", lambda: cached("torn", (home.cadences,), lambda: _torn(home)), [])
+        facts = Facts(
+            home=home,
+            at=now,
+            stopped=reasons.stopped,
+            consumer=_consumer(home, now, alive=reasons.consumed),
+            slots=reasons.settings.max_sessions,
+            max_inbox=reasons.settings.max_inbox,
+            running=part("claimed/", lambda: _all_running(reasons), []),
+            arriving=reasons.arriving,
+            queue=part("inbox/", lambda: _queue(reasons), []),
+            holds=part("holds/", lambda: _holds(home, now), []),
+            circuits=part("cadences/", lambda: holding.circuits(home, now), []),
+            dead=part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), Dead()),
+            failures=part("events/", lambda: cached("failures", journal, lambda: _failures(home, now)), []),
+            broken=part("prompts/", lambda: _broken(reasons), {}),
+            next_due=part("prompts/", lambda: _next_due(reasons), []),
+            # Last: by now every part has told what it can't read.
+            problems=[*filter(None, [reasons.problem]), *_no_folders(home), *reasons.unseen, *unread, *torn],
+        )
+        return Overview(facts, judge(facts))
 
 
 def _no_folders(home: Home) -> list[str]:
@@ -133,53 +130,52 @@ def _torn(home: Home) -> list[str]:
     return wrong
 
 
-def _broken(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _broken(snapshot: Snapshot) -> dict[str, str]:
     """Cadences whose files can't be read: what was never good fires nothing, so nothing of it would wait."""
-    found = []
+    why = {}
     for name in snapshot.prompts.names():
         try:
             snapshot.prompts.load(name)
         except CadenceError as error:
             # A file that went while we looked is nobody's fault; a link that leads nowhere stays.
             if not isinstance(error, NoSuch) or os.path.islink(snapshot.home.prompt(name)):
-                found.append({"cadence": name, "why": error.message})
+                why[name] = error.message
         except OSError as error:
-            found.append({"cadence": name, "why": f"prompts/{name}.md: {error.strerror}"})
-    return found
+            why[name] = f"prompts/{name}.md: {error.strerror}"
+    return why
 
 
-def _consumer(home: Home, now: float, *, alive: bool) -> dict[str, Any] | None:
+def _consumer(home: Home, now: float, *, alive: bool) -> Consumer:
     """What the consumer says of itself; one that left its file without holding the lock has crashed."""
     try:
         note = load_object(home.consumer)
     except (OSError, ValueError):
-        return {"alive": True} if alive else None
-    keys = ("pid", "started_at", "version", "heartbeat_at", "slots", "gates", "starving")
-    return {"alive": alive, **{key: note.get(key) for key in keys}, "silent_seconds": silent_for(note, now)}
+        return Consumer(alive=alive)
+    return Consumer(alive=alive, note=note, silent_seconds=silent_for(note, now))
 
 
-def _all_running(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _all_running(snapshot: Snapshot) -> list[Run]:
     return [_running(snapshot, found) for found in listing(snapshot.home, ("claimed",))]
 
 
-def _running(snapshot: Snapshot, found: Found) -> dict[str, Any]:
+def _running(snapshot: Snapshot, found: Found) -> Run:
     run = runs.latest(snapshot.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
     began, limit = human_time.instant(record.get("started_at")), amount(record.get("deadline_s"))
     awake = identity.seconds_since(record)
     seconds = snapshot.now - began if awake is None and began is not None else awake
-    return {
-        "tick": found.name.id,
-        "cadence": found.name.cadence,
-        "run": run.id if run else None,
-        "alive": run is not None and life.is_alive(run.path),
-        "started_at": record.get("started_at"),
-        "seconds": None if seconds is None else round(seconds, 1),
-        "deadline_at": None if seconds is None or limit is None else rfc3339(snapshot.now - seconds + limit),
-        "runner": record.get("runner"),
-        "unkillable": reap.survivors(run.path) if run is not None else [],
-        "says": _says(snapshot, run, record) if run is not None else "",
-    }
+    return Run(
+        tick=found.name.id,
+        cadence=found.name.cadence,
+        run=run.id if run else None,
+        alive=run is not None and life.is_alive(run.path),
+        started_at=record.get("started_at"),
+        seconds=None if seconds is None else round(seconds, 1),
+        deadline_at=None if seconds is None or limit is None else snapshot.now - seconds + limit,
+        runner=record.get("runner"),
+        unkillable=reap.survivors(run.path) if run is not None else [],
+        says=_says(snapshot, run, record) if run is not None else "",
+    )
 
 
 def _says(snapshot: Snapshot, run: runs.RunFolder, record: dict[str, Any]) -> str:
@@ -191,29 +187,21 @@ def _says(snapshot: Snapshot, run: runs.RunFolder, record: dict[str, Any]) -> st
     return ""
 
 
-def _queue(reasons: Reasons) -> list[dict[str, Any]]:
+def _queue(reasons: Reasons) -> list[Queue]:
     """What waits, by cadence, the longest wait first."""
     late, first = reasons.cache.get("deferred", (reasons.home.deferred,), lambda: _deferred(reasons.home))
-    oldest, rows = reasons.oldest, []
-    for cadence in sorted({*reasons.counts, *late}, key=lambda c: (oldest.get(c, "9"), c)):
-        wait = reasons.of_cadence(cadence) if reasons.counts[cadence] else None
-        rows.append(
-            {
-                "cadence": cadence,
-                "ready": reasons.counts[cadence],
-                "deferred": late[cadence],
-                "oldest_at": rfc3339(parse_stamp(oldest[cadence])) if cadence in oldest else None,
-                "due_at": rfc3339(parse_stamp(first[cadence])) if cadence in first else None,
-                "wait": wait
-                and {
-                    "reason": wait.reason,
-                    "detail": wait.detail,
-                    "until": _spelled(wait.until),
-                    "do": cure(wait.reason, cadence),
-                },
-            }
+    oldest = reasons.oldest
+    return [
+        Queue(
+            cadence=cadence,
+            ready=reasons.counts[cadence],
+            deferred=late[cadence],
+            oldest_at=parse_stamp(oldest[cadence]) if cadence in oldest else None,
+            due_at=parse_stamp(first[cadence]) if cadence in first else None,
+            wait=reasons.of_cadence(cadence) if reasons.counts[cadence] else None,
         )
-    return rows
+        for cadence in sorted({*reasons.counts, *late}, key=lambda c: (oldest.get(c, "9"), c))
+    ]
 
 
 def _deferred(home: Home) -> tuple[Counter[str], dict[str, str]]:
@@ -231,60 +219,42 @@ def _deferred(home: Home) -> tuple[Counter[str], dict[str, str]]:
     return late, first
 
 
-def _spelled(at: float | None) -> str | None:
-    return None if at is None else rfc3339(at)
+def _holds(home: Home, now: float) -> list[Hold]:
+    return [hold for hold in holding.held(home, now) if not hold.over(now)]
 
 
-def _holds(home: Home, now: float) -> list[dict[str, Any]]:
-    return [holding.dump(hold, now) for hold in holding.held(home, now) if not hold.over(now)]
-
-
-def _dead(home: Home) -> dict[str, Any]:
+def _dead(home: Home) -> Dead:
     letters = list(listing(home, ("dead",)))
     newest = sorted(letters, key=lambda found: found.name.stamp)[-_LETTERS_READ:]
     read = [letter_of(home, found) for found in newest]
     died = [(at, letter) for letter in read if (at := letter.died_at) is not None]
-    last = max(died, key=lambda one: one[0], default=None)
-    return {
-        "count": len(letters),
-        "classes": dict(Counter(letter.klass for letter in read).most_common()),
-        "cadences": dict(Counter(found.name.cadence for found in letters).most_common()),
-        "newest_at": last and rfc3339(last[0]),
-        "newest": last and _letter(home, last[1]),
-    }
+    last = max(died, key=lambda one: one[0])[1] if died else None
+    return Dead(
+        count=len(letters),
+        classes=dict(Counter(letter.klass for letter in read).most_common()),
+        cadences=dict(Counter(found.name.cadence for found in letters).most_common()),
+        newest=last,
+        retriable=last is not None and is_tick(home, last),
+    )
 
 
-def _letter(home: Home, letter: Letter) -> dict[str, Any]:
-    tick, said = letter.found.name, letter.outcome.get("reason")
-    return {
-        "tick": tick.id,
-        "cadence": tick.cadence,
-        "class": letter.klass,
-        "reason": str(said or ""),
-        "retriable": is_tick(home, letter),
-    }
-
-
-def _failures(home: Home, now: float) -> list[dict[str, Any]]:
+def _failures(home: Home, now: float) -> list[EndedRun]:
     return ended_runs.failures(home, now - _FAILURES_SINCE, _FAILURES_SHOWN)
 
 
-def _next_due(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _next_due(snapshot: Snapshot) -> list[Upcoming]:
     """What comes next: put-off ticks, and the schedules."""
-    found: list[tuple[float, dict[str, Any]]] = []
     # Taken apart as far as they are shown: a hundred thousand may lie there.
     parsed = filter(None, map(parse_deferred, sorted(names(snapshot.home, "deferred"))))
-    for due, name in islice(parsed, _DUE_SHOWN):
-        at = parse_stamp(due)
-        found.append((at, {"cadence": name.cadence, "tick": name.id, "by": "deferred"}))
+    found = [forecast.put_off(due, name) for due, name in islice(parsed, _DUE_SHOWN)]
     for schedule in _schedules(snapshot):
-        at_next = schedule.next_at(snapshot.now)
-        if at_next is not None:
-            found.append((at_next, {"cadence": schedule.cadence, "tick": None, "by": schedule.by}))
-    found.sort(key=lambda one: one[0])
-    rows = [{"at": rfc3339(at), **about} for at, about in found[:_DUE_SHOWN]]
-    shown = {row["tick"] for row in rows}
-    return rows + [row for row in forecast.far_off(snapshot.home, snapshot.now) if row["tick"] not in shown]
+        at = schedule.next_at(snapshot.now)
+        if at is not None:
+            found.append(Upcoming(at=at, cadence=schedule.cadence, by=schedule.by))
+    found.sort(key=lambda one: one.at)
+    first = found[:_DUE_SHOWN]
+    shown = {one.tick for one in first}
+    return first + [one for one in forecast.far_off(snapshot.home, snapshot.now) if one.tick not in shown]
 
 
 def _schedules(snapshot: Snapshot) -> list[forecast.Schedule]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.desk.obstacles import ROOM_WANTED
 from cadencebus.model.foreign import mapping
 from cadencebus.store import install_record
 
 if TYPE_CHECKING:
+    from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
 # These end when their cause does, and nobody need say so.
@@ -36,10 +37,9 @@ _NO_ROOM = ("no space left", "quota")
 _NOT_FOUND = re.compile(r"(?P<program>[\w.+-]+): not found \(ENOENT\); install it")
 
 
-def release(hold: dict[str, Any], home: Home) -> str:
+def release(hold: Hold, home: Home) -> str:
     """What to type, and what to do before."""
-    reason, (kind, _, name) = str(hold["reason"]), str(hold["scope"]).partition("-")
-    detail = str(hold["detail"])
+    reason, detail, (kind, _, name) = hold.reason, hold.detail, hold.scope.partition("-")
     if reason == "disk_full" and any(sign in detail.lower() for sign in _NO_ROOM):
         return ROOM_WANTED
     if reason in BY_ITSELF:
@@ -47,7 +47,7 @@ def release(hold: dict[str, Any], home: Home) -> str:
     if reason == "circuit_open":
         return f"`cadence logs {name}`, then `cadence circuit reset {name}`"
     if unread(hold):
-        return f"`rm state/holds/{hold['file']}`"
+        return f"`rm state/holds/{hold.file}`"
     if consumer := _another_environment(hold, home):
         return consumer
     whom = {"cadence": f" {name}", "credentials": f" --credentials {name}"}.get(kind, "")
@@ -55,18 +55,18 @@ def release(hold: dict[str, Any], home: Home) -> str:
     return f"{first}`cadence resume{whom}`"
 
 
-def unread(hold: dict[str, Any]) -> bool:
+def unread(hold: Hold) -> bool:
     """Whether nobody can read it, whatever its name says."""
-    return hold["reason"] == "unreadable" or str(hold["detail"]).startswith("holds/")
+    return hold.reason == "unreadable" or hold.detail.startswith("holds/")
 
 
-def _another_environment(hold: dict[str, Any], home: Home) -> str | None:
+def _another_environment(hold: Hold, home: Home) -> str | None:
     """What only another consumer can cure: a key that was refused, a PATH without the program."""
-    if hold["reason"] == "config":
-        return _only_here(str(hold["detail"]), home)
-    used, credentials = mapping(hold.get("fingerprints")), str(hold["scope"]).partition("-")[2]
+    if hold.reason == "config":
+        return _only_here(hold.detail, home)
+    used, credentials = mapping((hold.extra or {}).get("fingerprints")), hold.scope.partition("-")[2]
     for key in _KEYS.get(credentials, ()):
-        if hold["reason"] == "auth" and key in used:
+        if hold.reason == "auth" and key in used:
             return f"give the consumer's environment another {key}, or none, then `cadence restart`"
     return None
 

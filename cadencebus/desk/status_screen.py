@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from cadencebus.desk import health, human_time, reasons, release
 from cadencebus.desk.columns import Column
@@ -13,7 +14,17 @@ from cadencebus.policy.admit import Wait
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cadencebus.desk.complaint import Complaint
+    from cadencebus.desk.ended_runs import EndedRun
+    from cadencebus.desk.facts import Facts, Queue, Run
+    from cadencebus.desk.forecast import Upcoming
+    from cadencebus.desk.health import Verdict
+    from cadencebus.desk.holding import Circuit
     from cadencebus.desk.output import Output
+    from cadencebus.desk.overview import Overview
+    from cadencebus.model.hold import Hold
+
+T = TypeVar("T")
 
 COLOURS = {health.WELL: "bold green", health.ILL: "bold red", health.CANT_TELL: "bold yellow"}
 _SIGNS = {health.ILL: "✗", health.CANT_TELL: "?", health.WELL: "!"}
@@ -50,63 +61,64 @@ DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Col
 MOST = 20
 
 
-def draw(out: Output, facts: dict[str, Any], now: float) -> None:
+def draw(out: Output, seen: Overview, now: float) -> None:
     """Draw it all."""
-    out.line(Painted(facts["health"], COLOURS[facts["health"]]), f"  {facts['home']}")
-    told = _complaints(out, facts)
+    facts, verdict = seen
+    out.line(Painted(verdict.health, COLOURS[verdict.health]), f"  {facts.home.root}")
+    told = _complaints(out, verdict)
     if out.terminal:
         out.line("")
     out.facts(consumer(facts, now) + _arriving(facts))
-    _section(out, "running", RUNNING + SAYS, facts["running"], lambda row: running(row, now))
-    _section(out, "queue", QUEUE, facts["queue"], lambda row: waiting(row, now, told if out.terminal else ""))
-    _ways_out(out, facts)
-    holds, circuits = facts["holds"], facts["circuits"]
+    _section(out, "running", RUNNING + SAYS, facts.running, lambda run: running(run, now))
+    _section(out, "queue", QUEUE, facts.queue, lambda row: waiting(row, now, told if out.terminal else ""))
+    _ways_out(out, seen)
+    holds, circuits = facts.holds, facts.circuits
     if out.terminal:
         # A person has read of them above: every circuit with its cure, most holds beside the queue.
-        holds, circuits = _untold(facts), []
-    _section(out, "held", HOLDS, holds, lambda row: _hold(row, now))
-    _section(out, "circuits", CIRCUITS, circuits, lambda row: _circuit(row, now))
-    dead = facts["dead"]
-    if dead["count"]:
-        classes = ", ".join(f"{safe(klass)} {count}" for klass, count in dead["classes"].items())
+        holds, circuits = _untold(seen), []
+    _section(out, "held", HOLDS, holds, lambda hold: _hold(hold, now))
+    _section(out, "circuits", CIRCUITS, circuits, lambda one: _circuit(one, now))
+    if facts.dead.count:
+        classes = ", ".join(f"{safe(klass)} {count}" for klass, count in facts.dead.classes.items())
         out.heading("dead letters")
-        out.line(Painted(f"{dead['count']}", "red"), f": {classes}   (cadence dead)")
-    _section(out, "last failures", FAILURES, facts["failures"], lambda row: _failure(row, now))
-    _section(out, "next due", DUE, facts["next_due"], lambda row: due(row, now))
+        out.line(Painted(f"{facts.dead.count}", "red"), f": {classes}   (cadence dead)")
+    _section(out, "last failures", FAILURES, facts.failures, lambda run: _failure(run, now))
+    _section(out, "next due", DUE, facts.next_due, lambda one: due(one, now))
 
 
-def _untold(facts: dict[str, Any]) -> list[dict[str, Any]]:
+def _untold(seen: Overview) -> list[Hold]:
     """The holds of which it was not said already why they hold, and until when."""
-    said = {cure["what"].partition(": ")[0].partition(" until ")[0] for cure in facts["cures"]}
-    beside = {
-        (row["wait"]["reason"], row["wait"]["detail"])
-        for row in facts["queue"]
-        if row["ready"] and row["wait"]
-    }
+    said = {one.what.partition(": ")[0].partition(" until ")[0] for one in seen.verdict.complaints}
+    beside = {(row.wait.reason, row.wait.detail) for row in seen.facts.queue if row.ready and row.wait}
     return [
         hold
-        for hold in facts["holds"]
-        if hold["reason"] != "paused"
-        and f"{hold['scope']} is held by {hold['reason']}" not in said
-        and (hold["reason"], hold["detail"]) not in beside
+        for hold in seen.facts.holds
+        if hold.reason != "paused"
+        and f"{hold.scope} is held by {hold.reason}" not in said
+        and (hold.reason, hold.detail) not in beside
     ]
 
 
-def _complaints(out: Output, facts: dict[str, Any]) -> str:
+def points(verdict: Verdict, sign: str) -> list[tuple[str, str, Complaint]]:
+    """What is wrong, with its colour and sign, then what else one should know, each in its own."""
+    colour = COLOURS[verdict.health].split()[1]
+    ill = [(colour, sign, one) for one in verdict.complaints]
+    return ill + [("yellow", "!", one) for one in verdict.notes]
+
+
+def _complaints(out: Output, verdict: Verdict) -> str:
     """What is wrong and what to type; all that was told."""
-    colour, sign = COLOURS[facts["health"]].split()[1], _SIGNS[facts["health"]]
-    points = [(colour, sign, one) for one in facts["cures"]]
-    points += [("yellow", "!", one) for one in facts["notes"]]
-    for colour, sign, one in points[:MOST]:
-        what, do = safe(one["what"]), one["do"].replace("`", "")
+    told = points(verdict, _SIGNS[verdict.health])
+    for colour, sign, one in told[:MOST]:
+        what, do = safe(one.what), safe(one.do)
         if not out.terminal:
-            out.line(f"  {safe(what)}" + (f": {safe(one['do'])}" if one["do"] else ""))
+            out.line(f"  {what}" + (f": {do}" if do else ""))
         else:
             out.point(Painted(f"  {sign} ", colour), Painted(what, colour))
             if do:
-                out.point(Painted("    → ", "dim"), Painted(do, "bold"))
-    _count_rest(out, len(points), "  ")
-    return "\n".join(one["what"] for _, _, one in points[:MOST])
+                out.point(Painted("    → ", "dim"), Painted(do.replace("`", ""), "bold"))
+    _count_rest(out, len(told), "  ")
+    return "\n".join(one.what for _, _, one in told[:MOST])
 
 
 def _count_rest(out: Output, count: int, indent: str = "") -> None:
@@ -114,33 +126,33 @@ def _count_rest(out: Output, count: int, indent: str = "") -> None:
         out.line(Painted(f"{indent}and {count - MOST} more", "dim"))
 
 
-def consumer(facts: dict[str, Any], now: float) -> list[tuple[str, Cell]]:
+def consumer(facts: Facts, now: float) -> list[tuple[str, Cell]]:
     """Who consumes since when, and how much of the room is taken."""
-    said = facts["consumer"]
-    if said is None or not said["alive"]:
+    said = facts.consumer
+    if not said.alive:
         return [("consumer", Painted("none", "yellow"))]
-    since, silent = human_time.instant(said.get("started_at")), said.get("silent_seconds")
-    words = f"pid {said.get('pid') or '?'}"
-    if since is not None:
-        words += f" since {human_time.clock(since, now)} ({human_time.ago(now - since)})"
-    if silent is not None:
-        words += f", heard {human_time.ago(silent)} ago"
+    words = f"pid {said.pid or '?'}"
+    if said.started_at is not None:
+        since = human_time.clock(said.started_at, now)
+        words += f" since {since} ({human_time.ago(now - said.started_at)})"
+    if said.silent_seconds is not None:
+        words += f", heard {human_time.ago(said.silent_seconds)} ago"
     rows: list[tuple[str, Cell]] = [("consumer", words)]
-    other = health.other_version(facts)
+    other = health.other_version(said)
     if other is not None:
         mine = f"{safe(other)}, of another version than this command: `cadence restart`, sessions go on"
         rows.append(("version", Painted(mine, "yellow")))
-    elif said.get("version"):
-        rows.append(("version", safe(said["version"])))
-    taken, slots = sum(1 for run in facts["running"] if run["alive"]), facts["slots"]
+    elif said.version:
+        rows.append(("version", safe(said.version)))
+    taken, slots = sum(run.alive for run in facts.running), facts.slots
     drains = "" if slots else ": draining, nothing starts"
     rows.append(("slots", f"{taken} of {slots} taken{drains}"))
     return rows
 
 
-def _arriving(facts: dict[str, Any]) -> list[tuple[str, Cell]]:
+def _arriving(facts: Facts) -> list[tuple[str, Cell]]:
     """What was moved in, and not yet looked at."""
-    count = facts["arriving"]
+    count = facts.arriving
     told = f"{count} {'file' if count == 1 else 'files'} in state/inbox/ that no consumer has looked at"
     return [("arriving", told)] if count else []
 
@@ -149,8 +161,8 @@ def _section(
     out: Output,
     title: str,
     columns: Sequence[Column],
-    entries: Sequence[dict[str, Any]],
-    row: Callable[[dict[str, Any]], list[Cell]],
+    entries: Sequence[T],
+    row: Callable[[T], list[Cell]],
 ) -> None:
     if entries:
         out.heading(title)
@@ -158,94 +170,82 @@ def _section(
         _count_rest(out, len(entries))
 
 
-def running(row: dict[str, Any], now: float) -> list[Cell]:
+def running(run: Run, now: float) -> list[Cell]:
     """A run: whose, for how long, how long it may, what it said last."""
-    took = "?" if row["seconds"] is None else spell_duration(max(0.0, row["seconds"]))
-    until = human_time.instant(row["deadline_at"])
+    took = "?" if run.seconds is None else spell_duration(max(0.0, run.seconds))
     state: Cell = took
-    if row["unkillable"]:
-        state = Painted(f"{took}, unkillable: {', '.join(map(str, row['unkillable']))}", "red")
-    elif not row["alive"]:
+    if run.unkillable:
+        state = Painted(f"{took}, unkillable: {', '.join(map(str, run.unkillable))}", "red")
+    elif not run.alive:
         state = Painted(f"{took}, not alive", "yellow")
     return [
-        row["cadence"],
-        row["tick"].rpartition("-")[2],
+        run.cadence,
+        run.tick.rpartition("-")[2],
         state,
-        "" if until is None else spell_duration(max(0.0, round(until - now))),
-        safe(row["runner"]),
-        Painted(safe(row["says"]), "dim"),
+        "" if run.deadline_at is None else spell_duration(max(0.0, round(run.deadline_at - now))),
+        safe(run.runner),
+        Painted(safe(run.says), "dim"),
     ]
 
 
-def _ways_out(out: Output, facts: dict[str, Any]) -> None:
+def _ways_out(out: Output, seen: Overview) -> None:
     """For each reason in the queue, once: what to type for whoever can't wait."""
     ways: dict[str, list[str]] = {}
-    noted = {one["do"] for one in facts["notes"]}
-    for row in facts["queue"] if out.terminal else ():
-        wait = row["wait"]
-        if wait and wait["do"] and wait["do"] not in noted:
-            ways.setdefault(wait["reason"], []).append(row["cadence"])
+    noted = {one.do for one in seen.verdict.notes}
+    for row in seen.facts.queue if out.terminal else ():
+        if row.wait and row.way_out and row.way_out not in noted:
+            ways.setdefault(row.wait.reason, []).append(row.cadence)
     for reason, names in ways.items():
         way = reasons.cure(reason, names[0] if len(names) == 1 else "NAME").replace("`", "")
         out.point(Painted("→ ", "dim"), Painted(f"{reason}: {way}", "dim"))
 
 
-def waiting(row: dict[str, Any], now: float, told: str = "") -> list[Cell]:
+def waiting(row: Queue, now: float, told: str = "") -> list[Cell]:
     """A cadence's queue: how much, since when, why it waits until when; what was `told` is not told again."""
-    oldest, due = human_time.instant(row["oldest_at"]), human_time.instant(row["due_at"])
-    wait = row["wait"] and Wait(
-        row["wait"]["reason"], row["wait"]["detail"], human_time.instant(row["wait"]["until"])
-    )
+    wait = row.wait
     if wait and wait.detail and wait.detail in told:
-        wait = Wait(wait.reason, "", wait.until)
-    why = reasons.spell(wait if row["ready"] else Wait("not due", until=due), now)
+        wait = replace(wait, detail="")
+    why = reasons.spell(wait if row.ready else Wait("not due", until=row.due_at), now)
     return [
-        row["cadence"],
-        str(row["ready"]),
-        str(row["deferred"]),
-        "" if oldest is None else human_time.ago(now - oldest),
+        row.cadence,
+        str(row.ready),
+        str(row.deferred),
+        "" if row.oldest_at is None else human_time.ago(now - row.oldest_at),
         Painted(safe(why), "yellow") if wait else safe(why),
     ]
 
 
-def _hold(row: dict[str, Any], now: float) -> list[Cell]:
-    until = _until(row, now, "by itself" if row["reason"] in release.BY_ITSELF else "until released")
-    return [row["scope"], Painted(row["reason"], "yellow"), until, safe(row["detail"])]
+def _hold(hold: Hold, now: float) -> list[Cell]:
+    until = _until(hold.until, now) or ("by itself" if hold.reason in release.BY_ITSELF else "until released")
+    return [hold.scope, Painted(hold.reason, "yellow"), until, safe(hold.detail)]
 
 
-def _circuit(row: dict[str, Any], now: float) -> list[Cell]:
-    end = _until(row, now, "?") if row["state"] == "open" else "one probe succeeds"
-    return [row["cadence"], Painted(row["state"], "red"), end, safe(row["failures"]), safe(row["reason"])]
+def _circuit(one: Circuit, now: float) -> list[Cell]:
+    end = (_until(human_time.instant(one.until), now) or "?") if one.is_open else "one probe succeeds"
+    return [one.cadence, Painted(one.state, "red"), end, safe(one.failures), safe(one.reason)]
 
 
-def _until(row: dict[str, Any], now: float, otherwise: str) -> str:
-    until = human_time.instant(row["until"])
-    if until is None:
-        return otherwise
-    return f"{human_time.clock(until, now)} (in {human_time.ago(until - now)})" if until > now else "now"
+def _until(at: float | None, now: float) -> str:
+    if at is None:
+        return ""
+    return f"{human_time.clock(at, now)} (in {human_time.ago(at - now)})" if at > now else "now"
 
 
-def _failure(row: dict[str, Any], now: float) -> list[Cell]:
-    at = human_time.instant(row.get("at"))
-    return [
-        "?" if at is None else human_time.clock(at, now),
-        safe(row.get("cadence")),
-        safe(row.get("tick")).rpartition("-")[2],
-        Painted(safe(row.get("class")), "yellow"),
-        safe(row.get("reason")),
-    ]
+def _failure(run: EndedRun, now: float) -> list[Cell]:
+    cadence, tick, klass, reason = (safe(run.line.get(key)) for key in ("cadence", "tick", "class", "reason"))
+    return [human_time.clock(run.at, now), cadence, tick.rpartition("-")[2], Painted(klass, "yellow"), reason]
 
 
-def due(row: dict[str, Any], now: float) -> list[Cell]:
+def due(one: Upcoming, now: float) -> list[Cell]:
     """What comes next, when, and by whose hand."""
-    at = human_time.instant(row["at"]) or now
-    left = "now" if at <= now else human_time.ago(at - now)
-    return [human_time.clock(at, now), left, row["cadence"], row["by"]]
+    left = "now" if one.at <= now else human_time.ago(one.at - now)
+    return [human_time.clock(one.at, now), left, one.cadence, one.by]
 
 
-def headline(facts: dict[str, Any]) -> str:
+def headline(seen: Overview) -> str:
     """A home in a line or two: how it is, and the first thing to type."""
-    lines = [f"{facts['home']}: {facts['health']}"]
-    for one in facts["cures"][:1]:
-        lines = [f"{lines[0]}, {safe(one['what'])}", f"  → {safe(one['do']).replace('`', '')}"]
+    facts, verdict = seen
+    lines = [f"{facts.home.root}: {verdict.health}"]
+    for one in verdict.complaints[:1]:
+        lines = [f"{lines[0]}, {safe(one.what)}", f"  → {safe(one.do).replace('`', '')}"]
     return "\n".join([*lines, "All of it: `cadence status`."])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -15,9 +17,11 @@ from cadencebus.desk.columns import GAP, fit
 from cadencebus.desk.output import Cell, Painted, safe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cadencebus.desk.columns import Column
+    from cadencebus.desk.facts import Facts, Queue
+    from cadencebus.desk.overview import Overview
 
 SORTS = ("oldest", "name", "ready")
 HELP = """
@@ -40,12 +44,13 @@ _ALWAYS = ("? help", "q quit")
 _COMPLAINTS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A line that can be chosen."""
+    """A line that can be chosen, and what it shows at a moment."""
 
     kind: str
     cadence: str
+    cells: Callable[[float], list[Cell]] = field(compare=False)
     tick: str | None = None
     run: str | None = None
 
@@ -69,22 +74,33 @@ class View:
     log: list[str] = field(default_factory=list)
     title: str = ""
 
-    def rows(self, facts: dict[str, Any]) -> list[tuple[Row, dict[str, Any]]]:
-        """All that is shown of an overview, in its order, each with what it is made of."""
-        runs = [(Row("running", row["cadence"], row["tick"], row["run"]), row) for row in facts["running"]]
-        queue = [(Row("queue", row["cadence"]), row) for row in sorted(facts["queue"], key=self._order)]
-        dead = [
-            (Row("dead", name), {"cadence": name, "count": count})
-            for name, count in facts["dead"]["cadences"].items()
+    def rows(self, facts: Facts) -> list[Row]:
+        """All that is shown of a home, in its order."""
+        rows = [
+            Row(
+                kind="running",
+                cadence=run.cadence,
+                tick=run.tick,
+                run=run.run,
+                cells=partial(status_screen.running, run),
+            )
+            for run in facts.running
         ]
-        return [(row, about) for row, about in (*runs, *queue, *dead) if self.filter in row.cadence]
+        rows += [
+            Row(kind="queue", cadence=one.cadence, cells=partial(status_screen.waiting, one))
+            for one in sorted(facts.queue, key=self._order)
+        ]
+        rows += [
+            Row(kind="dead", cadence=name, cells=partial(_dead, name, count))
+            for name, count in facts.dead.cadences.items()
+        ]
+        return [row for row in rows if self.filter in row.cadence]
 
-    def _order(self, row: dict[str, Any]) -> tuple[Any, ...]:
-        if self.sort == "name":
-            return (row["cadence"],)
-        if self.sort == "ready":
-            return (-row["ready"], row["cadence"])
-        return (row["oldest_at"] or "9", row["cadence"])
+    def _order(self, queue: Queue) -> tuple[float, str]:
+        first = {"name": 0.0, "ready": -queue.ready}.get(self.sort)
+        if first is None:
+            first = math.inf if queue.oldest_at is None else queue.oldest_at
+        return first, queue.cadence
 
     def selected(self, rows: Sequence[Row]) -> Row | None:
         """The chosen row, if it is there still; else the first one."""
@@ -104,7 +120,7 @@ class Drawing:
     def __init__(self, *, colour: bool) -> None:
         self._colour = colour
 
-    def frame(self, facts: dict[str, Any], view: View, size: tuple[int, int], now: float) -> str:
+    def frame(self, seen: Overview, view: View, size: tuple[int, int], now: float) -> str:
         """As many lines as the terminal has."""
         width, height = size
         console = Console(
@@ -124,7 +140,7 @@ class Drawing:
             shown = view.log[-max(1, height - 3) :]
             body = [Text(view.title, style="bold"), Text(""), *(_short(line) for line in shown)]
         else:
-            body = self._bus(facts, view, (width, height), now)
+            body = self._bus(seen, view, (width, height), now)
         with console.capture() as said:
             console.print(Group(*body))
         lines = said.get().split("\n")[: height - 1]
@@ -133,20 +149,19 @@ class Drawing:
             console.print(_footer(view, width), end="")
         return "\n".join([*lines, said.get().split("\n")[0]])
 
-    def _bus(self, facts: dict[str, Any], view: View, size: tuple[int, int], now: float) -> list[Any]:
+    def _bus(self, seen: Overview, view: View, size: tuple[int, int], now: float) -> list[Any]:
         width, height = size
-        body = _head(facts, now)
-        rows = view.rows(facts)
-        chosen = view.selected([row for row, _ in rows])
-        words = _words(next((pair for pair in rows if pair[0] == chosen), None), now)
+        body = _head(seen, now)
+        rows = view.rows(seen.facts)
+        chosen = view.selected(rows)
+        words = _words(chosen, now)
         # Each section has a head and an empty line; what has no room below the chosen row is cut at the end.
         room = max(3, height - len(body) - 8 - len(words.wrap(Console(width=width), width)))
         rows = _window(rows, chosen, room)
         for kind, columns in _SECTIONS.items():
-            mine = [(row, about) for row, about in rows if row.kind == kind]
+            mine = [(row.cells(now), row == chosen) for row in rows if row.kind == kind]
             if mine:
-                cells = [(row, _CELLS[kind](about, now)) for row, about in mine]
-                body += [Text(""), _table(columns, cells, chosen, width)]
+                body += [Text(""), _table(columns, mine, width)]
         if words:
             body += [Text(""), words]
         if not rows:
@@ -157,56 +172,51 @@ class Drawing:
         if view.sort != SORTS[0] or view.filter:
             said = f"sorted by {view.sort}" + (f", only {view.filter!r}" if view.filter else "")
             body += [Text(""), Text(said, style="dim")]
-        if facts["next_due"] and not view.filter:
-            due = [(Row("due", one["cadence"]), status_screen.due(one, now)) for one in facts["next_due"]]
-            body += [Text(""), _table(status_screen.DUE, due, None, width)]
+        if seen.facts.next_due and not view.filter:
+            due = [(status_screen.due(one, now), False) for one in seen.facts.next_due]
+            body += [Text(""), _table(status_screen.DUE, due, width)]
         return body
 
 
-def _head(facts: dict[str, Any], now: float) -> list[Any]:
-    state = facts["health"]
+def _head(seen: Overview, now: float) -> list[Any]:
+    facts, verdict = seen
     first = Text(no_wrap=True, overflow="ellipsis")
-    first.append(state, status_screen.COLOURS[state])
-    first.append(f"  {human_time.clock(now, now)}  {facts['home']}")
+    first.append(verdict.health, status_screen.COLOURS[verdict.health])
+    first.append(f"  {human_time.clock(now, now)}  {facts.home.root}")
     lines = [first]
     for name, cell in status_screen.consumer(facts, now):
         text, style = cell if isinstance(cell, Painted) else (cell, "")
         line = Text(f"{name:9} ", style="bold", no_wrap=True, overflow="ellipsis")
         lines.append(line.append(text, style or "not bold"))
-    colour = status_screen.COLOURS[state].split()[1]
-    points = [(colour, "✗", one) for one in facts["cures"]] + [("yellow", "!", one) for one in facts["notes"]]
+    points = status_screen.points(verdict, "✗")
     for colour, sign, one in points[:_COMPLAINTS]:
-        lines.append(_short(f"{sign} {safe(one['what'])}", colour))
-        if one["do"]:
-            lines.append(_short(f"  → {safe(one['do']).replace('`', '')}", "bold"))
+        lines.append(_short(f"{sign} {safe(one.what)}", colour))
+        if one.do:
+            lines.append(_short(f"  → {safe(one.do).replace('`', '')}", "bold"))
     if len(points) > _COMPLAINTS:
         lines.append(_short(f"  and {len(points) - _COMPLAINTS} more: cadence status", "dim"))
     return lines
 
 
-def _words(chosen: tuple[Row, dict[str, Any]] | None, now: float) -> Text:
+def _words(chosen: Row | None, now: float) -> Text:
     """What the chosen row's last column had to cut: why it waits, what it said last."""
-    if chosen is None or chosen[0].kind == "dead":
+    if chosen is None or chosen.kind == "dead":
         return Text()
-    row, about = chosen
-    last = _CELLS[row.kind](about, now)[-1]
+    last = chosen.cells(now)[-1]
     said = last.text if isinstance(last, Painted) else last
-    return Text(f"{row.cadence}: {said}", style="dim") if said else Text()
+    return Text(f"{chosen.cadence}: {said}", style="dim") if said else Text()
 
 
-def _window(
-    rows: list[tuple[Row, dict[str, Any]]], chosen: Row | None, room: int
-) -> list[tuple[Row, dict[str, Any]]]:
+def _window(rows: list[Row], chosen: Row | None, room: int) -> list[Row]:
     """So many rows, the chosen one among them."""
-    at = next((n for n, (row, _) in enumerate(rows) if row == chosen), 0)
+    at = rows.index(chosen) if chosen else 0
     first = min(max(0, at - room // 2), max(0, len(rows) - room))
     return rows[first : first + room]
 
 
-def _table(
-    columns: Sequence[Column], rows: Sequence[tuple[Row, list[Cell]]], chosen: Row | None, width: int
-) -> Table:
-    plain = [[cell.text if isinstance(cell, Painted) else cell for cell in cells] for _, cells in rows]
+def _table(columns: Sequence[Column], rows: Sequence[tuple[list[Cell], bool]], width: int) -> Table:
+    """Rows of cells, each with whether it is the chosen one."""
+    plain = [[cell.text if isinstance(cell, Painted) else cell for cell in cells] for cells, _ in rows]
     fitted = fit(columns, plain, width - 1 - GAP)
     table = Table(
         box=None,
@@ -225,13 +235,13 @@ def _table(
             width=None if columns[at].elastic else wide,
             ratio=1 if columns[at].elastic else None,
         )
-    for row, cells in rows:
+    for cells, chosen in rows:
         texts = [
             Text(*cell) if isinstance(cell, Painted) else Text(cell)
             for cell in (cells[at] for at in fitted.kept)
         ]
         # A sign as well: where there are no colours, nothing else shows it.
-        table.add_row("▸" if row == chosen else "", *texts, style="reverse" if row == chosen else "")
+        table.add_row("▸" if chosen else "", *texts, style="reverse" if chosen else "")
     return table
 
 
@@ -259,8 +269,8 @@ def _keys(width: int) -> str:
     return "  ".join([*shown, *_ALWAYS])
 
 
-def _dead(row: dict[str, Any], _now: float) -> list[Cell]:
-    return [row["cadence"], Painted(str(row["count"]), "red"), f"cadence dead --cadence {row['cadence']}"]
+def _dead(cadence: str, count: int, _now: float) -> list[Cell]:
+    return [cadence, Painted(str(count), "red"), f"cadence dead --cadence {cadence}"]
 
 
 _SECTIONS: dict[str, Sequence[Column]] = {
@@ -268,4 +278,3 @@ _SECTIONS: dict[str, Sequence[Column]] = {
     "queue": status_screen.QUEUE,
     "dead": status_screen.DEAD,
 }
-_CELLS = {"running": status_screen.running, "queue": status_screen.waiting, "dead": _dead}

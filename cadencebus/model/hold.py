@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.clock import parse_rfc3339, rfc3339, spelled
 from cadencebus.model.legible import escaped
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Hold:
             "scope": self.scope,
             "reason": self.reason,
             "since": rfc3339(self.since),
-            "until": None if self.until is None else rfc3339(self.until),
+            "until": spelled(self.until),
             "detail": self.detail,
             "by": self.by,
             **(self.extra or {}),

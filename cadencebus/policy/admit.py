@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cadencebus.clock import spelled
 from cadencebus.model.hold import BUS, on_cadence, on_credentials
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Wait:
     detail: str = ""
     until: float | None = None
     lasting: bool = False
+
+    def dump(self) -> dict[str, str | None]:
+        """As JSON."""
+        return {"reason": self.reason, "detail": self.detail, "until": spelled(self.until)}
 
 
 def held_back(hold: Hold, now: float) -> Wait:

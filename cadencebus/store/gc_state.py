@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.clock import parse_rfc3339, rfc3339, spelled
 from cadencebus.model import strictjson
 from cadencebus.model.shapes import having, is_amount, is_text, is_time, or_null
 from cadencebus.policy.clock_trust import Clocks, Trust
@@ -41,7 +41,7 @@ def save(home: Home, known: Trust) -> None:
         "at": rfc3339(known.clocks.wall),
         "steady": round(known.clocks.steady, 3),
         "boot_id": known.clocks.boot,
-        "doubted_at": None if known.doubted_at is None else rfc3339(known.doubted_at),
+        "doubted_at": spelled(known.doubted_at),
         "doubt": known.doubt,
     }
     temporary = f"{home.tmp}/{archive.LEAVING}json.{os.getpid()}.{os.urandom(4).hex()}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.clock import rfc3339
 from cadencebus.daemon import supervision
 from cadencebus.desk.overview import overview
 from cadencebus.store.paths import Home
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 def why(home: Path, at: float | None = None) -> tuple[str, list[str]]:
     """Give the health at a moment, and what speaks for it."""
-    facts = overview(Home(str(home)), at)
-    return facts["health"], facts["why"]
+    verdict = overview(Home(str(home)), at).verdict
+    return verdict.health, [str(one) for one in verdict.complaints]
 
 
 def test_an_empty_home_is_well(cadence: Cadence, home: Path) -> None:
@@ -171,19 +171,22 @@ def test_a_machine_that_slept_is_well_when_it_wakes(
     define("other")
     process = consumer()
     enqueue("work")
-    eventually(lambda: overview(Home(str(home)))["running"])
+    eventually(lambda: overview(Home(str(home))).facts.running)
     # A consumer that has just woken up has not yet started what came due meanwhile.
     os.kill(process.pid, signal.SIGSTOP)
     try:
         enqueue("other")
-        facts = overview(Home(str(home)), time.time() + 9 * 3600)
+        facts, verdict = overview(Home(str(home)), time.time() + 9 * 3600)
     finally:
         os.kill(process.pid, signal.SIGCONT)
-    assert facts["consumer"]["silent_seconds"] < 60
-    assert not [reason for reason in facts["why"] if "silent" in reason or "nothing started" in reason]
-    (run,) = facts["running"]
-    assert run["seconds"] < 60
-    assert 500 < parse_rfc3339(run["deadline_at"]) - parse_rfc3339(facts["at"]) <= 600
+    assert facts.consumer.silent_seconds is not None
+    assert facts.consumer.silent_seconds < 60
+    assert not [one for one in verdict.complaints if "silent" in one.what or "nothing started" in one.what]
+    (run,) = facts.running
+    assert run.seconds is not None
+    assert run.seconds < 60
+    assert run.deadline_at is not None
+    assert 500 < run.deadline_at - facts.at <= 600
 
 
 def test_a_consumer_that_starts_nothing_is_ill(

@@ -25,4 +25,4 @@ def test_lines_that_somebody_wrote_by_hand_are_no_trouble(home: Path) -> None:
     journal = home / "state" / "events" / "2026-11-21.jsonl"
     journal.write_text("".join(json.dumps(line) + "\n" for line in [*lines, "run.ended", ["run.ended"]]))
     found = failures(Home(str(home)), NOW - 60, 10)
-    assert {str(told["run"]) for told in found} == {"a.1", "b.1", "[1]"}
+    assert {str(run.line["run"]) for run in found} == {"a.1", "b.1", "[1]"}

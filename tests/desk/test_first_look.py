@@ -6,7 +6,8 @@ import fcntl
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.desk import snapshot
 from cadencebus.desk.overview import overview
 from cadencebus.desk.release import release
+from cadencebus.model.hold import Hold
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ TICK = "5-20261121T023000.123456Z-work-7f3k9q2m.json"
 
 def cures(home: Path) -> list[tuple[str, str]]:
     """What is wrong, and what to type, in the order in which it is told."""
-    return [(one["what"], one["do"]) for one in overview(Home(str(home)))["cures"]]
+    return [(one.what, one.do) for one in overview(Home(str(home))).verdict.complaints]
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
     """It holds until somebody removes it: that is an illness, and `cadence resume` is not its cure."""
     (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
     assert [do for _, do in cures(home)] == ["`rm state/holds/bus.paused.json`"]
-    assert overview(Home(str(home)))["notes"] == []
+    assert notes(home) == []
 
 
 def test_a_folder_that_nobody_may_list_is_told_and_hides_nothing_else(
@@ -122,7 +124,7 @@ def test_a_folder_that_nobody_may_list_is_told_and_hides_nothing_else(
 
 def notes(home: Path) -> list[tuple[str, str]]:
     """What is no illness, and keeps things from starting all the same."""
-    return [(one["what"], one["do"]) for one in overview(Home(str(home)))["notes"]]
+    return [(one.what, one.do) for one in overview(Home(str(home))).verdict.notes]
 
 
 def test_what_waits_for_a_cadence_that_is_disabled_is_told(waiting: Path) -> None:
@@ -153,13 +155,13 @@ def test_every_wait_that_does_not_end_by_waiting_names_what_to_type(waiting: Pat
     until = rfc3339(time.time() + 600)
     body = {"since": rfc3339(time.time()), "until": until, "detail": "99 % is used", "by": "consumer"}
     (waiting / "state" / "holds" / "bus.usage.json").write_text(json.dumps(body))
-    (row,) = overview(Home(str(waiting)))["queue"]
-    assert row["wait"]["do"].endswith("`cadence fire work --force`")
+    (row,) = overview(Home(str(waiting))).facts.queue
+    assert row.way_out.endswith("`cadence fire work --force`")
 
 
-def hold(reason: str, detail: str, scope: str = "cadence-work") -> dict[str, Any]:
-    """A hold as it is shown."""
-    return {"scope": scope, "reason": reason, "detail": detail, "file": f"{scope}.{reason}.json"}
+def hold(reason: str, detail: str, scope: str = "cadence-work") -> Hold:
+    """A hold that stands since the epoch."""
+    return Hold(scope=scope, reason=reason, detail=detail, since=0.0)
 
 
 def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
@@ -202,11 +204,13 @@ def test_the_login_of_a_known_agent_is_named(home: Path) -> None:
 
 def test_a_key_that_was_refused_is_named(home: Path) -> None:
     """As long as it is in the consumer's environment no login helps, and only a new consumer has another."""
-    refused = hold("auth", "Invalid API key", scope="credentials-anthropic")
-    said = release(refused | {"fingerprints": {"ANTHROPIC_API_KEY": "0d754d6990ffafee"}}, Home(str(home)))
+    used = {"fingerprints": {"ANTHROPIC_API_KEY": "0d754d6990ffafee"}}
+    refused = replace(hold("auth", "Invalid API key", scope="credentials-anthropic"), extra=used)
+    said = release(refused, Home(str(home)))
     cure = "give the consumer's environment another ANTHROPIC_API_KEY, or none, then `cadence restart`"
     assert said == cure
-    said = release(refused | {"fingerprints": {"/h/.claude/.credentials.json": "missing"}}, Home(str(home)))
+    login = {"fingerprints": {"/h/.claude/.credentials.json": "missing"}}
+    said = release(replace(refused, extra=login), Home(str(home)))
     assert said.startswith("`claude /login`")
 
 
@@ -219,7 +223,8 @@ def test_a_tick_whose_former_run_goes_on_says_so(waiting: Path) -> None:
     with (run / "alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (row,) = overview(Home(str(waiting)))["queue"]
+        (row,) = overview(Home(str(waiting))).facts.queue
     os.close(lock)
-    assert row["wait"]["reason"] == "running"
-    assert "its former run is still going" in row["wait"]["detail"]
+    assert row.wait is not None
+    assert row.wait.reason == "running"
+    assert "its former run is still going" in row.wait.detail
