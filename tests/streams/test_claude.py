@@ -80,6 +80,10 @@ def test_an_announced_retry_is_believed_for_its_delay_and_a_request() -> None:
     assert read(retry(12_000), limited).waiting_for == "api_retry"
     for answer in (says("m1"), b'{"type":"stream_event","event":{}}\n', line("system", subtype="status")):
         assert read(retry(12_000), answer).waiting_for is None
+    cut_off = claude()
+    cut_off.feed(retry(12_000), 100.0)
+    cut_off.finish()
+    assert (cut_off.report.waiting_for, cut_off.report.believed_until) == (None, None)
 
 
 def test_a_retry_in_a_thousand_years_is_not_believed_that_long() -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from cadencebus.model.ending import Report, Tokens
+from cadencebus.streams.feed import LINE_MAX
 from cadencebus.streams.registry import PARSERS, Parser
 
 
@@ -79,11 +80,22 @@ def test_a_warning_of_codex_is_no_failure() -> None:
 def test_a_command_of_codex_is_in_flight_until_it_completed() -> None:
     """Its output is silent for as long as the command runs."""
     item = {"id": "i1", "type": "command_execution", "command": "sleep 120"}
-    parser = fed("codex", {"type": "item.started", "item": item})
+    started = {"type": "item.started", "item": item}
+    assert ended("codex", started).believed_until is None
+    parser = fed("codex", started)
     assert parser.report.waiting_for == "command_execution"
     assert parser.report.believed_until is not None
     parser.feed(json.dumps({"type": "item.completed", "item": item}).encode() + b"\n", 60.0)
     assert parser.report.believed_until is None
+
+
+def test_output_too_long_to_keep_is_no_event_of_codex() -> None:
+    """Megabytes that a command printed, on one line: they end nothing, and what follows is read."""
+    output = {"type": "item.completed", "item": {"id": "i0", "aggregated_output": "x" * LINE_MAX}}
+    report = ended("codex", {"type": "turn.started"}, output, {"type": "turn.completed", "usage": {}})
+    assert (report.events, report.unknown) == (2, 1)
+    assert report.result is not None
+    assert report.result.good
 
 
 def test_gemini_counts_a_message_once_however_many_pieces_it_came_in() -> None:
