@@ -138,6 +138,9 @@ KINDS: dict[str, Kind] = {
     "circuit.open": Kind("ill", "it failed several times in a row", "cadence circuit reset"),
     "dead.fresh": Kind("ill", "somebody should know why they died", "cadence dead"),
     "dead.old": Kind("note", "they stay until somebody decides", "cadence dead"),
+    "gate.failing": Kind(
+        "ill", "it can't tell, and goes by its own rule for that", "try its command by hand"
+    ),
     "cadence.starving": Kind("warn", "others take all the room", "raise max_sessions, or its priority"),
     "queue.stalled": Kind("ill", "something could start, and nothing does", "cadence restart"),
     # --- habits

@@ -13,6 +13,7 @@ from cadencebus.desk import holding, human_time, release
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.lookup import listing, names
 from cadencebus.desk.reasons import Reasons
+from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.model.naming import name_in
 from cadencebus.policy.starvation import FOR_ROOM, STARVING
@@ -79,6 +80,14 @@ def dead(patient: Patient) -> Iterator[Finding]:
         yield found("dead.old", f"{count(len(letters), 'dead letter')}, none of them of the last day")
 
 
+def gates(patient: Patient) -> Iterator[Finding]:
+    """Gates that could not be asked, as the consumer tells of them."""
+    said = mapping((patient.consumer or {}).get("gates")) if patient.consumed else {}
+    for name, gate in said.items():
+        if mapping(gate).get("failing"):
+            yield found("gate.failing", f"the gate {name} fails: {mapping(gate).get('detail')}")
+
+
 def queues(patient: Patient) -> Iterator[Finding]:
     """Who has been waiting for room for an hour, and whether anything is started at all."""
     if not patient.consumed:
@@ -109,5 +118,6 @@ CHECKS = (
     Check("holds", holds),
     Check("circuits", circuits),
     Check("dead letters", dead),
+    Check("gates", gates),
     Check("queues", queues),
 )

@@ -97,7 +97,8 @@ def find(home: Home, part: str, states: tuple[str, ...] = STATES) -> Found:
     """The one tick whose id has this part; NoSuch for none, Usage for several."""
     if not part:
         raise Usage("an empty id is part of every id", next_step="cadence ls")
-    known = name_in(os.path.basename(part))
+    file = os.path.basename(part)
+    known = name_in(file) or name_in(f"{file}.json")
     wanted = known.id if known else part
     # A tick that goes back (a retry) while we look can be missed once, hardly twice.
     found = _matches(home, wanted, states) or _matches(home, wanted, states)

@@ -38,7 +38,7 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
             # So many must be an hour old before there is room for one more beside those that run.
             too_many = min(len(recent) - 1, max(0, len(recent) + running - most))
             until = parse_rfc3339(recent[too_many]) + _HOUR
-            detail = f"{len(recent)} runs in the last hour (max_runs_per_hour: {most}): a loop?"
+            detail = f"{len(recent) + running} runs in the last hour (max_runs_per_hour: {most}): a loop?"
             return Hold(scope=scope, reason="runs_per_hour", since=now, until=until, detail=detail)
     return None
 

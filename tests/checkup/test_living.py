@@ -52,6 +52,19 @@ def test_a_consumer_that_hangs_is_ill(home: Path, call: Doctor) -> None:
     assert "cadence restart" in told["screen"].splitlines()[0]
 
 
+def test_a_gate_that_fails_is_ill(home: Path, call: Doctor) -> None:
+    """As `status` says: nobody knows what it guards until its command answers again."""
+    gates = {
+        "usage": {"shut": True, "failing": True, "detail": "sh gave no answer"},
+        "load": {"failing": False},
+    }
+    with consumer(home, pid=os.getpid(), heartbeat_at=rfc3339(time.time()), gates=gates):
+        told = call()
+    assert [one["what"] for one in told["findings"] if one["kind"] == "gate.failing"] == [
+        "the gate usage fails: sh gave no answer"
+    ]
+
+
 def test_somebody_elses_lock_is_seen(home: Path, call: Doctor) -> None:
     """The kernel says who holds it; consumer.json says another one."""
     with consumer(home, pid=1, heartbeat_at=rfc3339(time.time())):

@@ -24,3 +24,11 @@ def test_what_a_tick_of_many_mebibytes_says_can_be_read(home: Path) -> None:
     assert file.stat().st_size > 4 << 20
     there = Home(str(home))
     assert members_of(there, find(there, ID))["outcome"]["absorbed"] == absorbed
+
+
+def test_a_tick_is_found_by_what_lies_in_its_folder(home: Path) -> None:
+    """By its file's name, with or without `.json` and the folders before it, as `ls` gives them."""
+    file = f"5-{ID[:23]}-work-{ID[24:]}"
+    (home / "state" / "dead" / f"{file}.json").write_text('{"cadence": "work"}')
+    for part in (f"{file}.json", file, f"state/dead/{file}.json", f"20261121T030000.000000Z~{file}"):
+        assert find(Home(str(home)), part).name.id == ID

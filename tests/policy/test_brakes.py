@@ -108,6 +108,7 @@ def test_so_many_runs_an_hour(ages: tuple[float, ...], running: int, until: floa
     """What runs counts too; it opens when enough of them are an hour old."""
     hold = brake(NOW, recent(*ages), running, max_runs_per_hour=3)
     assert (hold.until - NOW if hold and hold.until else None) == until
+    assert hold is None or hold.detail.startswith(f"{len(ages) + running} runs in the last hour")
 
 
 @given(st.lists(st.floats(0, 7200), max_size=12), st.integers(1, 5))
