@@ -54,9 +54,8 @@ def _only_one(gear: Gear, file: str) -> None:
     if name is None:
         return
     place = gear.spool.elsewhere(name)
-    if place is None and (run := runs.latest(gear.home, name.id)) is not None:
-        owner = (runs.record(run) or {}).get("cadence", name.cadence)
-        place = None if owner == name.cadence else "runs"
+    if place is None and runs.owner(gear.home, name.id) not in {None, name.cadence}:
+        place = "runs"
     if place is not None and files.exists(f"{gear.home.inbox}/{file}"):
         raise Rejected(BadTick("duplicate_id", f"the id {name.id} already lies in {place}/"))
 

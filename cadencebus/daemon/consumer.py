@@ -26,6 +26,8 @@ from cadencebus.daemon.recovery import Adoptee, Recovery
 from cadencebus.daemon.retelling import Retelling
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.warden import Warden
+from cadencebus.model.naming import same_id
+from cadencebus.model.tick import BadTick
 from cadencebus.policy.admit import OWN_RUN, Admission, Caps, Waiting, admit
 from cadencebus.store import files
 
@@ -166,6 +168,9 @@ class Consumer:
         cadence = self.lineup.cadence(head.cadence)
         if cadence is None:
             return False
+        if self._flies_for_another(head):
+            self.intake.bury(head.file, BadTick("duplicate_id", "the id already lies in claimed/"))
+            return False
         self.index.discard(head.file)
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
         running = replace(self.lineup.running(cadence), inline=head.inline)
@@ -185,6 +190,11 @@ class Consumer:
             ),
         )
         return True
+
+    def _flies_for_another(self, head: Waiting) -> bool:
+        """Whether another cadence's tick of this id is on its way: it may have no run yet that tells of it."""
+        others = (flight for flight in self.flights.values() if flight.cadence.name != head.cadence)
+        return any(same_id(head.file, flight.file) for flight in others)
 
     def _absorb(self, boarded: Boarded) -> asyncio.Task[None]:
         """Let a run that has just started stand for the equal ticks that wait now."""

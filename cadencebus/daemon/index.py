@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from cadencebus.daemon.packed_names import PackedNames
+from cadencebus.model.naming import Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,6 +105,15 @@ class Index:
         """The next tick of a cadence."""
         queue = self._queues.get(cadence)
         return None if queue is None else queue.first()
+
+    def waits_elsewhere(self, name: Name) -> bool:
+        """Whether a tick of this id waits for another cadence."""
+        return any(
+            file in queue
+            for cadence, queue in self._queues.items()
+            if cadence != name.cadence
+            for file in Name(name.priority, name.stamp, cadence, name.random).copies()
+        )
 
     def cadences(self) -> list[str]:
         """The cadences that have something waiting."""

@@ -19,7 +19,7 @@ from cadencebus.model.naming import (
     parse_name,
 )
 from cadencebus.model.tick import BadTick, Misnamed, tick_of
-from cadencebus.store import files, inlet, tomb
+from cadencebus.store import files, inlet, runs, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -260,6 +260,10 @@ class Intake:
                 return "claimed"
         if self._calendar.holds(name.id):
             return "deferred"
+        if self._index.waits_elsewhere(name):
+            return "inbox"
+        if runs.owner(self._spool.home, name.id) not in {None, name.cadence}:
+            return "runs"
         return self._spool.ended(name)
 
     def _bury(self, folder: str, file: str, fault: BadTick) -> None:

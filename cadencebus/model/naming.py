@@ -123,6 +123,11 @@ def deferred_name(due_stamp: str, name: Name) -> str:
     return f"{due_stamp}~{name.file}"
 
 
+def same_id(file: str, other: str) -> bool:
+    """Whether two canonical names have one id between them, whatever their priorities and cadences."""
+    return file[2 : 2 + _STAMP] == other[2 : 2 + _STAMP] and file[-13:] == other[-13:]
+
+
 def parse_deferred(file: str) -> tuple[str, Name] | None:
     """Take a name of deferred/ apart into due stamp and name."""
     if len(file) <= _STAMP or file[_STAMP] != "~" or not is_stamp(file[:_STAMP]):

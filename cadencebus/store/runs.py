@@ -85,6 +85,13 @@ def latest(home: Home, tick_id: str) -> RunFolder | None:
     return found
 
 
+def owner(home: Home, tick_id: str) -> str | None:
+    """The cadence whose tick last ran under this id; None where none did, or nobody can say."""
+    run = latest(home, tick_id)
+    cadence = (record(run) or {}).get("cadence") if run is not None else None
+    return cadence if isinstance(cadence, str) else None
+
+
 def every(home: Home, tick_id: str) -> Iterator[RunFolder]:
     """All runs of a tick that still have their folder."""
     for number in range(1, MAX_TRIES + 1):

@@ -348,3 +348,32 @@ def test_a_name_that_speaks_of_a_cadence_that_nobody_knows(inbox: Inbox) -> None
     assert inbox.names == [tick.name.file]
     assert set(inbox.index.names()) == {tick.name.file}
     assert inbox.events == [("tick.dead", "unknown_cadence")]
+
+
+@pytest.mark.parametrize("place", ["inbox", "runs"])
+def test_an_id_that_is_another_cadences_is_taken(inbox: Inbox, place: str) -> None:
+    """Who came first keeps it, though its cadence may be held and the other one could start at once."""
+    first = some(cadence="y")
+    if place == "inbox":
+        inbox.lay("inbox", first)
+        inbox.intake.arrived([first.name.file])
+    else:
+        folder = inbox.state / "runs" / DAY / f"{first.id}.1"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text('{"cadence": "y"}')
+    inbox.told.clear()
+    inbox.write("b.json", json.dumps({"id": first.id, "cadence": "x"}))
+    inbox.intake.arrived(["b.json"])
+    assert inbox.events == [("tick.dead", "duplicate_id")]
+    assert place in inbox.told[0]["reason"]
+
+
+def test_a_tick_that_somebody_moved_back_by_hand_is_no_copy_of_itself(inbox: Inbox) -> None:
+    """Its runs are its own; under which name it came does not matter."""
+    tick = some()
+    folder = inbox.state / "runs" / DAY / f"{tick.id}.1"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text('{"cadence": "x"}')
+    inbox.write("again.json", tick.bytes().decode())
+    inbox.intake.arrived(["again.json"])
+    assert inbox.names == [tick.name.file]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,3 +44,29 @@ def test_a_slot_that_gets_free_rings_where_somebody_waits_for_one(
         return consumer.bell.is_set(), flight.running.landing
 
     assert asyncio.run(story()) == (rings, True)
+
+
+def test_no_two_ticks_of_one_id_are_begun_at_once(home: Path) -> None:
+    """Of two cadences: neither has a run yet that the other's claim could see."""
+    stamp, random = "20261121T023000.123456Z", "7f3k9q2m"
+    one, other = (f"5-{stamp}-{cadence}-{random}.json" for cadence in ("x", "y"))
+    (home / "prompts" / "y.md").write_text('---\ncommand: ["true"]\n---\n')
+    (home / "state" / "inbox" / other).write_text('{"cadence": "y"}')
+
+    async def story() -> list[str]:
+        gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+        consumer = Consumer(gear)
+        consumer.index.add(other)
+        consumer.flights[one] = Flight(gear, one, Cadence(name="x"), Running(cadence="x"))
+        consumer.turn()
+        begun = list(consumer.flights)
+        await consumer.crew.dismiss()
+        gear.journal.close()
+        gear.launcher.close()
+        return begun
+
+    assert asyncio.run(story()) == [one]
+    (letter,) = (home / "state" / "dead").glob("*.json")
+    outcome = json.loads(letter.read_text())["outcome"]
+    assert outcome["class"] == "duplicate_id"
+    assert "already lies in claimed/" in outcome["reason"]
