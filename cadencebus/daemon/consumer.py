@@ -192,7 +192,7 @@ class Consumer:
         return True
 
     def _flies_for_another(self, head: Waiting) -> bool:
-        """Whether another cadence's tick of this id is on its way: it may have no run yet that tells of it."""
+        """Whether another cadence's tick of this id flies: it may have no run yet that tells of it."""
         others = (flight for flight in self.flights.values() if flight.cadence.name != head.cadence)
         return any(same_id(head.file, flight.file) for flight in others)
 
