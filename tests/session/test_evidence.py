@@ -1,13 +1,16 @@
-"""Tails that go into letters: nothing in them commands a terminal or gives a key away."""
+"""What a run left behind: tails that are safe to show, who ended it, whether its work is there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.model.cadence import Cadence
-from cadencebus.session.evidence import TAIL, clean, gather
+from cadencebus.model.cadence import Cadence, Expect
+from cadencebus.model.ending import Stop
+from cadencebus.session.evidence import TAIL, clean, gather, looks
+from cadencebus.session.life import ExitRecord
 from cadencebus.store.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -67,7 +70,67 @@ def test_a_secret_that_begins_before_the_tail_is_not_told_either(tmp_path: Path)
     assert "QQ" not in tail
 
 
-def _ended(folder: Path) -> Ending:
-    cadence = Cadence(name="brief", runner="command")
+@pytest.mark.parametrize(
+    ("what", "cwd", "argv", "name"),
+    [
+        ("cwd", "sub/dir", ["true"], "sub/dir"),
+        ("cwd", None, ["true"], "."),
+        ("program", "sub/dir", ["nosuch", "--help"], "nosuch"),
+        ("program", None, [], ""),
+    ],
+)
+def test_what_could_not_be_had_is_called_as_it_was_asked_for(
+    tmp_path: Path, what: str, cwd: str | None, argv: list[str], name: str
+) -> None:
+    """The folder or the program; where nothing else is known, nothing."""
+    (tmp_path / "run.json").write_text(json.dumps({"argv": argv}))
+    end = ExitRecord(spawn_error="ENOENT", spawn_what=what)
+    assert _ended(tmp_path, end, cwd=cwd).spawn_name == name
+    assert _ended(tmp_path, ExitRecord(code=1), cwd=cwd).spawn_name == ""
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["", "[]", "{}", '{"class": "timeout"}', '{"class": "timeout", "by": "shim", "at": "noon"}'],
+)
+def test_a_note_that_makes_no_sense_still_says_that_the_run_was_ended(tmp_path: Path, note: str) -> None:
+    """So nothing is counted; without a note it ended by itself, and a sound one is believed."""
+    assert _ended(tmp_path).stop is None
+    (tmp_path / "ending.json").write_text(note)
+    stop = _ended(tmp_path).stop
+    assert stop is not None
+    assert (stop.klass, stop.requeue) == ("killed", True)
+    sound = Stop(klass="timeout", by="shim", at=1.5, detail="too long")
+    (tmp_path / "ending.json").write_text(json.dumps(sound.dump()))
+    assert _ended(tmp_path).stop == sound
+
+
+def test_what_is_expected_must_be_the_work_of_this_run(tmp_path: Path) -> None:
+    """Not there, a folder with nothing in it, a file as it was before, the same one written anew."""
+    out, unmet = tmp_path / "out", []
+    expect = Expect(file=("out",))
+
+    def look(before: list[list[int] | None]) -> None:
+        (tmp_path / "run.json").write_text(json.dumps({"expected": before}))
+        unmet.append(_ended(tmp_path, expect=expect).contract_unmet)
+
+    look(looks(expect.file, str(tmp_path)))
+    out.mkdir()
+    look([None])
+    (out / "file").touch()
+    look([None])
+    look(looks(expect.file, str(tmp_path)))
+    look(["of older make", "and not as many"])  # type: ignore[list-item]
+    assert unmet == [
+        "expected file out does not exist",
+        "expected file out is empty",
+        None,
+        "expected file out was not written since the run started",
+        None,
+    ]
+
+
+def _ended(folder: Path, end: ExitRecord | None = None, **keys: Any) -> Ending:
+    cadence = Cadence(name="brief", runner="command", **keys)
     run = RunFolder(str(folder), "tick", 1)
-    return gather(run, cadence, ".", None, None, started_at=0.0, ran_s=1.0, resumed=False)
+    return gather(run, cadence, str(folder), end, None, started_at=0.0, ran_s=1.0, resumed=False)
