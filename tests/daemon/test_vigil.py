@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from cadencebus.model.cadence import Cadence
 from cadencebus.model.runner import RUNNERS
 from cadencebus.model.tick import Tick
 from cadencebus.policy import deadlines
+from cadencebus.session import lineage, reap
 from cadencebus.store import runs
 from cadencebus.store.inlet import new_id
 
@@ -207,3 +209,39 @@ def test_an_agent_that_lingers_after_its_result_is_ended(gear: Gear, fake_clock:
     report = asyncio.run(run.watch(story))
     assert report is not None
     assert report.turns == 3
+
+
+def test_what_outlives_even_a_kill_is_told_of_once_and_waited_for(
+    gear: Gear, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a dead disk's call; here for as long as no signal is sent. Its slot is given back."""
+    run = Run(gear, fake_clock)
+    said: list[str] = []
+    gear.say = said.append
+    path = run.boarded.run.path
+    monkeypatch.setattr(lineage, "send", lambda *_: False)
+    monkeypatch.setattr(lineage, "kill_group", lambda _: None)
+    for name, seconds in {"_UNKILLABLE_AFTER": 0.05, "_BRIEFLY": 0.02, "_TRY_AGAIN": 0.01}.items():
+        monkeypatch.setattr(f"cadencebus.daemon.vigil.{name}", seconds)
+
+    async def watch(stays: subprocess.Popen[bytes]) -> list[int]:
+        stuck: list[int] = []
+        vigil = Vigil(gear, run.boarded, adopted=False)
+        watching = asyncio.create_task(vigil.until_it_ends(lambda: stuck.append(stays.pid)))
+        until = time.monotonic() + 20
+        for _ in range(2):
+            while reap.survivors(path) != [stays.pid]:
+                assert time.monotonic() < until, "it is not named"
+                await asyncio.sleep(0.005)
+            (run.folder / "leaked.json").unlink()
+        stays.kill()
+        stays.wait()
+        await watching
+        return stuck
+
+    os.close(run.lock)
+    env = {"CADENCE_RUN_ID": run.boarded.run.id}
+    with subprocess.Popen(["sleep", "60"], env=env, start_new_session=True) as stays:
+        assert asyncio.run(watch(stays)) == [stays.pid]
+    assert said == [f"{run.boarded.run.id}: unkillable: {stays.pid} (sleep) survived SIGKILL"]
+    assert reap.survivors(path) == []
