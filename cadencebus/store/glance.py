@@ -7,9 +7,10 @@ import stat
 import time
 from typing import NamedTuple
 
-# File systems stamp in ticks of a few milliseconds, some in whole seconds: a file that was written this
-# lately may be written again within the same stamp.
-_GRAIN = 2_000_000_000
+# A file that was written this lately may be written again within the same stamp: some file systems stamp
+# in whole seconds, or every second one; the others by a clock that the kernel sets a hundred times a second.
+_SECOND = 1_000_000_000
+_COARSE, _FINE = 2 * _SECOND, 50_000_000
 
 
 class Glance(NamedTuple):
@@ -33,6 +34,8 @@ def glance(path: str) -> Glance | None:
 
 def glance_at(at: os.stat_result) -> Glance:
     """The same, of a file that was looked at."""
+    # A program may set any mtime, and often whole seconds; the ctime is the file system's own.
+    grain = _FINE if at.st_ctime_ns % _SECOND else _COARSE
     age = time.time_ns() - max(at.st_mtime_ns, at.st_ctime_ns)
     return Glance(
         mtime_ns=at.st_mtime_ns,
@@ -41,7 +44,7 @@ def glance_at(at: os.stat_result) -> Glance:
         inode=at.st_ino,
         regular=stat.S_ISREG(at.st_mode),
         # A stamp from the future says nothing of now, and is as good as any other.
-        settled=not 0 <= age < _GRAIN,
+        settled=not 0 <= age < grain,
     )
 
 

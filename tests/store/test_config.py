@@ -261,7 +261,7 @@ def test_a_look_at_a_file_that_stood_still_is_one_stat(
     home: Path, live: LiveSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It happens on every turn of the consumer."""
-    monkeypatch.setattr(glance, "_GRAIN", 0)
+    monkeypatch.setattr(glance, "_FINE", 0)
     (home / "cadence.yaml").write_text("max_sessions: 4\n")
     live.refresh()
 

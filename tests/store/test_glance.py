@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.store.glance import Glance, glance, unchanged
+from cadencebus.store.glance import Glance, glance, glance_at, unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,11 +41,29 @@ def test_an_old_stamp_can_be_trusted(file: Path, monkeypatch: pytest.MonkeyPatch
     assert unchanged(later(file, monkeypatch, 3), later(file, monkeypatch, 9))
 
 
-def test_a_young_stamp_can_not(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another edit may hide behind it; at the next look it is old enough."""
-    young = later(file, monkeypatch, 0.5)
-    assert not unchanged(young, young)
-    assert not unchanged(young, later(file, monkeypatch, 3))
+@pytest.mark.parametrize(("ctime_ns", "old_after"), [(7 * SECOND, 2.0), (7 * SECOND + 4_000_000, 0.05)])
+def test_a_young_stamp_can_not(ctime_ns: int, old_after: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another edit may hide behind it, longer where the file system stamps in whole seconds."""
+    at = os.stat_result(
+        (stat.S_IFREG, 1, 1, 1, 0, 0, 1, 7, 7, 7), {"st_mtime_ns": 0, "st_ctime_ns": ctime_ns}
+    )
+    looks = []
+    for seconds in (0.0, old_after - 0.01, old_after + 0.01):
+        monkeypatch.setattr(time, "time_ns", lambda age=seconds: ctime_ns + int(age * SECOND))
+        looks.append(glance_at(at))
+    new, young, old = looks
+    assert not unchanged(new, young)
+    assert not unchanged(young, old)
+    assert unchanged(old, old)
+
+
+def test_an_mtime_of_a_whole_second_says_nothing_of_the_file_system(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who unpacks or copies sets it; when the file was changed is told by the file system alone."""
+    os.utime(file, (SECOND, SECOND))
+    if file.stat().st_ctime_ns % SECOND:
+        assert unchanged(old := later(file, monkeypatch, 0.1), old)
 
 
 def test_a_stamp_from_the_future_is_as_good_as_any(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,7 +305,7 @@ def test_a_name_that_can_be_none_is_never_looked_for(name: str, cadences: Prompt
 @pytest.fixture
 def old_stamps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every stamp for one that can be trusted, as it can two seconds later."""
-    monkeypatch.setattr(glance, "_GRAIN", 0)
+    monkeypatch.setattr(glance, "_FINE", 0)
 
 
 def test_a_file_that_stood_still_is_read_once(
