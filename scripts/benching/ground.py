@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import resource
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,17 +70,31 @@ class Figure:
 
 
 @contextlib.contextmanager
+def a_folder(folder: str | None = None) -> Iterator[str]:
+    """Make a folder to work in, and remove it: from memory at once, from the disk at the very end.
+
+    On ext4 a file is dear to make for a minute after many were removed, to the next one's loss.
+    """
+    path = tempfile.mkdtemp(prefix="cadence-bench-", dir=folder)
+    remove = partial(shutil.rmtree, path, ignore_errors=True)
+    with contextlib.ExitStack() as over:
+        if folder is None:
+            atexit.register(remove)
+        else:
+            over.callback(remove)
+        yield path
+
+
+@contextlib.contextmanager
 def new_home(prompt: str = TRUE, folder: str | None = None, settings: str = "") -> Iterator[Home]:
-    """Make a home with one cadence called x, and remove it."""
-    home = Home(tempfile.mkdtemp(prefix="cadence-bench-", dir=folder))
-    try:
+    """Make a home with one cadence called x."""
+    with a_folder(folder) as root:
+        home = Home(root)
         make_home.make(home)
         Path(home.prompt("x")).write_text(prompt, encoding="utf-8")
         if settings:
             Path(home.settings).write_text(settings, encoding="utf-8")
         yield home
-    finally:
-        shutil.rmtree(home.root)
 
 
 def environment(home: Home) -> dict[str, str]:

@@ -6,13 +6,12 @@ import contextlib
 import os
 import queue
 import subprocess
-import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from benching import byhand, rivals
-from benching.ground import CADENCE, Figure, consumer, environment, median, new_home, until
+from benching.ground import CADENCE, Figure, a_folder, consumer, environment, median, new_home, until
 from cadencebus.store import inlet
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Ear:
 @contextlib.contextmanager
 def listening() -> Iterator[tuple[Ear, str]]:
     """Lend an ear, and a folder to work in."""
-    with tempfile.TemporaryDirectory(prefix="cadence-bench-") as folder:
+    with a_folder() as folder:
         ear = Ear(folder)
         yield ear, folder
         ear.close()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benching.ground import CADENCE, Figure, environment, fill, leave_out, new_home
+from benching.ground import CADENCE, Figure, a_folder, environment, fill, leave_out, new_home
 
 _SYNCS = {"fsync", "fdatasync", "syncfs"}
 _PLACES, _CALLS = 16, 16
@@ -19,7 +19,7 @@ _PLACES, _CALLS = 16, 16
 def functions(*, short: bool) -> list[Figure]:
     """What the consumer's threads are at while `true` runs as often as it goes: waits for the disk too."""
     count = 60 if short else 400
-    with new_home() as home, tempfile.TemporaryDirectory(prefix="cadence-bench-") as folder:
+    with new_home() as home, a_folder() as folder:
         fill(home, count)
         os.sync()
         out = Path(folder) / "out"

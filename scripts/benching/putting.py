@@ -7,13 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benching import byhand, rivals
-from benching.ground import CADENCE, MEMORY, Figure, environment, leave_out, median, new_home, spent
+from benching.ground import CADENCE, MEMORY, Figure, a_folder, environment, leave_out, median, new_home, spent
 from cadencebus.store import inlet
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def enqueue(*, short: bool) -> list[Figure]:
         "payload": [*CADENCE, "enqueue", "x", "--payload", '{"a": 1}'],
     }
     commands |= {name: [name, "true"] for name in rivals.spoolers()}
-    with new_home(folder=MEMORY) as home, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as jobs:
+    with new_home(folder=MEMORY) as home, a_folder() as jobs:
         env = environment(home) | {"NQDIR": jobs, "TS_SOCKET": f"{jobs}/socket", "TMPDIR": jobs}
         rounds = [
             {name: spent(words, env) for name, words in commands.items()} for _ in range(6 if short else 40)
@@ -115,7 +114,7 @@ def peers(*, short: bool) -> list[Figure]:
     count, figures = 50 if short else 150, []
     script = Path(__file__).with_name("peers.py")
     for peer in _PEERS:
-        with new_home() as home, tempfile.TemporaryDirectory() as folder:
+        with new_home() as home, a_folder() as folder:
             words, ratios, told = [python, str(script), peer, folder, str(count)], [], {}
             for _ in range(_TURNS):
                 ended = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -7,12 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benching.ground import leave_out
+from benching.ground import a_folder, leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +35,7 @@ def spoolers() -> list[str]:
 @contextlib.contextmanager
 def spooler(name: str) -> Iterator[dict[str, str]]:
     """Build the environment of an nq or tsp that has a place of its own, and end what it left."""
-    with tempfile.TemporaryDirectory(prefix="cadence-bench-") as place:
+    with a_folder() as place:
         env = {**os.environ, "NQDIR": place, "TS_SOCKET": f"{place}/socket", "TMPDIR": place}
         try:
             yield env
@@ -97,7 +96,7 @@ def python() -> str | None:
 
 def hueyed(interpreter: str, kind: str, count: int) -> float:
     """Runs of `true` a second by a huey consumer with two workers; queued before."""
-    with tempfile.TemporaryDirectory(prefix="cadence-bench-") as place:
+    with a_folder() as place:
         words = [interpreter, str(Path(__file__).with_name("hueying.py")), "runs", kind, place, str(count)]
         return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
@@ -105,7 +104,7 @@ def hueyed(interpreter: str, kind: str, count: int) -> float:
 @contextlib.contextmanager
 def huey_at_work(interpreter: str, kind: str, command: str) -> Iterator[subprocess.Popen[str]]:
     """Keep a huey consumer that runs this command once for each line written to it; it answers with when."""
-    with tempfile.TemporaryDirectory(prefix="cadence-bench-") as place:
+    with a_folder() as place:
         words = [interpreter, str(Path(__file__).with_name("hueying.py")), "latency", kind, place, command]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             yield process

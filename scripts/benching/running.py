@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import tempfile
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from benching import byhand, rivals
 from benching.ground import (
     MEMORY,
     Figure,
+    a_folder,
     consumer,
     fill,
     finished,
@@ -105,5 +105,5 @@ def _by_the_bus(count: int) -> float:
 
 
 def _by_hand(count: int, run: Callable[[str, list[str]], None]) -> float:
-    with tempfile.TemporaryDirectory(prefix="cadence-bench-") as folder:
+    with a_folder() as folder:
         return byhand.rate(f"{folder}/maildir", count, WORKERS, run)
