@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import SystemClock
 from cadencebus.daemon.closing import Closing
 from cadencebus.daemon.gear import Gear
+from cadencebus.daemon.settling import Settling
 from cadencebus.session.bell import Bell
 from cadencebus.session.launch import Launcher
 from cadencebus.store.config import LiveSettings
@@ -31,6 +32,7 @@ def assemble(
     spool = Spool(home, max_tick_bytes=settings.current.max_tick_bytes)
     holds, journal = Holds(home), Journal(home)
     memory = Memory(home, say)
+    closing = Closing(spool, holds, memory, journal)
     return Gear(
         home=home,
         clock=SystemClock(),
@@ -40,7 +42,8 @@ def assemble(
         journal=journal,
         prompts=Prompts(home, lambda: settings.current.defaults),
         settings=settings,
-        closing=Closing(spool, holds, memory, journal),
+        closing=closing,
+        settling=Settling(closing, memory, holds, settings),
         launcher=Launcher(),
         bell=Bell(),
         say=say,

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import parse_rfc3339, rfc3339, stamp
+from cadencebus.clock import day, parse_rfc3339, rfc3339, stamp
 from cadencebus.errors import CantCreate, IOTrouble
 from cadencebus.model.hold import hold_event
 from cadencebus.model.naming import crockford
@@ -21,10 +21,10 @@ from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cadencebus.model.naming import Name
-    from cadencebus.model.settlement import FollowUp
+    from cadencebus.model.settlement import FollowUp, Target
     from cadencebus.store.holds import Holds
     from cadencebus.store.journal import Journal
     from cadencebus.store.memory import Memory
@@ -40,51 +40,64 @@ class Closing:
         self._memory = memory
         self._journal = journal
 
-    def close(self, tick: Tick, settlement: Settlement) -> Tick:
-        """Commit how a run's tick settles and do all that follows; the tick as it now lies on disk."""
-        settled = tick.settled(settlement.attempt, settlement.dump(), settlement.outcome)
-        self._spool.commit([settled])
-        self._replay(settled, settlement, again=False)
+    def close(self, *ends: tuple[Tick, Settlement]) -> list[Tick]:
+        """Commit how the ticks of runs settle and do all that follows; the ticks as they now lie on disk.
+
+        Several share the waits for the disk; they were decided upon in this order.
+        """
+        settled = [
+            tick.settled(settlement.attempt, settlement.dump(), settlement.outcome)
+            for tick, settlement in ends
+        ]
+        self._spool.commit(settled)
+        self._replay([(tick, end[1]) for tick, end in zip(settled, ends, strict=True)], again=False)
         return settled
 
     def replay(self, tick: Tick) -> Settlement:
         """Do what a settled tick in claimed/ says, whatever of it was done before a crash."""
         settlement = settlement_of(tick.settling or {})
-        self._replay(tick, settlement, again=True)
+        self._replay([(tick, settlement)], again=True)
         return settlement
 
     def delivered(self, name: Name, run: str) -> Settlement | None:
         """Replay what a tick that has left claimed/ already says of this run; None where it is nowhere."""
-        for place in ("inbox", "dead", *(f"done/{day}" for day in reversed(self._spool.done_days()))):
+        for place in ("inbox", "dead", *(f"done/{past}" for past in reversed(self._spool.done_days()))):
             with contextlib.suppress(FileNotFoundError, BadTick):
                 tick = self._spool.read(place, name.file)
                 if (tick.settling or {}).get("run") == run:
                     return self.replay(tick)
         return None
 
-    def _replay(self, tick: Tick, settlement: Settlement, *, again: bool) -> None:
-        now = settlement.at
+    def _replay(self, ends: Sequence[tuple[Tick, Settlement]], *, again: bool) -> None:
         told: list[Mapping[str, Any]] = []
-        applied = self._memory.load(tick.cadence, now).get("applied", []) if again else []
-        if settlement.run not in applied:
-            told += self._hold(tick, settlement)
-            for name, patch in settlement.memory.items():
-                self._memory.change(name, now, patch, run=settlement.run)
-        told += self._follow(tick, settlement, again=again)
-        facts = {
-            "cadence": tick.cadence,
-            "tick": tick.id,
-            "attempt": len(tick.attempts),
-            "run": settlement.run,
-        }
-        self._journal.write(now, [{**event, **facts} for event in settlement.events] + told, durable=True)
-        file = [tick.name.file]
-        if settlement.target == "done":
-            self._spool.finish(file, now)
-        elif settlement.target == "dead":
-            self._spool.entomb(file)
-        else:
-            self._spool.again(file)
+        changes: dict[str, list[tuple[str | None, Mapping[str, Any]]]] = {}
+        for tick, settlement in ends:
+            applied = self._memory.load(tick.cadence, settlement.at).get("applied", []) if again else []
+            if settlement.run not in applied:
+                told += self._hold(tick, settlement)
+                for name, patch in settlement.memory.items():
+                    changes.setdefault(name, []).append((settlement.run, patch))
+        now = max(settlement.at for _, settlement in ends)
+        for name, patches in changes.items():
+            self._memory.change_by(name, now, patches)
+        for tick, settlement in ends:
+            told += self._follow(tick, settlement, again=again)
+        facts = [fact for tick, settlement in ends for fact in _facts(tick, settlement)]
+        self._journal.write(now, facts + told, durable=True)
+        self._move(ends)
+
+    def _move(self, ends: Sequence[tuple[Tick, Settlement]]) -> None:
+        places: dict[tuple[Target, str], tuple[float, list[str]]] = {}
+        for tick, settlement in ends:
+            place = (settlement.target, day(settlement.at))
+            places.setdefault(place, (settlement.at, []))[1].append(tick.name.file)
+        for (target, _), (at, names) in places.items():
+            if target == "done":
+                self._spool.finish(names, at)
+            elif target == "dead":
+                self._spool.entomb(names)
+            else:
+                self._spool.again(names)
 
     def _hold(self, tick: Tick, settlement: Settlement) -> list[Mapping[str, Any]]:
         told: list[Mapping[str, Any]] = []
@@ -188,6 +201,12 @@ class Closing:
             self._spool.entomb([tick.name.file])
         else:
             self._spool.finish([tick.name.file], now)
+
+
+def _facts(tick: Tick, settlement: Settlement) -> list[dict[str, Any]]:
+    """The journal's word on the end of a run."""
+    whose = {"cadence": tick.cadence, "tick": tick.id, "attempt": len(tick.attempts), "run": settlement.run}
+    return [{**event, **whose} for event in settlement.events]
 
 
 def done_event(tick: Tick) -> dict[str, Any]:

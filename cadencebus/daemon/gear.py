@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
 
     from cadencebus.clock import Clock
     from cadencebus.daemon.closing import Closing
+    from cadencebus.daemon.settling import Settling
     from cadencebus.session.bell import Bell
     from cadencebus.session.launch import Launcher
     from cadencebus.store.config import LiveSettings
@@ -43,10 +42,10 @@ class Gear:
     prompts: Prompts
     settings: LiveSettings
     closing: Closing
+    settling: Settling
     launcher: Launcher
     bell: Bell
     say: Callable[[str], None]
-    rng: random.Random = field(default_factory=random.Random)
     verbose: bool = False
     # Taken once: reading os.environ decodes every variable anew.
     environ: Mapping[str, str] = field(default_factory=lambda: inherited(os.environ))
@@ -54,9 +53,6 @@ class Gear:
     lasting: bool = True
     # How often cadences, settings or the home's own files were touched.
     edits: int = 0
-    settling_locks: tuple[threading.Lock, ...] = field(
-        default_factory=lambda: tuple(threading.Lock() for _ in range(64))
-    )
     # How many runs are going on.
     running_count: Callable[[], int] = field(default=lambda: 0)
     # Whether somebody waits for a slot, and not only for the end of a run of his own cadence.
@@ -67,10 +63,6 @@ class Gear:
     wake: Callable[[], None] = field(default=lambda: None)
     # Where an I/O error of the state folder goes; returns when it is worth trying again.
     trouble: Callable[[OSError], Awaitable[None]] = field(default=_raise)
-
-    def settling_lock(self, cadence: str) -> threading.Lock:
-        """The lock under which the ends of a cadence's runs are settled, one after the other."""
-        return self.settling_locks[hash(cadence) % len(self.settling_locks)]
 
     def tell(self, event: Mapping[str, Any], *, durable: bool = False) -> None:
         """Write one line of the journal."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.daemon.mending import marks
-from cadencebus.model.settlement import Remembered, RunFacts
+from cadencebus.daemon.settling import End
+from cadencebus.model.settlement import RunFacts
 from cadencebus.policy.classes import Class, Verdict, verdict_on
 from cadencebus.policy.failure import classify
-from cadencebus.policy.settle import settle
 from cadencebus.session import evidence, life, reap
 from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
@@ -51,7 +51,16 @@ def land(
         fingerprints=marks(gear, cadence, str(verdict.klass)),
         metrics=_metrics(boarded, report, end),
     )
-    settlement = _settled(gear, boarded.tick, verdict, cadence, boarded.runner.credentials, facts, now=now)
+    settlement = gear.settling.settle(
+        End(
+            tick=boarded.tick,
+            verdict=verdict,
+            cadence=cadence,
+            credentials=boarded.runner.credentials,
+            facts=facts,
+            at=now,
+        )
+    )
     runs.drop_empty_logs(run)
     return settlement
 
@@ -72,31 +81,9 @@ def ground(gear: Gear, tick: Tick, cadence: Cadence, reason: str) -> Settlement:
     verdict = verdict_on(Class.NEVER_RAN, reason)
     fingerprints = marks(gear, cadence, str(verdict.klass))
     facts = RunFacts(run=f"{tick.id}.0", started_at=now, ended_at=now, fingerprints=fingerprints)
-    return _settled(gear, tick, verdict, cadence, cadence.runner, facts, now=now)
-
-
-def _settled(
-    gear: Gear,
-    tick: Tick,
-    verdict: Verdict,
-    cadence: Cadence,
-    credentials: str,
-    facts: RunFacts,
-    *,
-    now: float,
-) -> Settlement:
-    # One at a time: two runs of a cadence that fail together are two failures, not twice the first.
-    with gear.settling_lock(cadence.name):
-        remembered = Remembered(
-            cadence=gear.memory.load(cadence.name, now),
-            credentials=gear.memory.load(f"_credentials-{credentials}", now),
-            bus=gear.memory.load("_bus", now),
-            usd_per_day=gear.settings.current.max_usd_per_day,
-            holds=gear.holds.known,
-        )
-        settlement = settle(tick, verdict, cadence, credentials, facts, remembered, now=now, rng=gear.rng)
-        gear.closing.close(tick, settlement)
-    return settlement
+    return gear.settling.settle(
+        End(tick=tick, verdict=verdict, cadence=cadence, credentials=cadence.runner, facts=facts, at=now)
+    )
 
 
 def judged(ending: Ending, boarded: Boarded, now: float) -> Verdict:

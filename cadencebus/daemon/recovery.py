@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.daemon.twins import Twins
 from cadencebus.errors import CadenceError
+from cadencebus.model import foreign
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.legible import escaped
 from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
@@ -17,7 +18,7 @@ from cadencebus.session import life
 from cadencebus.store import files, runs, tomb
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
 
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Calendar, Index
@@ -48,13 +49,12 @@ class Recovery:
         # Before the table: it sends claims back to inbox/, where a twin of shorter past may lie.
         self._twins()
         self.strangers = strangers
-        return [
-            adoptee for file in sorted(self._gear.spool.names("claimed")) if (adoptee := self._claimed(file))
-        ]
+        claims = self._in_order(self._gear.spool.names("claimed"))
+        return [adoptee for file in claims if (adoptee := self._claimed(file))]
 
     def strays(self, aloft: Container[str]) -> list[Adoptee]:
         """Mend the claimed ticks that nobody attends to: an error came between their claim and their end."""
-        left = [file for file in sorted(self._gear.spool.names("claimed")) if file not in aloft]
+        left = self._in_order(file for file in self._gear.spool.names("claimed") if file not in aloft)
         if left:
             self._sync()
         return [
@@ -62,6 +62,15 @@ class Recovery:
             for file in left
             if not self._flies_as_another(file, aloft) and (adoptee := self._claimed(file))
         ]
+
+    def _in_order(self, claims: Iterable[str]) -> list[str]:
+        """Claimed ticks as their ends were decided upon: each in the light of those before."""
+        return sorted(sorted(claims), key=self._decided_at)
+
+    def _decided_at(self, file: str) -> float:
+        with contextlib.suppress(FileNotFoundError, BadTick):
+            return foreign.amount((self._gear.spool.read("claimed", file).settling or {}).get("at")) or 0.0
+        return 0.0
 
     def _flies_as_another(self, file: str, aloft: Container[str]) -> bool:
         """Whether this is a running tick that somebody renamed, or a copy of one: if so, it is put right."""

@@ -17,7 +17,7 @@ from cadencebus.store import files
 from cadencebus.store.corrupt import load_object, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cadencebus.store.paths import Home
 
@@ -76,17 +76,21 @@ class Memory:
 
     def change(self, cadence: str, now: float, patch: Mapping[str, Any], *, run: str | None = None) -> None:
         """Merge a change in; one that names a run is applied once, however often it is replayed."""
+        self.change_by(cadence, now, [(run, patch)])
+
+    def change_by(
+        self, cadence: str, now: float, changes: Iterable[tuple[str | None, Mapping[str, Any]]]
+    ) -> None:
+        """Merge several changes in, in this order, for the price of one."""
         with self._locked():
-            old = self.load(cadence, now)
-            applied = list(old.get("applied", []))
-            if run is not None:
-                if run in applied:
-                    return
-                applied = [*applied, run][-APPLIED:]
-            blank = _BLANK if is_cadence(cadence) else {}
-            new = {**blank, **old, **budgets.booked(old, patch), "applied": applied}
+            old: Mapping[str, Any] = self.load(cadence, now)
+            new = old
+            for run, patch in changes:
+                new = foreseen(cadence, new, patch, run=run)
+            if new is old:
+                return
             temporary = f"{self._home.tmp}/memory.{os.getpid()}.{os.urandom(4).hex()}"
-            path, data = self._home.memory(cadence), strictjson.dumps(new)
+            path, data = self._home.memory(cadence), strictjson.dumps(dict(new))
             files.replace(temporary, path, data)
             # Asked for next, as a rule, by whoever has just changed it.
             with contextlib.suppress(FileNotFoundError):
@@ -100,6 +104,19 @@ class Memory:
             yield
         finally:
             os.close(fd)
+
+
+def foreseen(
+    cadence: str, old: Mapping[str, Any], patch: Mapping[str, Any], *, run: str | None
+) -> Mapping[str, Any]:
+    """What a memory will be once this is merged in; the very same where the run's change already is."""
+    applied = list(old.get("applied", []))
+    if run is not None:
+        if run in applied:
+            return old
+        applied = [*applied, run][-APPLIED:]
+    blank = _BLANK if is_cadence(cadence) else {}
+    return {**blank, **old, **budgets.booked(old, patch), "applied": applied}
 
 
 def _mark(path: str) -> tuple[int, int, int]:

@@ -77,7 +77,7 @@ THEN = FollowUp(cadence="y", why="then", payload={"of": 1})
 def test_the_commit_is_safe_before_anything_follows_from_it(gear: Gear, witness: Witness) -> None:
     """Content, then name, then folder; only then holds, memory, follow-ups and the last move."""
     tick = claimed(gear)
-    gear.closing.close(tick, plan(tick, holds=(CIRCUIT,), follow_ups=(THEN,)))
+    gear.closing.close((tick, plan(tick, holds=(CIRCUIT,), follow_ups=(THEN,))))
     file = tick.name.file
     assert witness.in_order(f"sync tmp/{file}", f"rename claimed/{file}", "sync claimed")
     for later in ("rename holds/…", "rename cadences/…", "link inbox/…", f"sync events/{DAY}.jsonl"):
@@ -90,7 +90,7 @@ def test_the_commit_is_safe_before_anything_follows_from_it(gear: Gear, witness:
 def test_what_was_settled_lies_in_the_tick(gear: Gear) -> None:
     """Outcome, attempt, plan: a reader of done/ needs nothing else; the caller gets the same."""
     tick = claimed(gear)
-    settled = gear.closing.close(tick, plan(tick))
+    (settled,) = gear.closing.close((tick, plan(tick)))
     assert lies_in(gear, tick) == [f"done/{DAY}"]
     assert gear.spool.read(f"done/{DAY}", tick.name.file) == settled
     assert settled.outcome == OK
@@ -102,7 +102,7 @@ def test_what_was_settled_lies_in_the_tick(gear: Gear) -> None:
 def test_a_tick_goes_where_its_plan_says(gear: Gear, target: str, outcome: dict[str, str] | None) -> None:
     """Dead, or back into the queue without an outcome."""
     tick = claimed(gear)
-    settled = gear.closing.close(tick, plan(tick, target=target, outcome=outcome))
+    (settled,) = gear.closing.close((tick, plan(tick, target=target, outcome=outcome)))
     assert lies_in(gear, tick) == [target]
     assert settled.outcome == outcome
 
@@ -110,7 +110,7 @@ def test_a_tick_goes_where_its_plan_says(gear: Gear, target: str, outcome: dict[
 def test_every_line_says_of_which_run_it_is(gear: Gear) -> None:
     """The plan's events bear cadence, tick, attempt and run, and the time of the settlement."""
     tick = claimed(gear)
-    gear.closing.close(tick, plan(tick))
+    gear.closing.close((tick, plan(tick)))
     facts = {"cadence": "x", "tick": tick.id, "attempt": 1, "run": f"{tick.id}.1", "at": rfc3339(NOW)}
     assert told(gear) == [facts | {"event": event} for event in ("run.ended", "tick.done")]
 
@@ -118,7 +118,9 @@ def test_every_line_says_of_which_run_it_is(gear: Gear) -> None:
 def test_a_replay_after_every_crash_does_the_rest_and_no_more(gear: Gear) -> None:
     """Done once, brought back to claimed/ as a crash leaves it, done again: nothing is there twice."""
     tick = claimed(gear)
-    gear.closing.close(tick, plan(tick, holds=(CIRCUIT,), follow_ups=(THEN,), memory={"x": {"failures": 3}}))
+    gear.closing.close(
+        (tick, plan(tick, holds=(CIRCUIT,), follow_ups=(THEN,), memory={"x": {"failures": 3}}))
+    )
     child = children(gear)
     os.rename(f"{gear.home.done}/{DAY}/{tick.name.file}", f"{gear.home.claimed}/{tick.name.file}")
     # What somebody did since then stands.
@@ -150,7 +152,7 @@ def test_a_follow_up_that_would_be_too_big_leaves_the_payload_to_its_parent(gear
     tick = claimed(gear)
     died = FollowUp(cadence="z", why="on_dead", payload={"tick": tick.id, "payload": {"text": "x" * 2000}})
     gear.spool.max_tick_bytes = 2000
-    gear.closing.close(tick, plan(tick, follow_ups=(died,)))
+    gear.closing.close((tick, plan(tick, follow_ups=(died,))))
     (child,) = children(gear)
     assert child.payload == {"tick": tick.id, "payload": None}
 
@@ -159,7 +161,7 @@ def test_a_follow_up_says_whose_it_is(gear: Gear) -> None:
     """`parent` or `on_dead_of`, one hop more, the payload as it was told; and the journal tells of it."""
     tick = claimed(gear, hops=3)
     died = FollowUp(cadence="z", why="on_dead")
-    gear.closing.close(tick, plan(tick, follow_ups=(THEN, died)))
+    gear.closing.close((tick, plan(tick, follow_ups=(THEN, died))))
     then, on_dead = sorted(children(gear), key=lambda child: child.cadence)
     assert (then.cadence, then.hops, then.payload, then.source) == ("y", 4, {"of": 1}, "flow")
     assert dict(then.extra) == {"parent": tick.id}
@@ -176,16 +178,16 @@ def test_follow_ups_of_other_runs_names_and_reasons_are_other_ticks(gear: Gear) 
     """Their ids come from tick, run, reason and cadence: only the very same one is made once."""
     tick = claimed(gear)
     others = (THEN, replace(THEN, why="on_dead"), replace(THEN, cadence="z"))
-    gear.closing.close(tick, plan(tick, follow_ups=others))
+    gear.closing.close((tick, plan(tick, follow_ups=others)))
     os.rename(f"{gear.home.done}/{DAY}/{tick.name.file}", f"{gear.home.claimed}/{tick.name.file}")
-    gear.closing.close(tick, plan(tick, run=f"{tick.id}.2", follow_ups=others))
+    gear.closing.close((tick, plan(tick, run=f"{tick.id}.2", follow_ups=others)))
     assert len({child.id for child in children(gear)}) == 6
 
 
 def test_a_follow_up_of_one_hop_too_many_is_made_and_no_tick(gear: Gear) -> None:
     """The consumer buries it with the reason: a loop that was cut in silence would be seen by nobody."""
     tick = claimed(gear, hops=MAX_HOPS)
-    gear.closing.close(tick, plan(tick, follow_ups=(THEN,)))
+    gear.closing.close((tick, plan(tick, follow_ups=(THEN,))))
     assert lies_in(gear, tick) == [f"done/{DAY}"]
     (child,) = os.listdir(gear.home.inbox)
     with pytest.raises(BadTick, match="17 is over 16"):
@@ -196,7 +198,7 @@ def test_a_follow_up_of_one_hop_too_many_is_made_and_no_tick(gear: Gear) -> None
 def test_a_follow_up_that_has_gone_on_is_not_made_again(gear: Gear, folder: str) -> None:
     """A crash came after it: by the time of the replay it may be anywhere."""
     tick = claimed(gear)
-    gear.closing.close(tick, plan(tick, follow_ups=(THEN,)))
+    gear.closing.close((tick, plan(tick, follow_ups=(THEN,))))
     child = children(gear)[0]
     place = f"{gear.home.state}/{folder}" + (f"/{DAY}" if folder == "done" else "")
     os.rename(f"{gear.home.inbox}/{child.name.file}", f"{place}/{child.name.file}")
@@ -208,7 +210,7 @@ def test_a_follow_up_that_has_gone_on_is_not_made_again(gear: Gear, folder: str)
 def test_what_a_killed_predecessor_left_half_is_not_taken_for_the_whole(gear: Gear) -> None:
     """Half a follow-up in tmp/: the replay writes it anew, whole."""
     tick = claimed(gear)
-    gear.closing.close(tick, plan(tick, follow_ups=(THEN,)))
+    gear.closing.close((tick, plan(tick, follow_ups=(THEN,))))
     child = children(gear)[0]
     os.rename(f"{gear.home.done}/{DAY}/{tick.name.file}", f"{gear.home.claimed}/{tick.name.file}")
     os.rename(f"{gear.home.inbox}/{child.name.file}", f"{gear.home.tmp}/{child.name.file}")
@@ -221,7 +223,7 @@ def test_what_a_killed_predecessor_left_half_is_not_taken_for_the_whole(gear: Ge
 def test_a_follow_up_seen_by_the_replay_is_safe_before_its_parent_goes(gear: Gear, witness: Witness) -> None:
     """Its name may never have been synced: who finds it there syncs it."""
     tick = claimed(gear)
-    gear.closing.close(tick, plan(tick, follow_ups=(THEN,)))
+    gear.closing.close((tick, plan(tick, follow_ups=(THEN,))))
     os.rename(f"{gear.home.done}/{DAY}/{tick.name.file}", f"{gear.home.claimed}/{tick.name.file}")
     witness.seen.clear()
     gear.closing.replay(gear.spool.read("claimed", tick.name.file))
@@ -241,7 +243,7 @@ def test_holds_are_set_and_released_and_told_of(gear: Gear) -> None:
         "bus.gone.json",
         "cadence-z.circuit_open.json",
     )
-    gear.closing.close(tick, plan(tick, holds=(CIRCUIT, auth), releases=releases))
+    gear.closing.close((tick, plan(tick, holds=(CIRCUIT, auth), releases=releases)))
     assert sorted(os.listdir(gear.home.holds)) == [
         "cadence-x.circuit_open.json",
         "credentials-claude.auth.json",
@@ -268,10 +270,10 @@ def test_what_a_person_released_meanwhile_is_not_set_again(gear: Gear) -> None:
     os.unlink(f"{gear.home.holds}/{CIRCUIT.file}")
     gear.holds.all(NOW)
     before, after = claimed(gear), claimed(gear)
-    gear.closing.close(before, plan(before, holds=(CIRCUIT,)))
+    gear.closing.close((before, plan(before, holds=(CIRCUIT,))))
     assert not os.listdir(gear.home.holds)
     attempt = {"run": f"{after.id}.1", "started_at": rfc3339(NOW + 1)}
-    gear.closing.close(after, plan(after, holds=(CIRCUIT,), attempt=attempt))
+    gear.closing.close((after, plan(after, holds=(CIRCUIT,), attempt=attempt)))
     assert os.listdir(gear.home.holds) == [CIRCUIT.file]
 
 
@@ -283,7 +285,7 @@ def test_the_last_run_is_the_one_that_counts_for_a_release(gear: Gear) -> None:
     gear.holds.all(NOW)
     tick = claimed(gear, attempts=({"run": "earlier", "started_at": rfc3339(NOW - 9)},))
     attempt = {"run": f"{tick.id}.1", "started_at": rfc3339(NOW + 1)}
-    gear.closing.close(tick, plan(tick, holds=(CIRCUIT,), attempt=attempt))
+    gear.closing.close((tick, plan(tick, holds=(CIRCUIT,), attempt=attempt)))
     assert os.listdir(gear.home.holds) == [CIRCUIT.file]
 
 
@@ -292,7 +294,7 @@ def test_a_hold_that_stands_already_is_told_of_once(gear: Gear) -> None:
     network = Hold(scope="bus", reason="network", since=NOW, detail="away")
     for _ in range(3):
         tick = claimed(gear)
-        gear.closing.close(tick, plan(tick, holds=(network,)))
+        gear.closing.close((tick, plan(tick, holds=(network,))))
         gear.holds.all(NOW)
     assert events(gear).count("hold.set") == 1
     assert "circuit.opened" not in events(gear)
@@ -301,9 +303,9 @@ def test_a_hold_that_stands_already_is_told_of_once(gear: Gear) -> None:
 def test_a_follow_up_that_lies_there_already_is_there(gear: Gear) -> None:
     """The same end, closed a second time from the start, is no error."""
     tick = claimed(gear)
-    gear.closing.close(tick, plan(tick, follow_ups=(THEN,)))
+    gear.closing.close((tick, plan(tick, follow_ups=(THEN,))))
     os.rename(f"{gear.home.done}/{DAY}/{tick.name.file}", f"{gear.home.claimed}/{tick.name.file}")
-    gear.closing.close(tick, plan(tick, follow_ups=(THEN,)))
+    gear.closing.close((tick, plan(tick, follow_ups=(THEN,))))
     assert len(children(gear)) == 1
     assert lies_in(gear, tick) == [f"done/{DAY}"]
 
@@ -313,7 +315,7 @@ def test_a_follow_up_that_cannot_be_written_keeps_its_parent(gear: Gear) -> None
     tick = claimed(gear)
     os.rename(gear.home.inbox, f"{gear.home.state}/away")
     with pytest.raises(FileNotFoundError):
-        gear.closing.close(tick, plan(tick, follow_ups=(THEN,)))
+        gear.closing.close((tick, plan(tick, follow_ups=(THEN,))))
     assert lies_in(gear, tick) == ["claimed"]
     os.rename(f"{gear.home.state}/away", gear.home.inbox)
     gear.closing.replay(gear.spool.read("claimed", tick.name.file))
@@ -326,7 +328,7 @@ def test_an_end_that_was_moved_but_not_told_is_found_where_it_lies(gear: Gear) -
     for target, outcome in (("done", OK), ("dead", DEAD), ("inbox", None)):
         tick = claimed(gear)
         settlement = plan(tick, target=target, outcome=outcome)
-        gear.closing.close(tick, settlement)
+        gear.closing.close((tick, settlement))
         found = gear.closing.delivered(tick.name, settlement.run)
         assert found is not None
         assert found.target == target

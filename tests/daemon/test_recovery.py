@@ -77,6 +77,20 @@ def settled(tick: Tick, target: str = "done") -> Tick:
     return tick.tried(plan.attempt).settled_by(plan.dump()).ended({"status": "ok", "class": "ok"})
 
 
+def test_what_was_decided_first_is_replayed_first(restart: Restart) -> None:
+    """Ends that were settled together were each decided in the light of those before: names say nothing."""
+    ticks = [
+        restart.put("claimed", settled(Tick(id=new_id(NOW), cadence="x", created_at=NOW))) for _ in range(4)
+    ]
+    by_name = sorted(ticks, key=lambda tick: tick.name.file)
+    for failures, tick in enumerate(reversed(by_name), 1):
+        plan = {**(tick.settling or {}), "at": NOW + failures * 1e-6, "memory": {"x": {"failures": failures}}}
+        restart.put("claimed", tick.settled_by(plan))
+    restart.recovery.run()
+    assert [restart.lies_in(tick) for tick in ticks] == [[f"done/{DAY}"]] * 4
+    assert restart.gear.memory.load("x", NOW)["failures"] == 4
+
+
 @pytest.mark.parametrize("plan", [{}, {"target": "done"}, {"run": 1}, {"run": "r", "target": "up", "at": 0}])
 def test_a_plan_that_can_not_be_made_out_is_passed_over(restart: Restart, plan: dict[str, object]) -> None:
     """Its outcome says where it belongs; without one the end of its run was told, and it waits again."""

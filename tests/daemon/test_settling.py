@@ -1,0 +1,155 @@
+"""Ends of runs that come while another is settled are settled together: decided in turn, written as one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cadencebus.clock import day
+from cadencebus.daemon.settling import End
+from cadencebus.model.cadence import Cadence
+from cadencebus.model.settlement import RunFacts
+from cadencebus.model.tick import Tick
+from cadencebus.policy.classes import Class, verdict_on
+from cadencebus.store import journal
+from cadencebus.store.inlet import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadencebus.daemon.closing import Closing
+    from cadencebus.daemon.gear import Gear
+
+NOW = 1_800_000_000.0
+PLAIN = Cadence(name="x", runner="command", command=("true",), retries=5)
+WITHIN = 20.0
+
+
+def over(gear: Gear, klass: Class = Class.CRASH, **changes: Any) -> End:
+    """Let a run of a claimed tick be over."""
+    tick = Tick(id=new_id(NOW), cadence="x", created_at=NOW)
+    with open(f"{gear.home.claimed}/{tick.name.file}", "wb") as file:
+        file.write(tick.bytes())
+    members = {
+        "tick": tick,
+        "verdict": verdict_on(klass, "exit 1"),
+        "cadence": PLAIN,
+        "credentials": "command",
+    }
+    facts = RunFacts(run=f"{tick.id}.1", started_at=NOW - 1, exit_code=1)
+    return End(**{**members, "facts": facts, "at": NOW, **changes})
+
+
+class Disk:
+    """A closing that is held up, as by a slow disk, until it is let go."""
+
+    def __init__(self, closing: Closing) -> None:
+        self.batches: list[list[str]] = []
+        self.entered, self.go = threading.Event(), threading.Event()
+        self._close = closing.close
+        closing.close = self.close  # type: ignore[method-assign]
+
+    def close(self, *ends: Any) -> list[Tick]:
+        """Commit as ever, but not before."""
+        self.batches.append([tick.id for tick, _ in ends])
+        self.entered.set()
+        assert self.go.wait(WITHIN)
+        return self._close(*ends)
+
+
+@pytest.fixture
+def disk(gear: Gear) -> Disk:
+    """Hold up the disk."""
+    return Disk(gear.closing)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Some threads that wait for it."""
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def settle_beside(gear: Gear, disk: Disk, threads: ThreadPoolExecutor, first: End, *others: End) -> list[Any]:
+    """Let one be settled, the others come meanwhile, and the disk answer then; what became of each."""
+    futures = [threads.submit(gear.settling.settle, first)]
+    assert disk.entered.wait(WITHIN)
+    queue = gear.settling._queues[hash("x") % len(gear.settling._queues)]
+    for number, end in enumerate(others, 1):
+        futures.append(threads.submit(gear.settling.settle, end))
+        waited = threading.Event()
+        while len(queue.waiting) < number:
+            assert not waited.wait(0.001)
+    disk.go.set()
+    return [future.exception(WITHIN) or future.result() for future in futures]
+
+
+def test_what_ends_meanwhile_is_settled_with_one_wait(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    """Two batches for four ends; each is told of as if it had been alone."""
+    ends = [over(gear) for _ in range(4)]
+    settled = settle_beside(gear, disk, threads, *ends)
+    assert disk.batches == [[ends[0].tick.id], [end.tick.id for end in ends[1:]]]
+    assert [settlement.run for settlement in settled] == [end.facts.run for end in ends]
+    told = [fact["tick"] for fact in journal.read(gear.home) if fact["event"] == "tick.again"]
+    assert sorted(told) == sorted(end.tick.id for end in ends)
+    assert sorted(os.listdir(gear.home.inbox)) == sorted(end.tick.name.file for end in ends)
+    assert os.listdir(gear.home.claimed) == []
+
+
+def test_each_end_is_decided_in_the_light_of_those_before(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    """Four runs that fail together are four failures, and every plan says in which order that was found."""
+    ends = [over(gear) for _ in range(4)]
+    settled = settle_beside(gear, disk, threads, *ends)
+    assert [settlement.memory["x"]["failures"] for settlement in settled] == [1, 2, 3, 4]
+    assert sorted({settlement.at for settlement in settled[1:]}) == [one.at for one in settled[1:]]
+    memory = gear.memory.load("x", NOW)
+    assert (memory["failures"], memory["applied"]) == (4, [end.facts.run for end in ends])
+
+
+def test_ends_of_one_batch_go_their_own_ways(gear: Gear, disk: Disk, threads: ThreadPoolExecutor) -> None:
+    """Done, dead and again: each tick lies where its own end takes it."""
+    good, bad, dead = over(gear, Class.OK), over(gear), over(gear, cadence=Cadence(name="x", retries=0))
+    settled = settle_beside(gear, disk, threads, over(gear), good, bad, dead)
+    assert [settlement.target for settlement in settled[1:]] == ["done", "inbox", "dead"]
+    for end, place in ((good, f"done/{day(NOW)}"), (bad, "inbox"), (dead, "dead")):
+        assert gear.spool.read(place, end.tick.name.file).id == end.tick.id
+
+
+def test_an_end_that_can_not_be_decided_upon_stops_no_other(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    """It alone is told, and its tick stays where it is."""
+    broken, sound = over(gear, facts=None), over(gear)
+    _, error, settlement = settle_beside(gear, disk, threads, over(gear), broken, sound)
+    assert isinstance(error, AttributeError)
+    assert settlement.run == sound.facts.run
+    assert os.listdir(gear.home.claimed) == [broken.tick.name.file]
+
+
+def test_a_disk_that_refuses_is_told_of_to_each(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes his tick for settled; when the disk is well, each looks how far his own has come."""
+    ends = [over(gear) for _ in range(3)]
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gear.journal, "write", full)
+        errors = settle_beside(gear, disk, threads, *ends)
+    assert [type(error) for error in errors] == [OSError] * 3
+    assert gear.memory.load("x", NOW)["failures"] == 3
+    for end in reversed(ends):
+        committed = gear.spool.read("claimed", end.tick.name.file)
+        assert gear.closing.replay(committed).target == "inbox"
+    assert gear.memory.load("x", NOW)["failures"] == 3, "who is settled last is not the last to have failed"
