@@ -45,14 +45,20 @@ class Chores:
         self._crew = crew
         self._idle = list(chores)
         self._count = len(chores)
+        # When the first of the idle ones is due, as they said when they were asked last.
+        self._due_at = 0.0
         self._shunned: dict[int, float] = {}
 
     def begin(self) -> None:
         """Begin what is due, beside the turns."""
+        soonest = math.inf
         for chore in list(self._idle):
-            if self._due_in(chore) <= 0:
+            if (seconds := self._due_in(chore)) <= 0:
                 self._idle.remove(chore)
                 self._crew.take_on(self._see_to(chore))
+            else:
+                soonest = min(soonest, seconds)
+        self._due_at = self._gear.clock.monotonic() + soonest
 
     @property
     def busy(self) -> bool:
@@ -60,8 +66,8 @@ class Chores:
         return len(self._idle) < self._count
 
     def due_in(self) -> float:
-        """Seconds until the next chore is due."""
-        return min(map(self._due_in, self._idle), default=math.inf)
+        """Seconds until the next chore is due, as far as was known when they were begun."""
+        return self._due_at - self._gear.clock.monotonic()
 
     def _due_in(self, chore: Chore) -> float:
         shunned = self._shunned.get(id(chore), -math.inf) - self._gear.clock.monotonic()

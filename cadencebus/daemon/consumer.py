@@ -119,8 +119,9 @@ class Consumer:
             self.lookout.take_up(now)
             self.lookout.rescan(self._look_beside)
             if not self.stopping:
-                self._chores.begin()
                 self._start_what_may(now)
+                # After the holds were looked at: some chores are due while there is one.
+                self._chores.begin()
             self._flush()
         except OSError as error:
             self.crew.take_on(self._disk.trouble(error))
@@ -265,7 +266,9 @@ class Consumer:
         if not self._disk.well:
             return max(0.01, self.presence.due_in())
         now = self.gear.clock.wall()
-        times = [self.lookout.due_in(), self.presence.due_in(), self._chores.due_in()]
+        times = [self.lookout.due_in(), self.presence.due_in()]
+        if not self.stopping:
+            times.append(self._chores.due_in())
         if (first := self.calendar.first()) is not None:
             times.append(self.lineup.seconds_until(first[:23], now))
         times += [wait.until - now for wait in self.admission.waits.values() if wait.until is not None]

@@ -191,9 +191,10 @@ async def _pause(consumer: Consumer, until: float | None, at_most: float = math.
     seconds = min(at_most, consumer.next_look())
     if until is not None:
         seconds = min(seconds, max(0.0, until - consumer.gear.clock.monotonic()))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await consumer.bell.wait()
+    # Its time is up like any bell: without an exception for each turn.
+    alarm = asyncio.get_running_loop().call_later(seconds, consumer.bell.set)
+    await consumer.bell.wait()
+    alarm.cancel()
 
 
 def _drained(consumer: Consumer) -> dict[str, str] | None:

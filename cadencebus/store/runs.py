@@ -103,7 +103,7 @@ def every(home: Home, tick_id: str) -> Iterator[RunFolder]:
 def make(home: Home, tick: Tick) -> RunFolder:
     """Make the next run's folder; a folder that exists is a run that was."""
     day_folder = os.path.dirname(home.run(tick.id, 1))
-    if files.make_folder(day_folder):
+    if not files.exists(day_folder) and files.make_folder(day_folder):
         files.sync_folder(home.runs)
     before = [known[1] for attempt in tick.attempts if (known := parse_run(attempt.get("run")))]
     most = min(MAX_RUNS + tick.ended_as("no_resources"), MAX_TRIES)
@@ -257,7 +257,7 @@ def tail(path: str, size: int = 4096) -> bytes:
         end = os.lstat(path).st_size
     except OSError:
         return b""
-    return read_at(path, max(0, end - size), size)
+    return read_at(path, max(0, end - size), size) if end else b""
 
 
 def head(path: str, size: int = 2048) -> bytes:
