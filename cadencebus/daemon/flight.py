@@ -69,10 +69,12 @@ class Flight:
 
         `alone` says, from any thread, whether no other tick of the cadence waits.
         """
-        room = partial(asyncio.get_running_loop().call_soon_threadsafe, self._make_room)
+        loop = asyncio.get_running_loop()
+        room = partial(loop.call_soon_threadsafe, self._make_room)
+        depart = partial(self._depart, stopped, alone, room, probe=probe, guard=guard)
         try:
             # In one go: each hop between the loop and a thread is paid for with two changes of hands.
-            await asyncio.to_thread(self._depart, stopped, alone, room, probe=probe, guard=guard)
+            await loop.run_in_executor(None, depart)
         except StillAlive as former:
             await self.adopt(former.tick, former.run)
             return

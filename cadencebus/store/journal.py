@@ -34,6 +34,8 @@ class Journal:
         self._home = home
         self._fd: int | None = None
         self._day = ""
+        # Where our last line ended: if nobody wrote since, it is whole.
+        self._end = 0
         # At midnight one thread closes the file that another has in hand.
         self._turn = threading.RLock()
 
@@ -61,10 +63,11 @@ class Journal:
         # A courtesy: who was stopped with it in hand (Ctrl-Z) is not waited for, O_APPEND parts no lines.
         lock.taken(fd, _LOCK_WITHIN)
         try:
-            size = os.lseek(fd, 0, os.SEEK_END)
-            if size and os.pread(fd, 1, size - 1) != b"\n":
+            size = os.fstat(fd).st_size
+            if size != self._end and size and os.pread(fd, 1, size - 1) != b"\n":
                 data = b"\n" + data
             files.write_all(fd, data)
+            self._end = size + len(data)
         except OSError:
             self.close()
             raise
@@ -88,7 +91,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the day's file."""
         with self._turn:
-            fd, self._fd = self._fd, None
+            fd, self._fd, self._end = self._fd, None, 0
         if fd is not None:
             with contextlib.suppress(OSError):
                 os.close(fd)
