@@ -11,9 +11,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.session import identity, lineage
+from cadencebus.model.naming import parse_run
+from cadencebus.session import identity, life, lineage
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
+from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,7 +81,7 @@ def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Ide
     for pid in lineage.pids():
         with contextlib.suppress(OSError):
             group = os.getpgid(pid)
-            one = identity.identify(pid) if identity.mark_of(pid) == run_id else None
+            one = identity.identify(pid) if _bears(pid, run_id) else None
             if one is not None and one.mark == run_id:
                 found[one] = group
     for one in known:
@@ -89,6 +91,21 @@ def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Ide
                 found[one] = group
     spared = lineage.ancestry() if found else ()
     return {one: group for one, group in found.items() if one.pid not in spared}
+
+
+def _bears(pid: int, run_id: str) -> bool:
+    """Whether a process bears the run's mark, and its own home does not say that this run lives.
+
+    Who sweeps for a copy of a home, with its runs in it, must not end those of the home that was copied.
+    """
+    told = identity.variables(pid)
+    if told.get(identity.MARK) != run_id:
+        return False
+    home, run = told.get(identity.HOME), parse_run(run_id)
+    try:
+        return not (home and run and life.is_alive(Home(home).run(*run)))
+    except OSError:
+        return True
 
 
 def _found(roots: Iterable[identity.Identity], seen: lineage.Census) -> list[Leftover]:
@@ -152,21 +169,22 @@ def _strike(roots: Mapping[identity.Identity, int]) -> list[Leftover]:
 
 def leaks(run_dir: str) -> list[dict[str, Any]]:
     """What was found after the session's own end, as `leaked.json` names it."""
-    told = _told(run_dir).get("leaked")
+    told = _noted(run_dir, "leaked.json").get("leaked")
     known = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
     return [one for one in known if isinstance(one.get("pid"), int)]
 
 
 def survivors(run_dir: str) -> list[int]:
     """Who outlived even SIGKILL, when that was last tried."""
-    told = _told(run_dir).get("survivors")
+    told = _noted(run_dir, "leaked.json").get("survivors")
     return [pid for pid in told if isinstance(pid, int)] if isinstance(told, list) else []
 
 
 def outlived(run_dir: str) -> list[identity.Identity]:
-    """The same, as those whom nobody can be mistaken for; without them where only their numbers were told."""
-    told = _told(run_dir).get("started")
-    since = told if isinstance(told, dict) else {}
+    """The same, as those whom nobody can be mistaken for; none where that was another boot, or machine."""
+    told = _noted(run_dir, "leaked.json").get("started")
+    same_boot = _noted(run_dir, "run.json").get("boot_id") == identity.boot_id()
+    since = told if isinstance(told, dict) and same_boot else {}
     return [
         identity.Identity(pid, float(since[str(pid)]), None)
         for pid in survivors(run_dir)
@@ -189,9 +207,9 @@ def led_by(note: AliveNote) -> list[identity.Identity]:
     return [one for one in found if one is not None]
 
 
-def _told(run_dir: str) -> dict[str, Any]:
+def _noted(run_dir: str, file: str) -> dict[str, Any]:
     try:
-        return load_object(f"{run_dir}/leaked.json", _TOLD_MOST)
+        return load_object(f"{run_dir}/{file}", _TOLD_MOST)
     except (OSError, ValueError):
         return {}
 

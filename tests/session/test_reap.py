@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import launch, life, lineage, reap
+from cadencebus.session import identity, launch, life, lineage, reap
 
 if TYPE_CHECKING:
     from tests.session.conftest import Start
@@ -152,3 +153,27 @@ def test_who_forks_and_exits_is_caught_by_its_group(start: Start) -> None:
     run.over()
     assert not reap.sweep(run.id).survivors
     assert run.id not in [mark for _ in range(20) for mark in reap.marked().values()]
+
+
+def test_what_lives_by_the_word_of_its_own_home_is_not_swept_for_a_copy_of_it(tmp_path: Path) -> None:
+    """A consumer that is started on a copy of a home finds its runs dead, and their processes alive."""
+    tick = "20261121T023000.123456Z-7f3k9q2m"
+    folder = tmp_path / "state" / "runs" / "2026-11-21" / f"{tick}.1"
+    folder.mkdir(parents=True)
+    held = life.open_alive(str(folder))
+    env = {"CADENCE_RUN_ID": f"{tick}.1", "CADENCE_HOME": str(tmp_path)}
+    with subprocess.Popen(["sleep", "60"], env=env, start_new_session=True) as session:
+        swept = reap.sweep(f"{tick}.1", within=0.1)
+        assert (swept.killed, swept.survivors, session.poll()) == ((), (), None)
+        os.close(held)
+        assert [one.pid for one in reap.sweep(f"{tick}.1").killed] == [session.pid]
+
+
+def test_who_outlived_sigkill_before_the_machine_was_restarted_is_somebody_else(tmp_path: Path) -> None:
+    """Pid and start tell a process from all others of the same boot, not of another or another machine's."""
+    with subprocess.Popen(["sleep", "60"], env={"CADENCE_RUN_ID": "boots.1"}) as child:
+        reap.tell(str(tmp_path), reap.SweepResult((), reap.sweep("boots.1").killed))
+        child.wait()
+    for boot, known in ((identity.boot_id(), [child.pid]), ("another", []), (None, [])):
+        (tmp_path / "run.json").write_text(json.dumps({"boot_id": boot}))
+        assert [one.pid for one in reap.outlived(str(tmp_path))] == known
