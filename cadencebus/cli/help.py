@@ -59,20 +59,20 @@ def _tell(topic: str, known: dict[str, str], out: Output, context: Context) -> N
             # A verb with a page of its own: first how it is typed, then the rest.
             out.line("")
         out.page(_text(known[topic]))
-    elif not explained and not _tell_of(topic, known, out):
+    elif not (explained or _tell_of(topic, known, out, 1) or _tell_of(topic, known, out)):
         hint = meant(topic, (*known, *_verbs()))
         raise NoSuch(f"no help on {topic[:80]!r}{hint}", next_step="cadence help")
 
 
-def _tell_of(word: str, known: dict[str, str], out: Output) -> bool:
-    """What the tables say of a key, a class, a reason, an event; False where no table has it."""
+def _tell_of(word: str, known: dict[str, str], out: Output, cells: int | None = None) -> bool:
+    """What the tables say of a word, by their first `cells` (default: by any cell); False where none has it."""
     pages = []
     for name, path in sorted(known.items()):
         if name == "architecture":
             # Its words are of the code.
             continue
         # Several words may share a row: | `auth`, `billing` | …
-        told = [row for row in _rows(_text(path)) if f"`{word}`" in row[0][1]]
+        told = [row for row in _rows(_text(path)) if any(f"`{word}`" in said for _, said in row[:cells])]
         for (_, first), *others in told:
             rest = (f"{heading}: {said}" for heading, said in others if said not in {"", "–"})
             out.line(" · ".join((f"{name}: {first}", *rest)).replace("`", ""))

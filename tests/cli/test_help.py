@@ -65,6 +65,7 @@ def test_texts_are_one_document_of_json_as_well(
         ("rate_limited", "failures: rate_limited · it means: the account has reached a usage or rate limit"),
         ("tick.again", "journal: tick.again · when: it went back to inbox/"),
         ("clock.jumped", "doctor: clock.jumped · level: warn"),
+        ("coalesce", "scheduling: overlap · promise: coalesce (default)"),
     ],
 )
 def test_a_word_of_the_bus_is_explained_by_the_tables(
