@@ -65,7 +65,7 @@ def _tell(topic: str, known: dict[str, str], out: Output, context: Context) -> N
 
 
 def _tell_of(word: str, known: dict[str, str], out: Output, cells: int | None = None) -> bool:
-    """What the tables say of a word, by their first `cells` (default: by any cell); False where none has it."""
+    """What the tables say of a word in their first `cells` (default: in any); False where none has it."""
     pages = []
     for name, path in sorted(known.items()):
         if name == "architecture":
