@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_rfc3339
 from cadencebus.errors import BadData, CantCreate, IOTrouble, Misconfigured
 from cadencebus.model import strictjson
-from cadencebus.model.hold import hold_of
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import RAW, is_cadence, is_session, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, check_members
@@ -173,10 +172,8 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
         data = strictjson.dumps(line["memory"])
         return kind, None, Item(place=f"cadences/{line['cadence']}.json", data=data)
     if kind == "holds":
-        if not is_hold(line["file"]):
-            raise BadData(f"{line['file']!r} can't name a hold")
-        if hold_of(line["file"], line["hold"], seen=0.0) is None:
-            raise BadData(f"{line['file']!r} is no hold")
+        if not is_hold(line["file"]) or not isinstance(line["hold"], dict):
+            raise BadData(f"{line['file']!r} can't name a hold, or it is no object")
         return kind, None, Item(place=f"holds/{line['file']}", data=strictjson.dumps(line["hold"]))
     if kind == "keys":
         if not is_key(line["key"], line["tick"]):

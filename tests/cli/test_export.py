@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.errors import CantCreate
+from cadencebus.errors import CantCreate, IOTrouble
+from cadencebus.store import files
 from cadencebus.store.paths import Home
 from cadencebus.store.unpacking import Taken, unpack
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Define
-    from tests.conftest import Cadence
+    from tests.conftest import Cadence, Witness
 
 ID = "20261121T023000.123456Z-7f3k9q2m"
 FILE = "5-20261121T023000.123456Z-work-7f3k9q2m.json"
@@ -166,6 +167,11 @@ HOSTILE = {
     "a tick of another cadence": (export(TICK | {"tick": {"cadence": "other"}}), 65),
     "a tick that is none": (export(TICK | {"tick": {"cadence": "work", "priority": "high"}}), 65),
     "twice": (export(TICK, TICK), 65),
+    "no object": (json.dumps(HEAD) + "\n[]\n", 65),
+    "a hold that is none": (
+        export({"in": "holds", "file": "bus.paused.json", "hold": []}),
+        65,
+    ),
     "nested": (json.dumps(HEAD) + "\n" + "[" * 100_000 + "\n", 65),
 }
 
@@ -201,6 +207,57 @@ def test_a_failure_half_way_takes_everything_back(home: Path) -> None:
     with pytest.raises(CantCreate, match="nothing was imported"):
         unpack(bus, lines, be_faster)
     assert tree(home) == {f"inbox/{FILE}": b"somebody else's"}
+
+
+def test_what_ticks_need_has_its_name_before_they_have(home: Path, witness: Witness) -> None:
+    """A consumer may be at work: keys and memories first, raw bytes before their letter, holds before all."""
+    state = witness.seen
+    lines = (
+        TICK,
+        {
+            "in": "deferred",
+            "file": f"20991231T000000.000000Z~{FILE.replace('2m', '2p')}",
+            "tick": TICK["tick"],
+        },
+        {"in": "dead", "file": LETTER, "tick": TICK["tick"]},
+        {"in": "dead", "file": f"{LETTER}.raw", "bytes": "eA=="},
+        {"in": "holds", "file": "bus.paused.json", "hold": {"scope": "bus", "reason": "paused"}},
+        {"in": "keys", "key": "ab" * 32, "tick": ID, "at": "2026-11-21T02:30:00Z"},
+        {"in": "cadences", "cadence": "work", "memory": {"failures": 1}},
+    )
+    unpack(Home(str(home)), export(*lines).encode().splitlines(keepends=True))
+    told = [one.partition(" ")[2] for one in state if not one.startswith("sync")]
+    named = [name for name in dict.fromkeys(told) if not name.startswith("tmp/")]
+    assert [name.partition("/")[0] for name in named] == [
+        *("cadences", "keys", "holds", "dead", "dead", "deferred", "inbox")
+    ]
+    assert named[3] == f"dead/{LETTER}.raw"
+    first = min(at for at, one in enumerate(state) if one.endswith(tuple(named)))
+    assert sum(one.startswith("sync tmp/") for one in state[:first]) == 6, (
+        "all is written before one is named"
+    )
+
+
+def test_what_was_taken_up_before_a_failure_can_not_be_taken_back(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer had claimed it by then: nobody says that nothing was imported."""
+    other = FILE.replace("2m", "2p")
+    lines = export(TICK, TICK | {"file": other}).encode().splitlines(keepends=True)
+    place = files.place
+
+    def claimed_at_once(source: str, target: str) -> None:
+        place(source, target)
+        os.rename(target, home / "state" / "claimed" / FILE)
+
+    def be_faster(_: Taken) -> bool:
+        (home / "state" / "inbox" / other).write_text("somebody else's")
+        return True
+
+    monkeypatch.setattr(files, "place", claimed_at_once)
+    with pytest.raises(IOTrouble, match="some of it is already in use"):
+        unpack(Home(str(home)), lines, be_faster)
+    assert sorted(tree(home)) == [f"claimed/{FILE}", f"inbox/{other}"]
 
 
 CUT = """
