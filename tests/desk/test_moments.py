@@ -68,8 +68,9 @@ def test_what_is_no_time_is_refused(typed: str) -> None:
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
 def test_the_ends_of_time_are_told_or_refused(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last evening of 9999 is the year 10000 somewhere, the first morning of all the year 0."""
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    for typed in ("9999-12-31 23:59", "0001-01-01 00:00"):
-        with contextlib.suppress(Usage):
-            rfc3339(parse_moment(typed))
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        for typed in ("9999-12-31 23:59", "0001-01-01 00:00"):
+            with contextlib.suppress(Usage):
+                rfc3339(parse_moment(typed))

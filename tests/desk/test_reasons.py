@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.desk.human_time import clock
 from cadencebus.desk.lookup import find
 from cadencebus.desk.reasons import NO_CONSUMER, Reasons, cure, spell
 from cadencebus.model.tick import Tick
@@ -77,7 +78,8 @@ def test_a_brake_keeps_all_but_the_forced(bus: Bus) -> None:
     bus.define("x", CLOSED)
     bus.define("urgent", CLOSED)
     tick, forced = bus.put("x"), bus.put("urgent", force=True)
-    assert bus.why(tick).startswith("held by active_hours until 10:00")
+    opens = clock(NOW + 2 * 3600, NOW)
+    assert bus.why(tick) == f"held by active_hours until {opens} (in 2h): outside its active hours"
     assert bus.why(forced) == "starts at any moment"
     (bus.root / "state" / "cadences" / "x.json").write_text('{"recent": 5}')
     bus.define("x", "max_runs_per_hour: 1\n")
