@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus import __version__
 from cadencebus.checkup.finding import count, found
-from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon import supervision
+from cadencebus.daemon.consumer_note import SILENT
 from cadencebus.model.duration import spell_duration
+from cadencebus.model.foreign import instant
 from cadencebus.model.legible import one_line
-from cadencebus.session import identity, lineage
+from cadencebus.session import lineage
 from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from cadencebus.checkup.finding import Finding
     from cadencebus.checkup.patient import Patient
     from cadencebus.store.paths import Home
 
-# Three heartbeats: whoever misses them hangs, or its disk does.
-SILENT = 90.0
 _RECENT = 3600.0
 _DEATHS = 3
 
@@ -36,42 +35,23 @@ def consumer(patient: Patient) -> Iterator[Finding]:
     if not patient.consumed:
         yield from _absent(patient)
         return
-    if said is None:
+    if said.note is None:
         yield _unknown(patient)
         return
-    holder, pid = lock.holder(patient.home), said.get("pid")
-    if isinstance(pid, int) and lineage.stopped(pid):
+    holder, pid, silent = lock.holder(patient.home), said.pid, said.silent_seconds
+    if pid is not None and lineage.stopped(pid):
         yield found(
             "consumer.frozen", f"the consumer (pid {pid}) was stopped by a signal", f"kill -CONT {pid}"
         )
-    silent = silent_for(said, patient.now) or 0.0
-    if silent > SILENT:
+    if silent is not None and silent > SILENT:
         yield found(
             "consumer.silent", f"the consumer lives, but was silent for {spell_duration(round(silent))}"
         )
     if holder is not None and holder != pid:
         what = f"state/ is locked by pid {holder} ({_name(holder)}), while consumer.json says {pid}"
         yield found("consumer.stranger", what, f"ps {holder}")
-    if said.get("version") not in {None, __version__}:
-        yield found("consumer.version", f"the consumer is version {said['version']}, this is {__version__}")
-
-
-def silent_for(said: Mapping[str, Any], now: float) -> float | None:
-    """For how long a consumer has not been heard of; while the machine sleeps nobody is silent."""
-    awake = identity.seconds_since(said)
-    return _by_the_wall(said, now) if awake is None else awake
-
-
-def unheard(said: Mapping[str, Any], now: float) -> bool:
-    """Whether its last word is old by the clock on the wall: it hangs, or the machine has just woken up."""
-    return (_by_the_wall(said, now) or 0.0) > SILENT
-
-
-def _by_the_wall(said: Mapping[str, Any], now: float) -> float | None:
-    try:
-        return now - parse_rfc3339(said["heartbeat_at"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
+    if said.version not in {"", __version__}:
+        yield found("consumer.version", f"the consumer is version {said.version}, this is {__version__}")
 
 
 def _unknown(patient: Patient) -> Finding:
@@ -107,8 +87,8 @@ def _absent(patient: Patient) -> Iterator[Finding]:
         return
     if os.path.lexists(patient.home.consumer):
         mend = functools.partial(_forget_consumer, patient.home)
-        pid = (patient.consumer or {}).get("pid", "?")
-        yield found("consumer.crashed", f"the consumer (pid {pid}) is gone without a farewell", mend=mend)
+        who = f"the consumer (pid {patient.consumer.pid or '?'})"
+        yield found("consumer.crashed", f"{who} is gone without a farewell", mend=mend)
         return
     waiting = sum(1 for _ in patient.named("inbox")) + sum(1 for _ in patient.named("claimed"))
     if waiting:
@@ -145,7 +125,7 @@ def supervisor(patient: Patient) -> Iterator[Finding]:
     if lineage.stopped(said.supervisor.pid):
         what = f"the supervisor (pid {said.supervisor.pid}) was stopped by a signal"
         yield found("consumer.frozen", what, f"kill -CONT {said.supervisor.pid}")
-    deaths = [death for death in said.deaths if patient.now - _instant(death.at, 0.0) < _RECENT]
+    deaths = [death for death in said.deaths if patient.now - (instant(death.at) or 0.0) < _RECENT]
     if len(deaths) >= _DEATHS or (deaths and said.state == "waiting"):
         times = "" if len(deaths) == 1 else f" {len(deaths)} times in the last hour, lastly of"
         yield found("consumer.dies", f"the consumer died{times or ' of'} {deaths[-1].cause}")
@@ -153,10 +133,3 @@ def supervisor(patient: Patient) -> Iterator[Finding]:
 
 def _name(pid: int) -> str:
     return lineage.describe(pid)["name"] or "?"
-
-
-def _instant(text: object, otherwise: float) -> float:
-    try:
-        return parse_rfc3339(text) if isinstance(text, str) else otherwise
-    except (ValueError, OverflowError):
-        return otherwise

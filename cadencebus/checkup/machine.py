@@ -123,8 +123,8 @@ def _inotify() -> int:
 
 def _deaf(patient: Patient) -> int | None:
     """The consumer, where none of its open files is an inotify instance: it may itself have the last."""
-    pid = (patient.consumer or {}).get("pid") if patient.consumed else None
-    if not isinstance(pid, int):
+    pid = patient.consumer.pid
+    if pid is None or not patient.consumed:
         return None
     try:
         links = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]

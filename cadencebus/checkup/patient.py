@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cadencebus.daemon import consumer_note
 from cadencebus.errors import CadenceError
 from cadencebus.model.naming import name_in
 from cadencebus.session import lineage
 from cadencebus.store import lock
 from cadencebus.store.config import settings_or_default
-from cadencebus.store.corrupt import load_object
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cadencebus.daemon.consumer_note import Consumer
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.naming import Name
     from cadencebus.model.settings import Settings
@@ -63,18 +64,15 @@ class Patient:
         return lock.is_held(self.home)
 
     @functools.cached_property
-    def consumer(self) -> dict[str, Any] | None:
-        """What the consumer says of itself, alive or not; None where it says nothing that can be read."""
-        try:
-            return load_object(self.home.consumer)
-        except (OSError, ValueError):
-            return None
+    def consumer(self) -> Consumer:
+        """What the consumer says of itself, alive or not."""
+        return consumer_note.look(self.home, self.now, alive=self.consumed)
 
     @functools.cached_property
     def environ(self) -> dict[str, str]:
         """The environment that runs are given: the consumer's own where it can be read, else ours."""
-        pid = (self.consumer or {}).get("pid")
-        if self.consumed and isinstance(pid, int) and lineage.LINUX:
+        pid = self.consumer.pid
+        if self.consumed and pid is not None and lineage.LINUX:
             try:
                 with open(f"/proc/{pid}/environ", "rb") as file:
                     pairs = (entry.partition(b"=") for entry in file.read().split(b"\0"))

@@ -12,7 +12,7 @@ from cadencebus.desk.forecast import schedule_of
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.errors import CadenceError
-from cadencebus.model.foreign import mapping
+from cadencebus.model.foreign import instant, mapping
 from cadencebus.policy import schedule_words
 from cadencebus.policy.admit import Wait
 
@@ -105,7 +105,7 @@ def _due(snapshot: reasons.Reasons, name: str) -> dict[str, Any]:
 
 def _row(row: dict[str, Any], now: float) -> list[Cell]:
     last = mapping(row["last_run"])
-    at = human_time.instant(last.get("at"))
+    at = instant(last.get("at"))
     klass = safe(last.get("class"))
     said = f"{klass} {human_time.ago(now - at)} ago" if at is not None else ""
     return [
@@ -121,7 +121,7 @@ def _row(row: dict[str, Any], now: float) -> list[Cell]:
 
 
 def _next(row: dict[str, Any], now: float) -> str:
-    at = human_time.instant(row["next_at"])
+    at = instant(row["next_at"])
     if at is None:
         return "never again" if row["when"] else ""
     return f"in {human_time.ago(at - now)}"

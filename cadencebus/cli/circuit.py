@@ -12,6 +12,7 @@ from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.errors import Usage
+from cadencebus.model.foreign import instant
 from cadencebus.model.hold import OPERATOR, on_cadence
 from cadencebus.store.memory import Memory
 
@@ -63,7 +64,7 @@ def _list(context: Context, name: str | None) -> int:
 
 
 def _row(one: holding.Circuit, now: float) -> list[Cell]:
-    since, until = human_time.instant(one.since), human_time.instant(one.until)
+    since, until = instant(one.since), instant(one.until)
     return [
         one.cadence,
         painted(one.state),

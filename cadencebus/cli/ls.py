@@ -15,6 +15,7 @@ from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count
 from cadencebus.desk.output import Cell, Output, painted, safe
 from cadencebus.desk.reasons import Reasons, spell
+from cadencebus.model.foreign import instant
 from cadencebus.model.naming import SUFFIX, Name, name_in
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Waits:
 
 def _row(home: Home, tick: Found, why: Waits) -> list[Cell]:
     members = members_of(home, tick)
-    born = human_time.instant(members.get("created_at")) or parse_stamp(tick.name.stamp)
+    born = instant(members.get("created_at")) or parse_stamp(tick.name.stamp)
     attempts = members.get("attempts")
     return [
         painted(tick.state),

@@ -8,12 +8,12 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import day
-from cadencebus.desk import health, human_time
+from cadencebus.desk import health
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.desk.overview import overview
 from cadencebus.errors import CantCreate, Usage
-from cadencebus.model.foreign import amount
+from cadencebus.model.foreign import amount, instant
 from cadencebus.model.legible import clean
 from cadencebus.store import files, rollups
 from cadencebus.store.memory import Memory
@@ -123,7 +123,7 @@ def _memory(home: Home, now: float) -> Iterator[tuple[str, dict[str, str], float
         except OSError:
             continue
         yield "cadencebus_failures_in_a_row", {"cadence": name}, amount(known.get("failures")) or 0
-        well = human_time.instant(known.get("last_ok_at"))
+        well = instant(known.get("last_ok_at"))
         if well is not None:
             yield "cadencebus_last_ok_timestamp_seconds", {"cadence": name}, well
 

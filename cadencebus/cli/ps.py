@@ -11,6 +11,7 @@ from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted, safe
+from cadencebus.model.foreign import instant
 from cadencebus.session import usage
 from cadencebus.store import lock
 from cadencebus.store.corrupt import load_object
@@ -128,5 +129,5 @@ def _row(what: str, facts: dict[str, Any]) -> list[Cell]:
 
 
 def _clock(text: object) -> str:
-    at = human_time.instant(text)
+    at = instant(text)
     return "?" if at is None else human_time.clock(at, time.time())

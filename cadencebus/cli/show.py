@@ -12,7 +12,7 @@ from cadencebus.desk.lookup import WAITING, Found, find, members_of
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.desk.story import Story
-from cadencebus.model.foreign import mapping, sequence
+from cadencebus.model.foreign import instant, mapping, sequence
 from cadencebus.store import files, runs
 from cadencebus.store.config import settings_or_default
 from cadencebus.streams.render import render
@@ -85,7 +85,7 @@ def _attempt(home: Home, at: int, attempt: dict[str, Any]) -> Iterator[tuple[str
     klass = safe(attempt.get("class"))
     signal = attempt.get("signal")
     how = f"exit {attempt.get('exit_code')}" if signal is None else f"signal {signal}"
-    began, ended = (human_time.instant(attempt.get(key)) for key in ("started_at", "ended_at"))
+    began, ended = (instant(attempt.get(key)) for key in ("started_at", "ended_at"))
     took = "" if began is None or ended is None else f" after {ended - began:.1f} s"
     counted = "" if attempt.get("counted") or klass == "ok" else ", not counted"
     line = f"{_local(attempt.get('started_at'))}  {klass} ({how}{took}{counted})"
@@ -141,5 +141,5 @@ def _files(home: Home, found: Found, folders: list[str]) -> Iterator[tuple[str, 
 
 
 def _local(text: object) -> str:
-    at = human_time.instant(text)
+    at = instant(text)
     return "?" if at is None else human_time.clock(at)

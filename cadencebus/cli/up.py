@@ -9,6 +9,7 @@ from cadencebus.daemon import supervision
 from cadencebus.desk import consumer_control, human_time, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
+from cadencebus.model.foreign import instant
 from cadencebus.store import fitness, install_record
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def tell(out: Output, up: Up, record: Record | None) -> None:
     if out.json:
         out.document(facts(up))
         return
-    since = human_time.instant(up.since)
+    since = instant(up.since)
     when = f" since {human_time.clock(since, time.time())}" if since else ""
     out.line(f"up: consumer pid {up.pid}" if up.fresh else f"already up: consumer pid {up.pid}{when}")
     if up.keeper is None and record is not None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.checkup.consumer import SILENT, stranger
+from cadencebus.checkup.consumer import stranger
 from cadencebus.daemon import supervision
+from cadencebus.daemon.consumer_note import SILENT
 from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
+from cadencebus.model.foreign import instant
 from cadencebus.session import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadencebus.desk.facts import Consumer, Facts
+    from cadencebus.daemon.consumer_note import Consumer
+    from cadencebus.desk.facts import Facts
     from cadencebus.desk.forecast import Upcoming
 
 _RECENT = 3600.0
@@ -63,13 +66,13 @@ def _what_waits(facts: Facts) -> str:
 
 
 def _since(death: supervision.Death, now: float) -> float:
-    return now - (human_time.instant(death.at) or 0.0)
+    return now - (instant(death.at) or 0.0)
 
 
 def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint:
     """Its supervisor is there: `cadence up` would be told that it is up already."""
     often = f", {deaths} times in the last hour" if deaths > 1 else ""
-    until = human_time.instant(keeper.until) or now
+    until = instant(keeper.until) or now
     when = f"{human_time.clock(until, now)} (in {human_time.ago(max(0.0, until - now))})"
     said = f"the consumer died{often} ({keeper.reason}); it is started again at {when}"
     return Complaint(said, "`tail state/consumer.log`")

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.desk import human_time
 from cadencebus.desk.lookup import Found, find, listing, members_of
 from cadencebus.errors import NoSuch
-from cadencebus.model.foreign import mapping
+from cadencebus.model.foreign import instant, mapping
 from cadencebus.model.naming import RAW
 from cadencebus.store import archive
 
@@ -53,7 +52,7 @@ class Letter:
     @property
     def died_at(self) -> float | None:
         """When it died."""
-        return human_time.instant(self.outcome.get("finished_at"))
+        return instant(self.outcome.get("finished_at"))
 
     @property
     def killed(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.checkup.consumer import unheard
 from cadencebus.checkup.examine import Check
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
@@ -13,7 +12,6 @@ from cadencebus.desk import holding, human_time, release
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.lookup import listing, names
 from cadencebus.desk.reasons import Reasons
-from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import UNTIL_RELEASED
 from cadencebus.model.naming import name_in
 from cadencebus.policy.starvation import FOR_ROOM, STARVING
@@ -82,10 +80,8 @@ def dead(patient: Patient) -> Iterator[Finding]:
 
 def gates(patient: Patient) -> Iterator[Finding]:
     """Gates that could not be asked, as the consumer tells of them."""
-    said = mapping((patient.consumer or {}).get("gates")) if patient.consumed else {}
-    for name, gate in said.items():
-        if mapping(gate).get("failing"):
-            yield found("gate.failing", f"the gate {name} fails: {mapping(gate).get('detail')}")
+    for name, detail in patient.consumer.failing_gates.items() if patient.consumed else ():
+        yield found("gate.failing", f"the gate {name} fails: {detail}")
 
 
 def queues(patient: Patient) -> Iterator[Finding]:
@@ -109,7 +105,7 @@ def queues(patient: Patient) -> Iterator[Finding]:
             yield found("cadence.starving", what)
     # Every claim and every finish changes this folder.
     idle = patient.now - os.stat(patient.home.claimed).st_mtime
-    if free and idle > _STALLED and not snapshot.stopped and not unheard(patient.consumer or {}, patient.now):
+    if free and idle > _STALLED and not snapshot.stopped and not patient.consumer.unheard:
         what = f"{', '.join(free[:3])} could start, and nothing was for {human_time.ago(idle)}"
         yield found("queue.stalled", what)
 

@@ -11,8 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day
-from cadencebus.desk import human_time
-from cadencebus.model.foreign import amount, mapping
+from cadencebus.model.foreign import amount, instant, mapping
 from cadencebus.policy.figures import WELL
 from cadencebus.store import journal
 from cadencebus.store.rollups import REMEMBERED
@@ -78,7 +77,7 @@ def _told(lines: Iterable[bytes], since: float, cadence: str | None) -> Iterator
         told = _ended(line)
         if told is None or (cadence is not None and told.get("cadence") != cadence):
             continue
-        at, run = human_time.instant(told.get("at")), str(told.get("run"))
+        at, run = instant(told.get("at")), str(told.get("run"))
         if at is None or at < since or run in seen:
             continue
         seen[run] = None
@@ -113,7 +112,7 @@ def failures(home: Home, since: float, most: int) -> list[EndedRun]:
         told = _ended(line)
         if told is None or str(told.get("class")) in WELL:
             continue
-        at = human_time.instant(told.get("at"))
+        at = instant(told.get("at"))
         if at is None:
             continue
         if at < since:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cadencebus.desk import human_time
 from cadencebus.desk.lookup import listing
-from cadencebus.model.foreign import mapping
+from cadencebus.model.foreign import instant, mapping
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _left(snapshot: Snapshot, cadence: str | None) -> list[_Left]:
 def _of(snapshot: Snapshot, found: Found) -> _Left:
     run = runs.latest(snapshot.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
-    began = human_time.instant(record.get("started_at"))
+    began = instant(record.get("started_at"))
     memory = snapshot.memory.load(found.name.cadence, snapshot.now, mend=False)
     averages = mapping(memory.get("averages"))
     if began is None:

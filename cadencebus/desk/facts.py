@@ -6,65 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339, spelled
-from cadencebus.desk import holding, human_time
+from cadencebus.desk import holding
 from cadencebus.desk.reasons import cure
-from cadencebus.model.foreign import mapping, sequence, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cadencebus.daemon.consumer_note import Consumer
     from cadencebus.desk.dead_letters import Letter
     from cadencebus.desk.ended_runs import EndedRun
     from cadencebus.desk.forecast import Upcoming
     from cadencebus.model.hold import Hold
     from cadencebus.policy.admit import Wait
     from cadencebus.store.paths import Home
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumer:
-    """Whether one holds the lock; and what consumer.json says of it, where it can be read."""
-
-    alive: bool
-    note: Mapping[str, Any] | None = None
-    # For how long it was not heard of; the machine's sleep does not count.
-    silent_seconds: float | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Its process."""
-        return whole(self._said("pid"))
-
-    @property
-    def version(self) -> str:
-        """What it says it is; empty where it does not say."""
-        return str(self._said("version") or "")
-
-    @property
-    def started_at(self) -> float | None:
-        """Since when it is up."""
-        return human_time.instant(self._said("started_at"))
-
-    @property
-    def gates(self) -> dict[str, dict[str, Any]]:
-        """What its gates answered."""
-        return {name: mapping(gate) for name, gate in mapping(self._said("gates")).items()}
-
-    @property
-    def starving(self) -> list[dict[str, Any]]:
-        """Who waits for room for too long."""
-        return [mapping(row) for row in sequence(self._said("starving"))]
-
-    def _said(self, key: str) -> object:
-        return (self.note or {}).get(key)
-
-    def dump(self) -> dict[str, Any] | None:
-        """As JSON: as it stands in the file; null where there is nobody, and nothing of anybody."""
-        if self.note is None:
-            return {"alive": True} if self.alive else None
-        keys = ("pid", "started_at", "version", "heartbeat_at", "slots", "gates", "starving")
-        said = {key: self.note.get(key) for key in keys}
-        return {"alive": self.alive, **said, "silent_seconds": self.silent_seconds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,20 +6,21 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cadencebus
-from cadencebus.checkup.consumer import unheard
 from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
 from cadencebus.desk.consumer_health import frozen, locked_out, nobody_works, silent, stopped_by_hand
 from cadencebus.desk.forecast import FAR
 from cadencebus.desk.obstacles import obstacles
 from cadencebus.desk.release import release, unread
+from cadencebus.model.foreign import instant
 from cadencebus.model.hold import BUS, UNTIL_RELEASED, cadence_held, on_cadence
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cadencebus.desk.facts import Consumer, Facts, Queue
+    from cadencebus.daemon.consumer_note import Consumer
+    from cadencebus.desk.facts import Facts, Queue
     from cadencebus.model.hold import Hold
 
 WELL, ILL, CANT_TELL = "well", "ill", "can't tell"
@@ -101,7 +102,7 @@ def other_version(consumer: Consumer) -> str | None:
 
 def _stalled(facts: Facts) -> Iterator[Complaint]:
     """Something could start, and nothing does."""
-    if facts.stopped or not facts.consumer.alive or unheard(facts.consumer.note or {}, facts.at):
+    if facts.stopped or not facts.consumer.alive or facts.consumer.unheard:
         return
     free = [row for row in facts.queue if row.ready and row.wait is None]
     ages = [facts.at - row.oldest_at for row in free if row.oldest_at is not None]
@@ -183,11 +184,10 @@ def _asking(consumer: Consumer) -> Iterator[Complaint]:
     """What the consumer tells of its gates and its crowd."""
     if not consumer.alive:
         return
-    for name, gate in consumer.gates.items():
-        if gate.get("failing"):
-            yield Complaint(f"the gate {name} fails: {gate.get('detail')}", "try its command by hand")
+    for name, detail in consumer.failing_gates.items():
+        yield Complaint(f"the gate {name} fails: {detail}", "try its command by hand")
     for row in consumer.starving:
-        since = human_time.clock(at) if (at := human_time.instant(row.get("since"))) else "long ago"
+        since = human_time.clock(at) if (at := instant(row.get("since"))) else "long ago"
         yield Complaint(
             f"{row.get('cadence')} starves, it waits for room since {since}: {row.get('reason')}",
             "raise max_sessions in cadence.yaml, or `cadence collisions`",

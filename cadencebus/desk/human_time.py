@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from cadencebus.clock import parse_rfc3339
-
 
 def ago(seconds: float) -> str:
     """How long since, or until, in one word: `3m`."""
@@ -29,11 +27,3 @@ def _local(at: float) -> datetime:
     except (ValueError, OverflowError):
         # The last hours of 9999, by which people say "for ever", are the year 10000 east of Greenwich.
         return datetime.fromtimestamp(at, UTC)
-
-
-def instant(text: object) -> float | None:
-    """A time as it stands in a file; None for what is none."""
-    try:
-        return parse_rfc3339(text) if isinstance(text, str) else None
-    except (ValueError, OverflowError):
-        return None

@@ -8,18 +8,18 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from cadencebus.checkup.consumer import silent_for
 from cadencebus.clock import day, parse_stamp
-from cadencebus.desk import ended_runs, forecast, holding, human_time
+from cadencebus.daemon import consumer_note
+from cadencebus.desk import ended_runs, forecast, holding
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.dead_retry import is_tick
-from cadencebus.desk.facts import Consumer, Dead, Facts, Queue, Run
+from cadencebus.desk.facts import Dead, Facts, Queue, Run
 from cadencebus.desk.forecast import Upcoming
 from cadencebus.desk.health import Verdict, judge
 from cadencebus.desk.lookup import Found, listing, names
 from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError, NoSuch
-from cadencebus.model.foreign import amount
+from cadencebus.model.foreign import amount, instant
 from cadencebus.model.naming import name_in, parse_deferred
 from cadencebus.session import identity, life, reap
 from cadencebus.store import runs
@@ -89,7 +89,7 @@ class Onlooker:
             home=home,
             at=now,
             stopped=reasons.stopped,
-            consumer=_consumer(home, now, alive=reasons.consumed),
+            consumer=consumer_note.look(home, now, alive=reasons.consumed),
             slots=reasons.settings.max_sessions,
             max_inbox=reasons.settings.max_inbox,
             running=part("claimed/", lambda: _all_running(reasons), []),
@@ -145,15 +145,6 @@ def _broken(snapshot: Snapshot) -> dict[str, str]:
     return why
 
 
-def _consumer(home: Home, now: float, *, alive: bool) -> Consumer:
-    """What the consumer says of itself; one that left its file without holding the lock has crashed."""
-    try:
-        note = load_object(home.consumer)
-    except (OSError, ValueError):
-        return Consumer(alive=alive)
-    return Consumer(alive=alive, note=note, silent_seconds=silent_for(note, now))
-
-
 def _all_running(snapshot: Snapshot) -> list[Run]:
     return [_running(snapshot, found) for found in listing(snapshot.home, ("claimed",))]
 
@@ -161,7 +152,7 @@ def _all_running(snapshot: Snapshot) -> list[Run]:
 def _running(snapshot: Snapshot, found: Found) -> Run:
     run = runs.latest(snapshot.home, found.name.id)
     record = (runs.record(run) if run else None) or {}
-    began, limit = human_time.instant(record.get("started_at")), amount(record.get("deadline_s"))
+    began, limit = instant(record.get("started_at")), amount(record.get("deadline_s"))
     awake = identity.seconds_since(record)
     seconds = snapshot.now - began if awake is None and began is not None else awake
     return Run(

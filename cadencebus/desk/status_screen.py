@@ -9,6 +9,7 @@ from cadencebus.desk import health, human_time, reasons, release
 from cadencebus.desk.columns import Column
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.model.duration import spell_duration
+from cadencebus.model.foreign import instant
 from cadencebus.policy.admit import Wait
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _hold(hold: Hold, now: float) -> list[Cell]:
 
 
 def _circuit(one: Circuit, now: float) -> list[Cell]:
-    end = (_until(human_time.instant(one.until), now) or "?") if one.is_open else "one probe succeeds"
+    end = (_until(instant(one.until), now) or "?") if one.is_open else "one probe succeeds"
     return [one.cadence, Painted(one.state, "red"), end, safe(one.failures), safe(one.reason)]
 
 

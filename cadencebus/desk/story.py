@@ -12,7 +12,7 @@ from cadencebus.desk.lookup import find
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.errors import CadenceError
 from cadencebus.model.duration import spell_duration
-from cadencebus.model.foreign import amount, mapping
+from cadencebus.model.foreign import amount, instant, mapping
 from cadencebus.store import journal
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Story:
         out.heading("story")
         rows, before = [], None
         for line in self.lines:
-            at = human_time.instant(line.get("at"))
+            at = instant(line.get("at"))
             rows.append(_row(line, at, before, now))
             before = before if at is None else at
         out.table(COLUMNS, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from cadencebus.clock import parse_rfc3339
 from cadencebus.model.legible import clean, clip
 
 # Epoch seconds after this (year 9999) are no times.
@@ -38,6 +39,14 @@ def amount(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
         return None
     return float(value) if math.isfinite(value) else None
+
+
+def instant(value: object) -> float | None:
+    """A time as files spell it; None for anything else."""
+    try:
+        return parse_rfc3339(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def epoch(value: object) -> float | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.clock import parse_rfc3339
-from cadencebus.model.foreign import amount, whole
+from cadencebus.model.foreign import amount, instant, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,10 +53,7 @@ def is_amount(value: object) -> bool:
 
 def is_time(value: object) -> bool:
     """An instant as files spell it."""
-    try:
-        return isinstance(value, str) and parse_rfc3339(value) is not None
-    except ValueError:
-        return False
+    return instant(value) is not None
 
 
 def or_null(shape: Shape) -> Shape:

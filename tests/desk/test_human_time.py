@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.desk.human_time import ago, clock, instant
+from cadencebus.desk.human_time import ago, clock
+from cadencebus.model.foreign import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
