@@ -50,6 +50,9 @@ def _found(word: str, cwd: str, path: str) -> tuple[str | None, str | None]:
     """Where a program lies, or what to say of one that does not."""
     found = shutil.which(os.path.join(cwd, word) if "/" in word else word, path=path)
     where = "is no program" if "/" in word else "is not found in PATH"
+    if word.startswith("~"):
+        # A shell would have made a path of it; there is none.
+        where = f"is taken literally, write {os.path.expanduser(word)}"
     return found, None if found else f"{word} {where}: its runs can't start here"
 
 

@@ -14,6 +14,7 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
 from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError, Misconfigured, NoSuch
+from cadencebus.model.cadence_keys import KEYS
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.runner import RUNNERS
 from cadencebus.model.settings import Settings
@@ -170,6 +171,9 @@ def _surprises(cadence: Cadence, runner: Runner) -> Iterator[str]:
     for key in ("steps", "investigate"):
         if getattr(cadence, key):
             yield f"{key}: not built yet, it changes nothing"
+    first = cadence.prompt.partition(":")[0].strip()
+    if first in KEYS:
+        yield f"`{first}:` is part of its prompt: keys stand between two lines of ---"
     permitted = cadence.permission_mode or cadence.allowed_tools or cadence.skip_permissions or cadence.args
     expected = cadence.expect.file or (["`cadence proof`"] if cadence.expect.proof else [])
     # A runner of one's own may permit it on its command line.

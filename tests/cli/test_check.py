@@ -82,6 +82,8 @@ def test_a_runner_that_is_not_defined_is_a_problem(home: Path, cadence: Cadence)
         ("x.md", "---\ncommand: ['true']\ncwd: nowhere\n---\n", "is no folder: its runs can't start"),
         ("x.md", "---\ncommand: ['true']\nthen: [y]\n---\n", "then: there is no cadence 'y'"),
         ("My Job.md", "Do it.\n", "prompts/My Job.md: no cadence: a name is a-z"),
+        ("x.md", "---\ncommand: [~/bin/x]\n---\n", "x.md: ~/bin/x is taken literally, write /"),
+        ("x.md", "schedule: '0 7 * * *'\n\nDo it.\n", "x.md: `schedule:` is part of its prompt: keys stand"),
     ],
 )
 def test_what_would_go_wrong_later_is_a_warning(
