@@ -249,7 +249,6 @@ class Shim:
         """Rename `exit.pending`: an end that needs no room on the disk."""
         peak = self.peak_rss * (1024 if lineage.LINUX else 1)
         at, monotonic, cpu_s = time.time(), time.monotonic(), round(self.cpu_s, 3)
-        self.end = (self.status or 0, at, monotonic, peak, cpu_s)
         facts = (
             f'{{"at": "{rfc3339(at)}", "monotonic": {monotonic}, "peak_rss": {peak}, "cpu_s": {cpu_s}}}\n'
         ).encode()
@@ -273,6 +272,8 @@ class Shim:
                     os.fchmod(self.folder, 0o700)
                 time.sleep(0.05)
             else:
+                # No word is given of an end that a later look at the folder would not find.
+                self.end = (self.status or 0, at, monotonic, peak, cpu_s)
                 return
 
 

@@ -131,3 +131,16 @@ def test_wait_says_why_a_tick_waits_after_a_run_that_came_to_nothing(
     ended = cadence("fire", "work", "--wait", "--timeout", "2s")
     assert ended.returncode == 75
     assert ended.stderr.count(" waits: held by config: the program could not start: no-such-program") == 1
+
+
+def test_a_forced_tick_passes_a_brake_that_is_put_on_this_moment(
+    home: Path, cadence: Cadence, define: Define, ticks: Ticks
+) -> None:
+    """The turn that finds its cadence braked looks at it once more: `run --once` has no other."""
+    define("work", max_runs_per_hour=1, overlap="queue")
+    hold = home / "state" / "holds" / "cadence-work.runs_per_hour.json"
+    for said, done in (("{}", 1), ('{"force": true}', 2), ("{}", 2)):
+        tick = json.loads(said) | {"cadence": "work"}
+        (home / "state" / "inbox" / "tick.json").write_text(json.dumps(tick))
+        assert cadence("run", "--once", "--quiet").returncode == 0
+        assert (len(ticks("done")), hold.exists()) == (done, done > 1)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import launch, life, lineage
+from cadencebus.session import launch, life, lineage, shim
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cadencebus.session.launch import Launcher
     from tests.conftest import Eventually
     from tests.session.conftest import Session, Start
@@ -179,3 +181,20 @@ def test_after_so_many_runs_a_fresh_one_takes_its_place(
     third = free_one(start, launcher)
     assert third.over() == "exit.0"
     assert third.shim != first.shim
+
+
+def test_a_shim_gives_no_word_of_an_end_that_it_could_not_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever listens believes its word; without a record beside it a crash would make another end of it."""
+    monkeypatch.setattr(shim, "_RECORD_S", 0.0)
+    for name in ("kept", "removed"):
+        (tmp_path / name).mkdir()
+        leader = shim.Shim({"ladder": ()}, -1, first=True)
+        leader.folder = os.open(tmp_path / name, os.O_RDONLY)
+        if name == "removed":
+            (tmp_path / name).rmdir()
+        leader._record("exit.0")
+        os.close(leader.folder)
+        assert (leader.end is not None) is (name == "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["exit.0"]
