@@ -61,6 +61,8 @@ CADENCES = {
     "first": cadence("code=0", "then: after\n"),
     "after": cadence("code=0"),
     "dies": cadence("code=3", "retries: 0\n"),
+    # Their ends come while others are being settled: they are settled together.
+    "many": cadence('if [ "$CADENCE_ATTEMPT" -ge 2 ]; then code=0; else code=1; fi', "concurrency: 8\n"),
     "long": cadence("sleep 1; code=0", "concurrency: 20\n"),
 }
 
@@ -182,7 +184,7 @@ def fresh(*, mutant: str | None = None, folder: Path | None = None, settings: st
 
 
 def mixed(*, mutant: str | None = None) -> Ground:
-    """A home with a bit of everything: works, fails once, twins, a follow-up, a dead one, a late one."""
+    """A home with a bit of everything: works, fails once, twins, a follow-up, a dead, some together, a late one."""
     ground = fresh()
     ground.enqueue("plain")
     ground.enqueue("second")
@@ -192,6 +194,8 @@ def mixed(*, mutant: str | None = None) -> Ground:
     ground.enqueue("merged")
     ground.enqueue("first")
     ground.enqueue("dies")
+    for _ in range(3):
+        ground.enqueue("many")
     ground.enqueue("plain", "--in", "2s")
     ground.mutant = mutant
     return ground
