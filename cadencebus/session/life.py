@@ -126,13 +126,14 @@ def read_alive(run_dir: str) -> AliveNote | None:
 def nothing_begun(run_dir: str) -> bool:
     """Whether the shim has told of no session: the room for its note is blank, or the note names none.
 
-    What a session has scribbled there or taken away says that there was one.
+    What a session has scribbled there or taken away says that there was one; and so do the logs, which are
+    made before it: it may be quicker than the note.
     """
     try:
         note = files.read(f"{run_dir}/alive", _ALIVE_SIZE)
     except (OSError, ValueError):
         return False
-    return not note.strip() or b'"pid": null' in note
+    return not (files.exists(f"{run_dir}/stdout.log") or (note.strip() and b'"pid": null' not in note))
 
 
 def _names_one(pid: object) -> TypeGuard[int]:

@@ -135,6 +135,11 @@ def test_a_shim_that_died_with_its_run_is_an_interruption(gear: Gear) -> None:
             (run.folder / "alive").write_text(note.ljust(255) + "\n")
             assert run.land(boarded=replace(run.boarded, shim=shim)).klass == "interrupted"
         run = Run(gear)
+        (run.folder / "alive").write_text(" " * 256)
+        (run.folder / "stdout.log").touch()
+        settlement = run.land(boarded=replace(run.boarded, shim=Shim(4711, line)))
+        assert settlement.klass == "interrupted", "a session may be quicker than its shim's note of it"
+        run = Run(gear)
         shutil.rmtree(run.folder)
         settlement = run.land(boarded=replace(run.boarded, shim=Shim(4711, line)))
         assert settlement.klass == "interrupted", (
