@@ -184,7 +184,7 @@ def fresh(*, mutant: str | None = None, folder: Path | None = None, settings: st
 
 
 def mixed(*, mutant: str | None = None) -> Ground:
-    """A home with a bit of everything: works, fails once, twins, a follow-up, a dead, some together, a late one."""
+    """A home with a bit of everything: works, fails, dies, follows, is doubled, ends together, is late."""
     ground = fresh()
     ground.enqueue("plain")
     ground.enqueue("second")
