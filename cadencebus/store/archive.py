@@ -181,17 +181,20 @@ def _append(home: Home, data: bytes) -> None:
 
 
 def kept_bytes(path: str, limit: int = _RAW_KEPT) -> dict[str, Any]:
-    """What can be kept of bytes that could not be a tick."""
+    """What can be kept of bytes that could not be a tick; OSError where the disk does not give them up."""
     try:
         at = os.lstat(path)
     except FileNotFoundError:
         return {}
+    described: dict[str, Any] = {"mode": stat.filemode(at.st_mode), "size": at.st_size}
     if not stat.S_ISREG(at.st_mode) or at.st_size > limit:
-        return {"raw": {"mode": stat.filemode(at.st_mode), "size": at.st_size}}
+        return {"raw": described}
     try:
         data = files.read(path, limit)
-    except (OSError, ValueError) as error:
-        return {"raw": {"mode": stat.filemode(at.st_mode), "size": at.st_size, "unread": str(error)}}
+    except FileNotFoundError:
+        return {}
+    except (PermissionError, ValueError) as error:
+        return {"raw": described | {"unread": str(error)}}
     try:
         return {"raw": {"text": data.decode("utf-8")}}
     except UnicodeDecodeError:

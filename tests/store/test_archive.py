@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.clock import rfc3339
-from cadencebus.store import archive
+from cadencebus.store import archive, files
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -107,6 +108,28 @@ def test_what_is_no_tick_is_kept_as_the_bytes_that_it_is(attic: Attic) -> None:
     assert half == {"file": "half", "raw": {"text": '"\\ud800"'}}
     assert os.listdir(attic.day) == []
     assert Path("/etc/hostname").exists()
+
+
+def test_what_the_disk_does_not_give_up_just_now_stays_where_it_is(
+    attic: Attic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files, an error of the disk: that says nothing of the file, and may be over tomorrow."""
+    tick, letter = attic.day / "1.json", attic.state / "dead" / "2.json"
+    for path in (tick, letter):
+        path.write_text("{}")
+    whole = files.read
+
+    def read(path: str, limit: int) -> bytes:
+        if path in {str(tick), str(letter)}:
+            raise OSError(errno.EMFILE, "Too many open files", path)
+        return whole(path, limit)
+
+    monkeypatch.setattr(files, "read", read)
+    with pytest.raises(OSError, match="Too many open files"):
+        archive.put_away(attic.home, DAY, ["1.json"])
+    with pytest.raises(OSError, match="Too many open files"):
+        archive.take_out(attic.home, [archive.Leaving(path=str(letter), members={})], "purge", NOW)
+    assert (tick.exists(), letter.exists()) == (True, True)
 
 
 def test_a_days_journal_goes_a_piece_at_a_time(attic: Attic, witness: Witness) -> None:
