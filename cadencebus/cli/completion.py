@@ -71,8 +71,9 @@ OWN = {
 HANDS = ("rm", "edit", "bump")
 EYES = ("show", "wait", "logs")
 CADENCES = ("enqueue", "fire", "pause", "resume", "logs", "check", "circuit")
-# The newest so many of each state: nobody picks from more.
-_MOST = 100
+# The newest so many of each state: nobody picks from more; and so few before one is begun, where shells ask
+# whether they shall show a hundred.
+_MOST, _FEW = 100, 12
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 
@@ -119,11 +120,11 @@ def following(typed: list[str], context: Context) -> list[str]:
             from cadencebus.store.prompts import Prompts  # noqa: PLC0415 - likewise
 
             found += Prompts(context.home).names()
-        found += _ids(verb, context)
+        found += _ids(verb, context, _MOST if current else _FEW)
     return found or _options(verb, context)
 
 
-def _ids(verb: str, context: Context) -> list[str]:
+def _ids(verb: str, context: Context, most: int) -> list[str]:
     """The short ids of the ticks that a verb takes."""
     if verb not in {*HANDS, *EYES, "kill", "dead"}:
         return []
@@ -133,7 +134,7 @@ def _ids(verb: str, context: Context) -> list[str]:
         lookup.WAITING if verb in HANDS else lookup.STATES
     )
     listed = (lookup.listing(context.home, (state,), backwards=True) for state in states)
-    return [tick.name.random for ticks in listed for tick in islice(ticks, _MOST)]
+    return [tick.name.random for ticks in listed for tick in islice(ticks, most)]
 
 
 def _options(verb: str, context: Context) -> list[str]:

@@ -131,6 +131,11 @@ def test_bash_completes_verbs_cadences_ids_and_options(
     assert "--check" in complete(environment, home, "status", "")
     assert complete(environment, home, "kill", "--re") == ["--requeue"]
     assert complete(environment, home, "ls", "--cadence", "o") == ["other"]
+    batch = cadence("enqueue", "--batch", "-", stdin='{"cadence": "other"}\n' * 40)
+    # Of what waits longest nobody is shown more than fits; typed, it is found.
+    assert len(complete(environment, home, "show", "")) < 20
+    assert complete(environment, home, "show", tick[-8:-3]) == [tick[-8:]]
+    cadence("rm", *batch.stdout.split())
     cadence("rm", tick)
     assert tick[-8:] not in complete(environment, home, "bump", "")
     environment["CADENCE_HOME"] = ""
