@@ -177,6 +177,7 @@ class Consumer:
         running = replace(self.lineup.running(cadence), inline=head.inline)
         flight = Flight(self.gear, head.file, cadence, running)
         self.lineup.started(head.cadence)
+        self.hunger.fed(head.cadence)
         if cadence.overlap != "coalesce":
             # What waits now waited before this run; what comes from here on comes during it.
             self.index.pass_over(cadence.name)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from cadencebus.policy.admit import Wait
 
 
+# Between two looks at thousands who wait; an hour is counted.
+_OFTEN = 1.0
+
+
 class Hunger:
     """Counts the time that each cadence waits for room; a start ends it."""
 
@@ -25,9 +29,15 @@ class Hunger:
         self._told: set[str] = set()
         self.starving: list[dict[str, Any]] = []
 
+    def fed(self, cadence: str) -> None:
+        """A tick of this cadence starts."""
+        self._hungry.pop(cadence, None)
+
     def look(self, waits: Mapping[str, Wait]) -> None:
         """Take in why everybody waits now; whoever has come to starve is told of."""
         now = self._gear.clock.monotonic()
+        if now - self._looked < _OFTEN:
+            return
         reasons = {name: wait.reason for name, wait in waits.items()}
         self._hungry = starvation.hunger(self._hungry, reasons, now - self._looked)
         self._looked = now

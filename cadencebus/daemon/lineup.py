@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_stamp
@@ -117,6 +118,11 @@ class Lineup:
                     self._unasked.add(name)
             else:
                 self.waits[name] = Wait(brake.reason, brake.detail, brake.until)
+        if moved is None:
+            self._roster.asked()
+            # From here on they all but are in order, for who starts comes back at the end: quick to sort.
+            in_order = sorted(self._heads.values(), key=attrgetter("rank"))
+            self._heads = {head.cadence: head for head in in_order}
         return self.line()
 
     def line(self) -> list[Waiting]:

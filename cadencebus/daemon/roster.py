@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # somebody touches is announced, as a rule; with thousands that wait, all else may go unseen for a second.
 _GOOD_FOR = 0.0002
 _AT_MOST = 1.0
+# And so many times as long as asking took, for some seconds at most: on a machine that is busy with other
+# work, all time would go into it.
+_REST, _AT_LONGEST = 10, 5.0
 
 
 class Roster:
@@ -30,6 +33,7 @@ class Roster:
         self._cadences: dict[str, Cadence] = {}
         self._memories: dict[str, Mapping[str, Any]] = {}
         self._asked_at = -math.inf
+        self._took = 0.0
         self._touched: object = None
         self._held: set[tuple[str, str]] = set()
 
@@ -39,7 +43,7 @@ class Roster:
         self._held = {(hold.scope, hold.reason) for hold in holds}
         moved = {cadence_held(scope) for scope, _ in self._held ^ before}
         touched = (self._gear.edits, self._gear.settings.current)
-        lasts = min(_AT_MOST, _GOOD_FOR * len(self._cadences))
+        lasts = max(min(_AT_MOST, _GOOD_FOR * len(self._cadences)), min(_AT_LONGEST, _REST * self._took))
         if now < self._asked_at + lasts and touched == self._touched and None not in moved:
             # Whoever resets a circuit changes a memory, and the hold that stands for it.
             theirs = {name for name in moved if name is not None}
@@ -50,6 +54,10 @@ class Roster:
         self._memories.clear()
         self._asked_at, self._touched = now, touched
         return None
+
+    def asked(self) -> None:
+        """All has been asked for anew."""
+        self._took = self._gear.clock.monotonic() - self._asked_at
 
     def cadence(self, name: str) -> Cadence:
         """A cadence; what keeps its file from being read raises, and is asked for again each time."""

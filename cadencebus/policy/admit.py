@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import spelled
@@ -35,6 +36,13 @@ class Waiting:
     half_open: bool = False
     # When the cadence last started something, on any clock; whoever waited longest goes first.
     last_started: float = 0.0
+    # Where it stands in the line; worked out once, for the line is formed anew at every turn.
+    rank: tuple[bool, int, int, float, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        group = -1 if self.group is None else self.group
+        rank = (not self.force, group, self.priority, self.last_started, self.file[2:])
+        object.__setattr__(self, "rank", rank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +104,15 @@ def admit(
             by_scope.setdefault(hold.scope, []).append(hold)
     starts: list[Waiting] = []
     waits: dict[str, Wait] = {}
-    free = []
-    for head in sorted(waiting, key=_rank):
-        held = held_by(head, by_scope, room, now) if by_scope and not head.force else None
-        if held is not None:
-            waits[head.cadence] = held_back(held, now)
-        else:
-            free.append(head)
+    free = line = sorted(waiting, key=attrgetter("rank"))
+    if by_scope:
+        free = []
+        for head in line:
+            held = None if head.force else held_by(head, by_scope, room, now)
+            if held is not None:
+                waits[head.cadence] = held_back(held, now)
+            else:
+                free.append(head)
     room.lowest_group(free)
     for head in free:
         # Asked again: whoever was let in before may be the only one that a probing hold lets through.
@@ -131,16 +141,6 @@ def _lets_through(hold: Hold, head: Waiting, room: _Room, now: float) -> bool:
     """Whether a hold that lets a few sessions through has room for this one; beside the slots all may go."""
     few = hold.lets_through(now)
     return few > 0 and (head.inline or room.sessions_under(hold) < few)
-
-
-def _rank(head: Waiting) -> tuple[bool, int, int, float, str]:
-    return (
-        not head.force,
-        -1 if head.group is None else head.group,
-        head.priority,
-        head.last_started,
-        head.file[2:],
-    )
 
 
 class _Room:
@@ -174,11 +174,13 @@ class _Room:
         """Why this head can't start now; None: it can."""
         if head.force:
             return None
-        if self._mine[head.cadence] >= (1 if head.half_open else head.concurrency):
+        if self._mine.get(head.cadence, 0) >= (1 if head.half_open else head.concurrency):
             return Wait("probing" if head.half_open else "running", "its former run is still going")
         if head.group is not None and self._lowest is not None and head.group > self._lowest:
             return Wait("group", f"group {self._lowest} drains first")
-        return self._refuse_alone(head) or self._refuse_full(head)
+        # With thousands of heads, each call counts.
+        alone = head.exclusive or self._alone is not None or self._waits_alone is not None
+        return (self._refuse_alone(head) if alone else None) or self._refuse_full(head)
 
     def _refuse_alone(self, head: Waiting) -> Wait | None:
         if self._alone is not None:

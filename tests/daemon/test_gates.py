@@ -241,3 +241,17 @@ def test_hunger_is_told_once_and_shown_until_it_ends(
     assert told(home) == ["cadence.starving"]
     hunger.look({"y": Wait("auth")})
     assert hunger.starving == []
+
+
+def test_a_start_between_two_looks_ends_hunger(
+    home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
+) -> None:
+    """Not every turn looks at thousands who wait; who has started meanwhile has not waited for an hour."""
+    hunger = Hunger(gear_with())
+    waits = {name: Wait("full", "all 2 session slots are taken") for name in ("x", "y")}
+    for _ in range(12_000):
+        fake_clock.advance(0.4)
+        hunger.fed("x")
+        hunger.look(waits)
+    assert [row["cadence"] for row in hunger.starving] == ["y"]
+    assert told(home) == ["cadence.starving"]

@@ -75,6 +75,19 @@ def test_what_starts_is_what_the_file_says_this_moment(gear: Gear, tmp_path: Pat
     assert not asked.confirmed("x")
 
 
+def test_where_asking_takes_long_it_is_done_seldom(gear: Gear, fake_clock: FakeClock) -> None:
+    """On a machine that is busy with other work, no turn would do anything else; some seconds are enough."""
+    gear.clock = fake_clock
+    asked = Roster(gear)
+    for took, rested in ((0.01, 0.1), (0.2, 2.0), (60.0, 5.0)):
+        assert asked.open([]) is None
+        fake_clock.advance(took)
+        asked.asked()
+        fake_clock.advance(max(0.0, rested - took - 0.001))
+        assert took > rested or asked.open([]) == set()
+        fake_clock.advance(0.002)
+
+
 def test_a_memory_is_read_again_after_a_run_and_after_a_release(gear: Gear) -> None:
     """The consumer changes it at the end of a run, `circuit reset` together with a hold."""
     asked = Roster(gear)
