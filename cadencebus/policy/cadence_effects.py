@@ -27,7 +27,7 @@ TURN_STREAK = 5
 _BREACHES = "turn_budget"
 # What goes back uncounted and with no hold of its own: a session can bring that about by itself.
 _AT_ONCE = frozenset({Class.INTERRUPTED, Class.KILLED, Class.RESUME_UNKNOWN})
-_PACE_FIRST, _PACE_MOST = 0.5, 60.0
+_PACE_FIRST, _PACE_MOST = 0.25, 60.0
 # The newest run weighs this much in the averages.
 _NEWEST = 0.2
 

@@ -114,7 +114,7 @@ def test_what_goes_back_at_once_again_and_again_is_paced(klass: Class, word: str
     """The first time it is the machine's or a person's; a session that does it itself must not loop."""
     pauses = [held(decide(klass, tick(n, word, counted=False), requeue=True)) for n in range(5)]
     backoff = "cadence-x.backoff.json"
-    assert pauses == [{}, {backoff: 0.5}, {backoff: 1.0}, {backoff: 2.0}, {backoff: 4.0}]
+    assert pauses == [{}, {backoff: 0.25}, {backoff: 0.5}, {backoff: 1.0}, {backoff: 2.0}]
 
 
 def test_the_pace_is_of_ends_in_a_row() -> None:
