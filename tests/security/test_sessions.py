@@ -57,5 +57,5 @@ def test_a_session_that_sees_to_its_own_return_makes_no_loop(
     )
     assert cadence("enqueue", "wild").returncode == 0
     assert cadence("run", "--for", "0.3s", "--quiet").returncode == 0
-    # The first return is nobody's fault; before the third run there is a pause.
-    assert (home / "starts").read_text().count("\n") <= 2
+    # The first return is nobody's fault; from then on there is a pause before each, longer and longer.
+    assert (home / "starts").read_text().count("\n") <= 3
