@@ -121,7 +121,7 @@ def _found(roots: Iterable[identity.Identity], seen: lineage.Census) -> list[Lef
 
 def _own_groups() -> set[int]:
     """Of the caller and its ancestors."""
-    groups = set()
+    groups = {os.getpgrp()}
     for pid in lineage.ancestry():
         with contextlib.suppress(OSError):
             groups.add(os.getpgid(pid))

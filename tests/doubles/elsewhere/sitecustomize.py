@@ -50,6 +50,7 @@ def main() -> None:
     # They look at the platform when they are loaded; what they do here, they do by Linux's means.
     import asyncio  # noqa: F401, PLC0415
     import subprocess  # noqa: PLC0415
+    import urllib.request  # noqa: F401, PLC0415
     import zoneinfo  # noqa: F401, PLC0415
 
     # A launcher that was not told where to find it can look at no process.
