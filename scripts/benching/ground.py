@@ -104,9 +104,9 @@ def environment(home: Home) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def consumer(home: Home, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def consumer(home: Home, *words: str, program: Sequence[str] = CADENCE) -> Iterator[subprocess.Popen[bytes]]:
     """Let a consumer work on a home."""
-    process = subprocess.Popen([*CADENCE, "run", "--quiet", *words], env=environment(home))
+    process = subprocess.Popen([*program, "run", "--quiet", *words], env=environment(home))
     try:
         yield process
     finally:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from benching import byhand, rivals
 from benching.ground import (
+    CADENCE,
     MEMORY,
     Figure,
     a_folder,
@@ -23,7 +26,7 @@ from benching.ground import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 WARM = 20  # ticks that are done before counting starts
 WORKERS = 2
@@ -38,6 +41,27 @@ _AGAINST = {
 }
 _FLAT = (100, 10_000, 100_000, 1_000_000)
 _FLAT_SHORT = (100, 10_000)
+
+
+_MORE = 0.004
+_SLOWLY = f"""
+import os, sys, time
+sync = os.fsync
+os.fsync = lambda fd: (time.sleep({_MORE}), sync(fd))[1]
+from cadencebus.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@contextlib.contextmanager
+def _slow_disk() -> Iterator[None]:
+    """Have each sync of this process and of what it forks take longer."""
+    sync = os.fsync
+    os.fsync = lambda fd: (time.sleep(_MORE), sync(fd))[1]
+    try:
+        yield
+    finally:
+        os.fsync = sync
 
 
 def flat(*, short: bool) -> list[Figure]:
@@ -93,11 +117,33 @@ def runs(*, short: bool) -> list[Figure]:
     return figures
 
 
-def _by_the_bus(count: int) -> float:
+def slow(*, short: bool) -> list[Figure]:
+    """The same where each sync takes some milliseconds, as on a disk that has to flush its cache."""
+    count, rounds = (40, 1) if short else (200, 3)
+    rates = []
+    for _ in range(rounds):
+        ours = _by_the_bus(count, program=[sys.executable, "-c", _SLOWLY])
+        with _slow_disk():
+            rates.append((ours, _by_hand(count, byhand.run_strictly)))
+    more = f"each sync takes {1000 * _MORE:.0f} ms more"
+    return [
+        Figure("slow_runs_a_second", median([ours for ours, _ in rates]), "/s", f"{_RUNS}, where {more}"),
+        Figure("slow_hand_a_second", median([hand for _, hand in rates]), "/s", "the same by hand, strict"),
+        Figure(
+            "slow_runs_of_hand",
+            median([ours / hand for ours, hand in rates]),
+            "x",
+            "against a maildir loop by hand that is as durable (strict)",
+            least=0.4,
+        ),
+    ]
+
+
+def _by_the_bus(count: int, program: Sequence[str] = CADENCE) -> float:
     with new_home() as home:
         fill(home, count)
         os.sync()
-        with consumer(home, "--drain"):
+        with consumer(home, "--drain", program=program):
             until(lambda: finished(home) >= WARM)
             began, first = time.perf_counter(), finished(home)
             until(lambda: finished(home) >= count, pause=0.02)
