@@ -101,17 +101,16 @@ def _queues(home: Home) -> _Queues:
     oldest: dict[str, str] = {}
     arriving = 0
     for file in names(home, "inbox"):
-        # There may be a million of them; only what looks right is worth a second look.
         looks = TICK_FILE.fullmatch(file)
         if looks is None:
             arriving += file.endswith(".json") and not file.startswith(".")
             continue
         cadence, stamp = looks["cadence"], looks["stamp"]
-        if file < heads.get(cadence, "~"):
-            if parse_name(file) is None:
-                continue
-            heads[cadence] = file
-        if stamp < oldest.get(cadence, "~"):
-            oldest[cadence] = stamp
+        head, first = heads.get(cadence, "~"), oldest.get(cadence, "~")
+        # There may be a million of them: only what would be told of by name is taken apart.
+        if (file < head or stamp < first) and parse_name(file) is None:
+            arriving += 1
+            continue
+        heads[cadence], oldest[cadence] = min(file, head), min(stamp, first)
         counts[cadence] += 1
     return heads, counts, oldest, arriving

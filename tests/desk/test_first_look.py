@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.clock import rfc3339
+from cadencebus.clock import parse_stamp, rfc3339
 from cadencebus.desk import snapshot
 from cadencebus.desk.overview import overview
 from cadencebus.desk.release import release
@@ -60,6 +60,15 @@ def test_a_file_that_was_moved_in_waits_like_any_other(home: Path) -> None:
     (home / "state" / "inbox" / "mine.json").write_text('{"cadence": "work"}')
     (home / "state" / "inbox" / ".staging.json").write_text("")
     assert cures(home) == [("no consumer is up: 1 tick is ready", "`cadence up`")]
+
+
+@pytest.mark.parametrize("stamp", ["00000000T000000.000000Z", "20261120T.........9999Z"])
+def test_a_name_with_an_impossible_time_is_a_file_like_any_other(waiting: Path, stamp: str) -> None:
+    """It looks older than all, and there is no such time: the screen counts it, and shows the rest."""
+    (waiting / "state" / "inbox" / f"9-{stamp}-work-8f3k9q2m.json").write_text('{"cadence": "work"}')
+    facts, verdict = overview(Home(str(waiting)))
+    assert [(row.ready, row.oldest_at) for row in facts.queue] == [(1, parse_stamp(TICK[2:25]))]
+    assert verdict.complaints[0].what == "no consumer is up: 2 ticks are ready"
 
 
 def test_dead_letters_say_what_the_last_one_died_of(home: Path) -> None:
