@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from cadencebus.desk.context import Context
+    from cadencebus.desk.orders import Obeyed
     from cadencebus.store.install_record import Record
     from cadencebus.store.paths import Home
     from cadencebus.store.unit_files import Change
@@ -70,30 +71,19 @@ def _dry(out: Output, home: Home, record: Record, gone: list[Change]) -> int:
 
 
 def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> int:
+    before, after = _before(home, record, gone), service_manager.to_reload(record)
     reachable = record.by == "cron" or service_manager.reachable(record.by)
-    done = orders.obey(_before(home, record, gone)) if reachable else []
+    done = orders.obey(before) if reachable else []
     if record.by != "cron":
         unit_files.remove(gone)
-        done += orders.obey(service_manager.to_reload(record)) if reachable else []
-    failed = [one for one in done if not one.well]
-    if failed:
-        said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said}" for one in failed)
-        raise IOTrouble(f"not all is taken away: {said}", next_step="mend that, then cadence uninstall")
-    known = install_record.load(home)
-    if known is None or known.by == record.by:
-        # The bus's own clock takes over again.
-        producers.save(home, record.by, ())
-        install_record.forget(home)
-    to_run = (
-        [] if reachable or not gone else [*_before(home, record, gone), *service_manager.to_reload(record)]
-    )
+        done += orders.obey(after) if reachable else []
+    _forget(home, record, done)
+    # What nobody could be told yet.
+    to_run = [*before, *after] if gone and not reachable else []
     if out.json:
-        told = {"reachable": reachable, "commands": [one.dump() for one in done]}
-        out.document(
-            service_manager.report(record, gone)
-            | told
-            | ({"to_run": list(map(str, to_run))} if to_run else {})
-        )
+        told = service_manager.report(record, gone) | {"reachable": reachable}
+        told["commands"] = [one.dump() for one in done]
+        out.document(told | ({"to_run": list(map(str, to_run))} if to_run else {}))
     elif not gone:
         out.line("nothing was there to take away")
     elif reachable:
@@ -103,6 +93,19 @@ def _take_away(out: Output, home: Home, record: Record, gone: list[Change]) -> i
         for order in to_run:
             out.line(f"  {order}")
     return TryLater.exit_code if to_run else 0
+
+
+def _forget(home: Home, record: Record, done: list[Obeyed]) -> None:
+    """Remember no more that it was installed; an error where not all is taken away."""
+    failed = [one for one in done if not one.well]
+    if failed:
+        said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said}" for one in failed)
+        raise IOTrouble(f"not all is taken away: {said}", next_step="mend that, then cadence uninstall")
+    known = install_record.load(home)
+    if known is None or known.by == record.by:
+        # The bus's own clock takes over again.
+        producers.save(home, record.by, ())
+        install_record.forget(home)
 
 
 def _before(home: Home, record: Record, gone: list[Change]) -> list[Order]:

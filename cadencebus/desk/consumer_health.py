@@ -73,7 +73,7 @@ def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint
     """Its supervisor is there: `cadence up` would be told that it is up already."""
     often = f", {deaths} times in the last hour" if deaths > 1 else ""
     until = instant(keeper.until) or now
-    when = f"{human_time.clock(until, now)} (in {human_time.ago(max(0.0, until - now))})"
+    when = human_time.ahead(max(until, now), now)
     said = f"the consumer died{often} ({keeper.reason}); it is started again at {when}"
     return Complaint(said, "`tail state/consumer.log`")
 

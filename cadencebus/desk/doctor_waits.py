@@ -10,10 +10,9 @@ from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import holding, human_time, release
 from cadencebus.desk.dead_letters import letter_of
-from cadencebus.desk.lookup import listing, names
+from cadencebus.desk.lookup import listing
 from cadencebus.desk.reasons import Reasons
 from cadencebus.model.hold import UNTIL_RELEASED
-from cadencebus.model.naming import name_in
 from cadencebus.policy.starvation import FOR_ROOM, STARVING
 
 if TYPE_CHECKING:
@@ -89,15 +88,9 @@ def queues(patient: Patient) -> Iterator[Finding]:
     if not patient.consumed:
         return
     snapshot = Reasons(patient.home, patient.now)
-    oldest: dict[str, float] = {}
-    for file in names(patient.home, "inbox"):
-        name = name_in(file)
-        if name is not None:
-            at = parse_stamp(name.stamp)
-            oldest[name.cadence] = min(oldest.get(name.cadence, at), at)
     free = []
-    for cadence, since in sorted(oldest.items()):
-        wait, waited = snapshot.of_cadence(cadence), patient.now - since
+    for cadence, oldest in sorted(snapshot.oldest.items()):
+        wait, waited = snapshot.of_cadence(cadence), patient.now - parse_stamp(oldest)
         if wait is None and waited > _STALLED:
             free.append(cadence)
         elif wait is not None and wait.reason in FOR_ROOM and waited > STARVING:

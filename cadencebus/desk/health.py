@@ -120,9 +120,7 @@ def _stalled(facts: Facts) -> Iterator[Complaint]:
 
 
 def _until(hold: Hold, now: float) -> str:
-    if hold.until is None:
-        return ""
-    return f" until {human_time.clock(hold.until, now)} (in {human_time.ago(hold.until - now)})"
+    return "" if hold.until is None else f" until {human_time.ahead(hold.until, now)}"
 
 
 def _held(facts: Facts) -> Iterator[Complaint]:

@@ -21,6 +21,11 @@ def clock(at: float, now: float | None = None) -> str:
     return then.strftime("%H:%M:%S" if then.date() == here.date() else "%Y-%m-%d %H:%M")
 
 
+def ahead(at: float, now: float) -> str:
+    """An instant to come, and how far off it is: `14:02:10 (in 9m)`."""
+    return f"{clock(at, now)} (in {ago(at - now)})"
+
+
 def _local(at: float) -> datetime:
     try:
         return datetime.fromtimestamp(at).astimezone()

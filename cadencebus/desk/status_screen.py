@@ -229,7 +229,7 @@ def _circuit(one: Circuit, now: float) -> list[Cell]:
 def _until(at: float | None, now: float) -> str:
     if at is None:
         return ""
-    return f"{human_time.clock(at, now)} (in {human_time.ago(at - now)})" if at > now else "now"
+    return human_time.ahead(at, now) if at > now else "now"
 
 
 def _failure(run: EndedRun, now: float) -> list[Cell]:

@@ -76,22 +76,25 @@ def _moment(match: re.Match[str], now: float, tz: tzinfo | None) -> float | None
     today = datetime.fromtimestamp(now, zone) if zone else datetime.fromtimestamp(now).astimezone()
     try:
         clock = today.replace(hour=hour, minute=int(part["minute"] or 0), second=0, microsecond=0)
-        if not part["day"]:
-            moment = clock if clock >= today - _LATE else clock + timedelta(days=1)
+        if part["day"]:
+            moment = _dated(clock, part["day"], part["month"], part["year"], today)
         else:
-            month = (
-                int(part["month"]) if part["month"].isdigit() else _MONTHS.index(part["month"].lower()) + 1
-            )
-            year = int(part["year"]) if part["year"] else today.year
-            moment = clock.replace(year=year, month=month, day=int(part["day"]))
-            if not part["year"] and moment < today - _LAST_YEAR:
-                moment = moment.replace(year=year + 1)
+            moment = clock if clock >= today - _LATE else clock + timedelta(days=1)
     except ValueError:
         return None
     if zone is None:
         # The offset of that day, not of today: a change to summer time may lie between.
         moment = moment.replace(tzinfo=None).astimezone()
     return moment.timestamp()
+
+
+def _dated(clock: datetime, day: str, month: str, year: str | None, today: datetime) -> datetime:
+    """A time of day on the date that the words name; where they name no year, the next such date."""
+    number = int(month) if month.isdigit() else _MONTHS.index(month.lower()) + 1
+    moment = clock.replace(year=int(year or today.year), month=number, day=int(day))
+    if year is None and moment < today - _LAST_YEAR:
+        return moment.replace(year=today.year + 1)
+    return moment
 
 
 def _zone(named: str | None, tz: tzinfo | None) -> tzinfo | None:
