@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 CADENCE = [str(Path(sys.executable).with_name("cadence"))]
-# Two slots are all there are (`max_sessions`). What is being settled takes none, but counts as its cadence's.
-TRUE = '---\ncommand: ["true"]\noverlap: queue\nconcurrency: 8\n---\n'
+TRUE = '---\ncommand: ["true"]\noverlap: queue\nconcurrency: 2\n---\n'
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a tmpfs, to leave the disk out of it
 # A file takes 65,000 names on ext4; a name is what costs a queue, the content is read one at a time.
 _LINKS = 60_000
