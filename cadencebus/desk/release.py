@@ -34,6 +34,7 @@ _KEYS = {
     "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 }
 _NO_ROOM = ("no space left", "quota")
+_REFUSED = re.compile(r"\bexit \d+\)")
 _NOT_FOUND = re.compile(r"(?P<program>[\w.+-]+): not found \(ENOENT\); install it")
 
 
@@ -51,8 +52,17 @@ def release(hold: Hold, home: Home) -> str:
     if consumer := _another_environment(hold, home):
         return consumer
     whom = {"cadence": f" {name}", "credentials": f" --credentials {name}"}.get(kind, "")
-    first = f"{_LOGINS[name]}, then " if reason == "auth" and name in _LOGINS else _FIRST.get(reason, "")
-    return f"{first}`cadence resume{whom}`"
+    return f"{_first(reason, detail, name)}`cadence resume{whom}`"
+
+
+def _first(reason: str, detail: str, name: str) -> str:
+    """What `cadence resume` alone would not mend."""
+    if reason == "auth" and name in _LOGINS:
+        return f"{_LOGINS[name]}, then "
+    if reason == "config" and _REFUSED.search(detail):
+        # A model, an option that it does not know: no check can tell, its own words do.
+        return "mend its file, then "
+    return _FIRST.get(reason, "")
 
 
 def unread(hold: Hold) -> bool:

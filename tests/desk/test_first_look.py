@@ -196,6 +196,7 @@ def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
         ("disk_full", "/h/state/tmp: No space left on device", "`df -h .`"),
         ("disk_full", "/h/state/runs: No such file or directory", "`cadence doctor`"),
         ("auth", "Not logged in", "log in again, then `cadence resume work`"),
+        ("config", "no such model (HTTP 404, exit 1)", "mend its file, then `cadence resume work`"),
     ],
 )
 def test_a_hold_says_what_ends_it(home: Path, reason: str, detail: str, cure: str) -> None:
