@@ -202,7 +202,9 @@ class Flight:
         vigil = Vigil(self._gear, boarded, adopted=adopted)
         self.critical = False
         report = await vigil.until_it_ends(self._make_room)
-        self._make_room()
+        if not boarded.runner.agent:
+            # What an agent's end says of its account is heard first: the next one may share it.
+            self._make_room()
         if self._absorbing is not None:
             await asyncio.wait([self._absorbing])
         self.critical = True
@@ -211,6 +213,7 @@ class Flight:
                 await asyncio.to_thread(self._settle, boarded, report)
             except OSError as error:
                 self.critical = False
+                self._make_room()
                 await self._gear.trouble(error)
                 self.critical = True
             else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cadencebus.daemon import loop
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.flight import Flight
@@ -17,6 +18,9 @@ from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cadencebus.daemon.boarding import Boarded
+    from cadencebus.model.ending import Report
 
 
 @pytest.mark.parametrize(
@@ -70,3 +74,21 @@ def test_no_two_ticks_of_one_id_are_begun_at_once(home: Path) -> None:
     outcome = json.loads(letter.read_text())["outcome"]
     assert outcome["class"] == "duplicate_id"
     assert "already lies in claimed/" in outcome["reason"]
+
+
+def test_what_an_agents_end_says_of_its_account_is_heard_before_its_slot_is_free(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the next tick of the same credentials is started into the same 401."""
+    (home / "cadence.yaml").write_text("runners: {agent: {argv: ['true'], stream: claude}}\n")
+    (home / "prompts" / "x.md").write_text("---\nrunner: agent\n---\n")
+    (home / "state" / "inbox" / "x.json").write_text('{"cadence": "x"}')
+    seen, settle = [], Flight._settle
+
+    def settled(flight: Flight, boarded: Boarded, report: Report | None) -> None:
+        seen.append(flight.running.landing)
+        settle(flight, boarded, report)
+
+    monkeypatch.setattr(Flight, "_settle", settled)
+    asyncio.run(loop.run(assemble(Home(str(home)), flags={}, say=lambda _: None), "once"))
+    assert seen == [False]
