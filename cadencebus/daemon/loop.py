@@ -149,7 +149,9 @@ def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Sto
         consumer.bell.set()
 
     loop.add_signal_handler(signal.SIGTERM, term)
-    loop.add_signal_handler(signal.SIGHUP, term)
+    # `nohup cadence run &`: what the parent has ignored for us stays ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, term)
     loop.add_signal_handler(signal.SIGINT, interrupt)
 
 

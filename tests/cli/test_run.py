@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Define
-    from tests.conftest import Cadence
+    from tests.conftest import Cadence, Eventually
 
 
 def test_a_foreground_consumer_says_at_once_that_it_consumes(
@@ -178,3 +178,20 @@ def test_who_is_told_to_leave_at_an_odd_moment_leaves_in_silence(
         timeout=30,
     )
     assert (ended.returncode, ended.stderr) == (code, "")
+
+
+def test_a_consumer_under_nohup_outlives_the_terminal(
+    home: Path, environment: dict[str, str], define: Define, cadence: Cadence, eventually: Eventually
+) -> None:
+    """What its parent has ignored for it stays ignored; SIGTERM is obeyed all the same."""
+    define("work")
+    words = ["sh", "-c", "trap '' HUP; exec cadence run --quiet"]
+    with subprocess.Popen(words, cwd=home, env=environment, stdin=subprocess.DEVNULL) as run:
+        try:
+            eventually((home / "state" / "consumer.json").exists)
+            run.send_signal(signal.SIGHUP)
+            tick = cadence("enqueue", "work").stdout.strip()
+            assert cadence("wait", tick, "--timeout", "10s").returncode == 0
+        finally:
+            run.send_signal(signal.SIGTERM)
+        assert run.wait(10) == 0
