@@ -13,15 +13,13 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted, safe
 from cadencebus.model.foreign import instant
 from cadencebus.session import usage
-from cadencebus.store import lock
-from cadencebus.store.corrupt import load_object
+from cadencebus.store import lock, runs
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context
     from cadencebus.desk.output import Cell
     from cadencebus.session.usage import Usage
     from cadencebus.store.paths import Home
-    from cadencebus.store.runs import RunFolder
 
 EXAMPLES = """  cadence ps
   cadence ps --json | jq '.sessions[] | {pid, cadence, rss}'"""
@@ -63,24 +61,21 @@ def _facts(home: Home) -> dict[str, Any]:
     keeper, there = supervision.alive(home), consumer_control.at_work(home)
     # One that has parked it lives on for a moment, to say so.
     parked = supervision.parked(home)
-    consumer = None
+    supervisor = consumer = waiting = None
+    if keeper is not None:
+        pid = keeper.supervisor.pid
+        supervisor = _process(pid, keeper.supervisor.since, usage.of([pid]))
+        if keeper.state == "waiting":
+            waiting = {"until": keeper.until, "reason": keeper.reason}
     if there is not None:
-        consumer = {"pid": there.pid, "since": there.since, **_cost(usage.of([there.pid]))}
+        consumer = _process(there.pid, there.since, usage.of([there.pid]))
     elif lock.is_held(home):
-        consumer = {"pid": None, "since": None, **_cost(None)}
+        consumer = _process(None, None, None)
     return {
-        "supervisor": None
-        if keeper is None
-        else {
-            "pid": keeper.supervisor.pid,
-            "since": keeper.supervisor.since,
-            **_cost(usage.of([keeper.supervisor.pid])),
-        },
+        "supervisor": supervisor,
         "consumer": consumer,
-        "parked": None if parked is None else {"since": _last_death(parked), "reason": parked.reason},
-        "waiting": {"until": keeper.until, "reason": keeper.reason}
-        if keeper is not None and keeper.state == "waiting"
-        else None,
+        "parked": parked and {"since": _last_death(parked), "reason": parked.reason},
+        "waiting": waiting,
         "sessions": _sessions(home),
     }
 
@@ -96,24 +91,18 @@ def _sessions(home: Home) -> list[dict[str, Any]]:
     costs = usage.of_runs(home.root)
     return [
         {"tick": found.name.id, "run": run.id, "cadence": found.name.cadence}
-        | _told(run)
-        | _cost(costs.get(run.id))
+        | _process(said.get("pid"), said.get("started_at"), costs.get(run.id))
         for found, run in alive
+        for said in [runs.record(run) or {}]
     ]
 
 
-def _told(run: RunFolder) -> dict[str, Any]:
-    try:
-        said = load_object(run.file("run.json"))
-    except (OSError, ValueError):
-        said = {}
-    return {"pid": said.get("pid"), "since": said.get("started_at")}
-
-
-def _cost(spent: Usage | None) -> dict[str, Any]:
+def _process(pid: object, since: object, spent: Usage | None) -> dict[str, Any]:
+    """A process, or a session of several, and what it costs; null is what nobody knows."""
+    known = {"pid": pid, "since": since}
     if spent is None:
-        return {"processes": None, "cpu_seconds": None, "rss": None}
-    return {"processes": spent.processes, "cpu_seconds": spent.cpu, "rss": spent.rss}
+        return known | {"processes": None, "cpu_seconds": None, "rss": None}
+    return known | {"processes": spent.processes, "cpu_seconds": spent.cpu, "rss": spent.rss}
 
 
 def _row(what: str, facts: dict[str, Any]) -> list[Cell]:
