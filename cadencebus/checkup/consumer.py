@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _RECENT = 3600.0
-_DEATHS = 3
+# So many deaths in that time are no accident.
+DEATHS = 3
 
 
 def consumer(patient: Patient) -> Iterator[Finding]:
@@ -125,10 +126,15 @@ def supervisor(patient: Patient) -> Iterator[Finding]:
     if lineage.stopped(said.supervisor.pid):
         what = f"the supervisor (pid {said.supervisor.pid}) was stopped by a signal"
         yield found("consumer.frozen", what, f"kill -CONT {said.supervisor.pid}")
-    deaths = [death for death in said.deaths if patient.now - (instant(death.at) or 0.0) < _RECENT]
-    if len(deaths) >= _DEATHS or (deaths and said.state == "waiting"):
+    deaths = recent_deaths(said, patient.now)
+    if len(deaths) >= DEATHS or (deaths and said.state == "waiting"):
         times = "" if len(deaths) == 1 else f" {len(deaths)} times in the last hour, lastly of"
         yield found("consumer.dies", f"the consumer died{times or ' of'} {deaths[-1].cause}")
+
+
+def recent_deaths(keeper: supervision.State, now: float) -> list[supervision.Death]:
+    """How the consumer died in the last hour, the last death last."""
+    return [death for death in keeper.deaths if now - (instant(death.at) or 0.0) < _RECENT]
 
 
 def _name(pid: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.checkup.consumer import stranger
+from cadencebus.checkup.consumer import DEATHS, recent_deaths, stranger
 from cadencebus.daemon import supervision
 from cadencebus.daemon.consumer_note import SILENT
 from cadencebus.desk import human_time
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from cadencebus.desk.facts import Facts
     from cadencebus.desk.forecast import Upcoming
 
-_RECENT = 3600.0
-# So many deaths in that time, the last of them just now, are no accident, even if it is up again.
-_DEATHS = 3
+# After several deaths, the last of them so lately, it is not well even if it is up again.
 _JUST_NOW = 300.0
 
 
@@ -36,9 +34,9 @@ def nobody_works(facts: Facts, *, hindered: bool = False) -> Iterator[Complaint]
     up = "mend that, then `cadence up`" if hindered else "`cadence up`"
     home, now, consumer = facts.home, facts.at, facts.consumer
     keeper = supervision.alive(home)
-    deaths = [] if keeper is None else [one for one in keeper.deaths if _since(one, now) < _RECENT]
+    deaths = [] if keeper is None else recent_deaths(keeper, now)
     if consumer.alive:
-        if len(deaths) >= _DEATHS and _since(deaths[-1], now) < _JUST_NOW:
+        if len(deaths) >= DEATHS and now - (instant(deaths[-1].at) or 0.0) < _JUST_NOW:
             said = f"the consumer is up, but died {len(deaths)} times in the last hour ({deaths[-1].cause})"
             yield Complaint(said, "`tail state/consumer.log`")
         return
@@ -63,10 +61,6 @@ def _what_waits(facts: Facts) -> str:
     told = [f"{'1 tick is' if ready == 1 else f'{ready} ticks are'} ready"] if ready else []
     told += [f"{'1 is' if claimed == 1 else f'{claimed} are'} claimed"] if claimed else []
     return ", ".join(told)
-
-
-def _since(death: supervision.Death, now: float) -> float:
-    return now - (instant(death.at) or 0.0)
 
 
 def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from cadencebus.checkup.examine import Check
@@ -10,6 +9,7 @@ from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import holding, human_time, release
 from cadencebus.desk.dead_letters import letter_of
+from cadencebus.desk.health import FRESH, STALLED, idle_for
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.reasons import Reasons
 from cadencebus.model.hold import UNTIL_RELEASED
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cadencebus.checkup.patient import Patient
     from cadencebus.model.hold import Hold
 
-_STALLED = 90.0
-_FRESH = 86400.0
 _LETTERS_READ = 200
 
 
@@ -64,7 +62,7 @@ def dead(patient: Patient) -> Iterator[Finding]:
     if not letters:
         return
     read = [letter_of(patient.home, one) for one in letters[-_LETTERS_READ:]]
-    fresh = [one for one in read if patient.now - (one.died_at or 0.0) < _FRESH]
+    fresh = [one for one in read if patient.now - (one.died_at or 0.0) < FRESH]
     if fresh:
         last = max(fresh, key=lambda one: one.died_at or 0.0)
         why = f"{last.found.name.cadence}, {last.klass}: {last.reason}"
@@ -91,14 +89,13 @@ def queues(patient: Patient) -> Iterator[Finding]:
     free = []
     for cadence, oldest in sorted(snapshot.oldest.items()):
         wait, waited = snapshot.of_cadence(cadence), patient.now - parse_stamp(oldest)
-        if wait is None and waited > _STALLED:
+        if wait is None and waited > STALLED:
             free.append(cadence)
         elif wait is not None and wait.reason in FOR_ROOM and waited > STARVING:
             what = f"{cadence} has waited for room for {human_time.ago(waited)}: {wait.detail or wait.reason}"
             yield found("cadence.starving", what)
-    # Every claim and every finish changes this folder.
-    idle = patient.now - os.stat(patient.home.claimed).st_mtime
-    if free and idle > _STALLED and not snapshot.stopped and not patient.consumer.unheard:
+    idle = idle_for(patient.home, patient.now)
+    if free and idle > STALLED and not snapshot.stopped and not patient.consumer.unheard:
         what = f"{', '.join(free[:3])} could start, and nothing was for {human_time.ago(idle)}"
         yield found("queue.stalled", what)
 

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from cadencebus.daemon.consumer_note import Consumer
     from cadencebus.desk.facts import Facts, Queue
     from cadencebus.model.hold import Hold
+    from cadencebus.store.paths import Home
 
 WELL, ILL, CANT_TELL = "well", "ill", "can't tell"
-_STALLED = 90.0
+STALLED = 90.0
 # Letters of yesterday are known by now; a new one wants to be read.
-_FRESH = 86400.0
+FRESH = 86400.0
 _ALARMING = UNTIL_RELEASED | {"circuit_open", "disk_full", "network"}
 
 
@@ -107,16 +108,20 @@ def _stalled(facts: Facts) -> Iterator[Complaint]:
     free = [row for row in facts.queue if row.ready and row.wait is None]
     ages = [facts.at - row.oldest_at for row in free if row.oldest_at is not None]
     try:
-        # Every claim and every finish changes this folder.
-        idle = facts.at - os.stat(facts.home.claimed).st_mtime
+        idle = idle_for(facts.home, facts.at)
     except OSError:
         return
-    if ages and max(ages) > _STALLED and idle > _STALLED:
+    if ages and max(ages) > STALLED and idle > STALLED:
         ready, slots = sum(row.ready for row in free), facts.slots - len(facts.running)
         yield Complaint(
             f"{ready} ready, {slots} slots free, no hold, nothing started for {human_time.ago(idle)}",
             "`cadence restart`, sessions go on",
         )
+
+
+def idle_for(home: Home, now: float) -> float:
+    """For how long nothing was started or finished: each claim changes this folder, and so does each end."""
+    return now - os.stat(home.claimed).st_mtime
 
 
 def _until(hold: Hold, now: float) -> str:
@@ -194,7 +199,7 @@ def _asking(consumer: Consumer) -> Iterator[Complaint]:
 
 def _died(facts: Facts) -> Iterator[Complaint]:
     count, last = facts.dead.count, facts.dead.newest
-    if last is None or last.died_at is None or (ago := facts.at - last.died_at) >= _FRESH:
+    if last is None or last.died_at is None or (ago := facts.at - last.died_at) >= FRESH:
         return
     letters = "1 dead letter" if count == 1 else f"{count} dead letters"
     tick = last.found.name
