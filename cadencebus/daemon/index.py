@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _CANONICAL = re.compile(
     r"[0-9]-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([a-z0-9][a-z0-9._-]{0,63})-[0-9a-hjkmnp-tv-z]{8}\.json", re.ASCII
 )
+# So many queues are looked through for one file: a flood of files must not keep the loop from its signals.
+_FEW = 64
 
 
 def cadence_in(file: str) -> str | None:
@@ -107,8 +109,8 @@ class Index:
         return None if queue is None else queue.first()
 
     def waits_elsewhere(self, name: Name) -> bool:
-        """Whether a tick of this id waits for another cadence."""
-        return any(
+        """Whether a tick of this id waits for another cadence; with many of them the claim finds that out."""
+        return len(self._queues) <= _FEW and any(
             file in queue
             for cadence, queue in self._queues.items()
             if cadence != name.cadence

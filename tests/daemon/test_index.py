@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadencebus.daemon.index import Calendar, Index, cadence_in
+from cadencebus.model.naming import Name
 
 CADENCES = ["a", "b.c", "d-e"]
 RANDOM = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -143,3 +145,14 @@ def test_many_are_asked_for_at_the_price_of_one() -> None:
         sum(calendar.holds(f"20261121T000000.{number:06d}Z-abcdefgh") for number in range(20_005)) == 20_000
     )
     assert time.process_time() - began < 2.0
+
+
+@pytest.mark.parametrize(("others", "told"), [(3, True), (1000, False)])
+def test_an_id_is_looked_for_in_a_few_queues_of_others(others: int, told: bool) -> None:
+    """With thousands of them a flood of files would stop the turns for seconds; the claim finds it as well."""
+    index, one = Index(), Name(5, "20261121T000000.000000Z", "x", "7f3k9q2m")
+    for number in range(others):
+        index.add(Name(5, one.stamp, f"c{number}", "aaaaaaaa").file)
+    assert not index.waits_elsewhere(one)
+    index.add(Name(7, one.stamp, "y", one.random).file)
+    assert index.waits_elsewhere(one) is told
