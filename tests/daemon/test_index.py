@@ -149,7 +149,7 @@ def test_many_are_asked_for_at_the_price_of_one() -> None:
 
 @pytest.mark.parametrize(("others", "told"), [(3, True), (1000, False)])
 def test_an_id_is_looked_for_in_a_few_queues_of_others(others: int, told: bool) -> None:
-    """With thousands of them a flood of files would stop the turns for seconds; the claim finds it as well."""
+    """With thousands of them a flood of files would stop the turns for seconds; the claim finds it too."""
     index, one = Index(), Name(5, "20261121T000000.000000Z", "x", "7f3k9q2m")
     for number in range(others):
         index.add(Name(5, one.stamp, f"c{number}", "aaaaaaaa").file)
