@@ -34,7 +34,7 @@ BESIDE_THEM = ("runs", "keys", "holds", "cadences", "events")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let what tests start, not the tests, take the ways that it takes where what only Linux has is missing."""
+    """Let commands, not the tests that start them, be where what only Linux has is missing."""
     parser.addoption("--elsewhere", action="store_true", help="run each `cadence` as on something like a Mac")
 
 
