@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ID = "20261121T023000.123456Z-7f3k9q2m"
 FILE = "5-20261121T023000.123456Z-work-7f3k9q2m.json"
 LETTER = "5-20261121T023000.123456Z-work-7f3k9q2n.json"
+AT = "2026-11-21T02:30:00Z"
 HEAD = {"cadencebus": "export", "format": 1, "layout": 1}
 MIGRATE = Path(__file__).parents[2] / "scripts" / "migrate-maestro"
 
@@ -156,9 +157,10 @@ HOSTILE = {
         65,
     ),
     "a hold of a name too long": (export({"in": "holds", "file": f"bus.{'x' * 300}.json", "hold": {}}), 65),
-    "a way out by a key": (export({"in": "keys", "key": "../" + "a" * 61, "tick": ID, "at": "x"}), 65),
-    "a key that leads out": (export({"in": "keys", "key": "a" * 64, "tick": "/etc/passwd", "at": "x"}), 65),
+    "a way out by a key": (export({"in": "keys", "key": "../" + "a" * 61, "tick": ID, "at": AT}), 65),
+    "a key that leads out": (export({"in": "keys", "key": "a" * 64, "tick": "/etc/passwd", "at": AT}), 65),
     "a way out by raw bytes": (export({"in": "dead", "file": "../x.json.raw", "bytes": "eA=="}), 65),
+    "a key of no time": (export({"in": "keys", "key": "a" * 64, "tick": ID, "at": "x"}), 65),
     "no base64": (export({"in": "dead", "file": f"{LETTER}.raw", "bytes": "%"}), 65),
     "another folder": (export({"in": "events", "file": FILE, "tick": {}}), 65),
     "a folder that is none": (export(TICK | {"in": "../inbox"}), 65),
@@ -222,7 +224,7 @@ def test_what_ticks_need_has_its_name_before_they_have(home: Path, witness: Witn
         {"in": "dead", "file": LETTER, "tick": TICK["tick"]},
         {"in": "dead", "file": f"{LETTER}.raw", "bytes": "eA=="},
         {"in": "holds", "file": "bus.paused.json", "hold": {"scope": "bus", "reason": "paused"}},
-        {"in": "keys", "key": "ab" * 32, "tick": ID, "at": "2026-11-21T02:30:00Z"},
+        {"in": "keys", "key": "ab" * 32, "tick": ID, "at": AT},
         {"in": "cadences", "cadence": "work", "memory": {"failures": 1}},
     )
     # What an import of that process number left behind when it was killed is in nobody's way.

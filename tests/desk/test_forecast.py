@@ -81,3 +81,19 @@ def test_what_keeps_it_stands_with_it(home: Path, due: Callable[..., list[Upcomi
     holds.set(Hold(scope=BUS, reason="paused", since=NOW, until=NOW + HOUR + 1, by=OPERATOR))
     (found,) = due(1.0, HOURLY)
     assert found.dump()["wait"]["until"] == "2027-01-15T09:00:01.000000Z"
+
+
+def test_what_would_not_start_at_all_says_so(home: Path, due: Callable[..., list[Upcoming]]) -> None:
+    """Switched off, broken, not to be read; a schedule that nobody can read is not guessed at."""
+    at = stamp(NOW + HOUR)
+    (home / "state" / "deferred" / f"{at}~5-{stamp(NOW)}-x-00000001.json").write_text('{"cadence": "x"}')
+    reasons = [one.wait and one.wait.reason for one in due(1.5, "enabled: false", HOURLY)]
+    assert reasons == ["disabled"]
+    assert [one.wait and one.wait.reason for one in due(1.5, "enabled: perhaps", HOURLY)] == ["broken"]
+    (home / "prompts" / "x.md").unlink()
+    (home / "prompts" / "x.md").symlink_to("x.md")
+    (found,) = forecast.upcoming(Home(str(home)), NOW, 1.5)
+    assert (found.by, found.wait and found.wait.reason) == ("deferred", "broken")
+    (home / "state" / "STOP").touch()
+    (found,) = forecast.upcoming(Home(str(home)), NOW, 1.5)
+    assert found.dump()["wait"]["reason"] == "stop"

@@ -29,7 +29,10 @@ def test_each_event_is_told_in_words_with_what_belongs_to_it(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was told twice is one fact, what is torn is none; whom it left behind is named, gone or not."""
-    run = {"attempt": 1, "run": f"{TICK}.1"}
+    run: dict[str, Any] = {"attempt": 1, "run": f"{TICK}.1"}
+    crash: dict[str, Any] = {"class": "crash", "exit_code": None, "signal": 9, "turns": 3, "reason": "no"}
+    well: dict[str, Any] = {"class": "ok", "exit_code": 0, "turns": 1, "usd": 0.25, "attempt": 2}
+    done: dict[str, Any] = {"class": "ok", "reason": "never shown"}
     lines = [
         line(0, "schedule.fired", late=0),
         line(1, "schedule.fired", late=90, run="again"),
@@ -37,14 +40,9 @@ def test_each_event_is_told_in_words_with_what_belongs_to_it(
         line(2.5, "tick.claimed", waited=0.5),
         line(2.5, "tick.claimed", waited=0.5),
         line(3, "run.started", runner="claude", **run),
-        line(
-            4,
-            "run.ended",
-            **{"class": "crash", "exit_code": None, "signal": 9, "turns": 3, "reason": "no"},
-            **run,
-        ),
-        line(5, "run.ended", **{"class": "ok", "exit_code": 0, "turns": 1, "usd": 0.25}, attempt=2),
-        line(6, "tick.done", **{"class": "ok", "reason": "never shown"}),
+        line(4, "run.ended", **crash, **run),
+        line(5, "run.ended", **well),
+        line(6, "tick.done", **done),
         line(7, "tick.accepted", NEXT, parent=TICK),
         f'{{"tick": "{TICK}", torn\n',
     ]
