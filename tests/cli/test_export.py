@@ -164,6 +164,8 @@ HOSTILE = {
     "no base64": (export({"in": "dead", "file": f"{LETTER}.raw", "bytes": "%"}), 65),
     "another folder": (export({"in": "events", "file": FILE, "tick": {}}), 65),
     "a folder that is none": (export(TICK | {"in": "../inbox"}), 65),
+    "ready, with a time": (export(TICK | {"file": f"20991231T000000.000000Z~{FILE}"}), 65),
+    "put off without a time": (export(TICK | {"in": "deferred"}), 65),
     "a name without a tick": (export({"in": "inbox", "file": FILE}), 65),
     "names that are none": (export(TICK | {"file": 7}), 65),
     "a tick of another cadence": (export(TICK | {"tick": {"cadence": "other"}}), 65),
