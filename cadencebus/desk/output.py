@@ -168,8 +168,12 @@ class Output:
             sys.stdout.write(markdown)
             return
         from rich.markdown import Markdown  # noqa: PLC0415 - dear, and only a terminal needs it
+        from rich.theme import Theme  # noqa: PLC0415 - likewise
 
-        self._console.print(Markdown(markdown, hyperlinks=False, code_theme="bw", justify="left"))
+        # No background of ours: nobody knows whether the terminal's is light or dark.
+        plain = re.sub(r"^```\w+", "```text", markdown, flags=re.MULTILINE)
+        with self._console.use_theme(Theme({"markdown.code": "bold"})):
+            self._console.print(Markdown(plain, hyperlinks=False, code_theme="ansi_light", justify="left"))
 
     def hint(self, text: str) -> None:
         """Tell a person what is no answer, unless he asked for quiet."""

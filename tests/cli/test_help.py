@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -84,6 +85,13 @@ def test_a_document_is_set_for_a_terminal(screen: Screen) -> None:
     assert max(map(len, shown)) <= 60
     assert not [line for line in shown if line.startswith("| ")]
     assert any(line.split()[:2] == ["ok", "the"] for line in shown)
+
+
+def test_a_document_has_no_background_of_its_own(screen: Screen) -> None:
+    """A white box blinds on a dark terminal, a black one is a hole in a light one."""
+    shown = screen("help", "cookbook", env={"NO_COLOR": ""})
+    assert "\x1b[1m" in shown
+    assert not re.findall(r"\x1b\[(?:\d+;)*(?:4[0-8]|10[0-7])[;m]", shown)
 
 
 def test_no_line_of_help_is_wider_than_a_terminal(
