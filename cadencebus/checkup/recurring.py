@@ -46,8 +46,8 @@ def leaks(patient: Patient) -> Iterator[Finding]:
     for name, its in _recent(patient).items():
         left = 0
         for one in its:
-            run = runs.named(patient.home, one.get("run"))
-            left += bool(run and sequence(mapping(runs.record(run)).get("leaked")))
+            record = runs.record(runs.named(patient.home, one.get("run")))
+            left += bool(sequence(record.get("leaked")))
         if left >= _OFTEN:
             yield found("run.leaks", f"{name}: {left} of its last {len(its)} runs left processes behind")
 

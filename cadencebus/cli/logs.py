@@ -82,7 +82,7 @@ def _rendered(pieces: Iterator[bytes], out: Output, about: dict[str, str], strea
 def _await_verdict(home: Home, run: RunFolder) -> None:
     """Until the run is judged, which its consumer does at once."""
     deadline = time.monotonic() + _JUDGED_WITHIN
-    while not (runs.record(run) or {}).get("class"):
+    while not runs.record(run).get("class"):
         if time.monotonic() > deadline or not lock.is_held(home):
             return
         time.sleep(_FIRST)
@@ -90,7 +90,7 @@ def _await_verdict(home: Home, run: RunFolder) -> None:
 
 def _tell_end(run: RunFolder, out: Output, name: str, *, follow: bool) -> None:
     """How it ended, to whoever waited for that or has nothing to read, and where else to look."""
-    record, silent = runs.record(run) or {}, not _spoke(run, name)
+    record, silent = runs.record(run), not _spoke(run, name)
     other = "stdout" if name == "stderr" else "stderr"
     elsewhere = silent and _spoke(run, other)
     told = []
@@ -161,7 +161,7 @@ def _about_to_start(home: Home, run: RunFolder) -> bool:
 def _stream(home: Home, run: RunFolder) -> str:
     """How the run's runner speaks."""
     settings, _ = settings_or_default(home)
-    return settings.stream_of((runs.record(run) or {}).get("runner"))
+    return settings.stream_of(runs.record(run).get("runner"))
 
 
 def _awaited(home: Home, what: str, out: Output) -> RunFolder:

@@ -93,7 +93,7 @@ def _sessions(home: Home) -> list[dict[str, Any]]:
         {"tick": found.name.id, "run": run.id, "cadence": found.name.cadence}
         | _process(said.get("pid"), said.get("started_at"), costs.get(run.id))
         for found, run in alive
-        for said in [runs.record(run) or {}]
+        for said in [runs.record(run)]
     ]
 
 

@@ -99,9 +99,8 @@ def _attempt(home: Home, at: int, attempt: dict[str, Any]) -> Iterator[tuple[str
 
 def _last_words(home: Home, attempt: dict[str, Any]) -> list[str]:
     """The end of what it printed; where that is an agent's stream, as `cadence logs` shows it."""
-    run = runs.named(home, attempt.get("run"))
-    record = runs.record(run) if run else None
-    stream = settings_or_default(home)[0].stream_of((record or {}).get("runner"))
+    record = runs.record(runs.named(home, attempt.get("run")))
+    stream = settings_or_default(home)[0].stream_of(record.get("runner"))
     said = str(attempt.get("stderr_tail") or "").splitlines()
     return [shown for line in said for shown in render(stream, line.encode(errors="replace"))][-_TAIL_LINES:]
 

@@ -119,7 +119,7 @@ def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> s
         return None
     # Not the last run: that may have been a guard's, which had no session.
     its_run = runs.named(gear.home, memory.get("session_run") or (memory.get("last_run") or {}).get("run"))
-    last = (runs.record(its_run) if its_run else None) or {}
+    last = runs.record(its_run)
     known = (last.get("runner", runner.name), str(last.get("cwd", cwd)).replace("{home}", gear.home.root))
     return str(session) if known == (runner.name, cwd) else None
 
@@ -212,7 +212,7 @@ def _record(gear: Gear, boarded: Boarded, argv: Iterable[str], env: Iterable[str
 
 def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
     """A run that was started by a former consumer, as its record tells it where that makes sense."""
-    record = runs.record(run) or {}
+    record = runs.record(run)
     same_boot = record.get("boot_id") == boot_id()
     started_at, began = gear.clock.wall(), foreign.amount(record.get("monotonic"))
     with contextlib.suppress(ValueError, TypeError):

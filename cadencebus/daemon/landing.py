@@ -140,7 +140,7 @@ def _lasted(gear: Gear, boarded: Boarded, end: life.ExitRecord | None) -> float:
 def _known(gear: Gear, boarded: Boarded) -> dict[str, Any]:
     """What run.json says; in the place of one that can't be read stands what was known at the start."""
     known = runs.record(boarded.run)
-    if known is None and (told := runs.set_torn_record_aside(boarded.run, gear.clock.wall())):
+    if not known and (told := runs.set_torn_record_aside(boarded.run, gear.clock.wall())):
         gear.say(told)
     return known or boarded.record
 

@@ -57,8 +57,7 @@ def _left(snapshot: Snapshot, cadence: str | None) -> list[_Left]:
 
 
 def _of(snapshot: Snapshot, found: Found) -> _Left:
-    run = runs.latest(snapshot.home, found.name.id)
-    record = (runs.record(run) if run else None) or {}
+    record = runs.record(runs.latest(snapshot.home, found.name.id))
     began = instant(record.get("started_at"))
     memory = snapshot.memory.load(found.name.cadence, snapshot.now, mend=False)
     averages = mapping(memory.get("averages"))

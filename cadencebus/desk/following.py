@@ -105,7 +105,7 @@ class _Log:
     def _speaks(self) -> str:
         if self._stream is None:
             settings, _ = settings_or_default(self._home)
-            self._stream = settings.stream_of((runs.record(self.run) or {}).get("runner"))
+            self._stream = settings.stream_of(runs.record(self.run).get("runner"))
         return self._stream
 
 

@@ -151,7 +151,7 @@ def _all_running(snapshot: Snapshot) -> list[Run]:
 
 def _running(snapshot: Snapshot, found: Found) -> Run:
     run = runs.latest(snapshot.home, found.name.id)
-    record = (runs.record(run) if run else None) or {}
+    record = runs.record(run)
     began, limit = instant(record.get("started_at")), amount(record.get("deadline_s"))
     awake = identity.seconds_since(record)
     seconds = snapshot.now - began if awake is None and began is not None else awake

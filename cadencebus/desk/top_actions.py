@@ -64,7 +64,7 @@ class Actions:
         run = runs.named(self._home, run_id)
         if run is None:
             return []
-        stream = self._settings.stream_of((runs.record(run) or {}).get("runner"))
+        stream = self._settings.stream_of(runs.record(run).get("runner"))
         said = runs.tail(run.file("stdout.log"), _LOG_READ).splitlines()
         wrong = runs.tail(run.file("stderr.log"), _LOG_READ).splitlines()
         shown = [text for line in said for text in render(stream, line)]

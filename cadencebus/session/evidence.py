@@ -76,7 +76,7 @@ def _named(run: RunFolder, cadence: Cadence, what: str | None) -> str:
     """How the thing is called that could not be had: the program or the folder, as they were asked for."""
     if what == "cwd":
         return cadence.cwd or "."
-    argv = (runs.record(run) or {}).get("argv")
+    argv = runs.record(run).get("argv")
     return str(argv[0]) if isinstance(argv, list) and argv else ""
 
 
@@ -109,7 +109,7 @@ def _look(path: str) -> tuple[int, int, int] | None:
 def _contract(run: RunFolder, cadence: Cadence, cwd: str, started_at: float) -> str | None:
     expected = cadence.expect.file
     now = looks(expected, cwd)
-    before = sequence((runs.record(run) or {}).get("expected")) if expected else []
+    before = sequence(runs.record(run).get("expected")) if expected else []
     # A record of older make, or a contract that was edited meanwhile: then the stamps are all there is.
     before = before if len(before) == len(now) else [None] * len(now)
     seen = {

@@ -87,8 +87,7 @@ def latest(home: Home, tick_id: str) -> RunFolder | None:
 
 def owner(home: Home, tick_id: str) -> str | None:
     """The cadence whose tick last ran under this id; None where none did, or nobody can say."""
-    run = latest(home, tick_id)
-    cadence = (record(run) or {}).get("cadence") if run is not None else None
+    cadence = record(latest(home, tick_id)).get("cadence")
     return cadence if isinstance(cadence, str) else None
 
 
@@ -176,12 +175,12 @@ def _meddling() -> Iterator[None]:
             raise
 
 
-def record(run: RunFolder) -> dict[str, Any] | None:
-    """What run.json says; None where it is missing or unreadable."""
+def record(run: RunFolder | None) -> dict[str, Any]:
+    """What run.json says; nothing where it is missing or unreadable, or where there is no run."""
     try:
-        return load_object(run.file("run.json"))
+        return load_object(run.file("run.json")) if run else {}
     except (OSError, ValueError):
-        return None
+        return {}
 
 
 def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:

@@ -140,15 +140,15 @@ def test_a_run_is_a_folder_of_its_own_by_day_and_number(home: Path, witness: Wit
 
 
 def test_a_record_is_made_anew_and_read(home: Path) -> None:
-    """What killed writers left in the way is no hindrance; what is none reads as none."""
+    """What killed writers left in the way is no hindrance; what is none says nothing."""
     _, _, run = made(home)
-    assert runs.record(run) is None
+    assert runs.record(run) == {}
     Path(run.file(".run.json")).write_text("half")
     runs.rewrite(run, {"a": 1})
     assert runs.record(run) == {"a": 1}
     assert os.listdir(run.path) == ["run.json"]
     Path(run.file("run.json")).write_text("[]")
-    assert runs.record(run) is None
+    assert runs.record(run) == {}
 
 
 def test_the_first_reason_for_an_end_stands(home: Path, witness: Witness) -> None:
@@ -242,7 +242,7 @@ def test_what_a_session_puts_in_the_way_holds_up_nobody(home: Path) -> None:
         os.mkdir(run.file(name))
     runs.rewrite(run, {"a": 1})
     runs.drop_empty_logs(run)
-    assert runs.record(run) is None
+    assert runs.record(run) == {}
     assert runs.absorbed(at, run) == []
     second = runs.make(at, tick)
     Path(second.file("absorbed")).write_bytes(b"one\n\xff\n")
