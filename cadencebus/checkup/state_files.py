@@ -83,8 +83,7 @@ def ticks(patient: Patient) -> Iterator[Finding]:
     twice = [tick for tick, number in places.items() if number > 1]
     if twice:
         yield found("tick.twice", f"{count(len(twice), 'id')} in two folders at once: {some(twice)}")
-    odd += [f"done/{file}" for file in patient.files("done") if len(file) != len("2026-11-21")]
-    odd += [f"runs/{file}" for file in patient.files("runs") if len(file) != len("2026-11-21")]
+    odd += [f"{days}/{file}" for days in ("done", "runs") for file in patient.files(days) if _no_day(file)]
     odd += [f"cadences/{file}" for file in patient.files("cadences") if _no_memory(file)]
     if odd:
         yield found("name.odd", f"{count(len(odd), 'name')} that the bus does not know: {some(sorted(odd))}")
@@ -114,9 +113,14 @@ def _strange(path: str, file: str, now: float) -> bool:
         return False
 
 
+def _no_day(file: str) -> bool:
+    # The Finder leaves a .DS_Store wherever somebody looks.
+    return len(file) != len("2026-11-21") and not file.startswith(".")
+
+
 def _no_memory(file: str) -> bool:
     # The bus remembers of itself, too, and of credentials: no cadence's name begins so.
-    if ".corrupt-" in file or file.startswith(("_bus.", "_credentials-")):
+    if ".corrupt-" in file or file.startswith((".", "_bus.", "_credentials-")):
         return False
     return not (file.endswith(SUFFIX) and is_cadence(file.removesuffix(SUFFIX)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 DAY = 86400.0
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ def days_over(days: Iterable[str], kept: float, now: float) -> list[str]:
         return []
     # A day goes whole, once all of it is over.
     first_kept = day(oldest)
-    return sorted(one for one in days if len(one) == len("2026-11-21") and one < first_kept)
+    return sorted(one for one in days if _DAY.fullmatch(one) and one < first_kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

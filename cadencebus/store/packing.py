@@ -119,6 +119,8 @@ def is_hold(file: str) -> bool:
 
 def _keys(home: Home, unread: list[str]) -> Iterator[Line]:
     for key in sorted(os.listdir(home.keys)):
+        if key.startswith("."):
+            continue
         path, tick_id, at = f"{home.keys}/{key}", "", 0.0
         # No link at all is no key.
         with contextlib.suppress(OSError):

@@ -301,6 +301,17 @@ def test_a_sound_home_is_well(home: Path, call: Doctor) -> None:
     }
 
 
+def test_what_a_finder_leaves_behind_is_nothing_to_tell_of(home: Path, call: Doctor) -> None:
+    """A Mac writes .DS_Store into each folder that somebody looks at, and ._x beside x on foreign disks."""
+    prompt(home, COMMAND)
+    for folder in (home, home / "prompts", home / "state", *(home / "state").iterdir()):
+        if folder.is_dir():
+            (folder / ".DS_Store").write_bytes(b"Bud1")
+            (folder / "._brief.md").write_bytes(b"\0\5\x16\7")
+    kinds = {one["kind"] for one in call()["findings"]}
+    assert kinds <= {"consumer.none", "home.forgetful"}
+
+
 FIXED = (
     "a folder was removed",
     "state is the world's",

@@ -16,6 +16,8 @@ KEEP = Keep(done=14 * DAY, runs=30 * DAY, events=90 * DAY, dead=float("inf"), ke
 def test_a_day_goes_when_all_of_it_is_over() -> None:
     """Never today or yesterday, however short the retention; never what is no day."""
     days = ["2027-01-15", "2027-01-14", "2027-01-13", "2027-01-01", "2026-12-31", "rubbish"]
+    # As long as a day, and sorted before every one.
+    days += ["._hello.md", "1-keepsake"]
     assert days_over(days, 14 * DAY, NOW) == ["2026-12-31"]
     assert days_over(days, 0.0, NOW) == ["2026-12-31", "2027-01-01", "2027-01-13"]
     assert days_over(days, float("inf"), NOW) == []
