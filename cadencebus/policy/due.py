@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 GRACE = 60.0
 # The most that `catch_up: all` brings back at once; a clock that is a year off must not make a million ticks.
 MOST = 1000
+# The most stretches that are remembered as passed over: the newest, and of the others the longest.
+STRETCHES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +48,28 @@ class Firing:
 class Cursor:
     """How far a schedule has come.
 
-    `passed_over` is the latest stretch that was skipped unfired, both ends excluded. Should the clock be set
-    back into it, its slots are still to come: a clock that was wrong for an hour costs no year of silence.
+    `passed_over` are stretches that were skipped unfired, both ends excluded. Should the clock be set back
+    into one, its slots are still to come: a clock that was wrong for an hour costs no year of silence.
     """
 
     slot: float
     fingerprint: str
     place: str = ""
     fired: int = 0
-    passed_over: tuple[float, float] | None = None
+    passed_over: tuple[tuple[float, float], ...] = ()
+
+    def stretch(self, here: float) -> tuple[float, float] | None:
+        """The stretch that a moment lies in."""
+        return next((over for over in self.passed_over if over[0] <= here < over[1]), None)
 
     def dump(self) -> dict[str, Any]:
         """The JSON object for the cadence's memory."""
-        over = self.passed_over
         return {
             "slot": rfc3339(self.slot),
             "fired": self.fired,
             "fingerprint": self.fingerprint,
             "place": self.place,
-            "passed_over": None if over is None else [rfc3339(end) for end in over],
+            "passed_over": [[rfc3339(start), rfc3339(end)] for start, end in self.passed_over],
         }
 
 
@@ -96,17 +101,23 @@ class Due:
 def cursor_of(members: Mapping[str, Any]) -> Cursor:
     """Read a cursor back; ValueError for what is none."""
     try:
-        over = members.get("passed_over")
-        start, end = over or (None, None)
         return Cursor(
             slot=parse_rfc3339(members["slot"]),
             fingerprint=str(members["fingerprint"]),
             place=str(members.get("place", "")),
             fired=int(members.get("fired", 0)),
-            passed_over=(parse_rfc3339(start), parse_rfc3339(end)) if start and end else None,
+            passed_over=tuple(
+                (parse_rfc3339(start), parse_rfc3339(end)) for start, end in _stretches(members)
+            ),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a cursor: {error}") from None
+
+
+def _stretches(members: Mapping[str, Any]) -> Sequence[Sequence[str]]:
+    """As they are written; an earlier version knew no more than one."""
+    over = members.get("passed_over") or ()
+    return (over,) if over and isinstance(over[0], str) else over
 
 
 def laid_down(cursor: Cursor) -> Cursor:
@@ -185,10 +196,14 @@ def _advance(
     cursor: Cursor, since: float, here: float, missed: Sequence[float], wanted: Sequence[float], *, gap: bool
 ) -> Cursor:
     """Settle what has passed; remember the stretch in which nothing fired, if slots were in it."""
-    if since < cursor.slot and cursor.passed_over:
+    over = cursor.passed_over
+    if since < cursor.slot:
         # The clock was set back: its progress eats the stretch, the high-water mark stands.
-        return replace(cursor, passed_over=(missed[-1], cursor.passed_over[1]))
-    over = (since, wanted[0] if wanted else here) if gap else cursor.passed_over
+        eaten = ((missed[-1] if start == since else start, end) for start, end in over)
+        return replace(cursor, passed_over=tuple(eaten))
+    if gap:
+        longest = sorted(over, key=lambda one: one[0] - one[1])[: STRETCHES - 1]
+        over = (*longest, (since, wanted[0] if wanted else here))
     return replace(cursor, slot=missed[-1] if wanted else here, passed_over=over)
 
 
@@ -196,17 +211,19 @@ def _unsettled_since(cursor: Cursor, here: float) -> float | None:
     """From where slots are open; None where the clock was set back onto what is settled."""
     if here >= cursor.slot:
         return cursor.slot
-    over = cursor.passed_over
-    return over[0] if over and over[0] <= here < over[1] else None
+    over = cursor.stretch(here)
+    return over[0] if over else None
 
 
 def _wake_at(timetable: Timetable, cursor: Cursor, here: float) -> float | None:
     if timetable.max_firings is not None and cursor.fired >= timetable.max_firings:
         return None
     upcoming = next(timetable.slots(max(here, cursor.slot)), None)
-    if here < cursor.slot and (over := cursor.passed_over):
-        sooner = next(timetable.slots(max(here, over[0])), math.inf)
-        upcoming = sooner if sooner < over[1] else upcoming
+    for start, end in cursor.passed_over:
+        # The clock was set back before it: what was passed over is still to come.
+        sooner = next(timetable.slots(max(here, start)), math.inf) if here < end else math.inf
+        if sooner < end:
+            upcoming = sooner if upcoming is None else min(upcoming, sooner)
     return None if upcoming is None else upcoming + timetable.offset
 
 

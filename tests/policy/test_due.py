@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cadencebus.policy.due import MOST, Cursor, Due, begin, cursor_of, due
+from cadencebus.policy.due import MOST, STRETCHES, Cursor, Due, begin, cursor_of, due
 from cadencebus.policy.timetable import Timetable, cron_line
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
@@ -217,6 +217,26 @@ def test_a_clock_that_was_a_year_ahead_for_a_while_silences_nothing(mode: str) -
     assert len(bus.keys) == len(set(bus.keys))
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_clock_that_was_a_day_ahead_silences_nothing_whatever_was_missed_meanwhile(mode: str) -> None:
+    """Naps between the leap and its correction are passed over as well; the day is not forgotten for them."""
+    bus = Bus(replace(HOURLY, catch_up=mode), MONDAY)
+    bus.turn(MONDAY + HOUR)
+    naps = range(24, 24 + 5 * STRETCHES, 4)
+    for n in naps:
+        bus.turn(MONDAY + n * HOUR + 1)
+    assert len(cursor_of(bus.saved).passed_over) == (0 if mode == "all" else STRETCHES)
+    ahead = list(bus.fired)
+    for n in range(2, 24):
+        bus.turn(MONDAY + n * HOUR + 1)
+    # What is caught up with under `all` has fired already.
+    due_now = [] if mode == "all" else [MONDAY + n * HOUR for n in range(2, 24) if n < naps[0]]
+    assert bus.fired[len(ahead) :] == due_now
+    for n in range(24, naps[-1] + 3):
+        bus.turn(MONDAY + n * HOUR + 1)
+    assert len(bus.keys) == len(set(bus.keys))
+
+
 def test_a_machine_that_wakes_in_1970_waits_for_the_right_time() -> None:
     """No battery behind the clock: silence until the network has set it, then on as after any downtime."""
     bus = Bus(DAILY, at("2026-05-04 08:00"))
@@ -329,17 +349,22 @@ def test_under_all_nothing_is_lost_whenever_the_bus_dies(
     assert bus.fired == [round(fired - shift, 6) for fired in bus.timetable.firings(start, now)]
 
 
-@given(slot=st.floats(0, 4e9), over=st.none() | st.tuples(st.floats(0, 4e9), st.floats(0, 4e9)))
-def test_a_cursor_survives_the_file(slot: float, over: tuple[float, float] | None) -> None:
+@given(slot=st.floats(0, 4e9), over=st.lists(st.tuples(st.floats(0, 4e9), st.floats(0, 4e9)), max_size=3))
+def test_a_cursor_survives_the_file(slot: float, over: list[tuple[float, float]]) -> None:
     """To the microsecond, which is what slots are rounded to."""
     cursor = Cursor(
         slot=round(slot, 6),
         fingerprint="f",
         place="Europe/Berlin",
         fired=7,
-        passed_over=over and (round(over[0], 6), round(over[1], 6)),
+        passed_over=tuple((round(start, 6), round(end, 6)) for start, end in over),
     )
-    assert cursor_of(json.loads(json.dumps(cursor.dump()))) == cursor
+    members = json.loads(json.dumps(cursor.dump()))
+    assert cursor_of(members) == cursor
+    # An earlier version knew one stretch at most.
+    for known in cursor.passed_over[:1]:
+        assert cursor_of(members | {"passed_over": members["passed_over"][0]}).passed_over == (known,)
+    assert cursor_of(members | {"passed_over": None}).passed_over == ()
 
 
 @pytest.mark.parametrize(
