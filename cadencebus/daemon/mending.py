@@ -33,8 +33,12 @@ def marks(gear: Gear, cadence: Cadence, klass: str, salt: str | None = None) -> 
     given = dict(runner.env) if runner else {}
     env = environment.environment(environment.inherited(os.environ), {}, given, dict(cadence.env))
     cwd = gear.home.folder(cadence.cwd)
-    argv = (runner.argv if runner else ()) or cadence.guard or cadence.command or ()
-    found = {"salt": salt, **fingerprint.of_program(argv, env, cwd)}
+    guard, its_own = cadence.guard or (), (runner.argv if runner else ()) or cadence.command or ()
+    # What could not start may have been either.
+    programs = (guard, its_own) if klass == "never_ran" else (its_own,)
+    found = {"salt": salt}
+    for argv in filter(None, programs):
+        found |= fingerprint.of_program(argv, env, cwd)
     if klass == "never_ran":
         there = "there" if os.path.isdir(cwd) else "missing"
         settings = fingerprint.of_file(gear.home.settings)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cadencebus.daemon.assembly import assemble
-from cadencebus.daemon.mending import Mending, marks
-from cadencebus.model.hold import Hold
+from cadencebus.daemon.mending import LOOK_EVERY, Mending, marks
+from cadencebus.model.hold import OPERATOR, Hold
+from cadencebus.store import journal
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
+    from tests.conftest import FakeClock
 
+NEVER_RAN = """---
+command: [sh, -c, "true"]
+guard: [checkit]
+cwd: work
+---
+"""
 REAL = "sk-ant-a-very-real-key"
 
 
@@ -34,4 +47,54 @@ def test_a_key_that_was_demanded_and_is_set_now_releases_its_cadence(
         gear.holds.all(gear.clock.wall())
         asyncio.run(Mending(gear).do())
         assert bool(gear.holds.all(gear.clock.wall())) is held, key
+    gear.journal.close()
+
+
+def installed(home: Path, program: str) -> None:
+    """Put a program where the consumer looks for one."""
+    path = home / "bin" / program
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+
+
+MENDED: dict[str, Callable[[Path], object]] = {
+    "the program it runs": lambda home: installed(home, "sh"),
+    "its guard": lambda home: installed(home, "checkit"),
+    "its folder": lambda home: (home / "work").mkdir(),
+    "its file": lambda home: (home / "prompts" / "work.md").write_text(NEVER_RAN + "More.\n"),
+    "the settings": lambda home: (home / "cadence.yaml").write_text("max_sessions: 3\n"),
+}
+
+
+@pytest.mark.parametrize("what", MENDED)
+def test_what_could_not_start_is_tried_again_when_what_it_needs_is_another(
+    home: Path, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Told once; a hold that a person wrote stands, and so does one whose cadence is gone."""
+    (home / "prompts" / "work.md").write_text(NEVER_RAN)
+    monkeypatch.setenv("PATH", f"{home}/bin:{os.environ['PATH']}")
+    said: list[str] = []
+    gear = assemble(Home(str(home)), flags={}, say=said.append)
+    gear.clock = fake_clock
+    now, mending = fake_clock.wall(), Mending(gear)
+    extra = {"cadence": "work", "fingerprints": marks(gear, gear.prompts.load("work"), "never_ran")}
+    held = Hold(scope="cadence-work", reason="config", since=now, extra=extra)
+    stands = replace(held, scope="bus", by=OPERATOR)
+    gone = replace(held, scope="cadence-gone", extra=extra | {"cadence": "gone"})
+    assert mending.due_in() == math.inf
+    for hold in (held, stands, gone):
+        gear.holds.set(hold)
+    asyncio.run(mending.catch_up())
+    assert len(gear.holds.all(now)) == 3, "nothing has changed"
+    assert mending.due_in() == LOOK_EVERY
+    MENDED[what](home)
+    asyncio.run(mending.catch_up())
+    assert len(gear.holds.all(now)) == 3, "it is not yet looked at again"
+    fake_clock.advance(LOOK_EVERY)
+    asyncio.run(mending.catch_up())
+    assert {hold.scope for hold in gear.holds.all(now)} == {"bus", "cadence-gone"}
+    assert len(said) == 1
+    (told,) = journal.read(gear.home)
+    assert (told["event"], told["hold"], told["by"]) == ("hold.released", held.file, "consumer")
     gear.journal.close()
