@@ -29,6 +29,7 @@ def fill_closed() -> None:
 
 # What our own signs become where the locale can't spell them: a `?` would say "can't tell".
 _PLAIN = {"✗": "x", "→": "->", "…": "...", "–": "-", "—": "-", "“": '"', "”": '"', "·": ".", "▸": ">"}
+_PLAIN |= dict(zip("▁▂▃▄▅▆▇█░↑↓", "_,-~=+*#:^v", strict=True))
 
 
 def spell_plainly(stream: TextIO) -> None:

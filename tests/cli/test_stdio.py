@@ -182,6 +182,9 @@ def test_json_stays_one_document_where_a_hint_is_due(shell: Shell) -> None:
     assert gone.stderr.startswith("cadence: the current folder is gone; try: ")
 
 
-def test_a_locale_from_before_gets_signs_that_it_can_spell(shell: Shell) -> None:
-    """A `?` in the place of an arrow, or of a cross, would be another word."""
+def test_a_locale_from_before_gets_signs_that_it_can_spell(shell: Shell, define: Define) -> None:
+    """A `?` in the place of an arrow, or of a cross, would be another word; a row of them is no plot."""
+    define("work", "true")
+    shell("cadence enqueue work; cadence run --drain")
+    assert ".......#" in shell("PYTHONIOENCODING=ascii cadence stats").stdout
     assert "  ->  cadence up\n" in shell("PYTHONIOENCODING=latin-1 cadence doctor").stdout
