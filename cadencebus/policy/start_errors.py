@@ -8,6 +8,9 @@ HOPELESS = {
     "EACCES": "permission denied",
     "ENOTDIR": "not a folder",
     "ENOEXEC": "not a program",
+    "EBADARCH": "a program for another processor",
+    "EBADEXEC": "not a sound program",
+    "EBADMACHO": "not a sound program",
     "E2BIG": "arguments and environment too long",
     "NUL": "a NUL byte in an argument or in the environment",
 }
@@ -26,6 +29,7 @@ _CURES = {
     ("binary", "EACCES"): "it must be a file that this user may execute (chmod +x)",
     ("binary", "ENOTDIR"): "correct its path",
     ("binary", "ENOEXEC"): "let a script begin with #! and its interpreter; build a binary for this machine",
+    ("binary", "EBADARCH"): "build it for this one, or install Rosetta (softwareupdate --install-rosetta)",
     ("binary", "E2BIG"): "hand long text over in the prompt or in a file, and look at the size of `env`",
     ("binary", "NUL"): "take it out of `command`, `args` or `env`",
     ("interpreter", "ENOENT"): "correct the script's first line, or install what that names",

@@ -41,6 +41,8 @@ def consumer(site: Site) -> Unit:
         "AbandonProcessGroup": True,
         # Background would slow down every session that it starts.
         "ProcessType": "Standard",
+        # Sessions inherit it, and launchd's own 256 is soon too few for an agent that watches a folder.
+        "SoftResourceLimits": {"NumberOfFiles": 8192},
         "ExitTimeOut": 10,
         "StandardOutPath": log,
         "StandardErrorPath": log,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
+import functools
 import os
 import sys
 from pathlib import Path
@@ -87,6 +89,40 @@ def test_what_arrives_is_told_by_folder_and_name(
     expected = {*(("inbox", name) for name in names), ("state", "STOP")}
     heard = heard_while(Home(str(home)), arrive, lambda heard: expected <= set(heard.rings))
     assert heard.unwatched == []
+
+
+def test_a_watch_that_the_library_is_refused_is_left_to_the_rescan(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FSEvents says no with a SystemError: the consumer did not come up."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise SystemError("Cannot start fsevents stream. Use a kqueue or polling observer instead.")
+
+    async def listen() -> list[str]:
+        watching = Wakeups(Home(str(home)), asyncio.get_running_loop(), lambda *_: None, lambda: None)
+        watching.start()
+        watching.stop()
+        return watching.unwatched
+
+    monkeypatch.setattr(wakeups, "watcher", functools.partial(watcher, platform="darwin"))
+    monkeypatch.setattr("watchdog.observers.api.BaseObserver.schedule", refuse)
+    assert str(home / "state" / "inbox") in asyncio.run(listen())
+
+
+def test_a_folder_is_watched_by_its_real_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FSEvents tells of nothing under a link or in another case, and on a Mac Bus is bus."""
+    (tmp_path / "Bus").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "Bus")
+    assert wakeups.spelled_as_it_is(str(tmp_path / "link")) == str(tmp_path / "Bus")
+
+    def get_path(_: int, command: int, room: bytes) -> bytes:
+        assert command == 50
+        return b"/Users/ann/Bus".ljust(len(room), b"\0")
+
+    monkeypatch.setattr(fcntl, "F_GETPATH", 50, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", get_path)
+    assert wakeups.spelled_as_it_is(str(tmp_path / "link")) == "/Users/ann/Bus"
 
 
 @linux_only

@@ -36,6 +36,7 @@ def test_the_consumer_is_kept_alive_and_leaves_its_sessions_alone(site: Site) ->
     assert plist["EnvironmentVariables"] == {"CADENCE_HOME": site.home, "PATH": site.path}
     assert plist["KeepAlive"] == {"SuccessfulExit": False}
     assert plist["AbandonProcessGroup"] is True
+    assert plist["SoftResourceLimits"]["NumberOfFiles"] > 256
     assert plist["RunAtLoad"] is True
     assert plist["StandardErrorPath"] == "/srv/ann/Library/Logs/cadencebus/consumer.log"
 
