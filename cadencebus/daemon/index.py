@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from cadencebus.daemon.packed_names import PackedNames
-from cadencebus.model.naming import Name
+from cadencebus.model.naming import Name, parse_deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +18,14 @@ _CANONICAL = re.compile(
 )
 # So many queues are looked through for one file: a flood of files must not keep the loop from its signals.
 _FEW = 64
+# Names of deferred/ that are right at a glance; of all others (the last days of a month) the parser decides, for
+# nobody looks at what is taken up until its time has come.
+_STAMP = (
+    r"[1-9][0-9]{3}(?:0[1-9]|1[0-2])(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){2}\.[0-9]{6}Z"
+)
+_DEFERRED = re.compile(
+    rf"{_STAMP}~[0-9]-{_STAMP}-[a-z0-9][a-z0-9_-]{{0,63}}-[0-9a-hjkmnp-tv-z]{{8}}\.json", re.ASCII
+)
 
 
 def cadence_in(file: str) -> str | None:
@@ -156,10 +164,12 @@ class Calendar:
             self._ids.add(_by_id(file))
         return True
 
-    def fill(self, names: Iterable[str]) -> None:
-        """Take up a whole folder at once."""
-        self._names = PackedNames(names)
+    def fill(self, names: Iterable[str]) -> list[str]:
+        """Take up a whole folder at once; the names that say no time come back."""
+        strange: list[str] = []
+        self._names = PackedNames(_sound(names, strange))
         self._ids = None
+        return strange
 
     def discard(self, file: str) -> None:
         """Forget a name."""
@@ -187,6 +197,15 @@ class Calendar:
     def names(self) -> Iterator[str]:
         """Every waiting name, as it is now."""
         return iter(self._names)
+
+
+def _sound(names: Iterable[str], strange: list[str]) -> Iterator[str]:
+    """Pass on what may lie in deferred/; the rest is set aside."""
+    for file in names:
+        if _DEFERRED.fullmatch(file) or parse_deferred(file) is not None:
+            yield file
+        else:
+            strange.append(file)
 
 
 def _by_id(deferred: str) -> str:

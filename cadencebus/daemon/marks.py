@@ -36,11 +36,11 @@ class Marks:
             at = (at + 1) & mask
         return at
 
-    def add(self, mark: int) -> None:
-        """Remember a mark."""
+    def add(self, mark: int) -> bool:
+        """Remember a mark; False where it is known."""
         at = self._place(mark)
         if self._table[at]:
-            return
+            return False
         self._table[at] = mark or 1
         self._size += 1
         if 2 * self._size > self._mask:
@@ -49,3 +49,4 @@ class Marks:
             for old in known:
                 if old:
                     self._table[self._place(old)] = old
+        return True

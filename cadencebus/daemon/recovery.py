@@ -11,7 +11,7 @@ from cadencebus.errors import CadenceError
 from cadencebus.model import foreign
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.legible import escaped
-from cadencebus.model.naming import SUFFIX, parse_deferred, parse_name
+from cadencebus.model.naming import SUFFIX, parse_name
 from cadencebus.model.settlement import settlement_of
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.session import life
@@ -44,8 +44,7 @@ class Recovery:
         self._clear_tmp()
         self._letters()
         strangers = self._index.fill(self._gear.spool.names("inbox"))
-        self._calendar.fill(self._gear.spool.names("deferred"))
-        self._misplaced()
+        self._misplaced(self._calendar.fill(self._gear.spool.names("deferred")))
         # Before the table: it sends claims back to inbox/, where a twin of shorter past may lie.
         self._twins()
         self.strangers = strangers
@@ -180,14 +179,12 @@ class Recovery:
             self._calendar.discard(file)
             self._lose(folder, file, why)
 
-    def _misplaced(self) -> None:
+    def _misplaced(self, names: Iterable[str]) -> None:
         """What lies in deferred/ and says no time can't wait for it."""
-        for late in self._calendar.names():
-            if parse_deferred(late) is None:
-                self._calendar.discard(late)
-                if late.endswith(SUFFIX) and not late.startswith("."):
-                    fault = BadTick("bad_id", f"{escaped(late)}: not the name of a waiting tick")
-                    self._bury("deferred", late, fault)
+        for late in names:
+            if late.endswith(SUFFIX) and not late.startswith("."):
+                fault = BadTick("bad_id", f"{escaped(late)}: not the name of a waiting tick")
+                self._bury("deferred", late, fault)
 
     def _lose(self, folder: str, file: str, why: str) -> None:
         """Set the lesser twin aside, whole."""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cadencebus.daemon.marks import Marks
-from cadencebus.model.naming import parse_deferred, parse_name
+from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.session import life
 from cadencebus.store import runs
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # A name without its priority, `5-`.
 _PRIORITY = 2
+_DUE = 24
 _ORDER = ("done", "dead", "claimed", "inbox", "deferred")
 
 Place = tuple[str, str]
@@ -56,10 +57,9 @@ class Twins:
         priorities = sorted({file[:_PRIORITY] for file in self._index.names()})
         for folder, _, tail in self._elsewhere():
             mark = hash(tail)
-            if mark in seen or any(priority + tail in self._index for priority in priorities):
+            again = mark in seen if folder.startswith("done") else not seen.add(mark)
+            if again or any(priority + tail in self._index for priority in priorities):
                 twice.add(tail)
-            if not folder.startswith("done"):
-                seen.add(mark)
         if len(priorities) > 1:
             for _, file, tail in self._ready():
                 if any(priority + tail in self._index for priority in priorities if priority != file[:2]):
@@ -73,8 +73,8 @@ class Twins:
     def _elsewhere(self) -> Iterator[tuple[str, str, str]]:
         """All but inbox/; done/ comes last, and is the longest."""
         for late in self._calendar.names():
-            if (parsed := parse_deferred(late)) is not None:
-                yield "deferred", late, parsed[1].file[_PRIORITY:]
+            # In front of the name stands when it is due, `20261121T023000.123456Z~`.
+            yield "deferred", late, late[_DUE + _PRIORITY :]
         for folder in ("claimed", "dead", *(f"done/{day}" for day in self._spool.done_days())):
             for file in self._spool.names(folder):
                 if parse_name(file) is not None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadencebus.daemon.index import Calendar, Index, cadence_in
+from cadencebus.model.naming import parse_deferred
 from cadencebus.model.naming import Name
 
 CADENCES = ["a", "b.c", "d-e"]
@@ -104,6 +105,39 @@ def test_what_is_due_comes_out_in_the_order_of_its_time_and_once(
     assert calendar.due(stamp) == []
     assert calendar.first() == min(files - set(due), default=None)
     assert len(calendar) == len(files) - len(due)
+
+
+deferred_today = names.map("20261128T235959.999999Z~{}".format)
+stamps = st.builds(
+    "{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}Z".format,
+    st.sampled_from([0, 1, 1999, 2024, 2026]),
+    *(st.integers(0, most) for most in (13, 32, 25, 61, 61, 1)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            "{}{}{}-{}-{}-{}{}".format,
+            stamps,
+            st.sampled_from(["~", "~", "-"]),
+            st.integers(0, 10),
+            stamps,
+            st.sampled_from(["x", "a.b", "a..b", "-", ""]),
+            st.sampled_from(["7f3k9q2m", "7f3k9q2l", "7f3k"]),
+            st.sampled_from([".json", ".json", ".json.raw"]),
+        ),
+        max_size=20,
+    ),
+    deferred_today,
+)
+def test_at_a_start_the_calendar_takes_up_what_the_parser_would(files: list[str], sound: str) -> None:
+    """At a glance, or taken apart: what says no time, or no possible one, would wait for ever."""
+    calendar = Calendar()
+    strange = calendar.fill([*files, sound])
+    assert sorted(set(strange)) == sorted({file for file in files if parse_deferred(file) is None})
+    assert set(calendar.names()) == {sound, *files} - set(strange)
 
 
 IDS = [f"20261121T000000.00000{n}Z-{8 * letter}" for n in range(2) for letter in "ab"]
