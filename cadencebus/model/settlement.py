@@ -68,6 +68,15 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What a run's end changes beside its tick: memories by their names, holds, files of holds to release."""
+
+    memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
+    releases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
     """A tick to put in because another one ended."""
 

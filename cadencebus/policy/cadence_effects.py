@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import Hold, on_cadence
 from cadencebus.model.naming import is_session
+from cadencebus.model.settlement import Effects
 from cadencebus.policy import brakes, budgets
 from cadencebus.policy import circuit as breaker
 from cadencebus.policy.backoff import doubling, wait_after
@@ -30,9 +31,6 @@ _AT_ONCE = frozenset({Class.INTERRUPTED, Class.KILLED, Class.RESUME_UNKNOWN})
 _PACE_FIRST, _PACE_MOST = 0.25, 60.0
 # The newest run weighs this much in the averages.
 _NEWEST = 0.2
-
-# The change of the cadence's memory, the holds to set on it, the files of holds to release.
-Effects = tuple[dict[str, Any], list[Hold], list[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +85,18 @@ def after(
         rng=rng,
     )
     patch = _always(run)
-    # A guard that found nothing to do cost nothing: asking often is what it is for.
-    if cadence.max_runs_per_hour and verdict.klass is not Class.SKIPPED:
-        most = cadence.max_runs_per_hour
-        patch["recent"] = brakes.recent_with(facts.started_at, run.memory, most=most, now=now)
-    if cadence.max_turns or cadence.max_usd:
-        patch["limits"] = budgets.limits(cadence, run.memory, now)
+    # Each of these notes in the patch what it changes in the cadence's memory.
+    holds: list[Hold] = []
+    releases: list[str] = []
     if verdict.klass is Class.OK:
-        return _succeeded(run, patch)
-    if verdict.klass in {Class.TURN_LIMIT, Class.BUDGET}:
-        return _over_budget(run, patch)
-    return _failed(run, patch) if verdict.counts_circuit else _proved_nothing(run, patch)
+        releases = _succeeded(run, patch)
+    elif verdict.klass in {Class.TURN_LIMIT, Class.BUDGET}:
+        holds = _over_budget(run, patch)
+    elif verdict.counts_circuit:
+        holds = _failed(run, patch)
+    else:
+        holds = _proved_nothing(run, patch)
+    return Effects(memory={cadence.name: patch}, holds=tuple(holds), releases=tuple(releases))
 
 
 def _always(run: _Run) -> dict[str, Any]:
@@ -115,10 +114,17 @@ def _always(run: _Run) -> dict[str, Any]:
     klass = run.verdict.klass
     if klass is Class.RESUME_UNKNOWN or (run.facts.resumed and CLASSES[klass].fresh_helps):
         patch["session_id"] = None
+    most = run.cadence.max_runs_per_hour
+    # A guard that found nothing to do cost nothing: asking often is what it is for.
+    if most and klass is not Class.SKIPPED:
+        patch["recent"] = brakes.recent_with(run.facts.started_at, run.memory, most=most, now=run.now)
+    if run.cadence.max_turns or run.cadence.max_usd:
+        patch["limits"] = budgets.limits(run.cadence, run.memory, run.now)
     return patch
 
 
-def _succeeded(run: _Run, patch: dict[str, Any]) -> Effects:
+def _succeeded(run: _Run, patch: dict[str, Any]) -> list[str]:
+    """All streaks end; the files of the holds that they had set."""
     old = run.memory.get("averages") or {}
     averages: dict[str, float] = {"runs": int(old.get("runs", 0)) + 1}
     measured = {"seconds": run.seconds, "turns": run.facts.turns, "usd": run.facts.usd}
@@ -139,10 +145,11 @@ def _succeeded(run: _Run, patch: dict[str, Any]) -> Effects:
         releases.append(f"{run.scope}.backoff.json")
     if run.memory.get("circuit"):
         releases.append(f"{run.scope}.circuit_open.json")
-    return patch, [], releases
+    return releases
 
 
-def _failed(run: _Run, patch: dict[str, Any]) -> Effects:
+def _failed(run: _Run, patch: dict[str, Any]) -> list[Hold]:
+    """One more failure in a row: the circuit opens, or the next try waits."""
     failures = int(run.memory.get("failures") or 0) + 1
     patch["failures"] = failures
     circuit = breaker.after_failure(
@@ -156,23 +163,23 @@ def _failed(run: _Run, patch: dict[str, Any]) -> Effects:
     patch["circuit"] = circuit
     holds = _pause_after_deaths(run, patch)
     if circuit is not None:
-        return patch, [breaker.hold_for(run.cadence.name, circuit, run.now), *holds], []
-    return patch, [*holds, *_backoff(run, failures, f"after failure {failures} in a row")], []
+        return [breaker.hold_for(run.cadence.name, circuit, run.now), *holds]
+    return [*holds, *_backoff(run, failures, f"after failure {failures} in a row")]
 
 
-def _proved_nothing(run: _Run, patch: dict[str, Any]) -> Effects:
+def _proved_nothing(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """Killed, interrupted, rate-limited, …: the streaks stay; a probe gives its permit back for later."""
     circuit = run.memory.get("circuit")
     if circuit and run.facts.probe:
         patch["circuit"] = breaker.after_nothing_proved(circuit, run.now)
-        return patch, [breaker.hold_for(run.cadence.name, patch["circuit"], run.now)], []
+        return [breaker.hold_for(run.cadence.name, patch["circuit"], run.now)]
     if not run.verdict.counted:
-        return patch, _pace(run), []
+        return _pace(run)
     tries = run.tick.counted_attempts + 1
-    return patch, _backoff(run, tries, f"before attempt {tries + 1}"), []
+    return _backoff(run, tries, f"before attempt {tries + 1}")
 
 
-def _over_budget(run: _Run, patch: dict[str, Any]) -> Effects:
+def _over_budget(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """A breach of the turn or money budget: a streak of its own, which pauses the cadence at five."""
     streaks = dict(run.memory.get("streaks") or {})
     nth = int(streaks.get(_BREACHES, 0))
@@ -184,9 +191,9 @@ def _over_budget(run: _Run, patch: dict[str, Any]) -> Effects:
         detail = f"{nth} runs in a row over budget ({run.verdict.reason}): raise it, or shorten the task"
         holds.append(Hold(scope=run.scope, reason="turn_budget", since=run.now, detail=detail))
         patch["streaks"] = {**streaks, _BREACHES: 0}
-        return patch, holds, []
+        return holds
     patch["streaks"] = {**streaks, _BREACHES: nth}
-    return patch, [*holds, *_backoff(run, run.tick.counted_attempts + 1, "over budget")], []
+    return [*holds, *_backoff(run, run.tick.counted_attempts + 1, "over budget")]
 
 
 def _pause_after_deaths(run: _Run, patch: dict[str, Any]) -> list[Hold]:

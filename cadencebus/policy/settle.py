@@ -48,12 +48,10 @@ def settle(
     fate, why = _fate(tick, verdict, cadence, facts)
     target = _TARGETS[fate]
     attempt = _attempt(tick, verdict, facts, now)
-    patch, holds, releases = cadence_effects.after(
-        verdict, cadence, facts, remembered, tick, fate, now=now, rng=rng
-    )
+    own = cadence_effects.after(verdict, cadence, facts, remembered, tick, fate, now=now, rng=rng)
     more = wider_effects.after(verdict, cadence.name, credentials, facts, remembered, now=now, rng=rng)
     money, warnings = _money(cadence, facts, remembered, now)
-    memory = _joined({cadence.name: patch}, more.memory or {}, money)
+    memory = _joined(own.memory, more.memory, money)
     outcome = None if target == "inbox" else _outcome(fate, verdict, why, facts, now)
     return Settlement(
         target=target,
@@ -63,8 +61,8 @@ def settle(
         attempt=attempt,
         outcome=outcome,
         memory=memory,
-        holds=(*holds, *more.holds),
-        releases=(*releases, *more.releases),
+        holds=own.holds + more.holds,
+        releases=own.releases + more.releases,
         follow_ups=_follow_ups(tick, fate, verdict, cadence, attempt, why),
         events=(*_events(target, verdict, facts, why, now), *warnings),
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
+from cadencebus.model.settlement import Effects
 from cadencebus.policy.backoff import doubling
 from cadencebus.policy.classes import Class
 
@@ -37,15 +38,6 @@ _ANSWERED = frozenset(
 _SERVED = _ANSWERED - {Class.RATE_LIMITED, Class.AUTH, Class.BILLING, Class.OVERLOADED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WiderEffects:
-    """Holds on more than a cadence, what releases them, and the memories that lengthen them."""
-
-    holds: tuple[Hold, ...] = ()
-    releases: tuple[str, ...] = ()
-    memory: Mapping[str, Mapping[str, Any]] | None = None
-
-
 def excused(verdict: Verdict, remembered: Remembered) -> Verdict:
     """A verdict, less what it counts where the bus knows that the network is down: that is nobody's fault."""
     if verdict.klass is Class.NETWORK and _outage(remembered).get("held"):
@@ -62,7 +54,7 @@ def after(
     *,
     now: float,
     rng: random.Random,
-) -> WiderEffects:
+) -> Effects:
     """Work out what a run's end holds, releases and changes in memory beyond its cadence."""
     klass = verdict.klass
     marks = {"cadence": cadence, "fingerprints": dict(facts.fingerprints or {})}
@@ -72,7 +64,7 @@ def after(
         return _no_room(verdict, facts, remembered, now)
     if klass is Class.NEVER_RAN:
         hold = Hold(scope=on_cadence(cadence), reason="config", since=now, detail=verdict.reason, extra=marks)
-        return WiderEffects(holds=(hold,))
+        return Effects(holds=(hold,))
     holds: list[Hold] = []
     memory = _cleared(credentials, remembered) if klass is Class.OK else {}
     if klass in {Class.AUTH, Class.BILLING}:
@@ -88,7 +80,7 @@ def after(
     if facts.agent and klass in _ANSWERED and _outage(remembered):
         memory["_bus"] = {**memory.get("_bus", {}), "network": None}
         releases += (NETWORK_HOLD,) if _outage(remembered).get("held") else ()
-    return WiderEffects(holds=tuple(holds), releases=releases, memory=memory)
+    return Effects(holds=tuple(holds), releases=releases, memory=memory)
 
 
 def _outage(remembered: Remembered) -> Mapping[str, Any]:
@@ -96,7 +88,7 @@ def _outage(remembered: Remembered) -> Mapping[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> WiderEffects:
+def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> Effects:
     """One more agent that reached nobody: after half an hour the bus holds, and probes one run at a time."""
     known = _outage(remembered)
     since = parse_rfc3339(known["since"]) if known else now
@@ -105,21 +97,19 @@ def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> WiderE
     tries, held = int(known.get("tries", 0)) + 1, int(known.get("held", 0))
     outage: dict[str, Any] = {"since": rfc3339(since), "tries": tries, "held": held}
     if tries < _DOWN_TRIES or now - since < _DOWN_AFTER:
-        return WiderEffects(memory={"_bus": {"network": outage}})
+        return Effects(memory={"_bus": {"network": outage}})
     every = doubling(held + 1, _PROBE_FIRST, _PROBE_MOST)
     extra = {"at_most": 1, "probe_at": rfc3339(now + every), "probe_every": every}
     detail = f"no agent reached its API since {rfc3339(since)[:16]}Z, one at a time tries: {verdict.reason}"
     hold = Hold(scope=BUS, reason="network", since=since, detail=detail, extra=extra)
-    return WiderEffects(holds=(hold,), memory={"_bus": {"network": {**outage, "held": held + 1}}})
+    return Effects(holds=(hold,), memory={"_bus": {"network": {**outage, "held": held + 1}}})
 
 
-def _no_room(verdict: Verdict, facts: RunFacts, remembered: Remembered, now: float) -> WiderEffects:
+def _no_room(verdict: Verdict, facts: RunFacts, remembered: Remembered, now: float) -> Effects:
     nth = _nth("no_resources", facts, remembered.bus)
     until = now + doubling(nth, _RESOURCES_FIRST, _RESOURCES_MOST)
     hold = Hold(scope=BUS, reason="resources", since=now, until=until, detail=verdict.reason)
-    return WiderEffects(
-        holds=(hold,), memory={"_bus": {"no_resources": nth, "no_resources_at": rfc3339(now)}}
-    )
+    return Effects(holds=(hold,), memory={"_bus": {"no_resources": nth, "no_resources_at": rfc3339(now)}})
 
 
 def _rate_limited(
