@@ -54,7 +54,7 @@ class Consumer:
             self.calendar,
             gear.clock,
             own_priority=self.lineup.own_priority,
-            aloft=self.flights.__contains__,
+            aloft=self._aloft,
             tell=self._told,
         )
         self.lookout = Lookout(gear, self.index, self.calendar, self.intake, self._told)
@@ -192,6 +192,10 @@ class Consumer:
             ),
         )
         return True
+
+    def _aloft(self, file: str) -> bool:
+        """Whether this tick is on its way, under whichever priority."""
+        return any(file[1:] == flying[1:] for flying in self.flights)
 
     def _flies_for_another(self, head: Waiting) -> bool:
         """Whether another cadence's tick of this id flies: it may have no run yet that tells of it."""

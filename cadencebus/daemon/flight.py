@@ -234,7 +234,9 @@ class Flight:
         if not files.exists(f"{self._gear.home.claimed}/{boarded.tick.name.file}"):
             # An earlier try moved it, and only the sync of its new folder failed.
             self.settlement = self._gear.closing.delivered(boarded.tick.name, boarded.run.id)
-            return
+            # Or a hand put it back into the queue while it ran: its end is this run's all the same.
+            if self.settlement is not None or not self._gear.spool.take_back(boarded.tick.name):
+                return
         if again:
             committed = self._gear.spool.read("claimed", boarded.tick.name.file)
             if committed.settling is not None and committed.settling.get("run") == boarded.run.id:

@@ -176,6 +176,18 @@ class Spool:
             return False
         return True
 
+    def take_back(self, name: Name) -> bool:
+        """Claim a tick anew that was moved back while it ran, under any priority; False where it is gone."""
+        with self.moving():
+            for file in name.copies():
+                with contextlib.suppress(FileNotFoundError):
+                    files.move(f"{self.home.inbox}/{file}", f"{self.home.claimed}/{name.file}")
+                    break
+            else:
+                return False
+        files.sync_folders([self.home.claimed, self.home.inbox])
+        return True
+
     def commit(self, ticks: Sequence[Tick]) -> None:
         """Write ticks over their claimed files: that rename is the commit of how they settle."""
         together.write_many((self._fresh(tick.name.file), tick.bytes()) for tick in ticks)

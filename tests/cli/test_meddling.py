@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
@@ -38,6 +40,32 @@ def test_a_run_whose_folder_was_removed_is_begun_again_and_holds_nobody(
     assert "refuses" not in (home / "consumer.log").read_text()
     attempts = ticks("done")[slow]["attempts"]
     assert [(one["class"], one["counted"]) for one in attempts] == [("interrupted", False), ("ok", False)]
+
+
+@pytest.mark.parametrize("priority", ["5", "0"])
+def test_a_tick_that_was_moved_back_while_it_ran_is_settled_by_that_run(
+    home: Path,
+    define: Define,
+    enqueue: Callable[..., str],
+    ticks: Ticks,
+    consumer: Start,
+    eventually: Eventually,
+    *,
+    priority: str,
+) -> None:
+    """`mv claimed/N inbox/`: no second run beside the first, none after it, and its end is told."""
+    define("slow", "echo >> started; while test ! -e go; do sleep 0.02; done")
+    tick = enqueue("slow")
+    consumer()
+    eventually((home / "started").exists)
+    (claimed,) = (home / "state" / "claimed").iterdir()
+    claimed.rename(home / "state" / "inbox" / f"{priority}{claimed.name[1:]}")
+    (home / "go").touch()
+    eventually(lambda: tick in ticks("done"))
+    assert [attempt["class"] for attempt in ticks("done")[tick]["attempts"]] == ["ok"]
+    assert (home / "started").read_text() == "\n"
+    assert not ticks("inbox")
+    assert not list((home / "state" / "dead").iterdir())
 
 
 def test_a_consumer_leaves_a_home_that_was_replaced_to_another(
