@@ -18,8 +18,8 @@ _CANONICAL = re.compile(
 )
 # So many queues are looked through for one file: a flood of files must not keep the loop from its signals.
 _FEW = 64
-# Names of deferred/ that are right at a glance; of all others (the last days of a month) the parser decides, for
-# nobody looks at what is taken up until its time has come.
+# Names of deferred/ that are right at a glance; of all others, as of the last days of a month, the parser
+# decides: nobody looks at what is taken up until its time has come.
 _STAMP = (
     r"[1-9][0-9]{3}(?:0[1-9]|1[0-2])(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){2}\.[0-9]{6}Z"
 )

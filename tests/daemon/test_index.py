@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadencebus.daemon.index import Calendar, Index, cadence_in
-from cadencebus.model.naming import parse_deferred
-from cadencebus.model.naming import Name
+from cadencebus.model.naming import Name, parse_deferred
 
 CADENCES = ["a", "b.c", "d-e"]
 RANDOM = "0123456789abcdefghjkmnpqrstvwxyz"
