@@ -64,6 +64,7 @@ KINDS: dict[str, Kind] = {
     "home.forgetful": Kind(
         "warn", "accepted ticks are lost when it goes", "move the home to a disk, if ticks must survive that"
     ),
+    "home.uneasy": Kind("warn", "a service may find nothing there", "cadence down, move the home to ~/bus"),
     "home.format": Kind("ill", "another version of the program wrote it", _UPGRADE),
     "prompts.writable": Kind(
         "ill", "whoever may write there can have commands run as you", "cadence doctor --fix"

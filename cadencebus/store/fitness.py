@@ -41,6 +41,15 @@ REFUSED = {
 # These keep every promise but the one about power cuts.
 FORGETFUL = {"tmpfs": "its content is gone after a reboot", "ramfs": "its content is gone after a reboot"}
 FORGETFUL["overlay"] = "its content goes with the container"
+# Folders of a Mac's login that are not what they seem to be.
+_GUARDED = "macOS lets no service in there that has no Full Disk Access"
+UNEASY = {
+    "desktop": _GUARDED,
+    "documents": _GUARDED,
+    "downloads": _GUARDED,
+    "library/mobile documents": "iCloud moves files away from there, and back when they are opened",
+    "library/cloudstorage": "its files are moved into a cloud, and back when they are opened",
+}
 # How the kernel spells what would end a field: blank, tab, line end, backslash. All else stands as it is.
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
@@ -76,6 +85,12 @@ def _mac_file_system(path: str) -> str:
         if inside and len(part.mountpoint) >= len(best):
             best, kind = part.mountpoint, part.fstype
     return kind
+
+
+def uneasy(path: str, login: str) -> str | None:
+    """Why a home had better not lie there, on a Mac; None where nothing is known against it."""
+    inside = os.path.relpath(os.path.realpath(path), os.path.realpath(login)).lower() + "/"
+    return next((why for folder, why in UNEASY.items() if inside.startswith(f"{folder}/")), None)
 
 
 def check(home: Home) -> None:

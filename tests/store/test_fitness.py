@@ -117,3 +117,21 @@ def test_what_can_not_keep_the_promises_is_refused(
     with pytest.raises(Misconfigured, match=said) as refused:
         fitness.check(home)
     assert refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("place", "uneasy"),
+    [
+        ("bus", False),
+        ("Documents/bus/state", True),
+        ("documents", True),
+        ("DocumentsOfMine/bus", False),
+        ("Library/Mobile Documents/com~apple~CloudDocs/bus", True),
+        ("Library/CloudStorage/Dropbox/bus", True),
+        ("Library/Application Support/bus", False),
+        ("../Documents/bus", False),
+    ],
+)
+def test_a_mac_keeps_some_folders_to_itself(tmp_path: Path, place: str, uneasy: bool) -> None:
+    """A service is kept out of some, and a cloud empties others: whatever the case that they are typed in."""
+    assert bool(fitness.uneasy(str(tmp_path / "ann" / place), str(tmp_path / "ann"))) is uneasy
