@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.errors import CantCreate, IOTrouble
+from cadencebus.model.strictjson import MAX_DEPTH
 from cadencebus.store import files
 from cadencebus.store.paths import Home
 from cadencebus.store.unpacking import Taken, unpack
@@ -61,6 +62,9 @@ def full(home: Path, define: Define, enqueue: Callable[..., str]) -> Path:
     (state / "dead" / f"{LETTER}.raw").write_bytes(b"\xff\x00not a tick")
     (state / "inbox" / "mine.json").write_text('{"cadence": "work"}')
     (state / "inbox" / FILE.replace("2m", "2p")).write_text("{torn")
+    (state / "deferred" / f"20991231T000000.000000Z~{FILE.replace('2m', '2r')}").write_text("{torn")
+    deepest = f'{{"cadence": "work", "payload": {{"a": {"[" * (MAX_DEPTH - 2)}{"]" * (MAX_DEPTH - 2)}}}}}'
+    (state / "inbox" / FILE.replace("2m", "2s")).write_text(deepest)
     (state / "inbox" / ".staging").write_text("x")
     (state / "cadences" / "work.json").write_text('{"failures": 2}\n')
     os.symlink(ID, state / "keys" / ("ab" * 32))
@@ -78,8 +82,9 @@ def test_a_home_moves_house_with_everything_that_waits_died_or_is_remembered(
     file = tmp_path / "bus.jsonl"
     ended = cadence("export", file)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == f"exported to {file}: 3 ready, 1 deferred, 2 dead, 1 memory, 1 key, 1 hold\n"
+    assert ended.stdout == f"exported to {file}: 4 ready, 2 deferred, 2 dead, 1 memory, 1 key, 1 hold\n"
     assert oct(file.stat().st_mode & 0o777) == "0o600"
+    assert file.read_text().count('"bytes"') == 4, "two torn ones, a letter's, and one without a name of ours"
     assert cadence("init", tmp_path / "new").returncode == 0
     new = {"CADENCE_HOME": str(tmp_path / "new")}
     refused = cadence("import", file, env=new)
@@ -101,7 +106,7 @@ def test_a_home_moves_house_with_everything_that_waits_died_or_is_remembered(
     key = tmp_path / "new" / "state" / "keys" / ("ab" * 32)
     assert key.lstat().st_mtime == 1.5e9
     again = json.loads(cadence("import", file, "--json", env=new).stdout)
-    assert (again["counts"], len(again["duplicates"]), len(again["kept"])) == ({}, 4, 4)
+    assert (again["counts"], len(again["duplicates"]), len(again["kept"])) == ({}, 6, 4)
 
 
 def test_a_pipe_is_as_good_as_a_file(full: Path, cadence: Cadence, tmp_path: Path) -> None:
@@ -165,6 +170,7 @@ HOSTILE = {
     "another folder": (export({"in": "events", "file": FILE, "tick": {}}), 65),
     "a folder that is none": (export(TICK | {"in": "../inbox"}), 65),
     "ready, with a time": (export(TICK | {"file": f"20991231T000000.000000Z~{FILE}"}), 65),
+    "ready, as a letter's bytes": (export(TICK | {"file": f"{FILE}.raw"}), 65),
     "put off without a time": (export(TICK | {"in": "deferred"}), 65),
     "a name without a tick": (export({"in": "inbox", "file": FILE}), 65),
     "names that are none": (export(TICK | {"file": 7}), 65),
