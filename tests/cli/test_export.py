@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from cadencebus.errors import CantCreate, IOTrouble
 from cadencebus.model.strictjson import MAX_DEPTH
 from cadencebus.store import files
+from cadencebus.store.packing import pack
 from cadencebus.store.paths import Home
 from cadencebus.store.unpacking import Taken, unpack
 
@@ -328,6 +330,21 @@ def test_what_stays_behind_is_told_of(home: Path, cadence: Cadence, define: Defi
         assert f"state/{place} can't be read: it stays behind" in ended.stderr
     assert len(ended.stdout.splitlines()) == 2
     assert FILE in cadence("export", "--claimed").stdout
+
+
+def test_a_tick_that_becomes_due_meanwhile_is_taken_along_once(home: Path) -> None:
+    """It is met in both folders; what is no hold, or gone when it is read, is nobody's business."""
+    state = home / "state"
+    for place in (f"inbox/{FILE}", f"deferred/20261121T023000.000000Z~{FILE}"):
+        (state / place).write_text('{"cadence": "work"}')
+    (state / "dead" / FILE).write_text('{"cadence": "work"}')
+    (state / "holds" / "notes.txt").write_text("by hand")
+    out = io.BytesIO()
+    packed = pack(Home(str(home)), out, 1_800_000_000.0, version="1")
+    assert (packed.counts, packed.unread) == ({"deferred": 1, "dead": 1}, [])
+    head, *lines, end = map(json.loads, out.getvalue().splitlines())
+    assert (head["at"], head["version"], end) == ("2027-01-15T08:00:00.000000Z", "1", {"end": packed.counts})
+    assert [line["in"] for line in lines] == ["deferred", "dead"]
 
 
 def migrate(*words: str | Path) -> subprocess.CompletedProcess[str]:
