@@ -381,18 +381,32 @@ def test_the_circuit_of_a_cadence_that_is_gone_alarms_nobody(home: Path, define:
     assert why(home) == ("well", [])
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"f_bavail": 0}, "the disk is full, nothing can be accepted: `df -h .`; it goes on by itself"),
+        ({"f_bavail": 255, "f_frsize": 4096}, "the disk is full"),
+        ({"f_bavail": 256, "f_frsize": 4096}, ""),
+        (
+            {"f_favail": 0, "f_files": 9},
+            "no inode is free, nothing can be accepted: remove small files: `df -i .`",
+        ),
+        # There are file systems that count none.
+        ({"f_favail": 0, "f_files": 0}, ""),
+        ({"f_flag": os.ST_RDONLY}, "the disk is mounted read-only, nothing can be accepted: `dmesg | tail`"),
+    ],
+)
 def test_a_full_disk_is_told_before_the_consumer_runs_into_it(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, int], told: str
 ) -> None:
-    """Whoever can't enqueue looks at the status first."""
+    """Whoever can't enqueue looks at the status first; a megabyte is enough."""
     room = os.statvfs(home)
-    full = [getattr(room, key) for key in ("f_bsize", "f_frsize", "f_blocks", "f_bfree")]
-    full += [0, *(getattr(room, key) for key in ("f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"))]
-    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(full))
-    assert why(home) == (
-        "ill",
-        ["the disk is full, nothing can be accepted: `df -h .`; it goes on by itself when there is room"],
-    )
+    names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail")
+    some = dict.fromkeys(names, 1 << 20) | {"f_flag": 0, "f_namemax": room.f_namemax}
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result([*(some | changed).values()]))
+    health, said = why(home)
+    assert (health, len(said)) == (("ill", 1) if told else ("well", 0))
+    assert "".join(said).startswith(told)
 
 
 def test_on_a_terminal_nothing_is_told_three_times(
