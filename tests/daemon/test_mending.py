@@ -40,6 +40,7 @@ def test_a_key_that_was_demanded_and_is_set_now_releases_its_cadence(
     gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
     made = marks(gear, gear.prompts.load("work"), "never_ran")
     assert "your-key" not in str(made)
+    assert marks(gear, gear.prompts.load("work"), "crash") == {}, "nothing to wait for"
     extra = {"cadence": "work", "fingerprints": made}
     gear.holds.set(Hold(scope="cadence-work", reason="config", since=gear.clock.wall(), extra=extra))
     for key, held in (("your-key", True), (REAL, False)):
@@ -92,7 +93,12 @@ def test_what_could_not_start_is_tried_again_when_what_it_needs_is_another(
     asyncio.run(mending.catch_up())
     assert len(gear.holds.all(now)) == 3, "it is not yet looked at again"
     fake_clock.advance(LOOK_EVERY)
-    asyncio.run(mending.catch_up())
+    assert mending.due_in() == 0
+    # Another consumer comes up, which has not looked into holds/ so far.
+    gear.journal.close()
+    gear = assemble(Home(str(home)), flags={}, say=said.append)
+    gear.clock = fake_clock
+    asyncio.run(Mending(gear).catch_up())
     assert {hold.scope for hold in gear.holds.all(now)} == {"bus", "cadence-gone"}
     assert len(said) == 1
     (told,) = journal.read(gear.home)
