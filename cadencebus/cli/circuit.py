@@ -51,7 +51,9 @@ def main(words: list[str], context: Context) -> int:
 
 def _list(context: Context, name: str | None) -> int:
     out, now = Output(context), time.time()
-    found = [one for one in holding.circuits(context.home, now) if name in {None, one.cadence}]
+    holds = holding.held(context.home, now)
+    known = holding.circuits(Memory(context.home), holds, now)
+    found = [one for one in known if name in {None, one.cadence}]
     if out.json:
         out.document([one.dump() for one in found])
     elif found:

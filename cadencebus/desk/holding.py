@@ -57,10 +57,9 @@ class Circuit:
         return asdict(self)
 
 
-def circuits(home: Home, now: float) -> list[Circuit]:
+def circuits(memory: Memory, holds: Iterable[Hold], now: float) -> list[Circuit]:
     """Every circuit that is not closed: open while its hold stands, then half-open."""
-    memory, found = Memory(home), []
-    standing = {hold.file for hold in held(home, now) if not hold.over(now)}
+    found, standing = [], {hold.file for hold in holds if not hold.over(now)}
     for name in memory.names():
         told = mapping(memory.load(name, now, mend=False).get("circuit"))
         if told:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from cadencebus.desk.ended_runs import EndedRun
     from cadencebus.desk.snapshot import Snapshot
-    from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
 T = TypeVar("T")
@@ -95,8 +94,8 @@ class Onlooker:
             running=part("claimed/", lambda: _all_running(reasons), []),
             arriving=reasons.arriving,
             queue=part("inbox/", lambda: _queue(reasons), []),
-            holds=part("holds/", lambda: _holds(home, now), []),
-            circuits=part("cadences/", lambda: holding.circuits(home, now), []),
+            holds=reasons.holds,
+            circuits=part("cadences/", lambda: holding.circuits(reasons.memory, reasons.holds, now), []),
             dead=part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), Dead()),
             failures=part("events/", lambda: cached("failures", journal, lambda: _failures(home, now)), []),
             broken=part("prompts/", lambda: _broken(reasons), {}),
@@ -208,10 +207,6 @@ def _deferred(home: Home) -> tuple[Counter[str], dict[str, str]]:
         elif (stranger := name_in(file)) is not None:
             late[stranger.cadence] += 1
     return late, first
-
-
-def _holds(home: Home, now: float) -> list[Hold]:
-    return [hold for hold in holding.held(home, now) if not hold.over(now)]
 
 
 def _dead(home: Home) -> Dead:

@@ -6,12 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cadencebus.desk.filecache import FileCache
+from cadencebus.desk.holding import held
 from cadencebus.desk.lookup import TICK_FILE, names
 from cadencebus.model.hold import BUS, on_cadence, on_credentials
 from cadencebus.model.naming import name_in, parse_name
 from cadencebus.store import files, lock
 from cadencebus.store.config import settings_or_default
-from cadencebus.store.holds import Holds
 from cadencebus.store.memory import Memory
 from cadencebus.store.prompts import Prompts
 
@@ -38,14 +38,18 @@ class Snapshot:
             before.prompts if before and kept else Prompts(home, lambda: settings[0].defaults)
         )
         self.memory: Memory = before.memory if before else Memory(home)
-        self.holds = _holds(home, now)
+        # What nobody lets us see: to be told, or it would look empty.
+        self.unseen: list[str] = []
+        try:
+            self.holds = [hold for hold in held(home, now) if not hold.over(now)]
+        except OSError as error:
+            self.holds = []
+            self.unseen.append(f"holds/: {error.strerror}")
         self._by_scope: dict[str, list[Hold]] = {}
         for hold in self.holds:
             self._by_scope.setdefault(hold.scope, []).append(hold)
         self.stopped = _is_there(home.stop)
         self.consumed = _consumed(home)
-        # What nobody lets us see: to be told, or it would look empty.
-        self.unseen: list[str] = []
         try:
             queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
         except OSError as error:
@@ -66,13 +70,6 @@ def _running(home: Home) -> Counter[str]:
     except OSError:
         # Who lists what runs is told of it.
         return Counter()
-
-
-def _holds(home: Home, now: float) -> list[Hold]:
-    try:
-        return [hold for hold in Holds(home).all(now) if not hold.over(now)]
-    except OSError:
-        return []
 
 
 def _is_there(path: str) -> bool:
