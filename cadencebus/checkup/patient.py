@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cadencebus.daemon import consumer_note
 from cadencebus.errors import CadenceError
 from cadencebus.model.naming import name_in
-from cadencebus.session import lineage
+from cadencebus.session import identity
 from cadencebus.store import lock
 from cadencebus.store.config import settings_or_default
 from cadencebus.store.prompts import Prompts
@@ -72,14 +72,8 @@ class Patient:
     def environ(self) -> dict[str, str]:
         """The environment that runs are given: the consumer's own where it can be read, else ours."""
         pid = self.consumer.pid
-        if self.consumed and pid is not None and lineage.LINUX:
-            try:
-                with open(f"/proc/{pid}/environ", "rb") as file:
-                    pairs = (entry.partition(b"=") for entry in file.read().split(b"\0"))
-                    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
-            except OSError:
-                pass
-        return dict(os.environ)
+        own = identity.environment(pid) if self.consumed and pid is not None else {}
+        return own or dict(os.environ)
 
     @functools.cached_property
     def waiting(self) -> Counter[str]:

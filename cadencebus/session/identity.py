@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,13 +52,29 @@ def variables(pid: int) -> dict[str, str]:
                 return variables_in(file.read())
         except OSError:
             return {}
+    told = _environment_portably(pid)
+    return {name: told[name] for name in (MARK, HOME) if name in told}
+
+
+def environment(pid: int) -> dict[str, str]:
+    """All that a process was given at its start; empty where that can't be read."""
+    if not lineage.LINUX:
+        return _environment_portably(pid)
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            pairs = (entry.partition(b"=") for entry in file.read().split(b"\0"))
+            return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+    except OSError:
+        return {}
+
+
+def _environment_portably(pid: int) -> dict[str, str]:
     import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
 
     try:
-        environment = psutil.Process(pid).environ()
+        return psutil.Process(pid).environ()
     except (psutil.Error, OSError):
         return {}
-    return {name: environment[name] for name in (MARK, HOME) if name in environment}
 
 
 def variables_in(block: bytes) -> dict[str, str]:

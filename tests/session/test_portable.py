@@ -45,6 +45,7 @@ def test_a_process_is_known_wherever_it_is_looked_at(
     seen = lineage.census()[child.pid]
     assert (seen.parent, seen.group) == (os.getpid(), child.pid)
     assert child.pid in lineage.below([os.getpid()], lineage.census())
+    assert identity.environment(child.pid) == {"CADENCE_RUN_ID": "a.1"}
     assert lineage.describe(child.pid) == {"name": "sleep", "cmdline": "sleep 60"}
     assert (one := identity.identify(child.pid)) is not None
     child.kill()
