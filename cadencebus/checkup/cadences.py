@@ -29,6 +29,12 @@ def settings(patient: Patient) -> Iterator[Finding]:
         yield found("settings.broken", f"cadence.yaml: {error.strerror}")
 
 
+def notices(patient: Patient) -> Iterator[Finding]:
+    """Whom cadence.yaml wants told, and can't."""
+    for problem in programs.mute_notices(patient.settings, patient.home):
+        yield found("notice.missing", f"cadence.yaml: {problem}")
+
+
 def prompts(patient: Patient) -> Iterator[Finding]:
     """Every file in prompts/, and every name that waits for one."""
     names = patient.prompts.names()

@@ -52,6 +52,7 @@ HOME = (
     Check("folders", state_files.unreadable_folders),
     Check("leftovers", state_files.remains),
     Check("cadence.yaml", cadences.settings),
+    Check("notices", cadences.notices),
     Check("prompts", cadences.prompts),
     Check("what cadences ask for", cadences.contents),
     Check("agents' programs", agents.versions),

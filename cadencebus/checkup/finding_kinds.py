@@ -118,6 +118,9 @@ KINDS: dict[str, Kind] = {
     "runner.unknown": Kind("ill", "no run of it can start", "cadence check"),
     # --- programs and credentials
     "program.missing": Kind("ill", "no run of it can start", "install it, or mend PATH"),
+    "notice.missing": Kind(
+        "warn", "dead letters and holds come, and nobody hears of them", "install it, or mend PATH"
+    ),
     "program.silent": Kind("warn", "it may hang as well when it is to work", "try it by hand"),
     "credentials.missing": Kind("ill", "auth: api-key demands one: no run can start", "set the key"),
     "credentials.placeholder": Kind(

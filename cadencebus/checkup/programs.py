@@ -1,4 +1,4 @@
-"""Which program a cadence would run, found as a run would find it, and what version it says it is."""
+"""Which program a cadence, or a notice, would run, found as it would be, and what version it says it is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cadencebus.model.legible import one_line
+from cadencebus.model.notice_presets import PRESETS
 from cadencebus.session.environment import search_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.runner import Runner
+    from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
 _VERSION_WITHIN = 8.0
@@ -43,7 +47,7 @@ def resolve(cadence: Cadence, runner: Runner, home: Home) -> Program:
     if problem is None and cadence.guard is not None:
         _, missing = _found(cadence.guard[0].replace("{home}", home.root), cwd, path)
         problem = missing and f"its guard {missing}"
-    return Program(word, found, problem)
+    return Program(word, found, problem and f"{problem}: its runs can't start here")
 
 
 def _found(word: str, cwd: str, path: str) -> tuple[str | None, str | None]:
@@ -53,7 +57,17 @@ def _found(word: str, cwd: str, path: str) -> tuple[str | None, str | None]:
     if word.startswith("~"):
         # A shell would have made a path of it; there is none.
         where = f"is taken literally, write {os.path.expanduser(word)}"
-    return found, None if found else f"{word} {where}: its runs can't start here"
+    return found, None if found else f"{word} {where}"
+
+
+def mute_notices(settings: Settings, home: Home) -> Iterator[str]:
+    """Which commands of `notify` are not there: at night nobody would hear of anything."""
+    path = search_path(os.environ.get("PATH", ""), os.environ.get("HOME", "/"))
+    for at, notice in enumerate(settings.notify):
+        argv = PRESETS[notice.preset].argv if notice.preset else notice.command or ()
+        _, problem = _found(argv[0], home.root, path)
+        if problem:
+            yield f"notify.{at}: {problem}: nobody is told by it"
 
 
 def version(program: Program) -> str | None:

@@ -98,6 +98,7 @@ def _settings(home: Home, findings: Findings) -> Settings:
         findings.settled = True
         if os.path.lexists(home.settings):
             findings.checked.append({"file": SETTINGS, "runner": None, "program": None, "version": None})
+        findings.warnings += [f"{SETTINGS}: {problem}" for problem in programs.mute_notices(settings, home)]
         return settings
     return Settings()
 

@@ -180,6 +180,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         lambda home: prompt(home, "runner: command\ncommand: [no-such-program]"),
         "program.missing", "ill", "PATH",
     ),
+    "no program that tells": (
+        lambda home: write(home / "cadence.yaml", "notify: [{command: [./tell-me]}]"),
+        "notice.missing", "warn", "PATH",
+    ),
     "no key": (
         lambda home: prompt(home, "auth: api-key"),
         "credentials.missing", "ill", "ANTHROPIC_API_KEY",

@@ -96,6 +96,16 @@ def test_what_would_go_wrong_later_is_a_warning(
     assert warning in ended.stderr
 
 
+def test_a_notice_that_nobody_could_give_is_a_warning(home: Path, cadence: Cadence) -> None:
+    """It is first needed at the worst moment."""
+    (home / "cadence.yaml").write_text("notify: [{command: ['true']}, {command: [./tell-me]}]\n")
+    ended = cadence("check")
+    assert ended.returncode == 0
+    assert ended.stderr.splitlines() == [
+        "warning: cadence.yaml: notify.1: ./tell-me is no program: nobody is told by it"
+    ]
+
+
 def test_an_agents_binary_is_found_as_its_run_would_and_says_its_version(
     home: Path, cadence: Cadence, tmp_path: Path
 ) -> None:
