@@ -60,7 +60,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "proof": ("proof", "from inside a run: the work is done"),
 }
 _NEW_HERE = "New here? `cadence init my-bus`, then `cadence help cookbook`."
-# Before which verbs the overview has a heading.
+# Before which verbs the list of them has a heading.
 _HEADINGS = {
     "init": "every day",
     "rm": "waiting ticks",
@@ -110,10 +110,10 @@ def _main(words: list[str]) -> int:
 
 def _run(words: list[str], context: Context) -> int:
     if not words:
-        sys.stderr.write(f"{overview()}{_here(context)}\n")
+        sys.stderr.write(f"{all_verbs()}{_here(context)}\n")
         return Usage.exit_code
     if words[0] in {"-h", "--help"}:
-        sys.stdout.write(f"{overview()}{_NEW_HERE}\n")
+        sys.stdout.write(f"{all_verbs()}{_NEW_HERE}\n")
         return 0
     if words[0] in {"-V", "--version", "version"}:
         from cadencebus import __version__  # noqa: PLC0415 - asked for
@@ -137,12 +137,12 @@ def _run(words: list[str], context: Context) -> int:
 
 def _here(context: Context) -> str:
     """How the home is in which somebody typed nothing but our name."""
-    from cadencebus.desk import overview as look  # noqa: PLC0415 - asked for
+    from cadencebus.desk.overview import overview  # noqa: PLC0415 - asked for
     from cadencebus.desk.status_screen import headline  # noqa: PLC0415 - asked for
     from cadencebus.store.paths import NoHome  # noqa: PLC0415 - asked for
 
     try:
-        return f"\n{headline(look.overview(context.home))}"
+        return f"\n{headline(overview(context.home))}"
     except NoHome:
         return _NEW_HERE
     except CadenceError as error:
@@ -156,7 +156,7 @@ def _unknown(word: str) -> Usage:
     return Usage(f"no {what} {word!r}{meant(word, (*VERBS, *GLOBALS))}", next_step="cadence --help")
 
 
-def overview() -> str:
+def all_verbs() -> str:
     """All verbs, a line each, by what one is about to do."""
     lines = [
         "usage: cadence VERB …",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.desk.filecache import FileCache
 from cadencebus.desk.holding import held
@@ -53,7 +53,7 @@ class Snapshot:
         try:
             queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
         except OSError as error:
-            queues = {}, Counter(), {}, 0
+            queues = _Queues({}, Counter(), {}, 0)
             self.unseen.append(f"state/inbox: {error.strerror}")
         self.heads, self.counts, self.oldest, self.arriving = queues
         self.running = _running(home)
@@ -87,9 +87,14 @@ def _consumed(home: Home) -> bool:
         return False
 
 
-# Of each cadence with ready ticks: the next file, how many there are, the oldest stamp; and how many files
-# lie there that a consumer has not looked at and named yet.
-_Queues = tuple[dict[str, str], Counter[str], dict[str, str], int]
+class _Queues(NamedTuple):
+    """What is ready in inbox/, by cadence: the next file, how many there are, the oldest stamp."""
+
+    heads: dict[str, str]
+    counts: Counter[str]
+    oldest: dict[str, str]
+    # Files that a consumer has not looked at and named yet.
+    arriving: int
 
 
 def _queues(home: Home) -> _Queues:
@@ -110,4 +115,4 @@ def _queues(home: Home) -> _Queues:
             continue
         heads[cadence], oldest[cadence] = min(file, head), min(stamp, first)
         counts[cadence] += 1
-    return heads, counts, oldest, arriving
+    return _Queues(heads, counts, oldest, arriving)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.cli.main import VERBS, main, overview
+from cadencebus.cli.main import VERBS, all_verbs, main
 from cadencebus.desk.context import GLOBALS
 from cadencebus.model import cadence_keys, settings_keys
 
@@ -106,7 +106,7 @@ def test_a_document_has_nobody_type_what_does_not_exist(document: Path, helps: d
 
 def test_no_help_has_anybody_type_what_does_not_exist(helps: dict[str, str]) -> None:
     """Their examples are copied most of all."""
-    assert not [wrong for text in (*helps.values(), overview()) for wrong in unknown(text, text, helps)]
+    assert not [wrong for text in (*helps.values(), all_verbs()) for wrong in unknown(text, text, helps)]
 
 
 def test_no_message_has_anybody_type_what_does_not_exist(
