@@ -51,6 +51,29 @@ def test_a_key_that_was_demanded_and_is_set_now_releases_its_cadence(
     gear.journal.close()
 
 
+def test_a_refused_login_is_tried_again_with_another_one_and_with_nothing_else(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cadence's file says nothing of it; and what could not start is no matter of keys."""
+    prompt = home / "prompts" / "work.md"
+    prompt.write_text("---\nguard: [checkit]\n---\nWork.\n")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", f"{REAL}-of-old")
+    gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+    made = marks(gear, gear.prompts.load("work"), "auth")
+    assert "ANTHROPIC_API_KEY" in made.keys() - marks(gear, gear.prompts.load("work"), "never_ran").keys()
+    extra = {"cadence": "work", "fingerprints": made}
+    gear.holds.set(Hold(scope="credentials-anthropic", reason="auth", since=gear.clock.wall(), extra=extra))
+    prompt.write_text(prompt.read_text() + "More.\n")
+    (home / "cadence.yaml").write_text("max_sessions: 3\n")
+    installed(home, "checkit")
+    monkeypatch.setenv("PATH", f"{home}/bin:{os.environ['PATH']}")
+    for key, held in ((f"{REAL}-of-old", True), (REAL, False)):
+        monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+        asyncio.run(Mending(gear).do())
+        assert bool(gear.holds.all(gear.clock.wall())) is held, key
+    gear.journal.close()
+
+
 def installed(home: Path, program: str) -> None:
     """Put a program where the consumer looks for one."""
     path = home / "bin" / program
