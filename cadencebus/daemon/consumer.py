@@ -27,7 +27,6 @@ from cadencebus.daemon.retelling import Retelling
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.warden import Warden
 from cadencebus.model.naming import same_id
-from cadencebus.model.tick import BadTick
 from cadencebus.policy.admit import OWN_RUN, Admission, Caps, Waiting, admit
 from cadencebus.store import files
 
@@ -45,6 +44,8 @@ class Consumer:
         self.index = Index()
         self.calendar = Calendar()
         self.flights: dict[str, Flight] = {}
+        # What waits for one of them to be over, since it has the same id under another cadence's name.
+        self._behind: dict[str, list[str]] = {}
         self.presence = Presence(gear)
         self.warden = Warden(gear, self._told, self.presence.snapshot_circuits)
         self.lineup = Lineup(gear, self.index, self.warden)
@@ -169,10 +170,9 @@ class Consumer:
         cadence = self.lineup.cadence(head.cadence)
         if cadence is None:
             return False
-        if self._flies_for_another(head):
-            self.intake.bury(head.file, BadTick("duplicate_id", "the id already lies in claimed/"))
-            return False
         self.index.discard(head.file)
+        if self._stands_behind(head):
+            return False
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
         running = replace(self.lineup.running(cadence), inline=head.inline)
         flight = Flight(self.gear, head.file, cadence, running)
@@ -197,10 +197,16 @@ class Consumer:
         """Whether this tick is on its way, under whichever priority."""
         return any(file[1:] == flying[1:] for flying in self.flights)
 
-    def _flies_for_another(self, head: Waiting) -> bool:
-        """Whether another cadence's tick of this id flies: it may have no run yet that tells of it."""
-        others = (flight for flight in self.flights.values() if flight.cadence.name != head.cadence)
-        return any(same_id(head.file, flight.file) for flight in others)
+    def _stands_behind(self, head: Waiting) -> bool:
+        """Let it wait for a flight of its id under another cadence's name: its end shows what that was.
+
+        A tick, with a run that tells whose the id is; or this one itself, before it was given its right name.
+        """
+        for flying in self.flights:
+            if same_id(head.file, flying) and flying[1:] != head.file[1:]:
+                self._behind.setdefault(flying, []).append(head.file)
+                return True
+        return False
 
     def _absorb(self, boarded: Boarded) -> asyncio.Task[None]:
         """Let a run that has just started stand for the equal ticks that wait now."""
@@ -241,6 +247,8 @@ class Consumer:
 
     def _landed(self, flight: Flight) -> None:
         self.lineup.landed(flight.cadence.name, flight.file)
+        for file in self._behind.pop(flight.file, ()):
+            self.index.add(file)
         if flight.guard_passed:
             self.lineup.let_pass(flight.file)
         settlement = flight.settlement
