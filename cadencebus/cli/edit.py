@@ -20,6 +20,7 @@ from cadencebus.desk.output import Output
 from cadencebus.desk.payload import payload_of
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model import strictjson
+from cadencebus.model.foreign import mapping
 from cadencebus.model.tick import BadTick, Tick, read_members, tick_of
 
 if TYPE_CHECKING:
@@ -109,8 +110,7 @@ def _by_options(tick: Tick, asked: Namespace) -> Tick:
 
 
 def _payload(options: dict[str, list[str]]) -> dict[str, Any]:
-    value = strictjson.loads(payload_of(options).encode())
-    return value if isinstance(value, dict) else {}
+    return mapping(strictjson.loads(payload_of(options).encode()))
 
 
 def _written(tick: Tick) -> str:

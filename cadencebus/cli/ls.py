@@ -15,7 +15,7 @@ from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser, a_count
 from cadencebus.desk.output import Cell, Output, painted, safe
 from cadencebus.desk.reasons import Reasons, spell
-from cadencebus.model.foreign import instant
+from cadencebus.model.foreign import instant, mapping, sequence
 from cadencebus.model.naming import SUFFIX, Name, name_in
 
 if TYPE_CHECKING:
@@ -92,14 +92,13 @@ class Waits:
 def _row(home: Home, tick: Found, why: Waits) -> list[Cell]:
     members = members_of(home, tick)
     born = instant(members.get("created_at")) or parse_stamp(tick.name.stamp)
-    attempts = members.get("attempts")
     return [
         painted(tick.state),
         tick.name.cadence,
         str(tick.name.priority),
         tick.name.id,
         human_time.ago(why.now - born),
-        str(len(attempts) if isinstance(attempts, list) else 0),
+        str(len(sequence(members.get("attempts")))),
         _note(tick, members, why),
     ]
 
@@ -109,8 +108,8 @@ def _note(tick: Found, members: dict[str, Any], why: Waits) -> Cell:
         return f"due in {human_time.ago(tick.due - why.now)}" if tick.due > why.now else "due"
     if tick.state == "inbox":
         return safe(why.of(tick.name.cadence))
-    outcome = members.get("outcome")
-    if not isinstance(outcome, dict):
+    outcome = mapping(members.get("outcome"))
+    if not outcome:
         return ""
     status = safe(outcome.get("status"))
     if status == "ok":

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
+from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
 from cadencebus.model.settlement import Effects
 from cadencebus.policy.backoff import doubling
@@ -84,8 +85,7 @@ def after(
 
 
 def _outage(remembered: Remembered) -> Mapping[str, Any]:
-    known = remembered.bus.get("network")
-    return known if isinstance(known, dict) else {}
+    return mapping(remembered.bus.get("network"))
 
 
 def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> Effects:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
+from cadencebus.model.foreign import mapping
 from cadencebus.model.legible import escaped
 from cadencebus.model.naming import RAW, SUFFIX, Name, is_cadence, is_id, name_in, name_of, parse_name
 from cadencebus.model.tick import BadTick, Tick, check_members, read_members
@@ -91,12 +92,12 @@ def write_letter(
     """Write the letter beside raw bytes that already lie in dead/."""
     members = members or {}
     letter = Tick(id=name.id, cadence=name.cadence, created_at=now, priority=name.priority)
-    source, payload = members.get("source"), members.get("payload")
+    source = members.get("source")
     shown = {
         **letter.dump(),
         **_past(members),
         "source": source if isinstance(source, str) else "file",
-        "payload": payload if isinstance(payload, dict) else {},
+        "payload": mapping(members.get("payload")),
         "file": escaped(file),
         "outcome": {
             "status": "dead",
