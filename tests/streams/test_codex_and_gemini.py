@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from cadencebus.model.ending import Report, Tokens
+from cadencebus.streams.codex import _TALK, QUIET
 from cadencebus.streams.feed import LINE_MAX
 from cadencebus.streams.registry import PARSERS, Parser
 
@@ -64,6 +65,34 @@ def test_an_error_of_codex_that_nothing_follows_is_final() -> None:
     assert report.result is not None
     assert (report.result.is_error, report.result.text) == (True, "Quota exceeded.")
     assert report.result_seen_at is None
+
+
+def test_a_turn_of_codex_that_failed_says_why() -> None:
+    """In its own words, else in those of the last error; nothing is in flight any more, and no turn open."""
+    call = {"type": "item.started", "item": {"id": "i1", "type": "command_execution"}}
+    begun = ({"type": "error", "message": "at first"}, call)
+    for error, said in (
+        ({"message": "Quota exceeded."}, "Quota exceeded."),
+        ({}, "at first"),
+        (7, "at first"),
+    ):
+        parser = fed("codex", {"type": "turn.started"}, *begun, {"type": "turn.failed", "error": error})
+        report, result = parser.report, parser.report.result
+        assert result is not None
+        assert (result.subtype, result.is_error, result.text) == ("turn.failed", True, said)
+        assert (report.turns, report.open_turn, report.result_seen_at) == (1, False, 50.0)
+        assert (report.waiting_for, report.believed_until) == (None, None)
+
+
+def test_talk_of_codex_is_no_call_and_what_nobody_knows_is_counted() -> None:
+    """A message that begins is waited for by nobody; a usage that says nothing is none."""
+    talk = [{"type": "item.started", "item": {"id": kind, "type": kind}} for kind in sorted(_TALK)]
+    quiet = [{"type": kind} for kind in sorted(QUIET)]
+    report = fed("codex", *talk, *quiet, {"type": "of.tomorrow"}).report
+    assert (report.waiting_for, report.open_turn, report.unknown) == (None, False, 1)
+    assert ended("codex", {"type": "turn.completed", "usage": {}}).tokens == Tokens()
+    named = {"id": "i1", "type": "mcp_tool_call", "tool": "search"}
+    assert fed("codex", {"type": "item.started", "item": named}).report.waiting_for == "search"
 
 
 def test_a_warning_of_codex_is_no_failure() -> None:
