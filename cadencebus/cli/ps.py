@@ -11,7 +11,7 @@ from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted, safe
-from cadencebus.model.foreign import instant
+from cadencebus.model.foreign import instant, whole
 from cadencebus.session import usage
 from cadencebus.store import lock, runs
 
@@ -88,12 +88,13 @@ def _sessions(home: Home) -> list[dict[str, Any]]:
     alive = [(found, run) for found in listing(home, ("claimed",)) if (run := killing.live_run(home, found))]
     if not alive:
         return []
-    costs = usage.of_runs(home.root)
+    said = {run.id: runs.record(run) for _, run in alive}
+    leaders = {run: pid for run, told in said.items() if (pid := whole(told.get("pid")))}
+    costs = usage.of_runs(home.root, leaders)
     return [
         {"tick": found.name.id, "run": run.id, "cadence": found.name.cadence}
-        | _process(said.get("pid"), said.get("started_at"), costs.get(run.id))
+        | _process(said[run.id].get("pid"), said[run.id].get("started_at"), costs.get(run.id))
         for found, run in alive
-        for said in [runs.record(run)]
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.session import lineage, reap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,10 @@ def of(pids: Iterable[int]) -> Usage:
     return Usage(processes=count, cpu=round(cpu, 2), rss=rss)
 
 
-def of_runs(home: str) -> dict[str, Usage]:
-    """What each live run of a home costs: all that bear its mark, and what is below them."""
-    seen, roots = lineage.census(), dict[str, list[int]]()
+def of_runs(home: str, leaders: Mapping[str, int]) -> dict[str, Usage]:
+    """What each live run of a home costs: its leader, all that bear its mark, and what is below them."""
+    # A mark may be nobody's to read (macOS).
+    seen, roots = lineage.census(), {run: [pid] for run, pid in leaders.items()}
     for pid, run in reap.marked(home).items():
         roots.setdefault(run, []).append(pid)
     return {run: of([*pids, *lineage.below(pids, seen)]) for run, pids in roots.items()}

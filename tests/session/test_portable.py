@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from cadencebus.session import identity, launch, life, lineage, reap, shim
+from cadencebus.session import identity, launch, life, lineage, reap, shim, usage
 from cadencebus.session.launch import Launcher
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ def test_a_stopped_process_is_known_to_be_stopped(
     assert not lineage.stopped(child.pid)
     child.send_signal(signal.SIGSTOP)
     eventually(lambda: lineage.stopped(child.pid))
+
+
+def test_a_run_whose_mark_nobody_may_read_costs_what_its_leader_does(child: subprocess.Popen[bytes]) -> None:
+    """`cadence ps` had a question mark for each session that is a shell."""
+    assert usage.of_runs("/no/home/of/its", {}) == {}
+    assert usage.of_runs("/no/home/of/its", {"b.1": child.pid})["b.1"].processes == 1
 
 
 def test_the_process_0_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
