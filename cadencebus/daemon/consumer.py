@@ -44,7 +44,7 @@ class Consumer:
         self.index = Index()
         self.calendar = Calendar()
         self.flights: dict[str, Flight] = {}
-        # What waits for one of them to be over, since it has the same id under another cadence's name.
+        # What waits for one of them to be over, since it has the same id under another name.
         self._behind: dict[str, list[str]] = {}
         self.presence = Presence(gear)
         self.warden = Warden(gear, self._told, self.presence.snapshot_circuits)
@@ -171,7 +171,7 @@ class Consumer:
         if cadence is None:
             return False
         self.index.discard(head.file)
-        if self._stands_behind(head):
+        if self._aloft(head.file):
             return False
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
         running = replace(self.lineup.running(cadence), inline=head.inline)
@@ -194,19 +194,15 @@ class Consumer:
         return True
 
     def _aloft(self, file: str) -> bool:
-        """Whether this tick is on its way, under whichever priority."""
-        return any(file[1:] == flying[1:] for flying in self.flights)
+        """Whether a tick of this id is on its way; one of another name is looked at when that is over.
 
-    def _stands_behind(self, head: Waiting) -> bool:
-        """Let it wait for a flight of its id under another cadence's name: its end shows what that was.
-
-        A tick, with a run that tells whose the id is; or this one itself, before it was given its right name.
+        It may be the same (bumped, or given the name of its own cadence), or one whose id that is not: then
+        there is a run that tells.
         """
-        for flying in self.flights:
-            if same_id(head.file, flying) and flying[1:] != head.file[1:]:
-                self._behind.setdefault(flying, []).append(head.file)
-                return True
-        return False
+        flying = next((flying for flying in self.flights if same_id(file, flying)), None)
+        if flying is not None and flying != file:
+            self._behind.setdefault(flying, []).append(file)
+        return flying is not None
 
     def _absorb(self, boarded: Boarded) -> asyncio.Task[None]:
         """Let a run that has just started stand for the equal ticks that wait now."""

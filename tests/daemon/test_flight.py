@@ -91,3 +91,24 @@ def test_what_an_agents_end_says_of_its_account_is_heard_before_its_slot_is_free
     monkeypatch.setattr(Flight, "_settle", settled)
     asyncio.run(loop.run(assemble(Home(str(home)), flags={}, say=lambda _: None), "once"))
     assert seen == [False]
+
+
+def test_a_tick_that_was_bumped_as_it_was_to_be_claimed_is_not_forgotten(home: Path) -> None:
+    """Its flight finds nothing to claim; of its new name, which came meanwhile, no event tells again."""
+    stamp, random = "20261121T023000.123456Z", "7f3k9q2m"
+    old, new = (f"{priority}-{stamp}-x-{random}.json" for priority in (5, 0))
+    (home / "prompts" / "x.md").write_text('---\ncommand: ["true"]\n---\n')
+    (home / "state" / "inbox" / new).write_text('{"cadence": "x"}')
+
+    async def story() -> tuple[bool, bool]:
+        gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+        consumer = Consumer(gear)
+        consumer.flights[old] = Flight(gear, old, Cadence(name="x"), Running(cadence="x"))
+        consumer.intake.arrived([new])
+        beside = new in consumer.index
+        consumer._landed(consumer.flights.pop(old))
+        after = new in consumer.index
+        gear.journal.close()
+        return beside, after
+
+    assert asyncio.run(story()) == (False, True)
