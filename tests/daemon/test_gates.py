@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.gates import Gate, gates_of, prime
 from cadencebus.daemon.hunger import Hunger
@@ -230,14 +231,23 @@ def test_a_hold_of_a_gate_that_nobody_asks_any_more_ends_by_itself(
 def test_hunger_is_told_once_and_shown_until_it_ends(
     home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
 ) -> None:
-    """An hour of full slots."""
-    gear = gear_with()
-    hunger = Hunger(gear)
+    """An hour of full slots, counted from when it is seen to wait; between two looks lies a second."""
+    hunger = Hunger(gear_with())
     waits = {"x": Wait("full", "all 2 session slots are taken"), "y": Wait("auth")}
-    for _ in range(8):
+    assert hunger.starving == []
+    since = fake_clock.wall() + 1
+    for seconds in (1, 3599, 0.5):
+        fake_clock.advance(seconds)
         hunger.look(waits)
+        assert hunger.starving == []
+    fake_clock.advance(0.5)
+    for _ in range(3):
+        hunger.look(waits)
+        (row,) = hunger.starving
+        assert row["cadence"] == "x"
+        assert row["reason"] == "all 2 session slots are taken"
+        assert abs(parse_rfc3339(row["since"]) - since) < 0.01
         fake_clock.advance(600)
-    assert [row["cadence"] for row in hunger.starving] == ["x"]
     assert told(home) == ["cadence.starving"]
     hunger.look({"y": Wait("auth")})
     assert hunger.starving == []
