@@ -93,7 +93,9 @@ class Ground:
     def environment(self, **more: str) -> dict[str, str]:
         """An environment in which no other bus is heard of."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CADENCE_")}
-        ours = {"CADENCE_HOME": str(self.root), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        # tests/doubles/elsewhere may be among them: then it is done on something like a Mac.
+        path = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
+        ours = {"CADENCE_HOME": str(self.root), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         return kept | ours | more
 
     @property
