@@ -60,13 +60,12 @@ class Notifier:
         """Read on, write down what will have been told, then tell it."""
         self._next = self._gear.clock.monotonic() + _BREATH
         news = await asyncio.to_thread(self._read)
+        own = {cadence: self._own(cadence) for cadence in {one.cadence for one in news}}
         # What counts as a flood is what somebody wants to know: the rest must not push it out.
         orders = [
             (notice, one)
             for notice in self._gear.settings.current.notify
-            for one in notices.bounded(
-                [one for one in news if notices.wanted(notice, one, self._own(one.cadence))]
-            )
+            for one in notices.bounded([one for one in news if notices.wanted(notice, one, own[one.cadence])])
         ]
         await asyncio.gather(*(self._tell(notice, one) for notice, one in orders))
 
