@@ -115,7 +115,8 @@ def test_a_command_of_codex_is_in_flight_until_it_completed() -> None:
     assert parser.report.waiting_for == "command_execution"
     assert parser.report.believed_until is not None
     parser.feed(json.dumps({"type": "item.completed", "item": item}).encode() + b"\n", 60.0)
-    assert (parser.report.believed_until, parser.report.model_messages) == (None, 0)
+    told = parser.report
+    assert (told.believed_until, told.model_messages) == (None, 0)
 
 
 def test_output_too_long_to_keep_is_no_event_of_codex() -> None:
