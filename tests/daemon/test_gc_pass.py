@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.clock import day, stamp
+from cadencebus.clock import day, rfc3339, stamp
 from cadencebus.daemon import gc_pass
 from cadencebus.daemon.gc_pass import GcPass, Tally
 from cadencebus.model.naming import name_in
@@ -163,6 +163,41 @@ def test_letters_that_an_operator_has_in_hand_are_left_to_him(home: Path) -> Non
     assert letter.exists()
     tally = tidied(home)
     assert (tally.dead, tally.runs) == (1, 1)
+
+
+def test_a_letter_is_as_old_as_it_says(home: Path) -> None:
+    """One that says nothing, or nonsense, is as old as its file; what is no letter's name stays."""
+    said = {
+        1: ({"outcome": {"finished_at": rfc3339(NOW)}}, OLD),
+        2: ({"outcome": {"finished_at": rfc3339(OLD)}}, NOW),
+        3: ({"outcome": {"finished_at": "long ago"}}, OLD),
+        4: ({"outcome": 7}, NOW),
+        5: (None, OLD),
+    }
+    dead = home / "state" / "dead"
+    for number, (members, touched) in said.items():
+        path = dead / f"5-{stamp(OLD)}-brief-{number:08d}.json"
+        path.write_text("{torn" if members is None else json.dumps(members))
+        os.utime(path, (touched, touched))
+    (dead / "notes.json").write_text("{}")
+    os.utime(dead / "notes.json", (OLD, OLD))
+    assert tidied(home).dead == 3
+    assert sorted(path.name[-6:] for path in dead.iterdir()) == ["1.json", "4.json", "s.json"]
+
+
+def test_what_has_a_runs_name_and_is_no_folder_is_nobodys_run(home: Path) -> None:
+    """A file, a link to a folder elsewhere: neither goes, nor what it leads to."""
+    folder = ran(home, 1, 1)
+    elsewhere = home.parent / "elsewhere"
+    elsewhere.mkdir()
+    file, link = (folder.with_name(folder.name.replace("00000001", f"{n:08d}")) for n in (2, 3))
+    file.touch()
+    link.symlink_to(elsewhere)
+    for path in (file, link):
+        os.utime(path, (OLD, OLD), follow_symlinks=False)
+    assert tidied(home).runs == 1
+    assert sorted(folder.parent.iterdir()) == [file, link]
+    assert elsewhere.exists()
 
 
 def test_of_what_is_being_written_nothing_is_taken(home: Path) -> None:

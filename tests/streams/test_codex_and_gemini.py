@@ -8,6 +8,7 @@ from typing import Any
 from cadencebus.model.ending import Report, Tokens
 from cadencebus.streams.codex import _TALK, QUIET
 from cadencebus.streams.feed import LINE_MAX
+from cadencebus.streams.in_flight import REQUEST_S
 from cadencebus.streams.registry import PARSERS, Parser
 
 
@@ -50,6 +51,7 @@ def test_an_error_of_codex_is_not_final_while_it_reconnects() -> None:
     retry = {"type": "error", "message": "Reconnecting... 2/5 (stream disconnected)"}
     parser = fed("codex", {"type": "turn.started"}, retry)
     assert (parser.report.waiting_for, parser.report.result) == ("api_retry", None)
+    assert fed("codex", retry).report.believed_until == 50.0 + REQUEST_S
     parser.feed(b'{"type":"item.completed","item":{"type":"reasoning"}}\n', 51.0)
     assert parser.report.waiting_for is None
     parser.finish()
