@@ -51,7 +51,7 @@ def tell(home: Home, found: Found, out: Output) -> None:
     wait = reasons.Reasons(home, now).of_tick(found) if found.state in WAITING else None
     story = Story(home, found.name.id)
     if out.json:
-        waits = wait and {"reason": wait.reason, "detail": wait.detail, "until": wait.until}
+        waits = wait and wait.dump()
         about: dict[str, Any] = {"state": found.state, "file": found.place, "waits": waits, "runs": folders}
         about |= {"story": story.lines, "follow_ups": story.follow_ups}
         out.document(about | members)

@@ -87,6 +87,8 @@ def test_a_held_tick_says_by_what_and_until_when(
     members = {"since": "2026-01-01T00:00:00Z", "until": "2099-01-01T12:00:00Z", "by": "operator"}
     (home / "state" / "holds" / f"{hold}.json").write_text(json.dumps(members))
     assert waits(cadence, tick).startswith(said)
+    until = json.loads(cadence("show", tick, "--json").stdout)["waits"]["until"]
+    assert until in {None, "2099-01-01T12:00:00.000000Z"}, "a time, as everywhere else"
 
 
 def test_other_reasons_are_told_as_well(
