@@ -27,6 +27,8 @@ _AT_ONCE = 200
 # The loop that starts ticks has the first claim on the interpreter: a tenth of it is left to this.
 _REST = 9.0
 _BACK = 2 * 86400
+# What folders imply, of all that a journal tells.
+_IMPLIED = frozenset({"tick.accepted", "run.ended", "tick.done", "tick.dead"})
 
 
 class Retelling:
@@ -59,7 +61,8 @@ class Retelling:
         # Hashes rather than ids: a million waiting ticks have a million lines.
         told = Marks()
         for fact in self._gently(journal.facts(self._gear.home, since)):
-            told.add(hash(fact))
+            if fact[0] in _IMPLIED:
+                told.add(hash(fact))
         if self._given_up():
             return 0
         count = 0

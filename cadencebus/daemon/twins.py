@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon.index import cadence_in
 from cadencebus.daemon.marks import Marks
-from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.session import life
 from cadencebus.store import runs
@@ -77,7 +77,8 @@ class Twins:
             yield "deferred", late, late[_DUE + _PRIORITY :]
         for folder in ("claimed", "dead", *(f"done/{day}" for day in self._spool.done_days())):
             for file in self._spool.names(folder):
-                if parse_name(file) is not None:
+                # As strict as the index is: of a million that are done each is looked at.
+                if cadence_in(file) is not None:
                     yield folder, file, file[_PRIORITY:]
 
     def _right(self, place: Place) -> tuple[int, int, int, str]:
