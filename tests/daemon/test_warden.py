@@ -18,6 +18,7 @@ from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import Hold
 from cadencebus.model.settings import Notice
 from cadencebus.policy import notices
+from cadencebus.policy.budgets import today
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -114,3 +115,41 @@ def test_a_hold_is_let_go_in_its_time_also_where_nothing_waits_for_it(home: Path
         return consumer.next_look()
 
     assert asyncio.run(pause()) <= 5
+
+
+def test_the_money_of_a_day_holds_the_bus_until_its_limit_is_raised(home: Path) -> None:
+    """Written down and told once each way, and then all is looked at anew; a cadence's own hold stands."""
+    told: list[str] = []
+    gear = assemble(Home(str(home)), flags={"max_usd_per_day": 1.0}, say=lambda _: None)
+    warden = Warden(gear, lambda event: told.append(event["event"]), lambda: None)
+    now = gear.clock.wall()
+    gear.holds.set(Hold(scope="cadence-x", reason="daily_budget", since=now))
+    assert (len(warden.in_force(now)), warden.changed()) == (1, False)
+    gear.memory.change("_bus", now, {"spent": {today(now, None): 1.2}})
+    for changed in (True, False):
+        assert {hold.file for hold in warden.in_force(now)} >= {"bus.daily_budget.json"}
+        assert (warden.changed(), warden.changed()) == (changed, False)
+    gear.settings.current = replace(gear.settings.current, max_usd_per_day=2.0)
+    warden.in_force(now)
+    assert (warden.changed(), told) == (True, ["hold.set", "hold.released"])
+    assert os.listdir(gear.home.holds) == ["cadence-x.daily_budget.json"]
+    gear.journal.close()
+
+
+def test_the_open_circuits_are_drawn_anew_when_one_opens_or_ends(gear: Gear) -> None:
+    """Not at each look, and not for other holds."""
+    now, drawn = gear.clock.wall(), [0]
+
+    def draw() -> None:
+        drawn[0] += 1
+
+    warden = Warden(gear, lambda _event: None, draw)
+    gear.holds.set(Hold(scope="cadence-x", reason="backoff", since=now, until=now + 9))
+    warden.in_force(now)
+    drawn[0] = 0
+    warden.in_force(now + 1)
+    assert drawn == [0]
+    gear.holds.set(Hold(scope="cadence-x", reason="circuit_open", since=now, until=now + 9))
+    for at, times in ((now, 1), (now + 1, 1), (now + 9, 2), (now + 10, 2)):
+        warden.in_force(at)
+        assert drawn == [times]
