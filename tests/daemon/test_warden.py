@@ -150,6 +150,6 @@ def test_the_open_circuits_are_drawn_anew_when_one_opens_or_ends(gear: Gear) -> 
     warden.in_force(now + 1)
     assert drawn == [0]
     gear.holds.set(Hold(scope="cadence-x", reason="circuit_open", since=now, until=now + 9))
-    for at, times in ((now, 1), (now + 1, 1), (now + 9, 2), (now + 10, 2)):
+    for at, times in ((now, 1), (now + 8, 1), (now + 10, 2), (now + 11, 2)):
         warden.in_force(at)
         assert drawn == [times]
