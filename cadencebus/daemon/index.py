@@ -180,7 +180,7 @@ class Calendar:
         """Whether a tick of this id waits here."""
         if self._ids is None:
             self._ids = PackedNames(map(_by_id, self._names))
-        return self._ids.any_with(tick_id)
+        return any(self._ids.beginning_with(tick_id))
 
     def first(self) -> str | None:
         """The name that is due first."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _END = "\0"
 # Just after the bundle that begins with a name, and before one that begins with a later name.
 _AFTER = "\1"
+_LAST = "\U0010ffff"
 # Small enough to be taken apart in microseconds.
 _A_BUNDLE = 32
 
@@ -83,10 +84,11 @@ class PackedNames:
         """The first in order; None where there is none."""
         return self._bundles[0][1:].partition(_END)[0] if self._bundles else None
 
-    def any_with(self, prefix: str) -> bool:
-        """Whether some name begins so."""
-        at = max(0, self._place(prefix))
-        return any(f"{_END}{prefix}" in bundle for bundle in self._bundles[at : at + 2])
+    def beginning_with(self, prefix: str) -> Iterator[str]:
+        """Those that begin so, in order, as they are now."""
+        first, end = max(0, self._place(prefix)), bisect_right(self._bundles, f"{_END}{prefix}{_LAST}")
+        near = self._bundles[first:end]
+        return (name for bundle in near for name in _names_of(bundle) if name.startswith(prefix))
 
 
 def _bundle(names: Iterable[str]) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon.packed_names import PackedNames
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Index
 
 _AT_ONCE = 200
+# What a payload amounts to, as so many hexadecimal digits.
+_MARK, _ALL_BITS = 16, (1 << 64) - 1
 # What is gone, or is buried when its turn comes: nobody may hold the bus over it.
 _UNFIT = (BadTick, FileNotFoundError, PermissionError)
 
@@ -28,19 +34,20 @@ class Sideline:
     def __init__(self, gear: Gear, index: Index) -> None:
         self._gear = gear
         self._index = index
-        self._equal: dict[tuple[str, int], list[str]] = {}
+        # By cadence: names, each with the mark of its payload in front.
+        self._marked: dict[str, PackedNames] = {}
         self.busy = 0
 
-    async def absorb(self, boarded: Boarded, fresh: list[str]) -> None:
+    async def absorb(self, boarded: Boarded, fresh: Iterable[str]) -> None:
         """Finish as `absorbed` what waits and equals the run's tick; `fresh` came since the last start."""
         self.busy += 1
+        marked = self._marked.setdefault(boarded.cadence.name, PackedNames())
         try:
             for some in _pieces(fresh):
                 names = [file for file in some if file in self._index]
                 for file, mark in await asyncio.to_thread(self._marks, names):
-                    self._equal.setdefault((boarded.cadence.name, mark), []).append(file)
-            equal = self._equal.pop((boarded.cadence.name, _mark(boarded.tick)), [])
-            for some in _pieces(equal):
+                    marked.add(mark + file)
+            for some in _pieces(_taken(marked, _mark(boarded.tick))):
                 names = [file for file in some if file in self._index]
                 for file in await asyncio.to_thread(self._absorb_some, boarded, names):
                     self._index.discard(file)
@@ -72,7 +79,7 @@ class Sideline:
             ticks.append((tick, "skipped", f"it came while a run of {cadence} was going on (overlap: skip)"))
         self._gear.closing.finish_unrun(ticks, self._gear.clock.wall())
 
-    def _marks(self, names: list[str]) -> list[tuple[str, int]]:
+    def _marks(self, names: list[str]) -> list[tuple[str, str]]:
         marks = []
         for file in names:
             try:
@@ -111,9 +118,19 @@ def absorbable(tick: Tick) -> bool:
     return tick.key is None and not tick.force and tick.expires_at is None and not tick.attempts
 
 
-def _mark(tick: Tick) -> int:
-    return hash(repr(sorted(tick.payload.items())))
+def _mark(tick: Tick) -> str:
+    return f"{hash(repr(sorted(tick.payload.items()))) & _ALL_BITS:0{_MARK}x}"
 
 
-def _pieces(names: list[str]) -> list[list[str]]:
-    return [names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE)]
+def _taken(marked: PackedNames, mark: str) -> list[str]:
+    """Take out what has this mark, all of it: another run may stand for the rest meanwhile."""
+    taken = list(marked.beginning_with(mark))
+    for entry in taken:
+        marked.discard(entry)
+    return [entry[_MARK:] for entry in taken]
+
+
+def _pieces(names: Iterable[str]) -> Iterator[list[str]]:
+    names = iter(names)
+    while some := list(islice(names, _AT_ONCE)):
+        yield some

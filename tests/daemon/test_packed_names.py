@@ -33,9 +33,10 @@ def test_it_agrees_with_a_plain_set_at_every_step(begun: list[str], steps: list[
 
 
 @given(st.lists(names, max_size=200), names)
-def test_it_knows_whether_some_name_begins_so(there: list[str], prefix: str) -> None:
-    """Wherever the first of them stands in its bundle."""
-    assert PackedNames(there).any_with(prefix) is any(name.startswith(prefix) for name in there)
+def test_it_finds_those_that_begin_so(there: list[str], prefix: str) -> None:
+    """However many bundles they fill, and wherever the first of them stands in its own."""
+    wanted = sorted({name for name in there if name.startswith(prefix)})
+    assert list(PackedNames(there).beginning_with(prefix)) == wanted
 
 
 def test_a_look_at_all_of_them_is_not_disturbed_by_what_comes_and_goes() -> None:
