@@ -20,7 +20,7 @@ from cadencebus.desk.stdio import to_stderr
 from cadencebus.model.legible import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.console import Console
 
@@ -161,6 +161,21 @@ class Output:
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> int:
         """Print aligned columns with a head, if there are any rows; how many there were."""
         return self._rich_table(columns, rows) if self.terminal else _plain_table(columns, rows)
+
+    def screen(self, draw: Callable[[int], None], sizes: Sequence[int]) -> None:
+        """Draw in the first of these sizes that a terminal shows whole, or the last; in a pipe the first."""
+        if not self.terminal:
+            draw(sizes[0])
+            return
+        drawn = ""
+        for size in sizes:
+            with self._console.capture() as captured:
+                draw(size)
+            drawn = captured.get()
+            # Below it stands the prompt.
+            if drawn.count("\n") < self._console.height:
+                break
+        sys.stdout.write(drawn)
 
     def page(self, markdown: str) -> None:
         """Print a document: set for a terminal, as it is written for a pipe."""

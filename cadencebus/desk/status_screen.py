@@ -60,31 +60,40 @@ FAILURES = (
 DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Column("BY"))
 # Above so many the rest is counted, in a pipe as well: `watch` is one, and a program asks for --json.
 MOST = 20
+# And on a small terminal sooner: what is wrong stands first, and is not to be scrolled away.
+_SIZES = (MOST, 12, 8, 5, 3, 2, 1)
+_WORST = 2
 
 
 def draw(out: Output, seen: Overview, now: float) -> None:
-    """Draw it all."""
+    """Draw it all, on one screen."""
+    out.screen(lambda most: _draw(out, seen, now, most), _SIZES)
+
+
+def _draw(out: Output, seen: Overview, now: float, most: int) -> None:
     facts, verdict = seen
     out.line(Painted(verdict.health, COLOURS[verdict.health]), f"  {facts.home.root}")
-    told = _complaints(out, verdict)
+    told = _complaints(out, verdict, max(most, _WORST))
     if out.terminal:
         out.line("")
     out.facts(consumer(facts, now) + _arriving(facts))
-    _section(out, "running", RUNNING + SAYS, facts.running, lambda run: running(run, now))
-    _section(out, "queue", QUEUE, facts.queue, lambda row: waiting(row, now, told if out.terminal else ""))
+    _section(out, most, "running", RUNNING + SAYS, facts.running, lambda run: running(run, now))
+    _section(
+        out, most, "queue", QUEUE, facts.queue, lambda row: waiting(row, now, told if out.terminal else "")
+    )
     _ways_out(out, seen)
     holds, circuits = facts.holds, facts.circuits
     if out.terminal:
         # A person has read of them above: every circuit with its cure, most holds beside the queue.
         holds, circuits = _untold(seen), []
-    _section(out, "held", HOLDS, holds, lambda hold: _hold(hold, now))
-    _section(out, "circuits", CIRCUITS, circuits, lambda one: _circuit(one, now))
+    _section(out, most, "held", HOLDS, holds, lambda hold: _hold(hold, now))
+    _section(out, most, "circuits", CIRCUITS, circuits, lambda one: _circuit(one, now))
     if facts.dead.count:
         classes = ", ".join(f"{safe(klass)} {count}" for klass, count in facts.dead.classes.items())
         out.heading("dead letters")
         out.line(Painted(f"{facts.dead.count}", "red"), f": {classes}   (cadence dead)")
-    _section(out, "last failures", FAILURES, facts.failures, lambda run: _failure(run, now))
-    _section(out, "next due", DUE, facts.next_due, lambda one: due(one, now))
+    _section(out, most, "last failures", FAILURES, facts.failures, lambda run: _failure(run, now))
+    _section(out, most, "next due", DUE, facts.next_due, lambda one: due(one, now))
 
 
 def _untold(seen: Overview) -> list[Hold]:
@@ -107,10 +116,10 @@ def points(verdict: Verdict, sign: str) -> list[tuple[str, str, Complaint]]:
     return ill + [("yellow", "!", one) for one in verdict.notes]
 
 
-def _complaints(out: Output, verdict: Verdict) -> str:
+def _complaints(out: Output, verdict: Verdict, most: int) -> str:
     """What is wrong and what to type; all that was told."""
     told = points(verdict, _SIGNS[verdict.health])
-    for colour, sign, one in told[:MOST]:
+    for colour, sign, one in told[:most]:
         what, do = safe(one.what), safe(one.do)
         if not out.terminal:
             out.line(f"  {what}" + (f": {do}" if do else ""))
@@ -118,13 +127,13 @@ def _complaints(out: Output, verdict: Verdict) -> str:
             out.point(Painted(f"  {sign} ", colour), Painted(what, colour))
             if do:
                 out.point(Painted("    → ", "dim"), Painted(do.replace("`", ""), "bold"))
-    _count_rest(out, len(told), "  ")
-    return "\n".join(one.what for _, _, one in told[:MOST])
+    _count_rest(out, len(told) - most, "  ")
+    return "\n".join(one.what for _, _, one in told[:most])
 
 
-def _count_rest(out: Output, count: int, indent: str = "") -> None:
-    if count > MOST:
-        out.line(Painted(f"{indent}and {count - MOST} more", "dim"))
+def _count_rest(out: Output, rest: int, indent: str = "") -> None:
+    if rest > 0:
+        out.line(Painted(f"{indent}and {rest} more", "dim"))
 
 
 def consumer(facts: Facts, now: float) -> list[tuple[str, Cell]]:
@@ -160,6 +169,7 @@ def _arriving(facts: Facts) -> list[tuple[str, Cell]]:
 
 def _section(
     out: Output,
+    most: int,
     title: str,
     columns: Sequence[Column],
     entries: Sequence[T],
@@ -167,8 +177,8 @@ def _section(
 ) -> None:
     if entries:
         out.heading(title)
-        out.table(columns, map(row, entries[:MOST]))
-        _count_rest(out, len(entries))
+        out.table(columns, map(row, entries[:most]))
+        _count_rest(out, len(entries) - most)
 
 
 def running(run: Run, now: float) -> list[Cell]:

@@ -94,9 +94,11 @@ def consumer(
 
 
 class Screen(Protocol):
-    """Runs `cadence` in a terminal of this width, and gives what a person sees, escapes and all."""
+    """Runs `cadence` in a terminal of this size, and gives what a person sees, escapes and all."""
 
-    def __call__(self, *words: str, columns: int = 80, env: dict[str, str] | None = None) -> str:
+    def __call__(
+        self, *words: str, columns: int = 80, rows: int = 24, env: dict[str, str] | None = None
+    ) -> str:
         """Run to the end."""
 
 
@@ -104,9 +106,9 @@ class Screen(Protocol):
 def screen(hothouse: Hothouse, home: Path, environment: dict[str, str]) -> Screen:
     """Run the command in a pseudo-terminal."""
 
-    def show(*words: str, columns: int = 80, env: dict[str, str] | None = None) -> str:
+    def show(*words: str, columns: int = 80, rows: int = 24, env: dict[str, str] | None = None) -> str:
         ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (24, columns))
+        termios.tcsetwinsize(theirs, (rows, columns))
         surroundings = environment | {"TERM": "xterm-256color", "COLUMNS": str(columns)} | (env or {})
         surroundings = {name: value for name, value in surroundings.items() if value}
         with open(os.devnull, "r+b") as null:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -278,6 +279,25 @@ def test_a_busy_screen_fits(home: Path, define: Define, screen: Screen, columns:
     lines = screen("status", columns=columns).splitlines()
     assert max(map(len, lines[1:])) <= columns
     assert "so it was so it was" in " ".join(lines)
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(24, range(5, 20)), (60, range(20, 21))])
+def test_what_is_wrong_is_not_scrolled_away(
+    home: Path, define: Define, screen: Screen, rows: int, shown: range
+) -> None:
+    """A small terminal shows fewer of each and counts the rest: the verdict and its cure stand above."""
+    for number in range(30):
+        define(f"work{number}")
+        (home / "state" / "inbox" / f"5-20261121T023000.{number:06d}Z-work{number}-7f3k9q2m.json").write_text(
+            "{}"
+        )
+    lines = screen("status", rows=rows).splitlines()
+    assert len(lines) < rows
+    assert "ill" in lines[0]
+    assert "cadence up" in "".join(lines[1:4])
+    queue = [line for line in lines if re.match(r"work\d+ ", line)]
+    assert len(queue) in shown
+    assert f"and {30 - len(queue)} more" in "".join(lines)
 
 
 def test_a_home_without_folders_is_still_looked_at(home: Path, cadence: Cadence) -> None:
