@@ -20,7 +20,7 @@ _ROOM = 1 << 20
 ROOM_WANTED = "`df -h .`; it goes on by itself when there is room"
 # What to type for a problem in whose words this stands; what else is wrong keeps nobody from starting.
 _CURES = {
-    "is missing": "`cadence doctor --fix`",
+    " missing": "`cadence doctor --fix`",
     "is no folder": "move it away, then `cadence doctor --fix`",
     "cadence.yaml": "mend it, then `cadence check`",
 }

@@ -108,11 +108,16 @@ class Onlooker:
 
 def _no_folders(home: Home) -> list[str]:
     """What must be a folder of state/ and is none: nothing can be queued, claimed or buried there."""
-    wrong = []
+    wrong, missing = [], []
     for folder in FOLDERS:
         path = f"{home.state}/{folder}"
-        if os.path.islink(path) or not os.path.isdir(path):
-            wrong.append(f"state/{folder} is {'no folder' if os.path.lexists(path) else 'missing'}")
+        if not os.path.lexists(path):
+            missing.append(f"state/{folder}")
+        elif os.path.islink(path) or not os.path.isdir(path):
+            wrong.append(f"state/{folder} is no folder")
+    if missing:
+        more = f" and {len(missing) - 1} more are" if missing[1:] else " is"
+        wrong.append(f"{missing[0]}{more} missing")
     return wrong
 
 

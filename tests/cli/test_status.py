@@ -301,11 +301,13 @@ def test_what_is_wrong_is_not_scrolled_away(
 
 
 def test_a_home_without_folders_is_still_looked_at(home: Path, cadence: Cadence) -> None:
-    """What is gone is gone; the rest is told."""
+    """What is gone is gone, and that in one line; the rest is told."""
+    (home / "state" / "inbox").rmdir()
+    assert "  state/inbox is missing: `cadence doctor --fix`\n" in cadence("status").stdout
     for folder in (home / "state").iterdir():
         if folder.is_dir():
             folder.rmdir()
-    assert "state/inbox is missing: `cadence doctor" in cadence("status").stdout
+    assert "  state/inbox and 10 more are missing: `cadence doctor --fix`\n" in cadence("status").stdout
     for words in (["status"], ["ls"], ["history"], ["stats"]):
         ended = cadence(*words)
         assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), words
