@@ -125,7 +125,7 @@ class Consumer:
                 self._chores.begin()
             self._flush()
         except OSError as error:
-            self.crew.take_on(self._disk.trouble(error))
+            self.disk_refused(error)
 
     def _look_beside(self) -> None:
         """What lies in claimed/ and nobody flies: put there by hand, or left by a disk that refused."""
@@ -219,6 +219,10 @@ class Consumer:
             if came:
                 self.crew.take_on(self.sideline.skip(name, came))
 
+    def disk_refused(self, error: OSError) -> None:
+        """Hold until the disk is well again; nothing is lost, all is looked at anew."""
+        self.crew.take_on(self._disk.trouble(error))
+
     def _disk_is_back(self) -> None:
         self.lookout.look_anew()
 
@@ -232,7 +236,7 @@ class Consumer:
         except Rejected as rejected:
             self.intake.bury(flight.file, rejected.fault)
         except OSError as error:
-            self.crew.take_on(self._disk.trouble(error))
+            self.disk_refused(error)
             # Where not even that can be seen, the rescan after the trouble finds it.
             with contextlib.suppress(OSError):
                 flight.returned |= files.exists(f"{self.gear.home.inbox}/{flight.file}")

@@ -180,8 +180,7 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
             consumer.last_orders = True
             if consumer.idle():
                 return {}
-        drained = mode == "drain" and consumer.idle() and not consumer.lookout.forget_gone()
-        if drained and (stuck := _drained(consumer)) is not None and not _news(consumer):
+        if mode == "drain" and (stuck := _left_over(consumer)) is not None:
             return stuck
         await _pause(consumer, until, _GONE_WITHIN if mode == "drain" else math.inf)
     return {}
@@ -197,6 +196,19 @@ async def _pause(consumer: Consumer, until: float | None, at_most: float = math.
     alarm = asyncio.get_running_loop().call_later(seconds, consumer.bell.set)
     await consumer.bell.wait()
     alarm.cancel()
+
+
+def _left_over(consumer: Consumer) -> dict[str, str] | None:
+    """What only an operator can release, with why, once nothing else is left; None while more may come."""
+    if not consumer.idle():
+        return None
+    try:
+        stuck = None if consumer.lookout.forget_gone() else _drained(consumer)
+        return None if stuck is None or _news(consumer) else stuck
+    except OSError as error:
+        # What can't be looked at may still wait: the disk is waited for, as anywhere else.
+        consumer.disk_refused(error)
+        return None
 
 
 def _drained(consumer: Consumer) -> dict[str, str] | None:
@@ -216,12 +228,10 @@ def _drained(consumer: Consumer) -> dict[str, str] | None:
 def _news(consumer: Consumer) -> bool:
     """Take up ready ticks that no event has told of yet: on a busy machine a follow-up's comes late."""
     inbox = consumer.gear.home.inbox
-    with contextlib.suppress(OSError):
-        fresh = [file for file in os.listdir(inbox) if file not in consumer.index and parse_name(file)]
-        for file in fresh:
-            consumer.lookout.ring(inbox, file)
-        return bool(fresh)
-    return False
+    fresh = [file for file in os.listdir(inbox) if file not in consumer.index and parse_name(file)]
+    for file in fresh:
+        consumer.lookout.ring(inbox, file)
+    return bool(fresh)
 
 
 async def _end_all(consumer: Consumer) -> None:
