@@ -211,15 +211,18 @@ def intention(run: RunFolder) -> dict[str, Any] | None:
         return load_object(run.file("ending.json"), 1 << 16)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
-        # Whoever wrote it is gone or the disk was full: it was ended on purpose, so nothing is counted.
-        return {
-            "class": "killed",
-            "by": "unknown",
-            "requeue": True,
-            "at": rfc3339(0),
-            "detail": "ending.json can't be read",
-        }
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in _MEDDLED:
+            # There may be none: an error that the disk makes is waited out.
+            raise
+    # Whoever wrote it is gone or the disk was full: it was ended on purpose, so nothing is counted.
+    return {
+        "class": "killed",
+        "by": "unknown",
+        "requeue": True,
+        "at": rfc3339(0),
+        "detail": "ending.json can't be read",
+    }
 
 
 def absorb(run: RunFolder, tick_ids: list[str]) -> bool:

@@ -10,6 +10,7 @@ consumer gets through a single error by itself, and through a held one when it i
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -203,6 +204,8 @@ def _at_random(point: str, options: Options) -> list[str]:
         (ground.root.parent / "lifted").touch()
         if "Traceback" in ground.said or "fault of cadencebus" in ground.said:
             faults.append(f"a fault of its own: {ground.said[-600:]}")
+        # One that was begun in the midst of it may yet end of it; the next one may not.
+        until(lambda: consumer.poll() is not None or _is_up(ground, consumer), PATIENCE)
         if consumer.poll() is not None:
             consumer = ground.behind("run")
         if not until(lambda: audit.all_ended(ground), PATIENCE):
@@ -213,6 +216,15 @@ def _at_random(point: str, options: Options) -> list[str]:
     finally:
         scratch.put_down(ground.root.parent)
         ground.remove()
+
+
+def _is_up(ground: Ground, consumer: subprocess.Popen[bytes]) -> bool:
+    """Whether this very consumer has come as far as to say so."""
+    try:
+        told = json.loads((ground.state / "consumer.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(told.get("pid") == consumer.pid)
 
 
 def _can_mount() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from dataclasses import replace
@@ -193,6 +194,25 @@ def test_a_reason_that_cannot_be_written_or_read_stops_no_end(home: Path) -> Non
     assert runs.intend(run, {"class": "killed"})
     Path(run.path).write_text("a session's own")
     assert runs.intend(run, {"class": "killed"})
+
+
+@pytest.mark.parametrize("trouble", [errno.EIO, errno.EMFILE])
+def test_a_note_that_the_disk_does_not_show_now_is_none_to_go_by(
+    home: Path, monkeypatch: pytest.MonkeyPatch, trouble: int
+) -> None:
+    """As a rule there is none: a run that ended well was taken for one that was ended, and run again."""
+    _, _, run = made(home)
+
+    def refuse(path: str, *_: object) -> int:
+        raise OSError(trouble, os.strerror(trouble), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(OSError, match=r"ending\.json"):
+            runs.intention(run)
+    assert runs.intention(run) is None
+    os.symlink("ending.json", run.file("ending.json"))
+    assert (runs.intention(run) or {})["requeue"], "what a session put there is another matter"
 
 
 def test_what_a_run_stands_for_is_safe_and_adds_up(home: Path, witness: Witness) -> None:
