@@ -127,13 +127,14 @@ def _complaints(out: Output, verdict: Verdict, most: int) -> str:
             out.point(Painted(f"  {sign} ", colour), Painted(what, colour))
             if do:
                 out.point(Painted("    → ", "dim"), Painted(do.replace("`", ""), "bold"))
-    _count_rest(out, len(told) - most, "  ")
+    # What a small terminal leaves out of this is not to be guessed.
+    _count_rest(out, len(told) - most, "  ", ": cadence status | less" if most < MOST else "")
     return "\n".join(one.what for _, _, one in told[:most])
 
 
-def _count_rest(out: Output, rest: int, indent: str = "") -> None:
+def _count_rest(out: Output, rest: int, indent: str = "", cure: str = "") -> None:
     if rest > 0:
-        out.line(Painted(f"{indent}and {rest} more", "dim"))
+        out.line(Painted(f"{indent}and {rest} more{cure}", "dim"))
 
 
 def consumer(facts: Facts, now: float) -> list[tuple[str, Cell]]:

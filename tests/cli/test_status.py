@@ -300,6 +300,22 @@ def test_what_is_wrong_is_not_scrolled_away(
     assert f"and {30 - len(queue)} more" in "".join(lines)
 
 
+def test_what_a_small_terminal_leaves_out_says_where_it_is(
+    home: Path, define: Define, cadence: Cadence, screen: Screen
+) -> None:
+    """A complaint that is only counted would be one without a next step; a pipe shows it."""
+    for number in range(9):
+        define(f"work{number}")
+        cadence("pause", f"work{number}")
+        file = f"5-20261121T023000.{number:06d}Z-work{number}-7f3k9q2m.json"
+        (home / "state" / "inbox" / file).write_text("{}")
+    small = screen("status")
+    assert "more: cadence status | less" in small
+    assert "work8 is paused" not in small
+    assert "work8 is paused" in cadence("status").stdout
+    assert "| less" not in screen("status", rows=90)
+
+
 def test_a_home_without_folders_is_still_looked_at(home: Path, cadence: Cadence) -> None:
     """What is gone is gone, and that in one line; the rest is told."""
     (home / "state" / "inbox").rmdir()
