@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import subprocess
+    from collections.abc import Callable
 
     from tests.conftest import Cadence, Eventually
 
@@ -27,8 +26,11 @@ defaults: {runner: command, backoff: [50ms], circuit: {failures: 0}, retries: 0}
 settle: 100ms
 max_sessions: 8
 """
+UNTIL_TOLD = (
+    "echo $$ >$CADENCE_HOME/long.$CADENCE_ATTEMPT; until test -e $CADENCE_HOME/go; do sleep 0.05; done"
+)
 # By its own word nobody can tell whose it is: it has a session of its own, and its environment is hidden.
-HIDDEN_TOOL = "setsid sleep 60 & echo $! >{home}/tool"
+HIDDEN_TOOL = "setsid sleep 60 & echo $! >$CADENCE_HOME/tool"
 
 
 @pytest.fixture
@@ -36,35 +38,6 @@ def elsewhere(environment: dict[str, str]) -> dict[str, str]:
     """Have every command find itself there."""
     environment["PYTHONPATH"] = str(ELSEWHERE)
     return environment
-
-
-@pytest.fixture
-def write(home: Path) -> Callable[..., None]:
-    """Define a cadence that runs a line of shell."""
-    (home / "cadence.yaml").write_text(QUICK)
-
-    def cadence_file(name: str, shell: str, **keys: object) -> None:
-        matter = "".join(f"{key}: {json.dumps(value)}\n" for key, value in keys.items())
-        line = json.dumps(["sh", "-c", shell.format(home=home)])
-        (home / "prompts" / f"{name}.md").write_text(f"---\ncommand: {line}\n{matter}---\nThe prompt.\n")
-
-    return cadence_file
-
-
-@pytest.fixture
-def consumer(home: Path, elsewhere: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start consumers in the background; whatever is left of them is gone at the end."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*words: str) -> subprocess.Popen[bytes]:
-        program = Path(sys.executable).with_name("cadence")
-        started.append(subprocess.Popen([program, "run", "--quiet", *words], env=elsewhere, cwd=home))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def ended(home: Path) -> dict[str, dict[str, Any]]:
@@ -94,8 +67,11 @@ def test_a_day_elsewhere(
     write("well", "cat")
     write("ill", "exit 3")
     write("late", HIDDEN_TOOL + "; sleep 60", timeout="300ms")
-    write("long", "echo $$ >{home}/long.$CADENCE_ATTEMPT; until test -e {home}/go; do sleep 0.05; done")
-    write("endless", "echo $$ >{home}/endless; exec sleep 60")
+    write(
+        "long",
+        UNTIL_TOLD,
+    )
+    write("endless", "echo $$ >$CADENCE_HOME/endless; exec sleep 60")
     for name in ("well", "ill", "late", "long", "endless"):
         (home / "state" / "tmp" / name).write_text(json.dumps({"cadence": name}))
         (home / "state" / "tmp" / name).rename(home / "state" / "inbox" / f"{name}.json")
@@ -133,7 +109,10 @@ def test_a_session_whose_shim_and_consumer_were_killed_is_swept_and_begun_anew(
     eventually: Eventually,
 ) -> None:
     """A shell's mark is hidden there: without its group's number it would run beside its second attempt."""
-    write("long", "echo $$ >{home}/long.$CADENCE_ATTEMPT; until test -e {home}/go; do sleep 0.05; done")
+    write(
+        "long",
+        UNTIL_TOLD,
+    )
     (home / "state" / "inbox" / "one.json").write_text('{"cadence": "long"}')
     first = consumer()
     eventually((home / "long.1").exists)

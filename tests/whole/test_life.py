@@ -6,8 +6,6 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,8 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import subprocess
+    from collections.abc import Callable
 
     from tests.conftest import Cadence, Eventually
 
@@ -25,37 +24,6 @@ defaults: {runner: command, backoff: [50ms], circuit: {failures: 0}}
 unknown_grace: 300ms
 settle: 200ms
 """
-
-
-@pytest.fixture
-def write(home: Path) -> Callable[..., None]:
-    """Define a cadence that runs a line of shell."""
-    (home / "cadence.yaml").write_text(QUICK)
-
-    def cadence_file(name: str, shell: str, **keys: object) -> None:
-        matter = "".join(f"{key}: {json.dumps(value)}\n" for key, value in keys.items())
-        (home / "prompts" / f"{name}.md").write_text(
-            f"---\ncommand: {json.dumps(['sh', '-c', shell])}\n{matter}---\nThe prompt.\n"
-        )
-
-    return cadence_file
-
-
-@pytest.fixture
-def consumer(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start consumers in the background; whatever is left of them is gone at the end."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(*words: str) -> subprocess.Popen[bytes]:
-        program = Path(sys.executable).with_name("cadence")
-        process = subprocess.Popen([program, "run", "--quiet", *words], env=environment, cwd=home)
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def ticks(home: Path, folder: str) -> list[dict[str, Any]]:
