@@ -55,7 +55,8 @@ class Consumer:
             self.calendar,
             gear.clock,
             own_priority=self.lineup.own_priority,
-            aloft=self._aloft,
+            running_as=self._running_as,
+            look_after=self._look_after,
             tell=self._told,
         )
         self.lookout = Lookout(gear, self.index, self.calendar, self.intake, self._told)
@@ -73,7 +74,7 @@ class Consumer:
         self.hunger = Hunger(gear)
         self.notifier = Notifier(gear)
         self._chores = Chores(gear, self.crew, [*self.gates, self.notifier, *chores_of(gear)])
-        self._disk = Disk(gear, self.crew.take_on, self._disk_is_back)
+        self._disk = Disk(gear, self.crew.take_on, self.lookout.look_anew)
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
         gear.running_count = lambda: sum(not flight.running.landing for flight in self.flights.values())
@@ -171,7 +172,8 @@ class Consumer:
         if cadence is None:
             return False
         self.index.discard(head.file)
-        if self._aloft(head.file):
+        if (running_as := self._running_as(head.file)) is not None:
+            self._look_after(running_as, head.file)
             return False
         guard = cadence.guard is not None and not self.lineup.guard_passed(head.file)
         running = replace(self.lineup.running(cadence), inline=head.inline)
@@ -193,16 +195,14 @@ class Consumer:
         )
         return True
 
-    def _aloft(self, file: str) -> bool:
-        """Whether a tick of this id is on its way; one of another name is looked at when that is over.
+    def _running_as(self, file: str) -> str | None:
+        """The name of the running tick that has the same id; None where none has."""
+        return next((running for running in self.flights if same_id(file, running)), None)
 
-        It may be the same (bumped, or given the name of its own cadence), or one whose id that is not: then
-        there is a run that tells.
-        """
-        flying = next((flying for flying in self.flights if same_id(file, flying)), None)
-        if flying is not None and flying != file:
-            self._behind.setdefault(flying, []).append(file)
-        return flying is not None
+    def _look_after(self, running: str, file: str) -> None:
+        """Look at a file when the run of its id is over: only then it shows whether it is the same tick."""
+        if file != running:
+            self._behind.setdefault(running, []).append(file)
 
     def _absorb(self, boarded: Boarded) -> asyncio.Task[None]:
         """Let a run that has just started stand for the equal ticks that wait now."""
@@ -222,9 +222,6 @@ class Consumer:
     def disk_refused(self, error: OSError) -> None:
         """Hold until the disk is well again; nothing is lost, all is looked at anew."""
         self.crew.take_on(self._disk.trouble(error))
-
-    def _disk_is_back(self) -> None:
-        self.lookout.look_anew()
 
     def _launch(self, flight: Flight, flying: Any) -> None:  # noqa: ANN401 - a coroutine
         self.flights[flight.file] = flight

@@ -53,7 +53,8 @@ class Intake:
         clock: Clock,
         *,
         own_priority: Callable[[str], int],
-        aloft: Callable[[str], bool],
+        running_as: Callable[[str], str | None],
+        look_after: Callable[[str, str], None],
         tell: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._spool = spool
@@ -61,7 +62,8 @@ class Intake:
         self._calendar = calendar
         self._clock = clock
         self._own_priority = own_priority
-        self._aloft = aloft
+        self._running_as = running_as
+        self._look_after = look_after
         self._tell = tell
         self._doubts: dict[str, Doubt] = {}
         self.settle = 2.0
@@ -95,8 +97,13 @@ class Intake:
                 self._tell({"event": "tick.due", "cadence": name.cadence, "tick": name.id})
 
     def _new(self, file: str, name: Name) -> bool:
-        # One that comes back from a run is taken up when that flight is over, never beside it.
-        return file not in self._index and not self._twin(file, name) and not self._aloft(file)
+        if file in self._index or self._twin(file, name):
+            return False
+        if (running := self._running_as(file)) is None:
+            return True
+        # One that comes back from a run is taken up when that run is over, never beside it.
+        self._look_after(running, file)
+        return False
 
     def _twin(self, file: str, name: Name) -> bool:
         """Bury a tick whose id has already ended or waits under another priority; True where it did."""

@@ -43,7 +43,8 @@ class Inbox:
             self.calendar,
             clock,
             own_priority=lambda cadence: self.priorities.get(cadence, 5),
-            aloft=self.flying.__contains__,
+            running_as=lambda file: file if file in self.flying else None,
+            look_after=lambda _running, _file: None,
             tell=lambda event: self.told.append(dict(event)),
         )
 

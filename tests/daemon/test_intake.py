@@ -33,7 +33,8 @@ def intake(home: Path, fake_clock: FakeClock, told: list[Any]) -> Intake:
         Calendar(),
         fake_clock,
         own_priority=lambda _cadence: 5,
-        aloft=lambda _file: False,
+        running_as=lambda _file: None,
+        look_after=lambda _running, _file: None,
         tell=told.append,
     )
 
