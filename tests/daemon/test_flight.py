@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -47,6 +47,28 @@ def test_a_slot_that_gets_free_rings_where_somebody_waits_for_one(
         return consumer.bell.is_set(), flight.running.landing
 
     assert asyncio.run(story()) == (rings, True)
+
+
+def test_runs_are_counted_while_others_begin_and_land(home: Path) -> None:
+    """The threads that start them ask beside the loop, which takes up flights and lets them go."""
+
+    async def story() -> int:
+        consumer = Consumer(assemble(Home(str(home)), flags={}, say=lambda _: None))
+
+        class Landing:
+            """A flight that lands, and makes way for two others, while it is being counted."""
+
+            @property
+            def running(self) -> Running:
+                consumer.flights.pop("first", None)
+                for name in ("second", "third"):
+                    consumer.flights[name] = cast("Flight", self)
+                return Running(cadence="x")
+
+        consumer.flights["first"] = cast("Flight", Landing())
+        return consumer.gear.running_count()
+
+    assert asyncio.run(story()) == 1
 
 
 def test_no_two_ticks_of_one_id_are_begun_at_once(home: Path) -> None:
