@@ -77,7 +77,6 @@ class Consumer:
         self._disk = Disk(gear, self.crew.take_on, self.lookout.look_anew)
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
-        # Asked by the threads that start runs, while others begin and land.
         gear.running_count = lambda: sum(not f.running.landing for f in list(self.flights.values()))
         gear.crowded = lambda: any(wait.reason not in OWN_RUN for wait in self.admission.waits.values())
 

@@ -53,7 +53,7 @@ class Gear:
     lasting: bool = True
     # How often cadences, settings or the home's own files were touched.
     edits: int = 0
-    # How many runs are going on.
+    # How many runs are going on; threads that start one ask, while others begin and land.
     running_count: Callable[[], int] = field(default=lambda: 0)
     # Whether somebody waits for a slot, and not only for the end of a run of his own cadence.
     crowded: Callable[[], bool] = field(default=lambda: True)
