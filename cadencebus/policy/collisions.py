@@ -107,7 +107,7 @@ def week_of(loads: Sequence[Load], monday: date, zone: tzinfo, *, limit: float, 
     )
 
 
-def picture(week: Week, width: int = 80) -> list[str]:
+def picture(week: Week, width: int) -> list[str]:
     """The week as lines of plain characters: a row a day, `!` where it is over the limit."""
     columns = max(24, min(288, (width - 4) // 24 * 24))
     per_hour = columns // 24
@@ -116,7 +116,7 @@ def picture(week: Week, width: int = 80) -> list[str]:
         there = datetime.fromtimestamp(bucket.at, week.zone)
         row, place = days[DAYS[there.weekday()]], (there.hour * 60 + there.minute) * columns // 1440
         row[place] = max(row[place], bucket.weight)
-    step = next(hours for hours in (1, 2, 3, 6) if hours * per_hour > len("00"))
+    step = next(hours for hours in (1, 2, 3) if hours * per_hour > len("00"))
     axis = "".join(f"{hour:02d}".ljust(per_hour * step) for hour in range(0, 24, step))
     rows = ["".join(_shade(weight, week.limit) for weight in row) for row in days.values()]
     lines = [f"    {axis.rstrip()}", *(f"{day} {row}".rstrip() for day, row in zip(DAYS, rows, strict=True))]

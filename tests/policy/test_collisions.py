@@ -84,7 +84,8 @@ def test_a_rapid_interval_weighs_by_its_rate() -> None:
 def test_turns_or_money_can_be_the_weight() -> None:
     """Two dear cadences are a pile-up where the limit is money."""
     week = laid(load("a", "0 9 * * mon", weight=3.0), load("b", "10 9 * * mon", weight=4.0), limit=5)
-    assert [(clock(p.start), round(p.peak, 6)) for p in week.pileups] == [("Mon 09:10", 7.0)]
+    (pileup,) = week.pileups
+    assert (clock(pileup.start), round(pileup.peak, 6), pileup.names) == ("Mon 09:10", 7.0, ("b", "a"))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,14 @@ def test_suggestions_build_on_each_other() -> None:
     assert week.suggestions[-1].excess_after == pytest.approx(0, abs=1e-6)
 
 
+def test_advice_is_eight_lines_at_most_and_worth_a_little() -> None:
+    """Nobody moves everybody; what still brings seconds a week is said, what brings nothing is not."""
+    crowd = laid(*(load(f"c{n:02d}", "0 9 * * mon", minutes=5) for n in range(11)), limit=1).suggestions
+    assert [suggestion.excess_after for suggestion in crowd] == [5.0 * n for n in range(9, 1, -1)]
+    (little,) = laid(load("a", "0 9 * * mon"), load("b", "0 9 * * mon", minutes=0.5), limit=1).suggestions
+    assert little.excess_before == pytest.approx(0.5)
+
+
 def test_only_plain_minutes_are_moved() -> None:
     """A step, an interval and a line whose hour has no room left stay where they are."""
     loads = [load("a", "*/30 * * * *"), load("b", "0-30/30 * * * *"), load("c", "55 9 * * *", minutes=10)]
@@ -151,10 +160,25 @@ def test_the_picture_shows_days_hours_and_what_is_over() -> None:
         "    '.:-=+*#' up to 2 at once, '!' more",
     ]
     assert picture(laid(load("d", "0 12 * * *", minutes=60), limit=1), 54)[1] == "Mon" + " " * 25 + "##"
-    for width in (10, 30, 80, 120, 200, 400):
-        lines = picture(week, width)
-        assert all(len(line) <= max(width, 42) for line in lines)
-        assert all(line.isascii() for line in lines)
+    assert all(line.isascii() for line in picture(week, 400))
+
+
+@pytest.mark.parametrize(
+    ("width", "cells", "first", "last"),
+    [
+        (10, 24, "00 03 06", "18 21"),
+        (51, 24, "00 03 06", "18 21"),
+        (52, 48, "00  02  04", "20  22"),
+        (80, 72, "00 01 02", "22 23"),
+        (291, 264, "00         01", "22         23"),
+        (400, 288, "00          01", "22          23"),
+    ],
+)
+def test_a_picture_is_as_wide_as_its_hours_are_even(width: int, cells: int, first: str, last: str) -> None:
+    """The day's last cell is its last five minutes, at most one for each, at least one for an hour."""
+    lines = picture(laid(load("a", "55 23 * * *", minutes=0.1)), width)
+    assert (lines[0].startswith(f"    {first}"), lines[0].endswith(last)) == (True, True)
+    assert [line[4:] for line in lines[1:8]] == [".".rjust(cells)] * 7
 
 
 def test_only_who_stands_in_a_crowd_is_tried_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
