@@ -2,18 +2,21 @@
 
 strict   gives at a power cut what the bus gives: a claim is durable before the spawn, in the folder it came
          to and in the one it left; so is the run's record; so is the outcome before the tick leaves cur/.
+whole    also keeps what the bus keeps of a run: copies of tick and prompt, the lock of a live run, logs, a
+         process that outlives its consumer and records the end, a memory of the cadence, a journal.
 lean     what many would write: a synced file and a synced target folder. After a power cut a tick may lie in
          two folders, and there is no record of a run that was going on.
 
-Nothing here is shared with the bus. No log, no time limit, no retries, no journal, nobody watches the tree.
+Nothing here is shared with the bus. No time limit, no retries, nobody watches the tree.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 TICK = b'{"cadence": "x", "source": "cli", "created_at": "2026-11-21T02:30:00.000000Z"}\n'
 RECORD = b'{"started_at": "2026-11-21T02:30:00.000000Z"}\n'
 OUTCOME = b'{"cadence": "x", "exit": %d}\n'
+PROMPT = b"Do what is to be done.\n"
+PENDING = "exit.pending"
+MEMORY = b'{"failures": 0, "last_ok_at": "2026-11-21T02:30:00.000000Z", "last_run": "x"}\n'
+STARTED = b'{"event": "run.started", "cadence": "x"}\n'
+ENDED = b'{"event": "run.ended", "cadence": "x", "exit": 0}\n'
 
 
 def make(maildir: str) -> None:
@@ -92,6 +100,60 @@ def run_strictly(name: str, command: list[str]) -> None:
     sync("cur")
 
 
+def run_wholly(name: str, command: list[str]) -> None:
+    """Claim, record, lead, remember, tell, settle: fourteen syncs."""
+    os.rename(f"new/{name}", f"cur/{name}")
+    run = f"runs/{name}"
+    os.mkdir(run)
+    for file, data in {"tick.json": TICK, "prompt.md": PROMPT, "run.json": RECORD, PENDING: b""}.items():
+        write(f"{run}/{file}", data)
+    for folder in ("cur", "new", run, "runs"):
+        sync(folder)
+    tell(STARTED)
+    alive = os.open(f"{run}/alive", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    leader = os.fork()
+    if leader == 0:
+        lead(run, command)
+    os.close(alive)
+    os.waitpid(leader, 0)
+    code = next(int(file[5:]) for file in os.listdir(run) if file[5:].isdigit())
+    replace(f"cur/{name}", OUTCOME % code)
+    sync("cur")
+    replace("memory", MEMORY)
+    sync(".")
+    tell(ENDED, durable=True)
+    os.rename(f"cur/{name}", f"done/{name}")
+    sync("done")
+    sync("cur")
+
+
+def lead(run: str, command: list[str]) -> NoReturn:
+    """In a process of its own: run the command with its logs, and record its end by a rename."""
+    os.setsid()
+    logs = [os.open(f"{run}/{log}", os.O_WRONLY | os.O_CREAT, 0o600) for log in ("stdout.log", "stderr.log")]
+    to = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(logs, 1)]
+    code = spawn(command, file_actions=to)
+    os.rename(f"{run}/{PENDING}", f"{run}/exit.{code}")
+    os._exit(0)
+
+
+def replace(path: str, data: bytes) -> None:
+    """Write anew, and sync, before the name points to it."""
+    temporary = f"tmp/{os.getpid()}"
+    write(temporary, data)
+    os.rename(temporary, path)
+
+
+def tell(line: bytes, *, durable: bool = False) -> None:
+    """Add a line to the journal."""
+    fd = os.open("journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(fd, line)
+    if durable:
+        os.fsync(fd)
+    os.close(fd)
+
+
 def run_leanly(name: str, command: list[str]) -> None:
     """Claim, spawn, settle: three syncs."""
     os.rename(f"new/{name}", f"cur/{name}")
@@ -103,9 +165,9 @@ def run_leanly(name: str, command: list[str]) -> None:
     os.unlink(f"cur/{name}")
 
 
-def spawn(command: list[str]) -> int:
+def spawn(command: list[str], **how: Any) -> int:  # noqa: ANN401
     """Run a command to its end, by the quickest way there is."""
-    pid = os.posix_spawnp(command[0], command, os.environ)
+    pid = os.posix_spawnp(command[0], command, os.environ, **how)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

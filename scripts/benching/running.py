@@ -34,6 +34,7 @@ WORKERS = 2
 _RUNS = "runs of `true`, two at a time"
 _AGAINST = {
     "hand": ("runs_of_hand", "a maildir loop by hand that is as durable (strict)"),
+    "whole": ("runs_of_whole", "a loop by hand that keeps all that the bus keeps of a run (whole)"),
     "lean": ("runs_of_lean", "a maildir loop by hand that syncs three times a run (lean)"),
     "xargs": ("runs_of_xargs", "xargs -P2, which keeps nothing"),
     "nq": ("runs_vs_nq", "nq in two folders, which syncs nothing"),
@@ -102,6 +103,7 @@ def runs(*, short: bool) -> list[Figure]:
     ways: dict[str, Callable[[], float]] = {
         "bus": lambda: _by_the_bus(count),
         "hand": lambda: _by_hand(count, byhand.run_strictly),
+        "whole": lambda: _by_hand(count, byhand.run_wholly),
         "lean": lambda: _by_hand(count, byhand.run_leanly),
         "xargs": lambda: rivals.xargs(count),
     }
@@ -113,6 +115,7 @@ def runs(*, short: bool) -> list[Figure]:
     figures = [
         Figure("runs_a_second", median([one["bus"] for one in rates]), "/s", _RUNS, least=100),
         Figure("hand_a_second", median([one["hand"] for one in rates]), "/s", "the same by hand, strict"),
+        Figure("whole_a_second", median([one["whole"] for one in rates]), "/s", "the same by hand, whole"),
     ]
     for way, (name, says) in _AGAINST.items():
         if way in ways:
