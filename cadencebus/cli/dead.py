@@ -99,9 +99,8 @@ def _why_none(home: Home, asked: Namespace) -> str:
     if asked.klass:
         here = {dead_letters.letter_of(home, found).klass for found in listing(home, ("dead",))}
         if asked.klass not in here:
-            return (
-                f": none died of {asked.klass!r}{meant(asked.klass, (*here, *(one.value for one in Class)))}"
-            )
+            known = (*here, *(one.value for one in Class))
+            return f": none died of {asked.klass!r}" + ("" if asked.klass in known else meant(asked.klass, known))
     return why_none(home, asked.cadence)
 
 

@@ -28,6 +28,7 @@ EXAMPLES = """  cadence show 7f3k9q2m
 # What a tick says of itself that a person may want to know, beside what is always shown.
 _MORE = ("key", "not_before", "expires_at", "force", "hops", "origin_id", "file")
 _TAIL_LINES = 8
+_LEFT_OVER = 3
 # One run may stand for thousands.
 _ABSORBED = 20
 
@@ -92,14 +93,19 @@ def _attempt(home: Home, at: int, attempt: dict[str, Any]) -> Iterator[tuple[str
     reason = safe(attempt.get("reason"))
     colour = "green" if klass == "ok" else "yellow"
     yield f"attempt {at}", Painted(line + (f": {reason}" if reason and klass != "ok" else ""), colour)
-    tail = _last_words(home, attempt) if klass != "ok" else []
+    record = runs.record(runs.named(home, attempt.get("run")))
+    tail = _last_words(home, attempt, record) if klass != "ok" else []
     if tail:
         yield " ", Painted("\n".join(f"| {line}" for line in tail), "dim")
+    if left := [mapping(one) for one in sequence(record.get("leaked"))]:
+        named = "; ".join(safe(one.get("cmdline") or one.get("name")) for one in left[:_LEFT_OVER])
+        more = f"; {len(left) - _LEFT_OVER} more" if len(left) > _LEFT_OVER else ""
+        processes = "1 process" if len(left) == 1 else f"{len(left)} processes"
+        yield "left over", f"{processes}, ended by the bus: {named}{more}"
 
 
-def _last_words(home: Home, attempt: dict[str, Any]) -> list[str]:
+def _last_words(home: Home, attempt: dict[str, Any], record: dict[str, Any]) -> list[str]:
     """The end of what it printed; where that is an agent's stream, as `cadence logs` shows it."""
-    record = runs.record(runs.named(home, attempt.get("run")))
     stream = settings_or_default(home)[0].stream_of(record.get("runner"))
     said = str(attempt.get("stderr_tail") or "").splitlines()
     return [shown for line in said for shown in render(stream, line.encode(errors="replace"))][-_TAIL_LINES:]

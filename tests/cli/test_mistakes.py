@@ -109,7 +109,7 @@ def test_what_is_no_home_is_called_what_it_is(
     [
         ("dead retry --class tiemout", "0 retried: none died of 'tiemout': did you mean 'timeout'?"),
         ("dead --class tiemout", "did you mean 'timeout'?"),
-        ("dead show --class crash", "no dead letters: none died of 'crash'"),
+        ("dead show --class crash", "no dead letters: none died of 'crash'\n"),
         ("circuit ls helo", "no circuit is open: no cadence 'helo'"),
         ("dead retry --cadence helo", "did you mean 'hello'?"),
         ("dead purge --class tiemout", "0 purged: none died of 'tiemout'"),

@@ -38,6 +38,18 @@ def test_a_dead_tick_tells_its_story(cadence: Cadence, define: Define, enqueue: 
     assert len(re.findall(r"^run +/.*/state/runs/", shown, re.MULTILINE)) == 2
 
 
+def test_whoever_misses_a_server_that_a_run_started_is_told_who_ended_it(
+    cadence: Cadence, define: Define, enqueue: Callable[..., str]
+) -> None:
+    """A run that ended well says nothing else of what it left running, which the bus swept."""
+    define("work", "setsid sleep 600 & sleep 601 & exit 0")
+    tick = enqueue("work")
+    cadence("run", "--drain", "--quiet")
+    shown = cadence("show", tick).stdout
+    # One that was forked, but had not started its program yet, still has the name of its parent.
+    assert re.search(r"^left over +2 processes, ended by the bus: .*sleep 60.*; .*sleep 60", shown, re.MULTILINE)
+
+
 def test_what_a_run_absorbed_is_counted_where_it_would_fill_the_screen(
     home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str]
 ) -> None:
