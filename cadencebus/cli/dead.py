@@ -100,7 +100,8 @@ def _why_none(home: Home, asked: Namespace) -> str:
         here = {dead_letters.letter_of(home, found).klass for found in listing(home, ("dead",))}
         if asked.klass not in here:
             known = (*here, *(one.value for one in Class))
-            return f": none died of {asked.klass!r}" + ("" if asked.klass in known else meant(asked.klass, known))
+            near = "" if asked.klass in known else meant(asked.klass, known)
+            return f": none died of {asked.klass!r}{near}"
     return why_none(home, asked.cadence)
 
 
