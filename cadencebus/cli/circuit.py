@@ -12,8 +12,8 @@ from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.errors import Usage
-from cadencebus.model.foreign import instant
 from cadencebus.model.hold import OPERATOR, on_cadence
+from cadencebus.model.memory import cadence_memory
 from cadencebus.store.memory import Memory
 
 if TYPE_CHECKING:
@@ -66,14 +66,13 @@ def _list(context: Context, name: str | None) -> int:
 
 
 def _row(one: holding.Circuit, now: float) -> list[Cell]:
-    since, until = instant(one.since), instant(one.until)
     return [
         one.cadence,
         painted(one.state),
-        "?" if since is None else human_time.clock(since, now),
-        "now, one probe" if until is None or not one.is_open else human_time.clock(until, now),
+        human_time.clock(one.since, now),
+        human_time.clock(one.until, now) if one.is_open else "now, one probe",
         str(one.failures),
-        str(one.reason),
+        one.reason,
     ]
 
 
@@ -100,15 +99,15 @@ def _close(home: Home, memory: Memory, names: Iterable[str], now: float) -> list
     done: list[str] = []
     standing, wanted = {hold.file: hold for hold in holding.held(home, now)}, []
     for name in names:
-        known = memory.load(name, now)
+        known = cadence_memory(memory.load(name, now))
         files_held = [f"{on_cadence(name)}.{reason}.json" for reason in ("circuit_open", "backoff")]
         mine = [standing[file] for file in files_held if file in standing]
-        if known.get("circuit") or known.get("failures") or mine:
+        if known.circuit or known.failures or mine:
             # The memory first: a hold that goes while that says "open" would let one probe pass, no more.
             memory.change(name, now, {"circuit": None, "failures": 0})
             wanted += mine
             done.append(name)
-        if known.get("circuit"):
+        if known.circuit:
             tell(home, {"event": "circuit.closed", "cadence": name, "by": OPERATOR}, at=now)
     holding.release(home, wanted)
     return done

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
 from cadencebus.model import foreign
+from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import is_session
 from cadencebus.model.runner import Runner, argv_for
 from cadencebus.session import environment, evidence, launch, life, prompt
@@ -113,12 +114,12 @@ def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> s
     """The session to go on with; one of another runner or folder would not be found there."""
     if not (cadence.resume and runner.agent):
         return None
-    memory = gear.memory.load(cadence.name, gear.clock.wall())
-    session = memory.get("session_id")
+    memory = cadence_memory(gear.memory.load(cadence.name, gear.clock.wall()))
+    session = memory.session_id
     if not is_session(session):
         return None
-    # Not the last run: that may have been a guard's, which had no session.
-    its_run = runs.named(gear.home, memory.get("session_run") or (memory.get("last_run") or {}).get("run"))
+    # Not simply the last run: that may have been a guard's, which had no session.
+    its_run = runs.named(gear.home, memory.session_run)
     last = runs.record(its_run)
     known = (last.get("runner", runner.name), str(last.get("cwd", cwd)).replace("{home}", gear.home.root))
     return str(session) if known == (runner.name, cwd) else None

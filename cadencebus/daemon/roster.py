@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.errors import CadenceError
 from cadencebus.model.hold import cadence_held
+from cadencebus.model.memory import cadence_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from cadencebus.daemon.gear import Gear
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
+    from cadencebus.model.memory import CadenceMemory
 
 # So long, for each cadence that was asked for, an answer will do: asking takes a twentieth of it. What
 # somebody touches is announced, as a rule; with thousands that wait, all else may go unseen for a second.
@@ -31,7 +33,7 @@ class Roster:
     def __init__(self, gear: Gear) -> None:
         self._gear = gear
         self._cadences: dict[str, Cadence] = {}
-        self._memories: dict[str, Mapping[str, Any]] = {}
+        self._memories: dict[str, CadenceMemory] = {}
         self._asked_at = -math.inf
         self._took = 0.0
         self._touched: object = None
@@ -66,11 +68,11 @@ class Roster:
             known = self._cadences[name] = self._gear.prompts.current(name)
         return known
 
-    def memory(self, name: str, now: float) -> Mapping[str, Any]:
+    def memory(self, name: str, now: float) -> CadenceMemory:
         """What is remembered of a cadence."""
         known = self._memories.get(name)
         if known is None:
-            known = self._memories[name] = self._gear.memory.load(name, now)
+            known = self._memories[name] = cadence_memory(self._gear.memory.load(name, now))
         return known
 
     def forget(self, name: str) -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.model.memory import bus_memory, cadence_memory, credentials_memory
 from cadencebus.model.settlement import Remembered
 from cadencebus.policy.settle import settle
 from cadencebus.store.memory import foreseen
@@ -94,9 +95,9 @@ class Settling:
 
     def _decide(self, end: End, memories: _Foreseen, at: float) -> Settlement:
         remembered = Remembered(
-            cadence=memories.of(end.cadence.name, at),
-            credentials=memories.of(f"_credentials-{end.credentials}", at),
-            bus=memories.of("_bus", at),
+            cadence=cadence_memory(memories.of(end.cadence.name, at)),
+            credentials=credentials_memory(memories.of(f"_credentials-{end.credentials}", at)),
+            bus=bus_memory(memories.of("_bus", at)),
             usd_per_day=self._settings.current.max_usd_per_day,
             holds=self._holds.known,
         )

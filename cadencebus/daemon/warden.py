@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.hold import BUS, Hold, hold_event, on_cadence
+from cadencebus.model.memory import bus_memory
 from cadencebus.policy import brakes, budgets, wider_effects
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from cadencebus.daemon.gear import Gear
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.memory import CadenceMemory
 
 
 class Warden:
@@ -62,12 +64,15 @@ class Warden:
     def _purse(self, holds: Sequence[Hold], now: float) -> Hold | None:
         """The brake of the bus itself: the money of a day, all cadences together."""
         limit = self._gear.settings.current.max_usd_per_day
-        hold = budgets.used_up(BUS, limit, self._gear.memory.load("_bus", now), None, now) if limit else None
+        hold = None
+        if limit:
+            spending = bus_memory(self._gear.memory.load("_bus", now)).spending
+            hold = budgets.used_up(BUS, limit, spending, None, now)
         there = {known.file for known in holds if known.scope == BUS and known.own}
         return self._braked(BUS, hold, there, now)
 
     def brake(
-        self, cadence: Cadence, memory: Mapping[str, Any], running: int, there: Collection[str], now: float
+        self, cadence: Cadence, memory: CadenceMemory, running: int, there: Collection[str], now: float
     ) -> Hold | None:
         """The hold that a cadence's own rules put on it; `there` are those it has of the consumer's own."""
         hold = brakes.brake(cadence, memory, running=running, now=now)

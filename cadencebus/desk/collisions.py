@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk.forecast import schedules
 from cadencebus.errors import CadenceError
-from cadencebus.model.foreign import mapping
+from cadencebus.model.memory import cadence_memory
 from cadencebus.policy.collisions import DAYS, UNMEASURED, Load, Pileup, Week, week_of
 from cadencebus.store.zone import local_zone
 
@@ -65,17 +65,16 @@ def _load(snapshot: Snapshot, schedule: Schedule, weigh: str) -> tuple[Load | No
     if cadence.mode == "inline" and weigh == "duration":
         # It runs beside the slots.
         return None, True
-    averages = mapping(snapshot.memory.load(cadence.name, snapshot.now, mend=False).get("averages"))
+    averages = cadence_memory(snapshot.memory.load(cadence.name, snapshot.now, mend=False)).averages
     seconds, key = averages.get("seconds"), WEIGHTS[weigh]
     weight = 1.0 if key is None else averages.get(key)
-    measured = isinstance(seconds, int | float) and isinstance(weight, int | float)
     load = Load(
         timetable=schedule.timetable,
-        lasts=max(1.0, float(seconds)) if isinstance(seconds, int | float) else UNMEASURED,
-        weight=float(weight) if isinstance(weight, int | float) else 0.0,
+        lasts=UNMEASURED if seconds is None else max(1.0, seconds),
+        weight=weight or 0.0,
         concurrency=cadence.concurrency,
     )
-    return load, measured
+    return load, seconds is not None and weight is not None
 
 
 def look(snapshot: Snapshot, loads: Sequence[Load], *, limit: float | None, advise: bool = True) -> Week:

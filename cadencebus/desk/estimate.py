@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.desk.lookup import listing
-from cadencebus.model.foreign import instant, mapping
+from cadencebus.model.foreign import instant
+from cadencebus.model.memory import cadence_memory
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def _left(snapshot: Snapshot, cadence: str | None) -> list[_Left]:
 def _of(snapshot: Snapshot, found: Found) -> _Left:
     record = runs.record(runs.latest(snapshot.home, found.name.id))
     began = instant(record.get("started_at"))
-    memory = snapshot.memory.load(found.name.cadence, snapshot.now, mend=False)
-    averages = mapping(memory.get("averages"))
+    averages = cadence_memory(snapshot.memory.load(found.name.cadence, snapshot.now, mend=False)).averages
     if began is None:
         return _Left(None, None)
     usual, limit = (

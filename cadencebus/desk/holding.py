@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import spelled
+from cadencebus.clock import rfc3339, spelled
 from cadencebus.desk.journaling import tell
 from cadencebus.errors import IOTrouble
-from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, hold_event, on_cadence
+from cadencebus.model.memory import cadence_memory
 from cadencebus.store import files, open_circuits
 from cadencebus.store.config import settings_or_default
 from cadencebus.store.holds import Holds
@@ -38,40 +38,46 @@ def dump(hold: Hold, now: float) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circuit:
-    """A breaker that is not closed; what its cadence's memory says of it may be anything."""
+    """The circuit of a cadence, if it is not closed: open while its hold stands, then half-open."""
 
     cadence: str
-    state: str
-    since: object
-    until: object
-    failures: object
-    reason: object
+    is_open: bool
+    since: float
+    until: float
+    failures: int
+    reason: str
 
     @property
-    def is_open(self) -> bool:
-        """Whether its hold stands; else one probe may go."""
-        return self.state == "open"
+    def state(self) -> str:
+        """In a word."""
+        return "open" if self.is_open else "half-open"
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        return {
+            "cadence": self.cadence,
+            "state": self.state,
+            "since": rfc3339(self.since),
+            "until": rfc3339(self.until),
+            "failures": self.failures,
+            "reason": self.reason,
+        }
 
 
 def circuits(memory: Memory, holds: Iterable[Hold], now: float) -> list[Circuit]:
-    """Every circuit that is not closed: open while its hold stands, then half-open."""
+    """Every circuit that is not closed."""
     found, standing = [], {hold.file for hold in holds if not hold.over(now)}
     for name in memory.names():
-        told = mapping(memory.load(name, now, mend=False).get("circuit"))
-        if told:
-            is_open = f"{on_cadence(name)}.circuit_open.json" in standing
+        circuit = cadence_memory(memory.load(name, now, mend=False)).circuit
+        if circuit:
             found.append(
                 Circuit(
                     cadence=name,
-                    state="open" if is_open else "half-open",
-                    since=told.get("since"),
-                    until=told.get("until"),
-                    failures=told.get("failures"),
-                    reason=told.get("reason"),
+                    is_open=f"{on_cadence(name)}.circuit_open.json" in standing,
+                    since=circuit.since,
+                    until=circuit.until,
+                    failures=circuit.failures,
+                    reason=circuit.reason,
                 )
             )
     return found

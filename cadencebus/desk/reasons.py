@@ -8,6 +8,7 @@ from cadencebus.desk import human_time
 from cadencebus.desk.lookup import Found, names
 from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError, NoSuch
+from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
@@ -94,7 +95,7 @@ class Reasons(Snapshot):
         return admit(heads, self._room(), self.holds, self._caps(), now=self.now)
 
     def _head(self, cadence: Cadence, file: str, *, force: bool) -> Waiting:
-        memory = self.memory.load(cadence.name, self.now, mend=False)
+        memory = cadence_memory(self.memory.load(cadence.name, self.now, mend=False))
         held = any(hold.reason == "circuit_open" for hold in self.holds_on(cadence.name))
         return Waiting(
             cadence=cadence.name,
@@ -110,12 +111,8 @@ class Reasons(Snapshot):
         )
 
     def _brake(self, cadence: Cadence) -> Wait | None:
-        memory = self.memory.load(cadence.name, self.now, mend=False)
-        try:
-            hold = brakes.brake(cadence, memory, running=self.running[cadence.name], now=self.now)
-        except (ValueError, TypeError, AttributeError):
-            # A memory that somebody wrote by hand: the consumer will say so, a look must not fail on it.
-            return None
+        memory = cadence_memory(self.memory.load(cadence.name, self.now, mend=False))
+        hold = brakes.brake(cadence, memory, running=self.running[cadence.name], now=self.now)
         return None if hold is None else Wait(hold.reason, hold.detail, hold.until)
 
     def _known(self, name: str) -> Cadence | None:

@@ -9,7 +9,6 @@ from cadencebus.desk import health, human_time, reasons, release
 from cadencebus.desk.columns import Column
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.model.duration import spell_duration
-from cadencebus.model.foreign import instant
 from cadencebus.policy.admit import Wait
 
 if TYPE_CHECKING:
@@ -233,8 +232,8 @@ def _hold(hold: Hold, now: float) -> list[Cell]:
 
 
 def _circuit(one: Circuit, now: float) -> list[Cell]:
-    end = (_until(instant(one.until), now) or "?") if one.is_open else "one probe succeeds"
-    return [one.cadence, Painted(one.state, "red"), end, safe(one.failures), safe(one.reason)]
+    end = _until(one.until, now) if one.is_open else "one probe succeeds"
+    return [one.cadence, Painted(one.state, "red"), end, str(one.failures), safe(one.reason)]
 
 
 def _until(at: float | None, now: float) -> str:

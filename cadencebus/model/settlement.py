@@ -21,6 +21,8 @@ from cadencebus.model.shapes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cadencebus.model.memory import BusMemory, CadenceMemory, CredentialsMemory
+
 Target = Literal["done", "dead", "inbox"]
 
 
@@ -60,9 +62,9 @@ class RunFacts:
 class Remembered:
     """What was so before a run ended: the memories that it may change, the bus's purse, the holds."""
 
-    cadence: Mapping[str, Any]
-    credentials: Mapping[str, Any]
-    bus: Mapping[str, Any]
+    cadence: CadenceMemory
+    credentials: CredentialsMemory
+    bus: BusMemory
     usd_per_day: float | None = None
     holds: Sequence[Hold] = ()
 

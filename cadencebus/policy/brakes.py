@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model.hold import Hold, on_cadence
@@ -10,16 +10,17 @@ from cadencebus.policy import budgets
 from cadencebus.policy.local_time import local, next_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.memory import CadenceMemory
 
 _HOUR = 3600.0
 # Asked anew whenever a tick waits: a rule that was changed lets go at once.
 REASONS = frozenset({"active_hours", "runs_per_hour", "daily_budget"})
 
 
-def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: float) -> Hold | None:
+def brake(cadence: Cadence, memory: CadenceMemory, *, running: int, now: float) -> Hold | None:
     """The hold that a cadence's own rules put on it now."""
     scope = on_cadence(cadence.name)
     if cadence.active_hours is not None:
@@ -28,12 +29,12 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
             return Hold(
                 scope=scope, reason="active_hours", since=now, until=opens, detail="outside its active hours"
             )
-    spent = budgets.used_up(scope, cadence.max_usd_per_day, memory, cadence.timezone, now)
+    spent = budgets.used_up(scope, cadence.max_usd_per_day, memory.spending, cadence.timezone, now)
     if spent is not None:
         return spent
     most = cadence.max_runs_per_hour
     if most:
-        recent = sorted(at for at in _since(now - _HOUR, memory) if at <= rfc3339(now))
+        recent = sorted(at for at in _since(now - _HOUR, memory.recent) if at <= rfc3339(now))
         if len(recent) + running >= most and recent:
             # So many must be an hour old before there is room for one more beside those that run.
             too_many = min(len(recent) - 1, max(0, len(recent) + running - most))
@@ -43,15 +44,15 @@ def brake(cadence: Cadence, memory: Mapping[str, Any], *, running: int, now: flo
     return None
 
 
-def recent_with(started_at: float, memory: Mapping[str, Any], *, most: int, now: float) -> list[str]:
+def recent_with(started_at: float, recent: Sequence[str], *, most: int, now: float) -> list[str]:
     """The starts of the last hour, and one more: what is remembered for the brake on runs an hour."""
-    return [*_since(now - _HOUR, memory), rfc3339(started_at)][-most:]
+    return [*_since(now - _HOUR, recent), rfc3339(started_at)][-most:]
 
 
-def _since(moment: float, memory: Mapping[str, Any]) -> list[str]:
+def _since(moment: float, recent: Sequence[str]) -> list[str]:
     """The starts after a moment; instants in files sort as text."""
     first = rfc3339(moment)
-    return [at for at in memory.get("recent", ()) if at > first]
+    return [at for at in recent if at > first]
 
 
 def opens_at(start: int, end: int, zone: str | None, now: float) -> float | None:

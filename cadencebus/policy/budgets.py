@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.memory import Spending
 
 # So much of a day's money spent is worth a warning, once that day.
 WARN_AT = 0.8
@@ -30,54 +31,47 @@ def today(now: float, zone: str | None) -> str:
     return f"{local(now, zone):%Y-%m-%d}"
 
 
-def spent(memory: Mapping[str, Any], day: str) -> float:
-    """What was spent on a day."""
-    return float(memory.get("spent", {}).get(day, 0.0))
-
-
 def booked(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """A memory's change as it is to be merged: a booking is added to what was booked meanwhile."""
     if "booking" not in patch:
         return dict(patch)
     rest = {key: value for key, value in patch.items() if key != "booking"}
     day, usd = patch["booking"]["day"], patch["booking"]["usd"]
-    days = {known: amount for known, amount in old.get("spent", {}).items() if known != day}
+    before: Mapping[str, float] = old.get("spent", {})
+    days = {known: amount for known, amount in before.items() if known != day}
     # To the millionth of a cent: sums of floats must not creep. And within what a memory may hold, whatever
     # an agent claims to have cost.
-    days[day] = min(round(spent(old, day) + usd, 8), _MOST_USD)
+    days[day] = min(round(before.get(day, 0.0) + usd, 8), _MOST_USD)
     return {**rest, "spent": dict(islice(days.items(), max(0, len(days) - _DAYS_KEPT), None))}
 
 
 def posting(
-    usd: float | None, limit: float | None, memory: Mapping[str, Any], zone: str | None, now: float
+    usd: float | None, limit: float | None, spending: Spending, zone: str | None, now: float
 ) -> tuple[dict[str, Any], str | None]:
     """What a run's money changes in a memory, and the warning that comes of it, once a day."""
     if not usd or usd <= 0:
         return {}, None
     day = today(now, zone)
     patch: dict[str, Any] = {"booking": {"day": day, "usd": usd}}
-    total = spent(memory, day) + usd
-    if not limit or total < WARN_AT * limit or memory.get("warned") == day:
+    total = spending.on(day) + usd
+    if not limit or total < WARN_AT * limit or spending.warned == day:
         return patch, None
     said = f"${total:.2f} of today's ${limit:.2f} are spent ({100 * total / limit:.0f} %)"
     return {**patch, "warned": day}, said
 
 
-def used_up(
-    scope: str, limit: float | None, memory: Mapping[str, Any], zone: str | None, now: float
-) -> Hold | None:
+def used_up(scope: str, limit: float | None, spending: Spending, zone: str | None, now: float) -> Hold | None:
     """The hold until local midnight, where a day's money is spent."""
-    if not limit or (total := spent(memory, today(now, zone))) < limit:
+    if not limit or (total := spending.on(today(now, zone))) < limit:
         return None
     detail = f"${total:.2f} spent today, the limit is ${limit:.2f} (max_usd_per_day)"
     return Hold(scope=scope, reason="daily_budget", since=now, until=next_time(now, zone), detail=detail)
 
 
-def limits(cadence: Cadence, memory: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """The limits of a run as they are remembered, with when they were changed last."""
+def limits(cadence: Cadence, known: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+    """The limits of a run as they are to be remembered, with when they were changed last."""
     current = {"max_turns": cadence.max_turns, "max_usd": cadence.max_usd}
-    known = memory.get("limits")
-    if not isinstance(known, dict):
+    if known is None:
         return {**current, "changed_at": None}
     same = all(known.get(key) == value for key, value in current.items())
     return {**current, "changed_at": known.get("changed_at") if same else rfc3339(now)}

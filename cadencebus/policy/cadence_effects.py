@@ -17,9 +17,9 @@ from cadencebus.policy.classes import CLASSES, Class, Fate
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
 
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.memory import CadenceMemory
     from cadencebus.model.settlement import Remembered, RunFacts
     from cadencebus.model.tick import Tick
     from cadencebus.policy.classes import Verdict
@@ -52,7 +52,7 @@ class _Run:
         return on_cadence(self.cadence.name)
 
     @property
-    def memory(self) -> Mapping[str, Any]:
+    def memory(self) -> CadenceMemory:
         """What its cadence remembers."""
         return self.remembered.cadence
 
@@ -117,15 +117,15 @@ def _always(run: _Run) -> dict[str, Any]:
     most = run.cadence.max_runs_per_hour
     # A guard that found nothing to do cost nothing: asking often is what it is for.
     if most and klass is not Class.SKIPPED:
-        patch["recent"] = brakes.recent_with(run.facts.started_at, run.memory, most=most, now=run.now)
+        patch["recent"] = brakes.recent_with(run.facts.started_at, run.memory.recent, most=most, now=run.now)
     if run.cadence.max_turns or run.cadence.max_usd:
-        patch["limits"] = budgets.limits(run.cadence, run.memory, run.now)
+        patch["limits"] = budgets.limits(run.cadence, run.memory.limits, run.now)
     return patch
 
 
 def _succeeded(run: _Run, patch: dict[str, Any]) -> list[str]:
     """All streaks end; the files of the holds that they had set."""
-    old = run.memory.get("averages") or {}
+    old = run.memory.averages
     averages: dict[str, float] = {"runs": int(old.get("runs", 0)) + 1}
     measured = {"seconds": run.seconds, "turns": run.facts.turns, "usd": run.facts.usd}
     for key, value in measured.items():
@@ -141,16 +141,16 @@ def _succeeded(run: _Run, patch: dict[str, Any]) -> list[str]:
         "averages": {**old, **averages},
     }
     releases = []
-    if run.memory.get("failures") or run.memory.get("streaks"):
+    if run.memory.failures or run.memory.streaks:
         releases.append(f"{run.scope}.backoff.json")
-    if run.memory.get("circuit"):
+    if run.memory.circuit:
         releases.append(f"{run.scope}.circuit_open.json")
     return releases
 
 
 def _failed(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """One more failure in a row: the circuit opens, or the next try waits."""
-    failures = int(run.memory.get("failures") or 0) + 1
+    failures = run.memory.failures + 1
     patch["failures"] = failures
     circuit = breaker.after_failure(
         run.memory,
@@ -160,7 +160,7 @@ def _failed(run: _Run, patch: dict[str, Any]) -> list[Hold]:
         now=run.now,
         reason=run.verdict.reason,
     )
-    patch["circuit"] = circuit
+    patch["circuit"] = circuit and circuit.dump()
     holds = _pause_after_deaths(run, patch)
     if circuit is not None:
         return [breaker.hold_for(run.cadence.name, circuit, run.now), *holds]
@@ -169,10 +169,10 @@ def _failed(run: _Run, patch: dict[str, Any]) -> list[Hold]:
 
 def _proved_nothing(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """Killed, interrupted, rate-limited, …: the streaks stay; a probe gives its permit back for later."""
-    circuit = run.memory.get("circuit")
-    if circuit and run.facts.probe:
-        patch["circuit"] = breaker.after_nothing_proved(circuit, run.now)
-        return [breaker.hold_for(run.cadence.name, patch["circuit"], run.now)]
+    if run.memory.circuit and run.facts.probe:
+        circuit = breaker.after_nothing_proved(run.memory.circuit, run.now)
+        patch["circuit"] = circuit.dump()
+        return [breaker.hold_for(run.cadence.name, circuit, run.now)]
     if not run.verdict.counted:
         return _pace(run)
     tries = run.tick.counted_attempts + 1
@@ -181,8 +181,7 @@ def _proved_nothing(run: _Run, patch: dict[str, Any]) -> list[Hold]:
 
 def _over_budget(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """A breach of the turn or money budget: a streak of its own, which pauses the cadence at five."""
-    streaks = dict(run.memory.get("streaks") or {})
-    nth = int(streaks.get(_BREACHES, 0))
+    nth = run.memory.streaks.get(_BREACHES, 0)
     # Whoever has just changed the limit has looked: the new one is given time to show what it does.
     if not budgets.in_grace(run.cadence, patch.get("limits") or {}, run.now):
         nth += 1
@@ -190,9 +189,9 @@ def _over_budget(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     if nth >= TURN_STREAK:
         detail = f"{nth} runs in a row over budget ({run.verdict.reason}): raise it, or shorten the task"
         holds.append(Hold(scope=run.scope, reason="turn_budget", since=run.now, detail=detail))
-        patch["streaks"] = {**streaks, _BREACHES: 0}
+        patch["streaks"] = {**run.memory.streaks, _BREACHES: 0}
         return holds
-    patch["streaks"] = {**streaks, _BREACHES: nth}
+    patch["streaks"] = {**run.memory.streaks, _BREACHES: nth}
     return [*holds, *_backoff(run, run.tick.counted_attempts + 1, "over budget")]
 
 
@@ -200,7 +199,7 @@ def _pause_after_deaths(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """Count a dead tick; `pause_after` of them in a row pause the cadence until somebody looks."""
     if run.fate is not Fate.DEAD:
         return []
-    dead = int(run.memory.get("dead_in_a_row") or 0) + 1
+    dead = run.memory.dead_in_a_row + 1
     patch["dead_in_a_row"] = dead
     if not run.cadence.pause_after or dead < run.cadence.pause_after:
         return []

@@ -135,11 +135,11 @@ def _money(
     booked: Memories = {}
     warnings: list[Mapping[str, Any]] = []
     accounts = (
-        (cadence.name, cadence.name, cadence.max_usd_per_day, remembered.cadence, cadence.timezone),
-        ("_bus", BUS, remembered.usd_per_day, remembered.bus, None),
+        (cadence.name, cadence.name, cadence.max_usd_per_day, remembered.cadence.spending, cadence.timezone),
+        ("_bus", BUS, remembered.usd_per_day, remembered.bus.spending, None),
     )
-    for name, account, limit, memory, zone in accounts:
-        patch, warning = budgets.posting(facts.usd, limit, memory, zone, now)
+    for name, account, limit, spending, zone in accounts:
+        patch, warning = budgets.posting(facts.usd, limit, spending, zone, now)
         if patch:
             booked[name] = patch
         if warning:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import parse_rfc3339, rfc3339
-from cadencebus.model.foreign import mapping
+from cadencebus.clock import rfc3339
 from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
+from cadencebus.model.memory import Outage
 from cadencebus.model.settlement import Effects
 from cadencebus.policy.backoff import doubling
 from cadencebus.policy.classes import Class
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
 
+    from cadencebus.model.memory import Streak
     from cadencebus.model.settlement import Remembered, RunFacts
     from cadencebus.policy.classes import Verdict
 
@@ -41,7 +42,8 @@ _SERVED = _ANSWERED - {Class.RATE_LIMITED, Class.AUTH, Class.BILLING, Class.OVER
 
 def excused(verdict: Verdict, remembered: Remembered) -> Verdict:
     """A verdict, less what it counts where the bus knows that the network is down: that is nobody's fault."""
-    if verdict.klass is Class.NETWORK and _outage(remembered).get("held"):
+    outage = remembered.bus.outage
+    if verdict.klass is Class.NETWORK and outage and outage.held:
         return replace(verdict, counted=False, counts_circuit=False)
     return verdict
 
@@ -78,35 +80,31 @@ def after(
     releases: tuple[str, ...] = ()
     if klass in _SERVED:
         releases = tuple(hold.file for hold in remembered.holds if _tested(hold, credentials, facts))
-    if facts.agent and klass in _ANSWERED and _outage(remembered):
+    outage = remembered.bus.outage
+    if outage and facts.agent and klass in _ANSWERED:
         memory["_bus"] = {**memory.get("_bus", {}), "network": None}
-        releases += (NETWORK_HOLD,) if _outage(remembered).get("held") else ()
+        releases += (NETWORK_HOLD,) if outage.held else ()
     return Effects(holds=tuple(holds), releases=releases, memory=memory)
-
-
-def _outage(remembered: Remembered) -> Mapping[str, Any]:
-    return mapping(remembered.bus.get("network"))
 
 
 def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> Effects:
     """One more agent that reached nobody: after half an hour the bus holds, and probes one run at a time."""
-    known = _outage(remembered)
-    since = parse_rfc3339(known["since"]) if known else now
+    known = remembered.bus.outage or Outage(since=now, tries=0, held=0)
     # A clock that was set back: begin to count anew.
-    since = min(since, now)
-    tries, held = int(known.get("tries", 0)) + 1, int(known.get("held", 0))
-    outage: dict[str, Any] = {"since": rfc3339(since), "tries": tries, "held": held}
-    if tries < _DOWN_TRIES or now - since < _DOWN_AFTER:
-        return Effects(memory={"_bus": {"network": outage}})
-    every = doubling(held + 1, _PROBE_FIRST, _PROBE_MOST)
+    since = min(known.since, now)
+    outage = Outage(since=since, tries=known.tries + 1, held=known.held)
+    if outage.tries < _DOWN_TRIES or now - since < _DOWN_AFTER:
+        return Effects(memory={"_bus": {"network": outage.dump()}})
+    outage = replace(outage, held=outage.held + 1)
+    every = doubling(outage.held, _PROBE_FIRST, _PROBE_MOST)
     extra = {"at_most": 1, "probe_at": rfc3339(now + every), "probe_every": every}
     detail = f"no agent reached its API since {rfc3339(since)[:16]}Z, one at a time tries: {verdict.reason}"
     hold = Hold(scope=BUS, reason="network", since=since, detail=detail, extra=extra)
-    return Effects(holds=(hold,), memory={"_bus": {"network": {**outage, "held": held + 1}}})
+    return Effects(holds=(hold,), memory={"_bus": {"network": outage.dump()}})
 
 
 def _no_room(verdict: Verdict, facts: RunFacts, remembered: Remembered, now: float) -> Effects:
-    nth = _nth("no_resources", facts, remembered.bus)
+    nth = _nth(remembered.bus.no_resources, facts)
     until = now + doubling(nth, _RESOURCES_FIRST, _RESOURCES_MOST)
     hold = Hold(scope=BUS, reason="resources", since=now, until=until, detail=verdict.reason)
     return Effects(holds=(hold,), memory={"_bus": {"no_resources": nth, "no_resources_at": rfc3339(now)}})
@@ -121,7 +119,7 @@ def _rate_limited(
     now: float,
     rng: random.Random,
 ) -> tuple[Hold, dict[str, Any]]:
-    nth = _nth("rate_limited", facts, remembered.credentials)
+    nth = _nth(remembered.credentials.rate_limited, facts)
     until = now + doubling(nth, _RATE_FIRST, _RATE_MOST)
     if verdict.retry_at and verdict.retry_at > now:
         # A rate limit says when to come back; guessing earlier only burns the budget.
@@ -145,19 +143,17 @@ def _tested(hold: Hold, credentials: str, facts: RunFacts) -> bool:
     return probing and hold.scope == on_credentials(credentials) and facts.started_at >= hold.since
 
 
-def _nth(streak: str, facts: RunFacts, memory: Mapping[str, Any]) -> int:
-    """The how-manieth time in a row; a run that had started before the last time says nothing new."""
-    count, at = int(memory.get(streak) or 0), memory.get(f"{streak}_at")
-    if count and isinstance(at, str) and facts.started_at < parse_rfc3339(at):
-        return count
-    return count + 1
+def _nth(streak: Streak, facts: RunFacts) -> int:
+    """Which time in a row it is; a run that had started before the last time says nothing new."""
+    known = bool(streak.count) and streak.at is not None and facts.started_at < streak.at
+    return streak.count if known else streak.count + 1
 
 
 def _cleared(credentials: str, remembered: Remembered) -> dict[str, Mapping[str, Any]]:
     """A success ends the streaks that made holds longer."""
     cleared: dict[str, Mapping[str, Any]] = {}
-    if remembered.credentials.get("rate_limited"):
+    if remembered.credentials.rate_limited.count:
         cleared[f"_credentials-{credentials}"] = {"rate_limited": 0}
-    if remembered.bus.get("no_resources"):
+    if remembered.bus.no_resources.count:
         cleared["_bus"] = {"no_resources": 0}
     return cleared

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.model import strictjson
 from cadencebus.model.hold import cadence_held, parse_hold_name
+from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy import circuit as breaker
 from cadencebus.store import files
@@ -23,7 +24,7 @@ def draw(home: Home, memory: Memory, now: float) -> None:
         scope, reason = parse_hold_name(file) or ("", "")
         name = cadence_held(scope)
         if reason == "circuit_open" and name and is_cadence(name):
-            circuit = memory.load(name, now).get("circuit")
+            circuit = cadence_memory(memory.load(name, now)).circuit
             open_now.update({name: circuit} if circuit else {})
     picture = breaker.snapshot(open_now, now)
     if picture is None:

@@ -18,6 +18,7 @@ from cadencebus.daemon.roster import Roster
 from cadencebus.daemon.warden import Warden
 from cadencebus.errors import NoSuch
 from cadencebus.model.hold import Hold, on_cadence
+from cadencebus.model.memory import CadenceMemory
 from cadencebus.store.make_home import make
 from cadencebus.store.paths import Home
 
@@ -94,14 +95,14 @@ def test_a_memory_is_read_again_after_a_run_and_after_a_release(gear: Gear) -> N
     asked.open([Hold(scope=on_cadence("x"), reason="circuit_open", since=0.0, until=9e9)])
     asked.cadence("x")
     crowd(asked, gear)
-    assert asked.memory("x", 0.0) == {}
+    assert asked.memory("x", 0.0) == CadenceMemory()
     gear.memory.change("x", 0.0, {"failures": 1})
-    assert asked.memory("x", 0.0) == {}
+    assert asked.memory("x", 0.0) == CadenceMemory()
     asked.forget("x")
-    assert asked.memory("x", 0.0)["failures"] == 1
+    assert asked.memory("x", 0.0).failures == 1
     gear.memory.change("x", 0.0, {"failures": 2})
     asked.open([])
-    assert asked.memory("x", 0.0)["failures"] == 2
+    assert asked.memory("x", 0.0).failures == 2
 
 
 def test_a_few_cadences_are_asked_each_time(gear: Gear) -> None:
@@ -111,7 +112,7 @@ def test_a_few_cadences_are_asked_each_time(gear: Gear) -> None:
     asked.memory("x", 0.0)
     gear.memory.change("x", 0.0, {"failures": 1})
     asked.open([])
-    assert asked.memory("x", 0.0)["failures"] == 1
+    assert asked.memory("x", 0.0).failures == 1
 
 
 def test_an_unknown_name_is_not_compared_with_all_others_at_each_turn(gear: Gear) -> None:

@@ -16,6 +16,7 @@ from cadencebus.daemon.lineup import _Turn
 from cadencebus.daemon.warden import Warden
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import Hold
+from cadencebus.model.memory import CadenceMemory
 from cadencebus.model.settings import Notice
 from cadencebus.policy import notices
 from cadencebus.policy.budgets import today
@@ -35,7 +36,7 @@ def test_a_brake_and_its_end_name_the_cadence(gear: Gear) -> None:
     now = gear.clock.wall()
     told: list[Mapping[str, Any]] = []
     warden = Warden(gear, told.append, lambda: None)
-    memory = {"recent": [rfc3339(now - 60)]}
+    memory = CadenceMemory(recent=[rfc3339(now - 60)])
     hold = warden.brake(LOOPING, memory, 0, (), now)
     assert hold is not None
     assert warden.brake(replace(LOOPING, max_runs_per_hour=9), memory, 0, {hold.file}, now) is None
@@ -50,7 +51,7 @@ def test_only_what_the_consumer_wrote_is_let_go_by_its_rules(gear: Gear, by: str
     gear.holds.set(Hold(scope="cadence-looping", reason="active_hours", since=now, by=by))
     warden = Warden(gear, lambda _event: None, lambda: None)
     turn = _Turn({}, warden.in_force(now), now)
-    warden.brake(LOOPING, {}, 0, turn.brakes.get("cadence-looping", ()), now)
+    warden.brake(LOOPING, CadenceMemory(), 0, turn.brakes.get("cadence-looping", ()), now)
     assert os.listdir(gear.home.holds) == left
 
 
@@ -58,7 +59,9 @@ def test_a_cadence_that_wants_to_hear_of_no_hold_hears_of_no_brake(gear: Gear) -
     """Its own `notify` has the last word, whoever set the hold."""
     now = gear.clock.wall()
     told: list[Mapping[str, Any]] = []
-    Warden(gear, told.append, lambda: None).brake(LOOPING, {"recent": [rfc3339(now - 60)]}, 0, (), now)
+    Warden(gear, told.append, lambda: None).brake(
+        LOOPING, CadenceMemory(recent=[rfc3339(now - 60)]), 0, (), now
+    )
     kind, incident = notices.begins(told[0]) or ("", "")
     news = notices.announced(kind, incident, told[0])
     assert (kind, news.cadence) == ("hold", "looping")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cadencebus.clock import rfc3339
 from cadencebus.model.cadence import Cadence, Hours
+from cadencebus.model.memory import cadence_memory
 from cadencebus.policy import brakes
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def at(text: str) -> float:
 
 def brake(now: float, memory: dict[str, Any] | None = None, running: int = 0, **keys: Any) -> Hold | None:
     """Ask a cadence's own rules."""
-    return brakes.brake(Cadence(name="x", timezone=ZONE, **keys), memory or {}, running=running, now=now)
+    return brakes.brake(
+        Cadence(name="x", timezone=ZONE, **keys), cadence_memory(memory or {}), running=running, now=now
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,6 +135,6 @@ def test_when_the_brake_lets_go_there_is_room(ages: list[float], most: int) -> N
 def test_only_starts_that_still_count_are_remembered(ages: tuple[float, ...], most: int, kept: int) -> None:
     """Of the last hour, and no more than the brake counts: a memory does not grow with what is allowed."""
     memory = recent(*ages)
-    found = brakes.recent_with(NOW, memory, most=most, now=NOW)
+    found = brakes.recent_with(NOW, memory["recent"], most=most, now=NOW)
     assert found[-1] == rfc3339(NOW)
     assert found[:-1] == (memory["recent"][-kept:] if kept else [])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cadencebus.model.cadence import Backoff, Cadence
 from cadencebus.model.hold import BUS
+from cadencebus.model.memory import CredentialsMemory, Spending, bus_memory, cadence_memory
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement
 from cadencebus.model.tick import Tick
@@ -39,7 +40,12 @@ def ended(
     """Settle a run and apply what it changes to the memories, as the store would."""
     tick = Tick(id="20261121T023000.123456Z-7f3k9q2m", cadence="x", created_at=now)
     facts = RunFacts(run="r", started_at=now - 5, usd=usd, agent=True)
-    remembered = Remembered(cadence=memory, credentials={}, bus=bus or {}, usd_per_day=limit)
+    remembered = Remembered(
+        cadence=cadence_memory(memory),
+        credentials=CredentialsMemory(),
+        bus=bus_memory(bus or {}),
+        usd_per_day=limit,
+    )
     settlement = settle(
         tick, verdict_on(klass, "so"), cadence, "claude", facts, remembered, now=now, rng=random.Random(1)
     )
@@ -64,7 +70,7 @@ def test_what_is_booked_is_exact_in_any_order(order: list[int], days: list[int])
         memory = {**memory, **budgets.booked(memory, patch)}
     for day in set(days):
         total = sum(0.1 * (n + 1) for n in range(12) if days[n] == day)
-        assert budgets.spent(memory, f"2026-11-2{day}") == pytest.approx(total, abs=1e-7)
+        assert memory["spent"].get(f"2026-11-2{day}", 0.0) == pytest.approx(total, abs=1e-7)
     assert (memory["failures"], memory["last"]) == (2, order[-1])
     assert "booking" not in memory
 
@@ -75,7 +81,7 @@ def test_whatever_an_agent_says_that_it_cost_can_be_read_again() -> None:
     for _ in range(3):
         memory |= budgets.booked(memory, {"booking": {"day": "2026-11-21", "usd": 1e18}})
     check_memory(memory)
-    assert budgets.used_up("bus", 1e9, memory, BERLIN, NOON) is not None
+    assert budgets.used_up("bus", 1e9, bus_memory(memory).spending, BERLIN, NOON) is not None
 
 
 def test_only_some_days_are_kept() -> None:
@@ -94,24 +100,27 @@ def test_money_is_warned_of_once_and_holds_until_midnight() -> None:
         events = ended(memory, klass, usd=usd).events
         told.append([event["reason"] for event in events if event["event"] == "budget.warned"])
     assert told == [[], [], ["$0.80 of today's $1.00 are spent (80 %)"], []]
-    assert brakes.brake(LIMITED, memory, running=0, now=NOON) is None
+    assert brakes.brake(LIMITED, cadence_memory(memory), running=0, now=NOON) is None
     ended(memory, usd=0.1)
-    hold = brakes.brake(LIMITED, memory, running=0, now=NOON)
+    hold = brakes.brake(LIMITED, cadence_memory(memory), running=0, now=NOON)
     assert hold is not None
     assert (hold.reason, hold.until) == ("daily_budget", NOON + 12 * 3600)
     # The next day is a new one, and a higher limit lets go at once.
-    assert brakes.brake(LIMITED, memory, running=0, now=NOON + 12 * 3600) is None
-    assert brakes.brake(replace(LIMITED, max_usd_per_day=2.0), memory, running=0, now=NOON) is None
+    assert brakes.brake(LIMITED, cadence_memory(memory), running=0, now=NOON + 12 * 3600) is None
+    assert (
+        brakes.brake(replace(LIMITED, max_usd_per_day=2.0), cadence_memory(memory), running=0, now=NOON)
+        is None
+    )
 
 
 def test_a_warning_counts_from_its_limit_and_says_the_share() -> None:
     """Four fifths of any limit; what a run gives back, or does not know, is not booked."""
-    assert budgets.posting(7.9, 10.0, {}, BERLIN, NOON)[1] is None
-    patch, said = budgets.posting(8.0, 10.0, {"spent": {"2026-11-21": 1.0}}, BERLIN, NOON)
+    assert budgets.posting(7.9, 10.0, Spending(), BERLIN, NOON)[1] is None
+    patch, said = budgets.posting(8.0, 10.0, Spending(by_day={"2026-11-21": 1.0}), BERLIN, NOON)
     assert said == "$9.00 of today's $10.00 are spent (90 %)"
     assert patch == {"booking": {"day": "2026-11-21", "usd": 8.0}, "warned": "2026-11-21"}
     for nothing in (None, 0.0, -0.5):
-        assert budgets.posting(nothing, 10.0, {}, BERLIN, NOON) == ({}, None)
+        assert budgets.posting(nothing, 10.0, Spending(), BERLIN, NOON) == ({}, None)
 
 
 def test_the_bus_has_a_purse_of_its_own() -> None:
@@ -119,9 +128,9 @@ def test_the_bus_has_a_purse_of_its_own() -> None:
     bus: dict[str, Any] = {}
     events = ended({}, usd=4.0, bus=bus, limit=5.0).events
     assert [event["account"] for event in events if event["event"] == "budget.warned"] == ["x", BUS]
-    assert budgets.used_up(BUS, 5.0, bus, None, NOON) is None
+    assert budgets.used_up(BUS, 5.0, bus_memory(bus).spending, None, NOON) is None
     ended({}, usd=1.0, bus=bus, limit=5.0)
-    hold = budgets.used_up(BUS, 5.0, bus, None, NOON)
+    hold = budgets.used_up(BUS, 5.0, bus_memory(bus).spending, None, NOON)
     assert hold is not None
     assert hold.file == "bus.daily_budget.json"
 
@@ -167,7 +176,7 @@ def test_a_changed_limit_has_two_intervals_of_grace() -> None:
 def test_the_interval_is_that_of_the_schedule(keys: dict[str, Any], grace: float) -> None:
     """Half an hour where nothing is scheduled, or only once more."""
     cadence = replace(LIMITED, **keys)
-    known = budgets.limits(cadence, {"limits": {"max_turns": 1}}, NOON)
+    known = budgets.limits(cadence, {"max_turns": 1}, NOON)
     assert budgets.in_grace(cadence, known, NOON + grace)
     assert not budgets.in_grace(cadence, known, NOON + grace + 1)
     assert not budgets.in_grace(cadence, known, NOON - 1)
@@ -175,6 +184,6 @@ def test_the_interval_is_that_of_the_schedule(keys: dict[str, Any], grace: float
 
 def test_a_limit_seen_for_the_first_time_is_not_a_changed_one() -> None:
     """Or a new cadence could never be paused."""
-    known = budgets.limits(LIMITED, {}, NOON)
+    known = budgets.limits(LIMITED, None, NOON)
     assert known == {"max_turns": 10, "max_usd": None, "changed_at": None}
     assert not budgets.in_grace(LIMITED, known, NOON)

@@ -18,6 +18,7 @@ import pytest
 from cadencebus.clock import stamp
 from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
 from cadencebus.model.hold import UNTIL_RELEASED, Hold, hold_of
+from cadencebus.model.memory import bus_memory, cadence_memory, credentials_memory
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.settlement import Remembered, RunFacts, settlement_of
 from cadencebus.model.tick import Tick
@@ -161,7 +162,9 @@ class Bus:
                 busy = sum(run.name == name for run in self.running)
                 if not queue:
                     continue
-                brake = brakes.brake(CAST[name][0], self.memory[name], running=busy, now=self.now)
+                brake = brakes.brake(
+                    CAST[name][0], cadence_memory(self.memory[name]), running=busy, now=self.now
+                )
                 if brake is None:
                     heads.append(self.head(name, queue[0]))
                 elif brake.until is not None:
@@ -187,7 +190,7 @@ class Bus:
             group=known.group,
             concurrency=known.concurrency,
             credentials=known.runner,
-            half_open=half_open(self.memory[name], held=held),
+            half_open=half_open(cadence_memory(self.memory[name]), held=held),
             last_started=self.last_started.get(name, 0.0),
         )
 
@@ -224,9 +227,9 @@ class Bus:
             run=run.id, started_at=run.started_at, probe=run.probe, usd=run.usd, agent=True, turns=3
         )
         remembered = Remembered(
-            cadence=self.memory[run.name],
-            credentials=self.memory[f"_credentials-{known.runner}"],
-            bus=self.memory["_bus"],
+            cadence=cadence_memory(self.memory[run.name]),
+            credentials=credentials_memory(self.memory[f"_credentials-{known.runner}"]),
+            bus=bus_memory(self.memory["_bus"]),
         )
         decided = settle(
             run.tick,
@@ -286,7 +289,7 @@ class Bus:
             gone = self.ended[f"{name} done"] + self.ended[f"{name} dead"]
             assert self.accepted[name] == len(flying) + len(waiting) + gone
             day = budgets.today(self.now, None)
-            assert budgets.spent(self.memory[name], day) == pytest.approx(self.spent[name, day])
+            assert cadence_memory(self.memory[name]).spending.on(day) == pytest.approx(self.spent[name, day])
         for name, circuit in ((n, self.memory[n].get("circuit")) for n in CAST):
             assert circuit is None or circuit["failures"] >= RULES.failures, name
 

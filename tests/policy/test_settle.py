@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
+from cadencebus.model.memory import BusMemory, CredentialsMemory, cadence_memory
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settlement_of
 from cadencebus.model.tick import Tick, read_members
 from cadencebus.policy.backoff import wait_after
@@ -40,7 +41,9 @@ def decide(
     """Settle a run that ended in this class."""
     verdict = verdict_on(klass, "it was so", retry_at=facts.pop("retry_at", None))
     run = RunFacts(**{"run": "r9", "started_at": NOW - 5, **facts})
-    remembered = Remembered(cadence=memory or {}, credentials={}, bus={})
+    remembered = Remembered(
+        cadence=cadence_memory(memory or {}), credentials=CredentialsMemory(), bus=BusMemory()
+    )
     return settle(one or tick(), verdict, cadence, "claude", run, remembered, now=NOW, rng=random.Random(7))
 
 
@@ -205,7 +208,9 @@ def test_a_circuit_of_no_failures_never_opens_and_the_snapshot_lists_what_is_ope
     never = replace(CADENCE, circuit=CircuitRules(failures=0), retries=99)
     assert decide(Class.CRASH, cadence=never, memory={"failures": 50}).memory["x"]["circuit"] is None
     opened = decide(Class.CRASH, cadence=replace(CADENCE, circuit=CircuitRules(failures=1, open=100)))
-    circuits = {"x": opened.memory["x"]["circuit"]}
+    circuit = cadence_memory(opened.memory["x"]).circuit
+    assert circuit is not None
+    circuits = {"x": circuit}
     shown = snapshot(circuits, NOW + 99.9)
     assert shown is not None
     assert [row["cadence"] for row in shown["open"]] == ["x"]

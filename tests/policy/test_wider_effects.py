@@ -11,6 +11,7 @@ import pytest
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import Hold, hold_of
+from cadencebus.model.memory import CadenceMemory, bus_memory, credentials_memory
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement
 from cadencebus.model.tick import Tick
 from cadencebus.policy.classes import Class, verdict_on
@@ -35,7 +36,12 @@ class World:
         tick = Tick(id="20261121T023000.123456Z-7f3k9q2m", cadence="x", created_at=NOW)
         facts = RunFacts(run="r", started_at=at - 1 if began is None else began, agent=agent)
         holds = tuple(self.holds.values())
-        remembered = Remembered(cadence={}, credentials=self.credentials, bus=self.bus, holds=holds)
+        remembered = Remembered(
+            cadence=CadenceMemory(),
+            credentials=credentials_memory(self.credentials),
+            bus=bus_memory(self.bus),
+            holds=holds,
+        )
         known = Cadence(name="x")
         verdict = verdict_on(klass, "it said so")
         settled = settle(tick, verdict, known, "anthropic", facts, remembered, now=at, rng=random.Random(1))

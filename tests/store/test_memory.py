@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.policy import budgets
 from cadencebus.store import memory as store_memory
 from cadencebus.store.memory import Memory
 from cadencebus.store.paths import Home
@@ -38,7 +37,7 @@ def test_what_many_book_at_once_is_exact(home: Path) -> None:
     for thread in threads:
         thread.join()
     memory = Memory(there).load("_bus", NOW)
-    assert budgets.spent(memory, DAY) == pytest.approx(0.4)
+    assert memory["spent"][DAY] == pytest.approx(0.4)
     assert [memory[f"w{worker}"] for worker in range(4)] == [9] * 4
 
 
