@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import stamp
+from cadencebus.daemon.heap import trim_heap
 from cadencebus.daemon.presence import OWN_DRAWINGS
-from cadencebus.daemon.thrift import give_back
 from cadencebus.model.naming import parse_deferred
 from cadencebus.store import files
 
@@ -144,7 +144,7 @@ class Lookout:
         self._round = None
         self._soonest = ended + max(_SOON, 10 * self._took)
         self._rescan_at = self._soonest if lost else ended + max(RESCAN, 100 * self._took)
-        give_back()
+        trim_heap()
 
     def _look(self, beside: Callable[[], None]) -> Iterator[bool]:
         """Read the folders, with a yield after each piece; `beside` looks elsewhere."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cadencebus.clock import day
 from cadencebus.daemon.closing import done_event
-from cadencebus.daemon.marks import Marks
-from cadencebus.daemon.thrift import give_back
+from cadencebus.daemon.hash_set import HashSet
+from cadencebus.daemon.heap import trim_heap
 from cadencebus.model.naming import name_in, parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.store import journal
@@ -48,7 +48,7 @@ class Retelling:
             self._gear.say(f"the journal could not be completed: {error}")
         finally:
             self._over.set()
-            await asyncio.to_thread(give_back)
+            await asyncio.to_thread(trim_heap)
 
     async def hurry(self) -> None:
         """Wait for the end of it: nothing else is left to do."""
@@ -59,7 +59,7 @@ class Retelling:
         """Re-emit what the folders imply and the journal lacks; how many lines that took."""
         since = day(self._gear.clock.wall() - _BACK)
         # Hashes rather than ids: a million waiting ticks have a million lines.
-        told = Marks()
+        told = HashSet()
         for fact in self._gently(journal.facts(self._gear.home, since)):
             if fact[0] in _IMPLIED:
                 told.add(hash(fact))
@@ -86,7 +86,7 @@ class Retelling:
                     time.sleep(_REST * (time.thread_time() - began))
                 began = time.thread_time()
 
-    def _untold(self, unfinished: Iterable[str], told: Marks, since: str) -> Iterator[dict[str, Any]]:
+    def _untold(self, unfinished: Iterable[str], told: HashSet, since: str) -> Iterator[dict[str, Any]]:
         for file in self._gently(unfinished):
             name = name_in(file)
             # Older ones were told of on their own day, which is not read again.
@@ -100,7 +100,7 @@ class Retelling:
                 yield from self._untold_end(event, place, file, told, since)
 
     def _untold_end(
-        self, event: str, place: str, file: str, told: Marks, since: str
+        self, event: str, place: str, file: str, told: HashSet, since: str
     ) -> Iterator[dict[str, Any]]:
         name = parse_name(file)
         if name is None or _day_of(name.stamp) < since:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon.hash_set import HashSet
 from cadencebus.daemon.index import cadence_in
-from cadencebus.daemon.marks import Marks
 from cadencebus.model.tick import BadTick
 from cadencebus.session import life
 from cadencebus.store import runs
@@ -53,7 +53,7 @@ class Twins:
 
     def _twice(self) -> set[str]:
         """What is found more than once; of what only waits in inbox/ or is done nothing is remembered."""
-        twice, seen = set[str](), Marks()
+        twice, seen = set[str](), HashSet()
         priorities = sorted({file[:_PRIORITY] for file in self._index.names()})
         for folder, _, tail in self._elsewhere():
             mark = hash(tail)

@@ -1,4 +1,4 @@
-"""Giving memory back: what a flood took, the C library keeps for the next one unless it is told otherwise."""
+"""Give freed memory back to the system: after a flood the C library would keep it for the next one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @cache
 def _trim() -> Callable[[int], object] | None:
-    """What glibc has for it, and no other library."""
+    """The function, which only glibc has."""
     return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
-def give_back() -> None:
-    """Return to the system the pages in which nothing lies any more."""
+def trim_heap() -> None:
+    """Return unused pages to the system, where the C library can."""
     if (trim := _trim()) is not None:
         trim(0)

@@ -7,7 +7,7 @@ from array import array
 _AT_FIRST = 1 << 10
 
 
-class Marks:
+class HashSet:
     """A set of hashes: an open table that is half full at most; nothing is taken out of it."""
 
     __slots__ = ("_mask", "_size", "_table")
