@@ -89,7 +89,7 @@ class Consumer:
         await asyncio.to_thread(self.intake.settle_priorities)
         self._flush()
         self._adopt(adoptees)
-        self.lookout.all_seen(recovery.strangers)
+        self.lookout.all_seen(recovery.strangers, recovery.misplaced)
         await prime(self.gear, self.gates)
         # `run --once` has one turn: what was mended since the last consumer is let go before it.
         await Mending(self.gear).catch_up()

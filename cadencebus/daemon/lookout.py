@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cadencebus.clock import stamp
 from cadencebus.daemon.heap import trim_heap
 from cadencebus.daemon.presence import OWN_DRAWINGS
-from cadencebus.model.naming import parse_deferred
+from cadencebus.model.naming import SUFFIX, parse_deferred
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Lookout:
         self._intake = intake
         self._tell = tell
         self._arrived: dict[str, None] = {}
+        # In deferred/, but without a due time in front.
+        self._misplaced: dict[str, None] = {}
         self._rescan_at = self._soonest = 0.0
         # The rescan under way, and what it has taken so far.
         self._round: Iterator[bool] | None = None
@@ -70,7 +72,9 @@ class Lookout:
         if file in self._calendar:
             return
         parsed = parse_deferred(file)
-        if parsed is not None and self._calendar.add(file):
+        if parsed is None:
+            self._misplaced[file] = None
+        elif self._calendar.add(file):
             self._tell({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
 
     def lost(self) -> None:
@@ -78,9 +82,10 @@ class Lookout:
         self._rescan_at = min(self._rescan_at, self._soonest)
         self._gear.wake()
 
-    def all_seen(self, strangers: Iterable[str]) -> None:
+    def all_seen(self, strangers: Iterable[str], misplaced: Iterable[str]) -> None:
         """The folders were read whole, these are left to be taken up; what comes from here on is told of."""
         self._arrived.update(dict.fromkeys(strangers))
+        self._misplaced.update(dict.fromkeys(misplaced))
         self._rescan_at = self._gear.clock.monotonic() + RESCAN
 
     def look_anew(self) -> None:
@@ -91,10 +96,11 @@ class Lookout:
     @property
     def pending(self) -> bool:
         """Whether names are known that have not been looked at, or folders are being read."""
-        return bool(self._arrived) or self._round is not None
+        return bool(self._arrived or self._misplaced) or self._round is not None
 
     def take_up(self, now: float) -> None:
         """Take up what arrived, what became clear, and what became due."""
+        self._readmit()
         arrived = list(islice(self._arrived, _A_TURN))
         for file in arrived:
             del self._arrived[file]
@@ -103,6 +109,14 @@ class Lookout:
         self._intake.arrived(arrived)
         self._intake.ingest(self._intake.doubtful(_A_TURN))
         self._intake.ready(self._gear.spool.promote(self._calendar.due(stamp(now))))
+
+    def _readmit(self) -> None:
+        """Let intake name what came to deferred/ without saying when it is due."""
+        for file in list(self._misplaced):
+            if file.endswith(SUFFIX) and not file.startswith(".") and self._gear.spool.readmit(file):
+                self._arrived[file] = None
+            # Only now: whatever the disk refused is tried again.
+            del self._misplaced[file]
 
     def forget_gone(self) -> bool:
         """Drop from what waits first whatever a hand took away; True where it did, and is to look anew."""

@@ -10,7 +10,6 @@ from cadencebus.daemon.twins import Twins
 from cadencebus.errors import CadenceError
 from cadencebus.model import foreign
 from cadencebus.model.cadence import Cadence
-from cadencebus.model.legible import escaped
 from cadencebus.model.naming import SUFFIX, parse_name
 from cadencebus.model.settlement import settlement_of
 from cadencebus.model.tick import BadTick, Tick
@@ -43,11 +42,10 @@ class Recovery:
         self._sync()
         self._clear_tmp()
         self._letters()
-        strangers = self._index.fill(self._gear.spool.names("inbox"))
-        self._misplaced(self._calendar.fill(self._gear.spool.names("deferred")))
+        self.strangers = self._index.fill(self._gear.spool.names("inbox"))
+        self.misplaced = self._calendar.fill(self._gear.spool.names("deferred"))
         # Before the table: it sends claims back to inbox/, where a twin of shorter past may lie.
         self._twins()
-        self.strangers = strangers
         claims = self._in_order(self._gear.spool.names("claimed"))
         return [adoptee for file in claims if (adoptee := self._claimed(file))]
 
@@ -178,13 +176,6 @@ class Recovery:
             self._index.discard(file)
             self._calendar.discard(file)
             self._lose(folder, file, why)
-
-    def _misplaced(self, names: Iterable[str]) -> None:
-        """What lies in deferred/ and says no time can't wait for it."""
-        for late in names:
-            if late.endswith(SUFFIX) and not late.startswith("."):
-                fault = BadTick("bad_id", f"{escaped(late)}: not the name of a waiting tick")
-                self._bury("deferred", late, fault)
 
     def _lose(self, folder: str, file: str, why: str) -> None:
         """Set the lesser twin aside, whole."""

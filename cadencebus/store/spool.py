@@ -92,6 +92,13 @@ class Spool:
             self._read[file] = (seen, tick)
         return tick
 
+    def size(self, folder: str, file: str) -> int:
+        """How large a file of a folder is; nothing where it is gone."""
+        try:
+            return os.lstat(f"{self.home.state}/{folder}/{file}").st_size
+        except FileNotFoundError:
+            return 0
+
     def has_run(self, name: Name) -> bool:
         """Whether a run of it was begun: then its file carries its past, and is held to no limit."""
         return files.exists(self.home.run(name.id, 1))
@@ -254,6 +261,16 @@ class Spool:
         if ready:
             files.sync_folders([self.home.inbox, self.home.deferred])
         return ready
+
+    def readmit(self, file: str) -> bool:
+        """Send what has no name of deferred/ to inbox/, where it is given one; False where that is taken."""
+        with self.moving(within=_LOOP_WAITS):
+            try:
+                files.move(f"{self.home.deferred}/{file}", f"{self.home.inbox}/{file}")
+            except (FileNotFoundError, FileExistsError):
+                return False
+        files.sync_folders([self.home.inbox, self.home.deferred])
+        return True
 
     def rename(self, folder: str, file: str, target: str) -> bool:
         """Give a waiting tick another name in its folder; False where it is gone or the name is taken."""

@@ -110,3 +110,44 @@ def test_a_rescan_that_met_an_error_begins_anew(tmp_path: Path, monkeypatch: pyt
     look.take_up(0.0)
     assert not look.pending
     assert look.due_in() > 1
+
+
+def test_a_tick_put_in_deferred_under_any_name_is_given_its_own(tmp_path: Path) -> None:
+    """Where it says no time it would never be due: it goes to inbox/, and comes back if it has a time."""
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    state = tmp_path / "bus" / "state"
+    plain = "5-20261121T000000.000000Z-x-abcdefgh.json"
+    (state / "deferred" / plain).write_text('{"cadence": "x"}')
+    (state / "deferred" / "later.json").write_text('{"cadence": "x", "not_before": "2099-11-22T00:00:00Z"}')
+    (state / "deferred" / "notes.txt").write_text("mine")
+    consumer = Consumer(assemble(home, flags={}, say=lambda _: None))
+    look = consumer.lookout
+    look.rescan(lambda: None)
+    assert look.pending
+    look.take_up(0.0)
+    assert list(consumer.index.names()) == [plain]
+    (late,) = consumer.calendar.names()
+    assert late.startswith("20991122T000000.000000Z~5-")
+    assert sorted(path.name for path in (state / "deferred").iterdir()) == sorted([late, "notes.txt"])
+    assert not look.pending
+
+
+def test_a_misplaced_name_waits_until_it_is_free_in_the_inbox(tmp_path: Path) -> None:
+    """Nothing is renamed onto a name that is there."""
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    state = tmp_path / "bus" / "state"
+    for folder, text in (("inbox", "torn"), ("deferred", '{"cadence": "x"}')):
+        (state / folder / "one.json").write_text(text)
+    consumer = Consumer(assemble(home, flags={}, say=lambda _: None))
+    consumer.lookout.ring(home.deferred, "one.json")
+    consumer.lookout.take_up(0.0)
+    assert [(state / folder / "one.json").read_text() for folder in ("inbox", "deferred")] == [
+        "torn",
+        '{"cadence": "x"}',
+    ]
+    (state / "inbox" / "one.json").unlink()
+    consumer.lookout.ring(home.deferred, "one.json")
+    consumer.lookout.take_up(0.0)
+    assert len(list(consumer.index.names())) == 1

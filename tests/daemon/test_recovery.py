@@ -240,16 +240,15 @@ def test_what_waits_is_taken_up_and_strangers_are_named(restart: Restart) -> Non
     assert restart.recovery.strangers == ["stranger.json"]
 
 
-def test_what_says_no_time_in_deferred_is_buried(restart: Restart) -> None:
-    """It could never become due; what is no tick's name at all is left alone."""
+def test_what_says_no_time_in_deferred_is_handed_on(restart: Restart) -> None:
+    """Intake gives it its name, as it does in inbox/: here it could never become due."""
     deferred = Path(restart.gear.home.deferred)
     for name in ("soon.json", ".hidden.json", "notes.txt"):
         (deferred / name).write_text("{}")
     restart.recovery.run()
-    assert sorted(os.listdir(deferred)) == [".hidden.json", "notes.txt"]
+    assert sorted(restart.recovery.misplaced) == sorted(os.listdir(deferred))
     assert len(restart.calendar) == 0
-    (fact,) = journal.read(restart.gear.home)
-    assert (fact["event"], fact["file"]) == ("tick.dead", "soon.json")
+    assert restart.told() == []
 
 
 def test_rubbish_in_claimed_is_buried_and_other_names_are_left_alone(restart: Restart) -> None:
