@@ -14,7 +14,6 @@ from cadencebus.daemon.crew import Crew
 from cadencebus.daemon.disk import Disk
 from cadencebus.daemon.flight import Flight
 from cadencebus.daemon.gates import gates_of, prime
-from cadencebus.daemon.hunger import Hunger
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
@@ -25,6 +24,7 @@ from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Adoptee, Recovery
 from cadencebus.daemon.retelling import Retelling
 from cadencebus.daemon.sideline import Sideline
+from cadencebus.daemon.starvation import Starvation
 from cadencebus.daemon.warden import Warden
 from cadencebus.model.naming import same_id
 from cadencebus.policy.admit import OWN_RUN, Admission, Caps, Waiting, admit
@@ -71,7 +71,7 @@ class Consumer:
         self.crew = Crew(self._failed)
         self.retelling = Retelling(gear, lambda: self.stopping)
         self.gates = gates_of(gear)
-        self.hunger = Hunger(gear)
+        self.starvation = Starvation(gear)
         self.notifier = Notifier(gear)
         self._chores = Chores(gear, self.crew, [*self.gates, self.notifier, *chores_of(gear)])
         self._disk = Disk(gear, self.crew.take_on, self.lookout.look_anew)
@@ -157,7 +157,7 @@ class Consumer:
             begun = [self._begin(head) for head in self.admission.starts]
             # Who may have another run beside this one is asked again at once; for others nothing changed.
             if all(begun) and not any(head.force or head.concurrency > 1 for head in self.admission.starts):
-                self.hunger.look(self.admission.waits)
+                self.starvation.look(self.admission.waits)
                 return
 
     def _admit(self, waiting: list[Waiting], holds: list[Hold], caps: Caps, now: float) -> Admission:
@@ -179,7 +179,7 @@ class Consumer:
         running = replace(self.lineup.running(cadence), inline=head.inline)
         flight = Flight(self.gear, head.file, cadence, running)
         self.lineup.started(head.cadence)
-        self.hunger.fed(head.cadence)
+        self.starvation.started(head.cadence)
         if cadence.overlap != "coalesce":
             # What waits now waited before this run; what comes from here on comes during it.
             self.index.pass_over(cadence.name)

@@ -294,5 +294,5 @@ def heartbeat(gear: Gear, consumer: Consumer, started_at: float, version: str) -
             for gate in consumer.gates
             if gate.answer is not None
         },
-        "starving": consumer.hunger.starving,
+        "starving": consumer.starvation.starving,
     }

@@ -15,7 +15,7 @@ FOR_ROOM = frozenset({"full", "group", "exclusive"})
 _FED = frozenset({"running", "probing"})
 
 
-def hunger(before: Mapping[str, float], waits: Mapping[str, str], passed: float) -> dict[str, float]:
+def waited_for_room(before: Mapping[str, float], waits: Mapping[str, str], passed: float) -> dict[str, float]:
     """How long each cadence has waited for room, after some more time; a start, or no tick, ends it.
 
     A hold in between neither counts nor forgets: a gate that shuts for half a minute gives nobody room.
@@ -27,6 +27,6 @@ def hunger(before: Mapping[str, float], waits: Mapping[str, str], passed: float)
     }
 
 
-def starving(hungry: Mapping[str, float]) -> dict[str, float]:
-    """Those of them who have waited too long."""
-    return {name: seconds for name, seconds in hungry.items() if seconds >= STARVING}
+def starving(waited: Mapping[str, float]) -> dict[str, float]:
+    """Those cadences that have waited too long."""
+    return {name: seconds for name, seconds in waited.items() if seconds >= STARVING}

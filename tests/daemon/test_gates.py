@@ -1,4 +1,4 @@
-"""Gates and hunger on a clock moved by hand: what they set, what they let go, what they tell."""
+"""Gates and starvation on a clock moved by hand: what they set, what they let go, what they tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.gates import Gate, gates_of, prime
-from cadencebus.daemon.hunger import Hunger
+from cadencebus.daemon.starvation import Starvation
 from cadencebus.daemon.warden import Warden
 from cadencebus.policy import gates
 from cadencebus.policy.admit import Wait
@@ -228,40 +228,40 @@ def test_a_hold_of_a_gate_that_nobody_asks_any_more_ends_by_itself(
     assert warden.in_force(fake_clock.wall()) == []
 
 
-def test_hunger_is_told_once_and_shown_until_it_ends(
+def test_starvation_is_told_once_and_shown_until_it_ends(
     home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
 ) -> None:
     """An hour of full slots, counted from when it is seen to wait; between two looks lies a second."""
-    hunger = Hunger(gear_with())
+    starvation = Starvation(gear_with())
     waits = {"x": Wait("full", "all 2 session slots are taken"), "y": Wait("auth")}
-    assert hunger.starving == []
+    assert starvation.starving == []
     since = fake_clock.wall() + 1
     for seconds in (1, 3599, 0.5):
         fake_clock.advance(seconds)
-        hunger.look(waits)
-        assert hunger.starving == []
+        starvation.look(waits)
+        assert starvation.starving == []
     fake_clock.advance(0.5)
     for _ in range(3):
-        hunger.look(waits)
-        (row,) = hunger.starving
+        starvation.look(waits)
+        (row,) = starvation.starving
         assert row["cadence"] == "x"
         assert row["reason"] == "all 2 session slots are taken"
         assert abs(parse_rfc3339(row["since"]) - since) < 0.01
         fake_clock.advance(600)
     assert told(home) == ["cadence.starving"]
-    hunger.look({"y": Wait("auth")})
-    assert hunger.starving == []
+    starvation.look({"y": Wait("auth")})
+    assert starvation.starving == []
 
 
-def test_a_start_between_two_looks_ends_hunger(
+def test_a_start_between_two_looks_ends_starvation(
     home: Path, gear_with: Callable[..., Gear], fake_clock: FakeClock
 ) -> None:
     """Not every turn looks at thousands who wait; who has started meanwhile has not waited for an hour."""
-    hunger = Hunger(gear_with())
+    starvation = Starvation(gear_with())
     waits = {name: Wait("full", "all 2 session slots are taken") for name in ("x", "y")}
     for _ in range(12_000):
         fake_clock.advance(0.4)
-        hunger.fed("x")
-        hunger.look(waits)
-    assert [row["cadence"] for row in hunger.starving] == ["y"]
+        starvation.started("x")
+        starvation.look(waits)
+    assert [row["cadence"] for row in starvation.starving] == ["y"]
     assert told(home) == ["cadence.starving"]

@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 _OFTEN = 1.0
 
 
-class Hunger:
+class Starvation:
     """Counts the time that each cadence waits for room; a start ends it."""
 
     def __init__(self, gear: Gear) -> None:
         self._gear = gear
-        self._hungry: dict[str, float] = {}
+        self._waited: dict[str, float] = {}
         self._looked = gear.clock.monotonic()
         self._told: set[str] = set()
         self.starving: list[dict[str, Any]] = []
 
-    def fed(self, cadence: str) -> None:
+    def started(self, cadence: str) -> None:
         """A tick of this cadence starts."""
-        self._hungry.pop(cadence, None)
+        self._waited.pop(cadence, None)
 
     def look(self, waits: Mapping[str, Wait]) -> None:
-        """Take in why everybody waits now; whoever has come to starve is told of."""
+        """Count on with the reasons for which cadences wait now; tell of those that begin to starve."""
         now = self._gear.clock.monotonic()
         if now - self._looked < _OFTEN:
             return
         reasons = {name: wait.reason for name, wait in waits.items()}
-        self._hungry = starvation.hunger(self._hungry, reasons, now - self._looked)
+        self._waited = starvation.waited_for_room(self._waited, reasons, now - self._looked)
         self._looked = now
-        starving = starvation.starving(self._hungry)
+        starving = starvation.starving(self._waited)
         wall = self._gear.clock.wall()
         self.starving = [
             {"cadence": name, "since": rfc3339(wall - seconds), "reason": waits[name].detail}
