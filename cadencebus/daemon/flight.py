@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import boarding, checkin, landing
 from cadencebus.daemon.boarding import Boarded, Doomed, NeverRan, StillAlive
-from cadencebus.daemon.vigil import Vigil
+from cadencebus.daemon.run_watch import RunWatch
 from cadencebus.session import life
 from cadencebus.store import files, runs
 
@@ -117,8 +117,8 @@ class Flight:
 
     def _see_it_off(self, boarded: Boarded, alone: Callable[[], bool], room: Callable[[], object]) -> None:
         """Settle a run that is over at once; whatever is not as simple as that is left to the watch."""
-        vigil = Vigil(self._gear, boarded, adopted=False)
-        end = vigil.over_within(_BRIEF if self._may_be_brief(boarded, alone) else 0.0)
+        watch = RunWatch(self._gear, boarded, adopted=False)
+        end = watch.over_within(_BRIEF if self._may_be_brief(boarded, alone) else 0.0)
         self._over = end is not None
         if self._over:
             room()
@@ -128,7 +128,7 @@ class Flight:
         if self._over:
             # A disk that refuses now is waited for beside the loop, by the watch.
             with contextlib.suppress(OSError):
-                self._settle(boarded, vigil.told(), end)
+                self._settle(boarded, watch.told(), end)
 
     def _may_be_brief(self, boarded: Boarded, alone: Callable[[], bool]) -> bool:
         """Whether nothing but the run's own end has to be waited for."""
@@ -199,9 +199,9 @@ class Flight:
         return boarded
 
     async def _watch(self, boarded: Boarded, *, adopted: bool = False) -> None:
-        vigil = Vigil(self._gear, boarded, adopted=adopted)
+        watch = RunWatch(self._gear, boarded, adopted=adopted)
         self.critical = False
-        report = await vigil.until_it_ends(self._make_room)
+        report = await watch.until_it_ends(self._make_room)
         if not boarded.runner.agent:
             # What an agent's end says of its account is heard first: the next one may share it.
             self._make_room()

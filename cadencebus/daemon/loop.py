@@ -16,7 +16,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.crew import ended
 from cadencebus.daemon.lookout import RESCAN
-from cadencebus.daemon.vigil import end_run
+from cadencebus.daemon.run_watch import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.errors import IOTrouble, TryLater
 from cadencebus.model.naming import parse_name

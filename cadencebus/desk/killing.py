@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cadencebus.daemon.vigil import end_run
+from cadencebus.daemon.run_watch import end_run
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import a_duration
 from cadencebus.session import life

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.daemon.boarding import Boarded
-from cadencebus.daemon.vigil import Vigil, end_run
+from cadencebus.daemon.run_watch import RunWatch, end_run
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.runner import RUNNERS
 from cadencebus.model.tick import Tick
@@ -46,8 +46,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         LOOKS.append(now)
         return deadlines.judge(limits, signs, now)
 
-    monkeypatch.setattr("cadencebus.daemon.vigil.GLANCE", 0.02)
-    monkeypatch.setattr("cadencebus.daemon.vigil.judge", judged)
+    monkeypatch.setattr("cadencebus.daemon.run_watch.GLANCE", 0.02)
+    monkeypatch.setattr("cadencebus.daemon.run_watch.judge", judged)
 
 
 class Run:
@@ -99,8 +99,8 @@ class Run:
 
     async def watch(self, story: Any, *, adopted: bool = False) -> Report | None:
         """Watch it through what happens to it."""
-        vigil = Vigil(self.gear, self.boarded, adopted=adopted)
-        watch = asyncio.create_task(vigil.until_it_ends(lambda: None))
+        run_watch = RunWatch(self.gear, self.boarded, adopted=adopted)
+        watch = asyncio.create_task(run_watch.until_it_ends(lambda: None))
         try:
             await story()
         finally:
@@ -222,12 +222,12 @@ def test_what_outlives_even_a_kill_is_told_of_once_and_waited_for(
     monkeypatch.setattr(lineage, "send", lambda *_: False)
     monkeypatch.setattr(lineage, "kill_group", lambda _: None)
     for name, seconds in {"_UNKILLABLE_AFTER": 0.05, "_BRIEFLY": 0.02, "_TRY_AGAIN": 0.01}.items():
-        monkeypatch.setattr(f"cadencebus.daemon.vigil.{name}", seconds)
+        monkeypatch.setattr(f"cadencebus.daemon.run_watch.{name}", seconds)
 
     async def watch(stays: subprocess.Popen[bytes]) -> list[int]:
         stuck: list[int] = []
-        vigil = Vigil(gear, run.boarded, adopted=False)
-        watching = asyncio.create_task(vigil.until_it_ends(lambda: stuck.append(stays.pid)))
+        run_watch = RunWatch(gear, run.boarded, adopted=False)
+        watching = asyncio.create_task(run_watch.until_it_ends(lambda: stuck.append(stays.pid)))
         until = time.monotonic() + 20
         for _ in range(2):
             while reap.survivors(path) != [stays.pid]:

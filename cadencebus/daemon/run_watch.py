@@ -42,7 +42,7 @@ def end_run(
     return first
 
 
-class Vigil:
+class RunWatch:
     """The watch over one run."""
 
     def __init__(self, gear: Gear, boarded: Boarded, *, adopted: bool) -> None:
