@@ -14,6 +14,7 @@ from cadencebus.daemon.crew import Crew
 from cadencebus.daemon.disk import Disk
 from cadencebus.daemon.flight import Flight
 from cadencebus.daemon.gates import gates_of, prime
+from cadencebus.daemon.hold_keeper import HoldKeeper
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
@@ -25,7 +26,6 @@ from cadencebus.daemon.recovery import Adoptee, Recovery
 from cadencebus.daemon.retelling import Retelling
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.starvation import Starvation
-from cadencebus.daemon.warden import Warden
 from cadencebus.model.naming import same_id
 from cadencebus.policy.admit import OWN_RUN, Admission, Caps, Waiting, admit
 from cadencebus.store import files
@@ -47,8 +47,8 @@ class Consumer:
         # What waits for one of them to be over, since it has the same id under another name.
         self._behind: dict[str, list[str]] = {}
         self.presence = Presence(gear)
-        self.warden = Warden(gear, self._told, self.presence.snapshot_circuits)
-        self.lineup = Lineup(gear, self.index, self.warden)
+        self.hold_keeper = HoldKeeper(gear, self._told, self.presence.snapshot_circuits)
+        self.lineup = Lineup(gear, self.index, self.hold_keeper)
         self.intake = Intake(
             gear.spool,
             self.index,
@@ -140,11 +140,11 @@ class Consumer:
         settings = self.gear.settings.current
         caps = Caps(sessions=settings.max_sessions, inline=settings.max_inline)
         self._skip_what_came()
-        holds = self.warden.in_force(now)
+        holds = self.hold_keeper.in_force(now)
         while True:
             waiting = self.lineup.heads(self.flights, holds, now)
-            if self.warden.changed():
-                holds = self.warden.in_force(now)
+            if self.hold_keeper.changed():
+                holds = self.hold_keeper.in_force(now)
                 continue
             self.admission = self._admit(waiting, holds, caps, now)
             if self.lineup.urgent(self.admission.waits):

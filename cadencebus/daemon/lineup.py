@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from cadencebus.daemon.flight import Flight
     from cadencebus.daemon.gear import Gear
+    from cadencebus.daemon.hold_keeper import HoldKeeper
     from cadencebus.daemon.index import Index
-    from cadencebus.daemon.warden import Warden
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
 
@@ -54,9 +54,9 @@ class _Turn:
 class Lineup:
     """Turns the index and the cadence files into the candidates that `admit` chooses from."""
 
-    def __init__(self, gear: Gear, index: Index, warden: Warden) -> None:
+    def __init__(self, gear: Gear, index: Index, hold_keeper: HoldKeeper) -> None:
         self._gear = gear
-        self._warden = warden
+        self._hold_keeper = hold_keeper
         self._index = index
         self._roster = Roster(gear)
         self._last_started: dict[str, float] = {}
@@ -158,7 +158,7 @@ class Lineup:
     def _brake(self, cadence: Cadence, turn: _Turn) -> Hold | None:
         memory = self._roster.memory(cadence.name, turn.now)
         there = turn.brakes.get(on_cadence(cadence.name), ())
-        return self._warden.brake(cadence, memory, turn.busy[cadence.name], there, turn.now)
+        return self._hold_keeper.brake(cadence, memory, turn.busy[cadence.name], there, turn.now)
 
     def _known(self, name: str) -> Cadence | None:
         try:

@@ -13,8 +13,8 @@ import pytest
 from cadencebus.clock import parse_rfc3339
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.gates import Gate, gates_of, prime
+from cadencebus.daemon.hold_keeper import HoldKeeper
 from cadencebus.daemon.starvation import Starvation
-from cadencebus.daemon.warden import Warden
 from cadencebus.policy import gates
 from cadencebus.policy.admit import Wait
 from cadencebus.store.paths import Home
@@ -224,8 +224,8 @@ def test_a_hold_of_a_gate_that_nobody_asks_any_more_ends_by_itself(
     gear = gear_with(memory={"min_free_mb": 1e9})
     ask(gear, gate(gear, "memory"))
     fake_clock.advance(120)
-    warden = Warden(gear, lambda _: None, lambda: None)
-    assert warden.in_force(fake_clock.wall()) == []
+    keeper = HoldKeeper(gear, lambda _: None, lambda: None)
+    assert keeper.in_force(fake_clock.wall()) == []
 
 
 def test_starvation_is_told_once_and_shown_until_it_ends(

@@ -12,10 +12,10 @@ from cadencebus.bus import Maker
 from cadencebus.clock import stamp
 from cadencebus.daemon import roster
 from cadencebus.daemon.assembly import assemble
+from cadencebus.daemon.hold_keeper import HoldKeeper
 from cadencebus.daemon.index import Index
 from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.roster import Roster
-from cadencebus.daemon.warden import Warden
 from cadencebus.errors import NoSuch
 from cadencebus.model.hold import Hold, on_cadence
 from cadencebus.model.memory import CadenceMemory
@@ -124,7 +124,7 @@ def test_an_unknown_name_is_not_compared_with_all_others_at_each_turn(gear: Gear
 def test_holds_of_others_cost_a_cadence_nothing(gear: Gear, tmp_path: Path) -> None:
     """A night on which every cadence is held must not be looked at hold by hold for each of them."""
     index = Index()
-    lineup = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+    lineup = Lineup(gear, index, HoldKeeper(gear, lambda _: None, lambda: None))
     for number in range(200):
         (tmp_path / f"bus/prompts/c{number}.md").write_text(COMMAND.format(5))
         index.add(f"5-{stamp(time.time())}-c{number}-abcdefgh.json")
@@ -149,7 +149,7 @@ def test_what_a_look_found_stands_until_it_stirs(
     """A look at those that stirred finds what a look at all of them finds."""
     monkeypatch.setattr(roster, "_GOOD_FOR", 1.0)
     index, rng = Index(), random.Random(7)
-    lineup = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+    lineup = Lineup(gear, index, HoldKeeper(gear, lambda _: None, lambda: None))
     names = [f"c{number}" for number in range(12)]
     for name in names[:10]:
         (tmp_path / f"bus/prompts/{name}.md").write_text(COMMAND.format(5))
@@ -169,7 +169,7 @@ def test_what_a_look_found_stands_until_it_stirs(
                 lineup.landed(name, "")
         if rng.random() < 0.5:
             found = {head.cadence: head.file for head in lineup.heads({}, [], 1.8e9)}
-            anew = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+            anew = Lineup(gear, index, HoldKeeper(gear, lambda _: None, lambda: None))
             assert found == {head.cadence: head.file for head in anew.heads({}, [], 1.8e9)}
             assert set(lineup.waits) == set(anew.waits) <= {"c10", "c11"}
     assert waiting
@@ -178,7 +178,7 @@ def test_what_a_look_found_stands_until_it_stirs(
 def test_a_forced_tick_in_a_crowd_is_known_as_one(gear: Gear, tmp_path: Path) -> None:
     """More cadences wait than there are slots: of those that are refused, whoever may pass them is found."""
     index = Index()
-    lineup = Lineup(gear, index, Warden(gear, lambda _: None, lambda: None))
+    lineup = Lineup(gear, index, HoldKeeper(gear, lambda _: None, lambda: None))
     for name in "xyz":
         (tmp_path / f"bus/prompts/{name}.md").write_text(COMMAND.format(5))
         members = {"cadence": name, "force": name == "z"}

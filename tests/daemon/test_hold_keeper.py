@@ -12,8 +12,8 @@ import pytest
 from cadencebus.clock import rfc3339
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.consumer import Consumer
+from cadencebus.daemon.hold_keeper import HoldKeeper
 from cadencebus.daemon.lineup import _Turn
-from cadencebus.daemon.warden import Warden
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import Hold
 from cadencebus.model.memory import CadenceMemory
@@ -35,11 +35,11 @@ def test_a_brake_and_its_end_name_the_cadence(gear: Gear) -> None:
     """So that what the cadence says of its own notices is asked."""
     now = gear.clock.wall()
     told: list[Mapping[str, Any]] = []
-    warden = Warden(gear, told.append, lambda: None)
+    keeper = HoldKeeper(gear, told.append, lambda: None)
     memory = CadenceMemory(recent=[rfc3339(now - 60)])
-    hold = warden.brake(LOOPING, memory, 0, (), now)
+    hold = keeper.brake(LOOPING, memory, 0, (), now)
     assert hold is not None
-    assert warden.brake(replace(LOOPING, max_runs_per_hour=9), memory, 0, {hold.file}, now) is None
+    assert keeper.brake(replace(LOOPING, max_runs_per_hour=9), memory, 0, {hold.file}, now) is None
     said = [(event["event"], event["reason"], event["cadence"]) for event in told]
     assert said == [("hold.set", "runs_per_hour", "looping"), ("hold.released", "runs_per_hour", "looping")]
 
@@ -49,9 +49,9 @@ def test_only_what_the_consumer_wrote_is_let_go_by_its_rules(gear: Gear, by: str
     """A hold that a hand put there holds until a hand removes it, whatever its reason is called."""
     now = gear.clock.wall()
     gear.holds.set(Hold(scope="cadence-looping", reason="active_hours", since=now, by=by))
-    warden = Warden(gear, lambda _event: None, lambda: None)
-    turn = _Turn({}, warden.in_force(now), now)
-    warden.brake(LOOPING, CadenceMemory(), 0, turn.brakes.get("cadence-looping", ()), now)
+    keeper = HoldKeeper(gear, lambda _event: None, lambda: None)
+    turn = _Turn({}, keeper.in_force(now), now)
+    keeper.brake(LOOPING, CadenceMemory(), 0, turn.brakes.get("cadence-looping", ()), now)
     assert os.listdir(gear.home.holds) == left
 
 
@@ -59,7 +59,7 @@ def test_a_cadence_that_wants_to_hear_of_no_hold_hears_of_no_brake(gear: Gear) -
     """Its own `notify` has the last word, whoever set the hold."""
     now = gear.clock.wall()
     told: list[Mapping[str, Any]] = []
-    Warden(gear, told.append, lambda: None).brake(
+    HoldKeeper(gear, told.append, lambda: None).brake(
         LOOPING, CadenceMemory(recent=[rfc3339(now - 60)]), 0, (), now
     )
     kind, incident = notices.begins(told[0]) or ("", "")
@@ -78,7 +78,7 @@ def test_what_is_over_is_let_go_and_told_and_after_a_limit_one_goes_first(gear: 
     def tell(event: Mapping[str, Any]) -> None:
         told.append((event["event"], event.get("reason") or event["cadence"]))
 
-    warden = Warden(gear, tell, lambda: None)
+    keeper = HoldKeeper(gear, tell, lambda: None)
     limit = Hold(scope="credentials-anthropic", reason="rate_limited", since=now - 99, until=now - 1)
     for hold in (
         limit,
@@ -88,7 +88,7 @@ def test_what_is_over_is_let_go_and_told_and_after_a_limit_one_goes_first(gear: 
         Hold(scope="cadence-x", reason="circuit_open", since=now - 9, until=now - 1),
     ):
         gear.holds.set(hold, durable=False)
-    found = {hold.reason: hold for hold in warden.in_force(now)}
+    found = {hold.reason: hold for hold in keeper.in_force(now)}
     assert sorted(found) == ["rate_limited", "resources"]
     assert (found["rate_limited"].lets_through(now), found["rate_limited"].until) == (1, now + 60)
     assert sorted(told) == [
@@ -100,7 +100,7 @@ def test_what_is_over_is_let_go_and_told_and_after_a_limit_one_goes_first(gear: 
     left = {"bus.disk_full.json", "bus.resources.json", limit.file}
     assert set(os.listdir(gear.home.holds)) == left
     told.clear()
-    assert {hold.reason for hold in warden.in_force(now + 61)} == set()
+    assert {hold.reason for hold in keeper.in_force(now + 61)} == set()
     assert told == [("hold.released", "resources"), ("hold.released", "rate_limited")]
 
 
@@ -124,17 +124,17 @@ def test_the_money_of_a_day_holds_the_bus_until_its_limit_is_raised(home: Path) 
     """Written down and told once each way, and then all is looked at anew; a cadence's own hold stands."""
     told: list[str] = []
     gear = assemble(Home(str(home)), flags={"max_usd_per_day": 1.0}, say=lambda _: None)
-    warden = Warden(gear, lambda event: told.append(event["event"]), lambda: None)
+    keeper = HoldKeeper(gear, lambda event: told.append(event["event"]), lambda: None)
     now = gear.clock.wall()
     gear.holds.set(Hold(scope="cadence-x", reason="daily_budget", since=now))
-    assert (len(warden.in_force(now)), warden.changed()) == (1, False)
+    assert (len(keeper.in_force(now)), keeper.changed()) == (1, False)
     gear.memory.change("_bus", now, {"spent": {today(now, None): 1.2}})
     for changed in (True, False):
-        assert {hold.file for hold in warden.in_force(now)} >= {"bus.daily_budget.json"}
-        assert (warden.changed(), warden.changed()) == (changed, False)
+        assert {hold.file for hold in keeper.in_force(now)} >= {"bus.daily_budget.json"}
+        assert (keeper.changed(), keeper.changed()) == (changed, False)
     gear.settings.current = replace(gear.settings.current, max_usd_per_day=2.0)
-    warden.in_force(now)
-    assert (warden.changed(), told) == (True, ["hold.set", "hold.released"])
+    keeper.in_force(now)
+    assert (keeper.changed(), told) == (True, ["hold.set", "hold.released"])
     assert os.listdir(gear.home.holds) == ["cadence-x.daily_budget.json"]
     gear.journal.close()
 
@@ -146,13 +146,13 @@ def test_the_open_circuits_are_drawn_anew_when_one_opens_or_ends(gear: Gear) -> 
     def draw() -> None:
         drawn[0] += 1
 
-    warden = Warden(gear, lambda _event: None, draw)
+    keeper = HoldKeeper(gear, lambda _event: None, draw)
     gear.holds.set(Hold(scope="cadence-x", reason="backoff", since=now, until=now + 9))
-    warden.in_force(now)
+    keeper.in_force(now)
     drawn[0] = 0
-    warden.in_force(now + 1)
+    keeper.in_force(now + 1)
     assert drawn == [0]
     gear.holds.set(Hold(scope="cadence-x", reason="circuit_open", since=now, until=now + 9))
     for at, times in ((now, 1), (now + 8, 1), (now + 10, 2), (now + 11, 2)):
-        warden.in_force(at)
+        keeper.in_force(at)
         assert drawn == [times]

@@ -1,4 +1,4 @@
-"""The holds in force: those that are over are let go, and the brakes that rules put on are written down."""
+"""The holds in force: what is over is released, what a cadence's own rules ask for is set."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cadencebus.model.memory import CadenceMemory
 
 
-class Warden:
-    """Keeps the folder holds/ true to the rules, from turn to turn."""
+class HoldKeeper:
+    """Keeps the folder holds/ in accord with the rules, turn after turn."""
 
     def __init__(
         self, gear: Gear, tell: Callable[[Mapping[str, Any]], None], circuits: Callable[[], None]
