@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cadencebus.daemon.clockwork import Clockwork
 from cadencebus.daemon.gc_daily import DailyGc
-from cadencebus.daemon.mending import Mending
+from cadencebus.daemon.hold_causes import HoldCauses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Chore(Protocol):
 def chores_of(gear: Gear) -> list[Chore]:
     """Every chore of a consumer that lives on."""
     mine: list[Chore] = [Clockwork(gear), DailyGc(gear)] if gear.lasting else []
-    return [Mending(gear), *mine]
+    return [HoldCauses(gear), *mine]
 
 
 class Chores:

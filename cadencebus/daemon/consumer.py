@@ -14,12 +14,12 @@ from cadencebus.daemon.crew import Crew
 from cadencebus.daemon.disk import Disk
 from cadencebus.daemon.flight import Flight
 from cadencebus.daemon.gates import gates_of, prime
+from cadencebus.daemon.hold_causes import HoldCauses
 from cadencebus.daemon.hold_keeper import HoldKeeper
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.daemon.lineup import Lineup
 from cadencebus.daemon.lookout import Lookout
-from cadencebus.daemon.mending import Mending
 from cadencebus.daemon.notifier import Notifier
 from cadencebus.daemon.presence import Presence
 from cadencebus.daemon.recovery import Adoptee, Recovery
@@ -92,7 +92,7 @@ class Consumer:
         self.lookout.all_seen(recovery.strangers, recovery.misplaced)
         await prime(self.gear, self.gates)
         # `run --once` has one turn: what was mended since the last consumer is let go before it.
-        await Mending(self.gear).catch_up()
+        await HoldCauses(self.gear).catch_up()
         self.presence.snapshot_circuits()
         running = (tick.name.file for tick, _, _ in adoptees)
         unfinished = chain(self.index.names(), self.calendar.names(), list(running))

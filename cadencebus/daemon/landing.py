@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339, rfc3339
-from cadencebus.daemon.mending import marks
+from cadencebus.daemon.hold_causes import fingerprints
 from cadencebus.daemon.settling import End
 from cadencebus.model.settlement import RunFacts
 from cadencebus.policy.classes import Class, Verdict, verdict_on
@@ -48,7 +48,7 @@ def land(
     _record(boarded, _known(gear, boarded), ending, verdict, report, end, ended_at=ended_at)
     facts = replace(
         _facts(gear, boarded, ending, report, ended_at),
-        fingerprints=marks(gear, cadence, str(verdict.klass)),
+        fingerprints=fingerprints(gear, cadence, str(verdict.klass)),
         metrics=_metrics(boarded, report, end),
     )
     settlement = gear.settling.settle(
@@ -79,8 +79,8 @@ def ground(gear: Gear, tick: Tick, cadence: Cadence, reason: str) -> Settlement:
     """Settle a tick whose run can't start as things are configured."""
     now = gear.clock.wall()
     verdict = verdict_on(Class.NEVER_RAN, reason)
-    fingerprints = marks(gear, cadence, str(verdict.klass))
-    facts = RunFacts(run=f"{tick.id}.0", started_at=now, ended_at=now, fingerprints=fingerprints)
+    marks = fingerprints(gear, cadence, str(verdict.klass))
+    facts = RunFacts(run=f"{tick.id}.0", started_at=now, ended_at=now, fingerprints=marks)
     return gear.settling.settle(
         End(tick=tick, verdict=verdict, cadence=cadence, credentials=cadence.runner, facts=facts, at=now)
     )

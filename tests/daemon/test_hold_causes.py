@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.daemon.assembly import assemble
-from cadencebus.daemon.mending import LOOK_EVERY, Mending, marks
+from cadencebus.daemon.hold_causes import LOOK_EVERY, HoldCauses, fingerprints
 from cadencebus.model.hold import OPERATOR, Hold
 from cadencebus.store import journal
 from cadencebus.store.paths import Home
@@ -38,15 +38,15 @@ def test_a_key_that_was_demanded_and_is_set_now_releases_its_cadence(
     (home / "prompts" / "work.md").write_text("---\nauth: api-key\n---\nWork.\n")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "your-key")
     gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
-    made = marks(gear, gear.prompts.load("work"), "never_ran")
+    made = fingerprints(gear, gear.prompts.load("work"), "never_ran")
     assert "your-key" not in str(made)
-    assert marks(gear, gear.prompts.load("work"), "crash") == {}, "nothing to wait for"
+    assert fingerprints(gear, gear.prompts.load("work"), "crash") == {}, "nothing to wait for"
     extra = {"cadence": "work", "fingerprints": made}
     gear.holds.set(Hold(scope="cadence-work", reason="config", since=gear.clock.wall(), extra=extra))
     for key, held in (("your-key", True), (REAL, False)):
         monkeypatch.setenv("ANTHROPIC_API_KEY", key)
         gear.holds.all(gear.clock.wall())
-        asyncio.run(Mending(gear).do())
+        asyncio.run(HoldCauses(gear).do())
         assert bool(gear.holds.all(gear.clock.wall())) is held, key
     gear.journal.close()
 
@@ -59,8 +59,10 @@ def test_a_refused_login_is_tried_again_with_another_one_and_with_nothing_else(
     prompt.write_text("---\nguard: [checkit]\n---\nWork.\n")
     monkeypatch.setenv("ANTHROPIC_API_KEY", f"{REAL}-of-old")
     gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
-    made = marks(gear, gear.prompts.load("work"), "auth")
-    assert "ANTHROPIC_API_KEY" in made.keys() - marks(gear, gear.prompts.load("work"), "never_ran").keys()
+    made = fingerprints(gear, gear.prompts.load("work"), "auth")
+    assert (
+        "ANTHROPIC_API_KEY" in made.keys() - fingerprints(gear, gear.prompts.load("work"), "never_ran").keys()
+    )
     extra = {"cadence": "work", "fingerprints": made}
     gear.holds.set(Hold(scope="credentials-anthropic", reason="auth", since=gear.clock.wall(), extra=extra))
     prompt.write_text(prompt.read_text() + "More.\n")
@@ -69,7 +71,7 @@ def test_a_refused_login_is_tried_again_with_another_one_and_with_nothing_else(
     monkeypatch.setenv("PATH", f"{home}/bin:{os.environ['PATH']}")
     for key, held in ((f"{REAL}-of-old", True), (REAL, False)):
         monkeypatch.setenv("ANTHROPIC_API_KEY", key)
-        asyncio.run(Mending(gear).do())
+        asyncio.run(HoldCauses(gear).do())
         assert bool(gear.holds.all(gear.clock.wall())) is held, key
     gear.journal.close()
 
@@ -101,27 +103,27 @@ def test_what_could_not_start_is_tried_again_when_what_it_needs_is_another(
     said: list[str] = []
     gear = assemble(Home(str(home)), flags={}, say=said.append)
     gear.clock = fake_clock
-    now, mending = fake_clock.wall(), Mending(gear)
-    extra = {"cadence": "work", "fingerprints": marks(gear, gear.prompts.load("work"), "never_ran")}
+    now, causes = fake_clock.wall(), HoldCauses(gear)
+    extra = {"cadence": "work", "fingerprints": fingerprints(gear, gear.prompts.load("work"), "never_ran")}
     held = Hold(scope="cadence-work", reason="config", since=now, extra=extra)
     stands = replace(held, scope="bus", by=OPERATOR)
     gone = replace(held, scope="cadence-gone", extra=extra | {"cadence": "gone"})
-    assert mending.due_in() == math.inf
+    assert causes.due_in() == math.inf
     for hold in (held, stands, gone):
         gear.holds.set(hold)
-    asyncio.run(mending.catch_up())
+    asyncio.run(causes.catch_up())
     assert len(gear.holds.all(now)) == 3, "nothing has changed"
-    assert mending.due_in() == LOOK_EVERY
+    assert causes.due_in() == LOOK_EVERY
     MENDED[what](home)
-    asyncio.run(mending.catch_up())
+    asyncio.run(causes.catch_up())
     assert len(gear.holds.all(now)) == 3, "it is not yet looked at again"
     fake_clock.advance(LOOK_EVERY)
-    assert mending.due_in() == 0
+    assert causes.due_in() == 0
     # Another consumer comes up, which has not looked into holds/ so far.
     gear.journal.close()
     gear = assemble(Home(str(home)), flags={}, say=said.append)
     gear.clock = fake_clock
-    asyncio.run(Mending(gear).catch_up())
+    asyncio.run(HoldCauses(gear).catch_up())
     assert {hold.scope for hold in gear.holds.all(now)} == {"bus", "cadence-gone"}
     assert len(said) == 1
     (told,) = journal.read(gear.home)

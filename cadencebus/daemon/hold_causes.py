@@ -1,4 +1,4 @@
-"""Holds that end when what was wrong has changed: another key, another login, another version, an edit."""
+"""Holds that end when their cause has changed: another key, another login, another version, an edit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MENDABLE = frozenset({"auth", "billing", "never_ran"})
 _HOLDS = frozenset({"auth", "billing", "config"})
 
 
-def marks(gear: Gear, cadence: Cadence, klass: str, salt: str | None = None) -> dict[str, str]:
-    """What a change of would make another try worthwhile after a run that ended in this class."""
+def fingerprints(gear: Gear, cadence: Cadence, klass: str, salt: str | None = None) -> dict[str, str]:
+    """The fingerprints of all that may be to blame for such an end: once one changes, another try is due."""
     if klass not in MENDABLE:
         return {}
     salt = salt or fingerprint.new_salt()
@@ -49,27 +49,27 @@ def marks(gear: Gear, cadence: Cadence, klass: str, salt: str | None = None) -> 
     return {**found, **fingerprint.of_credentials(runner.credentials if runner else "", env, salt)}
 
 
-class Mending:
-    """Looks now and then, and only while there is such a hold."""
+class HoldCauses:
+    """Looks at the causes of holds every few seconds, and only while there is such a hold."""
 
     def __init__(self, gear: Gear) -> None:
         self._gear = gear
         self._next = 0.0
 
     def due_in(self) -> float:
-        """Seconds until the next look; never while nothing could be mended."""
+        """Seconds until the next look; infinite while there is no such hold."""
         if not any(_mendable(hold) for hold in self._gear.holds.known):
             return math.inf
         return self._next - self._gear.clock.monotonic()
 
     async def catch_up(self) -> None:
-        """Release what was mended while no consumer looked."""
+        """Release the holds whose cause changed while no consumer was up."""
         self._gear.holds.all(self._gear.clock.wall())
         if self.due_in() <= 0:
             await self.do()
 
     async def do(self) -> None:
-        """Release what was mended."""
+        """Release the holds whose cause has changed."""
         self._next = self._gear.clock.monotonic() + LOOK_EVERY
         await asyncio.to_thread(self._look)
 
@@ -90,7 +90,7 @@ class Mending:
             # Gone or broken: it would not start anyhow.
             return None
         klass = "never_ran" if hold.reason == "config" else hold.reason
-        return fingerprint.changed(before, marks(self._gear, cadence, klass, str(before.get("salt"))))
+        return fingerprint.changed(before, fingerprints(self._gear, cadence, klass, str(before.get("salt"))))
 
 
 def _mendable(hold: Hold) -> bool:
