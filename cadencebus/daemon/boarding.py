@@ -13,7 +13,7 @@ from cadencebus.model import foreign
 from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import is_session
 from cadencebus.model.runner import Runner, argv_for
-from cadencebus.session import environment, evidence, launch, life, prompt
+from cadencebus.session import aftermath, environment, launch, life, prompt
 from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
 
@@ -207,7 +207,7 @@ def _record(gear: Gear, boarded: Boarded, argv: Iterable[str], env: Iterable[str
         "probe": boarded.probe,
         "running": gear.running_count(),
         "prompt": boarded.cadence.digest,
-        "expected": evidence.looks(boarded.cadence.expect.file, boarded.cwd),
+        "expected": aftermath.looks(boarded.cadence.expect.file, boarded.cwd),
     }
 
 

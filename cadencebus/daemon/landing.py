@@ -12,7 +12,7 @@ from cadencebus.daemon.settling import End
 from cadencebus.model.settlement import RunFacts
 from cadencebus.policy.classes import Class, Verdict, verdict_on
 from cadencebus.policy.failure import classify
-from cadencebus.session import evidence, life, reap
+from cadencebus.session import aftermath, life, reap
 from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
 
@@ -32,7 +32,7 @@ def land(
     now = gear.clock.wall()
     run, cadence = boarded.run, boarded.cadence
     end = end or life.exit_record(run.path) or _stillborn(boarded)
-    ending = evidence.gather(
+    ending = aftermath.gather(
         run,
         cadence,
         boarded.cwd,

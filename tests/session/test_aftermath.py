@@ -9,7 +9,7 @@ import pytest
 
 from cadencebus.model.cadence import Cadence, Expect
 from cadencebus.model.ending import Stop
-from cadencebus.session.evidence import TAIL, clean, gather, looks
+from cadencebus.session.aftermath import TAIL, clean, gather, looks
 from cadencebus.session.life import ExitRecord
 from cadencebus.store.runs import RunFolder
 
