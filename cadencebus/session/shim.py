@@ -18,7 +18,7 @@ import signal
 import time
 
 from cadencebus.clock import rfc3339
-from cadencebus.session import birth, lineage, orphans
+from cadencebus.session import lineage, orphans, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def brace() -> None:
         # macOS throws away what nobody handles, even while it is blocked.
         signal.signal(number, _nothing)
     signal.pthread_sigmask(signal.SIG_BLOCK, _MINDED)
-    birth.signals()
+    spawn.all_signals()
 
 
 def stand_by() -> None:
@@ -131,8 +131,8 @@ class Shim:
             what = "files"
             self._open(files)
             what = "spawn"
-            program = birth.find(argv[0] if argv else "", env.get("PATH", os.defpath))
-            self.child = birth.spawn(program, argv, env, files)
+            program = spawn.find(argv[0] if argv else "", env.get("PATH", os.defpath))
+            self.child = spawn.start(program, argv, env, files)
         except (OSError, ValueError) as error:
             if isinstance(error, FileNotFoundError) and program and os.path.exists(program):
                 # A script is there; what its first line names is not.

@@ -20,7 +20,7 @@ import pytest
 from cadencebus.model.ending import Ending
 from cadencebus.policy.classes import CLASSES, Class
 from cadencebus.policy.failure import classify
-from cadencebus.session import birth, launch, life, lineage
+from cadencebus.session import launch, life, lineage, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,10 +117,10 @@ def test_a_disk_in_trouble_is_no_missing_program(
     monkeypatch.setattr(os, "stat", look)
     search = f"/nowhere:{tmp_path}"
     if times == 1:
-        assert birth.find("program", search) == program
+        assert spawn.find("program", search) == program
     else:
         with pytest.raises(OSError, match="refused"):
-            birth.find("program", search)
+            spawn.find("program", search)
 
 
 def test_a_lack_of_descriptors_is_a_lack_and_no_fault(start: Start, launcher: Launcher) -> None:

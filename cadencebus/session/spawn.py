@@ -1,4 +1,4 @@
-"""How a shim starts its command: found on its own PATH, in its own group, every signal as at birth."""
+"""How a shim starts its command: found on the run's PATH, in its own group, with default signal handling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find(program: str, path: str) -> str:
 
 
 def _looked_at_closely(program: str, candidates: list[str]) -> str:
-    """What was not found at once: `access` says no to a disk in trouble, too; that is no missing program."""
+    """Look again: `access` says no where the disk is in trouble, too, and that is no missing program."""
     missing: OSError = FileNotFoundError(errno.ENOENT, "not found in PATH", program)
     for candidate in candidates:
         try:
@@ -40,8 +40,8 @@ def _looked_at_closely(program: str, candidates: list[str]) -> str:
     raise missing
 
 
-def spawn(program: str, argv: list[str], env: dict[str, str], files: list[int]) -> int:
-    """Start it as the leader of its own group, with three descriptors and every signal as at birth."""
+def start(program: str, argv: list[str], env: dict[str, str], files: list[int]) -> int:
+    """Start it as the leader of its own group, with three descriptors and default signal handling."""
     return os.posix_spawn(
         program,
         argv,
@@ -49,11 +49,11 @@ def spawn(program: str, argv: list[str], env: dict[str, str], files: list[int]) 
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(files)],
         setpgroup=0,
         setsigmask=[],
-        setsigdef=signals(),
+        setsigdef=all_signals(),
     )
 
 
 @functools.cache
-def signals() -> frozenset[int]:
+def all_signals() -> frozenset[int]:
     """Every signal that can be set to its default, as plain numbers, asked for once for all shims."""
     return frozenset(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
