@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from cadencebus.daemon.packed_names import PackedNames
-from cadencebus.model.naming import Name, parse_deferred
+from cadencebus.model.naming import SUFFIX, Name, parse_deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -116,14 +116,17 @@ class Index:
         queue = self._queues.get(cadence)
         return None if queue is None else queue.first()
 
-    def waits_elsewhere(self, name: Name) -> bool:
-        """Whether a tick of this id waits for another cadence; with many of them the claim finds that out."""
-        return len(self._queues) <= _FEW and any(
-            file in queue
+    def elsewhere(self, name: Name) -> list[str]:
+        """What waits for another cadence under this id; with many of them the claim finds that out."""
+        if len(self._queues) > _FEW:
+            return []
+        return [
+            file
             for cadence, queue in self._queues.items()
             if cadence != name.cadence
             for file in Name(name.priority, name.stamp, cadence, name.random).copies()
-        )
+            if file in queue
+        ]
 
     def cadences(self) -> list[str]:
         """The cadences that have something waiting."""
@@ -176,11 +179,14 @@ class Calendar:
         if self._names.discard(file) and self._ids is not None:
             self._ids.discard(_by_id(file))
 
-    def holds(self, tick_id: str) -> bool:
-        """Whether a tick of this id waits here."""
+    def of(self, tick_id: str) -> list[str]:
+        """The names of this id."""
         if self._ids is None:
             self._ids = PackedNames(map(_by_id, self._names))
-        return any(self._ids.beginning_with(tick_id))
+        return [
+            f"{name[33:58]}-{name[:23]}{name[58:]}{name[23:32]}{SUFFIX}"
+            for name in self._ids.beginning_with(tick_id)
+        ]
 
     def first(self) -> str | None:
         """The name that is due first."""

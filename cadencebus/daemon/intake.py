@@ -125,11 +125,14 @@ class Intake:
 
     def _waits_as(self, file: str) -> bool:
         """Whether a tick waits under this name; one that was renamed (`bump`, `mv`) does not."""
-        if file not in self._index:
-            return False
-        if files.exists(f"{self._spool.home.inbox}/{file}"):
+        return file in self._index and self._lies(self._index, f"{self._spool.home.inbox}/{file}")
+
+    @staticmethod
+    def _lies(known: Index | Calendar, path: str) -> bool:
+        """Whether a known name is still there; one that a hand moved away is forgotten."""
+        if files.exists(path):
             return True
-        self._index.discard(file)
+        known.discard(os.path.basename(path))
         return False
 
     def _first_sight(self, file: str, name: Name) -> bool:
@@ -231,12 +234,9 @@ class Intake:
         if "id" in members and (place := self._taken(name)):
             self._bury("inbox", file, BadTick("duplicate_id", f"the id {name.id} already lies in {place}/"))
             return None
-        late = tick.not_before is not None and tick.not_before > now
-        folder, target = (
-            ("deferred", deferred_name(stamp(tick.not_before), name))
-            if late and tick.not_before
-            else ("inbox", name.file)
-        )
+        due = tick.not_before or 0.0
+        late = due > now
+        folder, target = ("deferred", deferred_name(stamp(due), name)) if late else ("inbox", name.file)
         try:
             files.move(f"{self._spool.home.inbox}/{file}", f"{self._spool.home.state}/{folder}/{target}")
         except FileNotFoundError:
@@ -265,9 +265,11 @@ class Intake:
                 return "inbox"
             if files.exists(f"{self._spool.home.claimed}/{file}"):
                 return "claimed"
-        if self._calendar.holds(name.id):
+        if any(
+            self._lies(self._calendar, f"{self._spool.home.deferred}/{f}") for f in self._calendar.of(name.id)
+        ):
             return "deferred"
-        if self._index.waits_elsewhere(name):
+        if any(map(self._waits_as, self._index.elsewhere(name))):
             return "inbox"
         if runs.owner(self._spool.home, name.id) not in {None, name.cadence}:
             return "runs"

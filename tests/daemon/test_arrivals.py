@@ -237,6 +237,22 @@ def test_an_id_that_is_taken_is_not_given_to_a_stranger(inbox: Inbox, place: str
     assert "copy.json" not in inbox.names
 
 
+@pytest.mark.parametrize("cadence", ["x", "z"])
+def test_a_tick_that_a_hand_moved_is_no_copy_of_itself(inbox: Inbox, cadence: str) -> None:
+    """`mv deferred/* inbox/`, and a tick given to another cadence: nothing lies where it lay."""
+    late, other = some(), some()
+    inbox.calendar.add(due := deferred_name(stamp(NOW + 9), late.name))
+    inbox.lay("inbox", other)
+    inbox.intake.arrived([other.name.file])
+    (inbox.state / "inbox" / other.name.file).unlink()
+    mine = json.loads(other.bytes()) | {"cadence": cadence}
+    inbox.write("mine.json", json.dumps(mine))
+    inbox.write(due, late.bytes().decode())
+    inbox.intake.arrived([due, "mine.json"])
+    assert {name.id for file in inbox.names if (name := parse_name(file))} == {late.id, other.id}
+    assert not list(inbox.calendar.names())
+
+
 def test_a_stranger_that_is_not_yet_due_waits_for_its_time(
     inbox: Inbox, witness: Witness, fake_clock: FakeClock
 ) -> None:
