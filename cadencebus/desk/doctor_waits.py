@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cadencebus.checkup.examine import Check
 from cadencebus.checkup.finding import count, found
 from cadencebus.clock import parse_stamp
-from cadencebus.desk import holding, human_time, release
+from cadencebus.desk import holding, how_to_release, human_time
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.health import FRESH, STALLED, idle_for
 from cadencebus.desk.lookup import listing
@@ -32,7 +32,7 @@ def holds(patient: Patient) -> Iterator[Finding]:
             continue
         detail = f": {hold.detail}" if hold.detail else ""
         what = f"{hold.scope} is held by {hold.reason}{_until(hold, patient.now)}{detail}"
-        cure = release.release(hold, patient.home)
+        cure = how_to_release.how_to_release(hold, patient.home)
         if "can't be read" in hold.detail:
             yield found("hold.unreadable", hold.detail, f"rm {patient.home.holds}/{hold.file}")
         elif hold.reason == "paused":

@@ -8,9 +8,9 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cadencebus.desk.how_to_release import how_to_release
 from cadencebus.desk.lookup import WAITING, find
 from cadencebus.desk.reasons import Reasons, cure, spell
-from cadencebus.desk.release import release
 from cadencebus.errors import CadenceError
 from cadencebus.session import life
 from cadencebus.store import runs
@@ -69,7 +69,7 @@ def _tell_why_it_waits(home: Home, name: Name, out: Output) -> bool:
     if wait is not None:
         out.hint(f"{name.id} waits: {spell(wait, now)}")
         by = [hold for hold in reasons.holds if (hold.reason, hold.detail) == (wait.reason, wait.detail)]
-        way = release(by[0], home) if by else cure(wait.reason, name.cadence)
+        way = how_to_release(by[0], home) if by else cure(wait.reason, name.cadence)
         if way:
             out.hint(f"  → {way.replace('`', '')}")
     return True

@@ -10,8 +10,8 @@ from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
 from cadencebus.desk.consumer_health import frozen, locked_out, nobody_works, silent, stopped_by_hand
 from cadencebus.desk.forecast import FAR
+from cadencebus.desk.how_to_release import how_to_release, unread
 from cadencebus.desk.obstacles import obstacles
-from cadencebus.desk.release import release, unread
 from cadencebus.model.foreign import instant
 from cadencebus.model.hold import BUS, UNTIL_RELEASED, cadence_held, on_cadence
 from cadencebus.store.prompts import Prompts
@@ -92,7 +92,7 @@ def _paused(hold: Hold, facts: Facts) -> Complaint:
     began = f" since {human_time.clock(hold.since, facts.at)}"
     why = f": {hold.detail}" if hold.detail else ""
     what = f"{whom} is paused{_until(hold, facts.at) or began}{all_of_it}{why}"
-    return Complaint(what, release(hold, facts.home))
+    return Complaint(what, how_to_release(hold, facts.home))
 
 
 def other_version(consumer: Consumer) -> str | None:
@@ -137,7 +137,7 @@ def _held(facts: Facts) -> Iterator[Complaint]:
             strange = f"holds/{hold.file} is no hold that anybody knows"
             said = hold.detail or (strange if hold.reason == "unreadable" else "")
             what = f"{hold.scope} is held by {hold.reason}{_until(hold, facts.at)}"
-            yield Complaint(what + (f": {said}" if said else ""), release(hold, facts.home))
+            yield Complaint(what + (f": {said}" if said else ""), how_to_release(hold, facts.home))
     held = {hold.scope for hold in facts.holds if hold.reason == "circuit_open"}
     prompts = Prompts(facts.home)
     for circuit in facts.circuits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from cadencebus.desk import health, human_time, reasons, release
+from cadencebus.desk import health, how_to_release, human_time, reasons
 from cadencebus.desk.columns import Column
 from cadencebus.desk.output import Cell, Painted, safe
 from cadencebus.model.duration import spell_duration
@@ -227,7 +227,9 @@ def waiting(row: Queue, now: float, told: str = "") -> list[Cell]:
 
 
 def _hold(hold: Hold, now: float) -> list[Cell]:
-    until = _until(hold.until, now) or ("by itself" if hold.reason in release.BY_ITSELF else "until released")
+    until = _until(hold.until, now) or (
+        "by itself" if hold.reason in how_to_release.BY_ITSELF else "until released"
+    )
     return [hold.scope, Painted(hold.reason, "yellow"), until, safe(hold.detail)]
 
 

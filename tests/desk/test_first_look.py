@@ -13,8 +13,8 @@ import pytest
 
 from cadencebus.clock import parse_stamp, rfc3339
 from cadencebus.desk import snapshot
+from cadencebus.desk.how_to_release import how_to_release
 from cadencebus.desk.overview import overview
-from cadencebus.desk.release import release
 from cadencebus.model.hold import Hold
 from cadencebus.store.paths import Home
 
@@ -180,12 +180,12 @@ def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
     missing = hold(
         "config", "the program could not start: agent: not found (ENOENT); install it, or say where it is"
     )
-    assert release(missing, Home(str(home))) == "`cadence check`, then `cadence resume work`"
+    assert how_to_release(missing, Home(str(home))) == "`cadence check`, then `cadence resume work`"
     program = tmp_path / "agent"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert release(missing, Home(str(home))).startswith(
+    assert how_to_release(missing, Home(str(home))).startswith(
         f"`cadence restart` in this shell, which finds {program}"
     )
 
@@ -201,14 +201,15 @@ def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
 )
 def test_a_hold_says_what_ends_it(home: Path, reason: str, detail: str, cure: str) -> None:
     """A disk that is not full is not looked at with df."""
-    assert release(hold(reason, detail), Home(str(home))).startswith(cure)
+    assert how_to_release(hold(reason, detail), Home(str(home))).startswith(cure)
 
 
 def test_the_login_of_a_known_agent_is_named(home: Path) -> None:
     """What to type, not that something is to be typed."""
     refused = hold("auth", "Not logged in", scope="credentials-anthropic")
     assert (
-        release(refused, Home(str(home))) == "`claude /login`, then `cadence resume --credentials anthropic`"
+        how_to_release(refused, Home(str(home)))
+        == "`claude /login`, then `cadence resume --credentials anthropic`"
     )
 
 
@@ -216,11 +217,11 @@ def test_a_key_that_was_refused_is_named(home: Path) -> None:
     """As long as it is in the consumer's environment no login helps, and only a new consumer has another."""
     used = {"fingerprints": {"ANTHROPIC_API_KEY": "0d754d6990ffafee"}}
     refused = replace(hold("auth", "Invalid API key", scope="credentials-anthropic"), extra=used)
-    said = release(refused, Home(str(home)))
+    said = how_to_release(refused, Home(str(home)))
     cure = "give the consumer's environment another ANTHROPIC_API_KEY, or none, then `cadence restart`"
     assert said == cure
     login = {"fingerprints": {"/h/.claude/.credentials.json": "missing"}}
-    said = release(replace(refused, extra=login), Home(str(home)))
+    said = how_to_release(replace(refused, extra=login), Home(str(home)))
     assert said.startswith("`claude /login`")
 
 

@@ -1,4 +1,4 @@
-"""What ends a hold: the words behind the arrow, the same for `status`, `top` and `doctor`."""
+"""What to type to end a hold: the words behind the arrow in `status`, `top` and `doctor`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _REFUSED = re.compile(r"\bexit \d+\)")
 _NOT_FOUND = re.compile(r"(?P<program>[\w.+-]+): not found \(ENOENT\); install it")
 
 
-def release(hold: Hold, home: Home) -> str:
+def how_to_release(hold: Hold, home: Home) -> str:
     """What to type, and what to do before."""
     reason, detail, (kind, _, name) = hold.reason, hold.detail, hold.scope.partition("-")
     if reason == "disk_full" and any(sign in detail.lower() for sign in _NO_ROOM):
