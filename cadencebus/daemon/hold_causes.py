@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.errors import CadenceError
 from cadencebus.model.hold import hold_event
 from cadencebus.session import environment, fingerprint
+from cadencebus.store.prompts import UnknownCadence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,22 +76,26 @@ class HoldCauses:
 
     def _look(self) -> None:
         for hold in self._gear.holds.known:
-            if _mendable(hold) and (what := self._mended(hold)) and self._gear.holds.release(hold.file):
-                detail = f"{what} is not what it was"
+            if _mendable(hold) and (detail := self._mended(hold)) and self._gear.holds.release(hold.file):
                 event = hold_event("hold.released", hold.file)
                 self._gear.tell({**event, "detail": detail, "by": "consumer"})
                 self._gear.say(f"{hold.file} is released: {detail}")
 
     def _mended(self, hold: Hold) -> str | None:
+        """What has changed since the hold was set, in words; None while nothing has."""
         extra: Mapping[str, Any] = hold.extra or {}
-        before = extra["fingerprints"]
+        before, name = extra["fingerprints"], str(extra.get("cadence"))
         try:
-            cadence = self._gear.prompts.load(str(extra.get("cadence")))
+            cadence = self._gear.prompts.load(name)
+        except UnknownCadence:
+            # Its own hold would stand for ever. Others that share its login find out at the price of one run.
+            return f"prompts/{name}.md is gone"
         except (CadenceError, OSError):
-            # Gone or broken: it would not start anyhow.
+            # Broken: it would not start anyhow.
             return None
         klass = "never_ran" if hold.reason == "config" else hold.reason
-        return fingerprint.changed(before, fingerprints(self._gear, cadence, klass, str(before.get("salt"))))
+        what = fingerprint.changed(before, fingerprints(self._gear, cadence, klass, str(before.get("salt"))))
+        return f"{what} is not what it was" if what else None
 
 
 def _mendable(hold: Hold) -> bool:

@@ -97,7 +97,7 @@ MENDED: dict[str, Callable[[Path], object]] = {
 def test_what_could_not_start_is_tried_again_when_what_it_needs_is_another(
     home: Path, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """Told once; a hold that a person wrote stands, and so does one whose cadence is gone."""
+    """Told once; a hold that a person wrote stands, and so does one whose cadence can't be read."""
     (home / "prompts" / "work.md").write_text(NEVER_RAN)
     monkeypatch.setenv("PATH", f"{home}/bin:{os.environ['PATH']}")
     said: list[str] = []
@@ -107,9 +107,10 @@ def test_what_could_not_start_is_tried_again_when_what_it_needs_is_another(
     extra = {"cadence": "work", "fingerprints": fingerprints(gear, gear.prompts.load("work"), "never_ran")}
     held = Hold(scope="cadence-work", reason="config", since=now, extra=extra)
     stands = replace(held, scope="bus", by=OPERATOR)
-    gone = replace(held, scope="cadence-gone", extra=extra | {"cadence": "gone"})
+    (home / "prompts" / "broken.md").write_text("---\ntimeout: soon\n---\n")
+    broken = replace(held, scope="cadence-broken", extra=extra | {"cadence": "broken"})
     assert causes.due_in() == math.inf
-    for hold in (held, stands, gone):
+    for hold in (held, stands, broken):
         gear.holds.set(hold)
     asyncio.run(causes.catch_up())
     assert len(gear.holds.all(now)) == 3, "nothing has changed"
@@ -124,8 +125,21 @@ def test_what_could_not_start_is_tried_again_when_what_it_needs_is_another(
     gear = assemble(Home(str(home)), flags={}, say=said.append)
     gear.clock = fake_clock
     asyncio.run(HoldCauses(gear).catch_up())
-    assert {hold.scope for hold in gear.holds.all(now)} == {"bus", "cadence-gone"}
+    assert {hold.scope for hold in gear.holds.all(now)} == {"bus", "cadence-broken"}
     assert len(said) == 1
     (told,) = journal.read(gear.home)
     assert (told["event"], told["hold"], told["by"]) == ("hold.released", held.file, "consumer")
+    gear.journal.close()
+
+
+def test_a_cadence_that_was_removed_leaves_nothing_held(home: Path) -> None:
+    """Its own hold would be shown for ever; of its login, nobody could say any more when it is another."""
+    said: list[str] = []
+    gear = assemble(Home(str(home)), flags={}, say=said.append)
+    extra = {"cadence": "gone", "fingerprints": {"salt": "s", "claude": "missing"}}
+    for scope, reason in (("cadence-gone", "config"), ("credentials-anthropic", "auth")):
+        gear.holds.set(Hold(scope=scope, reason=reason, since=gear.clock.wall(), extra=extra))
+    asyncio.run(HoldCauses(gear).catch_up())
+    assert gear.holds.all(gear.clock.wall()) == []
+    assert "cadence-gone.config.json is released: prompts/gone.md is gone" in said
     gear.journal.close()
