@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import waiting_tick
-from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.lookup import find_each
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
+from cadencebus.desk.tick_size import spool_of
 
 if TYPE_CHECKING:
     from cadencebus.desk.context import Context

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from cadencebus.cli import show
 from cadencebus.desk import dead_letters, dead_retry, enqueue_checks, human_time
 from cadencebus.desk.columns import Column, last_part
-from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.nearest import meant, why_none
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.desk.output import Cell, Output, Painted, safe
+from cadencebus.desk.tick_size import spool_of
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR

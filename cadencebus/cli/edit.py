@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
 from cadencebus.desk import waiting_tick
-from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.lookup import find_waiting
 from cadencebus.desk.moments import parse_moment
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.desk.payload import payload_of
+from cadencebus.desk.tick_size import spool_of
 from cadencebus.errors import BadData, CadenceError, Usage
 from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping

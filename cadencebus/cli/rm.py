@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import waiting_tick
-from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.lookup import WAITING, find_each, listing
 from cadencebus.desk.options import Parser, a_text
 from cadencebus.desk.output import Output
+from cadencebus.desk.tick_size import spool_of
 from cadencebus.errors import Usage
 
 if TYPE_CHECKING:

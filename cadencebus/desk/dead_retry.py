@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
-from cadencebus.desk import fitting
+from cadencebus.desk import tick_size
 from cadencebus.desk.dead_letters import Letter, in_batches, take_out
-from cadencebus.desk.fitting import spool_of
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import folders, names
+from cadencebus.desk.tick_size import spool_of
 from cadencebus.errors import BadData
 from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
@@ -87,7 +87,7 @@ def successors(spool: Spool, letter: Letter, now: float) -> tuple[Tick, ...]:
         for at, old_id in enumerate([letter.found.name.id, *absorbed])
     )
     # Alike but for their ids.
-    fitting.check(spool, ticks[0])
+    tick_size.check(spool, ticks[0])
     return ticks
 
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import day, rfc3339
-from cadencebus.desk import fitting
+from cadencebus.desk import tick_size
 from cadencebus.desk.journaling import tell
 from cadencebus.errors import BadData, NoSuch, TryLater
 from cadencebus.model.tick import BadTick, Tick
@@ -60,7 +60,7 @@ def change(spool: Spool, found: Found, changed: Callable[[Tick], Tick]) -> Tick:
     home = spool.home
     with _in_hand(spool, found) as before:
         after = changed(before)
-        fitting.check(spool, after)
+        tick_size.check(spool, after)
         moved = after.not_before != before.not_before
         due = after.not_before if moved else found.due
         target = inlet.target_of(home, after.name, due if due is not None and due > time.time() else None)

@@ -1,4 +1,4 @@
-"""How large a tick may be, for verbs that write one anew: what is larger the consumer would bury."""
+"""How large a tick may be, for verbs that rewrite one: the consumer would bury what is larger."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def spool_of(home: Home) -> Spool:
 
 
 def check(spool: Spool, tick: Tick) -> None:
-    """Refuse what would be too large, with its old content still in place."""
+    """Refuse a tick that would be too large, before anything is written."""
     size, most = len(tick.bytes()), spool.max_tick_bytes
     if size > most and not spool.has_run(tick.name):
         raise BadData(
