@@ -31,7 +31,7 @@ def text(value: object, limit: int = 200) -> str | None:
 
 def whole(value: object) -> int | None:
     """A whole number that isn't negative; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
 
 
 def amount(value: object) -> float | None:

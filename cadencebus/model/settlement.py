@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from cadencebus.clock import in_calendar
+from cadencebus.model.foreign import amount, mapping
 from cadencebus.model.hold import Hold, hold_of, parse_hold_name
+from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.shapes import (
     having,
@@ -120,16 +123,50 @@ class Settlement:
         }
 
 
+def _is_moment(value: object) -> bool:
+    at = amount(value)
+    return at is not None and at == in_calendar(at)
+
+
+def _is_file(value: object) -> bool:
+    """Whether a folder may have a file of this name: else it would be another's, or a disk that refuses."""
+    return isinstance(value, str) and not {"/", "\0"} & {*value} and len(value.encode()) <= _LONGEST_NAME
+
+
 def _is_hold_file(value: object) -> bool:
-    return isinstance(value, str) and "/" not in value and parse_hold_name(value) is not None
+    return isinstance(value, str) and _is_file(value) and parse_hold_name(value) is not None
 
 
+def _is_hold(value: object) -> bool:
+    return _HOLD(value) and _is_hold_file("{scope}.{reason}.json".format_map(mapping(value)))
+
+
+def _are_patches(value: object) -> bool:
+    """Whether these are changes of memories, each of which can be read when it was made."""
+    return _PATCHES(value) and all(
+        _is_file(f"{name}.json") and _fits(p) for name, p in mapping(value).items()
+    )
+
+
+def _fits(patch: Mapping[str, Any]) -> bool:
+    try:
+        check_memory(patch)
+    except ValueError:
+        return False
+    return "booking" not in patch or _BOOKING(patch["booking"])
+
+
+# What any file system takes.
+_LONGEST_NAME = 255
+_HOLD = having(scope=is_text, reason=is_text, since=is_time, until=or_null(is_time))
+_BOOKING = having(day=is_text, usd=is_amount)
+_PATCHES = map_of(is_object)
 _IN_ORDER = having(
     run=is_text,
     target=lambda value: value in get_args(Target),
-    at=is_amount,
-    memory=or_null(map_of(having(booking=or_null(having(day=is_text, usd=is_amount))))),
-    holds=or_null(list_of(having(scope=is_text, reason=is_text, since=is_time, until=or_null(is_time)))),
+    at=_is_moment,
+    memory=or_null(_are_patches),
+    holds=or_null(list_of(_is_hold)),
     releases=or_null(list_of(_is_hold_file)),
     follow_ups=or_null(list_of(having(cadence=is_cadence, why=is_text, payload=is_object))),
     events=or_null(list_of(is_object)),

@@ -52,21 +52,30 @@ def test_a_plan_without_what_it_needs_is_none(gone: str) -> None:
         {"target": ["done"]},
         {"at": "2026-11-21T12:00:00Z"},
         {"memory": []},
+        {"at": 1e17},
         {"memory": {"x": None}},
+        {"memory": {"../x": {}}},
+        {"memory": {"\0": {}}},
+        {"memory": {"x" * 255: {}}},
+        {"memory": {"x": {"failures": "many"}}},
+        {"memory": {"x": {"booking": None}}},
         {"memory": {"x": {"booking": {"day": "2026-11-21"}}}},
         {"holds": {}},
         {"holds": [HOLD | {"scope": None}]},
         {"holds": [HOLD | {"until": "soon"}]},
         {"releases": [""]},
         {"releases": ["../../x.json"]},
+        {"holds": [HOLD | {"reason": "../x"}]},
+        {"holds": [HOLD | {"reason": "x" * 250}]},
         {"releases": [7]},
+        {"releases": ["bus.\0.json"]},
         {"follow_ups": [FOLLOW_UP | {"cadence": "../y"}]},
         {"follow_ups": [FOLLOW_UP | {"payload": None}]},
         {"events": ["run.ended"]},
     ],
 )
 def test_a_plan_that_is_out_of_shape_is_none(change: dict[str, Any]) -> None:
-    """And it names no file outside of holds/."""
+    """And it names no file that its folder could not have, nor makes a memory that nobody could read."""
     with pytest.raises(ValueError, match="not the plan"):
         settlement_of(PLAN.dump() | change)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
+from cadencebus.model.foreign import amount, whole
 from cadencebus.model.memory import BusMemory, CredentialsMemory, cadence_memory
+from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settlement_of
 from cadencebus.model.tick import Tick, read_members
 from cadencebus.policy.backoff import wait_after
@@ -315,3 +318,12 @@ def test_the_memory_says_which_run_its_session_was_of() -> None:
     patch = decide(Class.OK, session_id=session).memory["x"]
     assert (patch["session_id"], patch["session_run"]) == (session, "r9")
     assert not {"session_id", "session_run"} & decide(Class.SKIPPED).memory["x"].keys()
+
+
+def test_whatever_an_agent_claims_its_plan_and_its_memory_can_be_read() -> None:
+    """The most that is believed of a count, and of money, is the most that both may hold."""
+    for claimed in (4 * 10**18, 10**18, 10**400):
+        turns, usd = whole(claimed), amount(claimed)
+        settlement = decide(Class.OK, turns=turns, usd=usd)
+        assert settlement_of(json.loads(json.dumps(settlement.dump()))).memory == settlement.memory
+        check_memory(settlement.memory["x"])
