@@ -77,8 +77,10 @@ class Stranger(NamedTuple):
 def stranger(home: Home) -> Stranger | None:
     """Who holds the lock without being a consumer, as far as the kernel tells."""
     pid = lock.holder(home)
-    words = one_line(lineage.describe(pid)["cmdline"]) if pid is not None else ""
-    return Stranger(pid, words) if pid is not None and words and "cadence" not in words else None
+    if pid is None or lineage.is_the_bus(pid):
+        return None
+    words = one_line(lineage.describe(pid)["cmdline"])
+    return Stranger(pid, words) if words else None
 
 
 def _absent(patient: Patient) -> Iterator[Finding]:
@@ -116,7 +118,7 @@ def supervisor(patient: Patient) -> Iterator[Finding]:
     said = supervision.load(patient.home)
     if said is None:
         return
-    if not said.supervisor.lives():
+    if supervision.alive(patient.home) is None:
         if said.parked:
             yield found("consumer.parked", f"the consumer is parked: {said.reason}")
         else:

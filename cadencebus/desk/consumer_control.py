@@ -202,7 +202,7 @@ def bring_down(home: Home) -> Down:
 
 def _end(there: Up) -> None:
     """Ask one that nobody keeps up: of a terminal, of a service, or of a supervisor that was killed."""
-    if "cadence" in lineage.describe(there.pid)["cmdline"]:
+    if lineage.is_the_bus(there.pid):
         os.kill(there.pid, signal.SIGTERM)
 
 

@@ -137,10 +137,16 @@ def describe(pid: int) -> dict[str, str]:
     return {"name": name.strip(), "cmdline": cmdline[:_CMDLINE].strip()}
 
 
+def is_the_bus(pid: int) -> bool:
+    """Whether it runs this very command; that a path on its command line has such a name says nothing."""
+    _, cmdline = _named(pid) if LINUX else _named_portably(pid)
+    return "/cadence " in f"/{cmdline.rstrip()}" or " -m cadencebus" in cmdline
+
+
 def _named(pid: int) -> tuple[str, str]:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", "rb") as comm:
         with open(f"/proc/{pid}/cmdline", "rb") as words:
-            cmdline = words.read(_CMDLINE).replace(b"\0", b" ").decode("utf-8", "replace")
+            cmdline = words.read().replace(b"\0", b" ").decode("utf-8", "replace")
         return comm.read().decode("utf-8", "replace"), cmdline
     return "", ""
 

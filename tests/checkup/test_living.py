@@ -91,10 +91,12 @@ def test_a_consumer_that_starts_nothing_is_ill(
 
 
 def test_a_lock_that_is_no_consumers_is_told_with_its_holder(home: Path, call: Doctor) -> None:
-    """Somebody has it, and has not said who he is; the kernel knows."""
+    """Somebody has it, and has not said who he is; the kernel knows. Our name on his way is none."""
     holds = "import fcntl, os, sys; fcntl.flock(os.open('state', 0), 2); print(flush=True); sys.stdin.read()"
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", holds], cwd=home, stdin=pipe, stdout=pipe) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", holds, "/srv/cadence/state"], cwd=home, stdin=pipe, stdout=pipe
+    ) as other:
         assert other.stdout is not None
         other.stdout.readline()
         told = call()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -320,12 +321,28 @@ def test_a_state_of_another_boot_or_of_a_number_that_was_used_again_is_stale(hom
     """Whoever bears the number now is not taken for the supervisor."""
     bus, me = Home(str(home)), supervision.Process.of(os.getpid(), "")
     assert me is not None
-    supervision.save(bus, supervision.State(supervisor=me))
-    assert supervision.alive(bus) is not None
-    for other in (replace(me, boot="another"), replace(me, started=me.started - 1)):
-        supervision.save(bus, supervision.State(supervisor=other))
-        assert supervision.alive(bus) is None
-        assert not other.send(signal.SIGKILL)
+    with supervision.sole(bus):
+        supervision.save(bus, supervision.State(supervisor=me))
+        assert supervision.alive(bus) is not None
+        for other in (replace(me, boot="another"), replace(me, started=me.started - 1)):
+            supervision.save(bus, supervision.State(supervisor=other))
+            assert supervision.alive(bus) is None
+            assert not other.send(signal.SIGKILL)
+
+
+def test_a_copy_of_a_home_that_is_up_has_a_consumer_of_its_own(
+    home: Path, tmp_path: Path, cadence: Cadence
+) -> None:
+    """A backup that is tried out beside the original neither waits for the original's consumer nor ends it."""
+    assert cadence("up").returncode == 0
+    original = json.loads((home / "state" / "consumer.json").read_text())["pid"]
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+    assert cadence("--home", str(copy), "ps", "--json").stdout.count("null") == 4
+    assert cadence("--home", str(copy), "up").returncode == 0
+    assert json.loads((copy / "state" / "consumer.json").read_text())["pid"] != original
+    assert cadence("--home", str(copy), "down").returncode == 0
+    assert lock.holder(Home(str(home))) == original
 
 
 COMING_UP = """
@@ -346,7 +363,7 @@ def test_down_ends_a_consumer_that_was_only_just_coming_up(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It holds the lock, and says who it is a moment after `down` has looked: nobody waits in vain."""
-    words = [sys.executable, "-c", COMING_UP, str(home), "cadence"]
+    words = [sys.executable, "-c", COMING_UP, str(home), "bin/cadence", "run"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         go, said = process.stdin, process.stdout
         assert go is not None

@@ -14,6 +14,8 @@ from cadencebus.session import identity, lineage
 from cadencebus.session.identity import Identity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Eventually
 
 
@@ -60,6 +62,34 @@ def test_a_signal_is_sent_only_to_who_was_meant() -> None:
 def test_a_mark_is_read_as_the_system_hands_it_over(block: bytes, expected: dict[str, str]) -> None:
     """Names that only resemble it are not it."""
     assert identity.variables_in(block) == expected
+
+
+WAITS = "print(flush=True); import time; time.sleep(60)"
+
+
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [
+        (["{far}/.venv/bin/cadence", "run"], True),
+        (["-m", "cadencebus", "--home", "{far}", "run"], True),
+        (["-c", WAITS, "{far}/cadencebus/.venv/bin/python"], False),
+        (["-c", WAITS, "{far}/cadence"], False),
+    ],
+)
+def test_the_bus_is_known_by_its_command_not_by_a_name_on_its_way(
+    tmp_path: Path, words: list[str], *, ours: bool
+) -> None:
+    """Wherever it is installed, and however long the way there is."""
+    far = tmp_path / ("a long way down " * 12)
+    for program in (far / ".venv/bin/cadence", far / "cadencebus/__init__.py"):
+        program.parent.mkdir(parents=True)
+        program.write_text(WAITS)
+    given = [word.replace("{far}", str(far)) for word in words]
+    with subprocess.Popen([sys.executable, *given], cwd=far, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert lineage.is_the_bus(process.pid) is ours
+        process.kill()
 
 
 def test_a_boot_has_a_name() -> None:
