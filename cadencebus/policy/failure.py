@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.model.ending import RESULT_GRACE, Report
 from cadencebus.policy.classes import CLASSES, Class, Verdict, verdict_on
+from cadencebus.policy.end_reason import explain
 from cadencebus.policy.evidence import SIGNALLED_EXITS, Evidence
 from cadencebus.policy.phrases import PHRASES, http_status, last_words
-from cadencebus.policy.reason import explain
 from cadencebus.policy.resets import reset_time
 from cadencebus.policy.start_errors import hopeless, problem
 

@@ -1,4 +1,4 @@
-"""The reason of an ending in one line: what is so of its class, what is so here, exit code or signal."""
+"""The reason of an end in one line: what its class means, what is known of this run, exit code or signal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def explain(
     exit_code: int | None = None,
     signal: int | None = None,
 ) -> str:
-    """What is generally so, what is so here, and the traces: `it failed: no such table (exit 3)`."""
+    """What the class means, what is known here, and the exit: `it failed: no such table (exit 3)`."""
     traces = [f"HTTP {status}"] if status else []
     if signal is not None:
         traces.append(_name(signal))
