@@ -106,9 +106,12 @@ def load(home: Home) -> State | None:
 
 
 def alive(home: Home) -> State | None:
-    """What the living supervisor says; None where none lives."""
+    """What the living supervisor says; None where none lives.
+
+    One that lives, and does not hold the lock, is that of another home, of which this one is a copy.
+    """
     said = load(home)
-    return said if said is not None and said.supervisor.lives() else None
+    return said if said is not None and said.supervisor.lives() and lock.is_locked(home.root) else None
 
 
 def parked(home: Home) -> State | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _POLL = 1.0
 _END_WITHIN = 10.0
+_LOCKS_WITHIN = 1.0
 _MOST_DEATHS = 10
 
 
@@ -146,6 +147,9 @@ class Supervisor:
         """The consumer of a supervisor that is no more."""
         former = supervision.load(self._home)
         if former is None or former.consumer is None or not former.consumer.lives():
+            return None
+        # It may be just coming up; where it never locks this home, this is a copy, and it is another home's.
+        if not self._ears.until(lambda: lock.is_held(self._home), _LOCKS_WITHIN):
             return None
         self._tell(f"took over the consumer that was there, pid {former.consumer.pid}")
         return Ward(former.consumer)

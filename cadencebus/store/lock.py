@@ -77,7 +77,12 @@ def taken(fd: int, within: float = _WITHIN) -> bool:
 
 def is_held(home: Home) -> bool:
     """Whether a consumer lives on this home."""
-    fd = os.open(home.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return is_locked(home.state)
+
+
+def is_locked(folder: str) -> bool:
+    """Whether somebody holds the lock of a folder; who only asks does not."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Shared, so that two who ask at the same moment don't see each other as the consumer.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -75,7 +75,8 @@ def test_a_machine_that_lacks_something_is_told(
     if not os.geteuid():
         os.chown(home / "state" / "dead", SOMEBODY, SOMEBODY)
         wanted["home.owner"] = "state/dead"
-    said = found(POOR, home, environment | {"PYTHONPATH": str(elsewhere)})
+    with supervision.sole(Home(str(home))):
+        said = found(POOR, home, environment | {"PYTHONPATH": str(elsewhere)})
     assert [kind for kind, words in wanted.items() if kind not in said or words not in said[kind]] == [], said
 
 

@@ -352,7 +352,8 @@ def test_a_consumer_that_is_started_again_and_again_is_not_called_dead(home: Pat
         supervisor=own, state="waiting", reason="signal 9", until=rfc3339(now + 16), deaths=deaths
     )
     supervision.save(Home(str(home)), state)
-    (reason,) = why(home, now)[1]
+    with supervision.sole(Home(str(home))):
+        (reason,) = why(home, now)[1]
     assert reason.startswith(
         "the consumer died, 3 times in the last hour (signal 9); it is started again at "
     )
