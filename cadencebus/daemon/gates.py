@@ -10,7 +10,7 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cadencebus.daemon.asking import ask
+from cadencebus.daemon.bounded_command import run_bounded
 from cadencebus.model.hold import BUS, Hold, hold_event, on_credentials
 from cadencebus.model.legible import one_line
 from cadencebus.model.settings import LoadGate, MemoryGate, PressureGate, UsageGate
@@ -160,7 +160,7 @@ class _Usage:
     async def __call__(self, gate: UsageGate) -> Answer:
         """The answer by the newest value, or by the last good one."""
         fault = ""
-        answered = await ask(gate.command, **_asking(self._gear))
+        answered = await run_bounded(gate.command, **_asking(self._gear))
         value = gates.utilisation(answered.said)
         if answered.fault:
             fault = answered.fault
@@ -206,7 +206,7 @@ class _Pressure:
             except OSError as error:
                 return None, f"{gate.dir}: {error.strerror}"
         command = gate.command or ()
-        answered = await ask(command, **_asking(self._gear))
+        answered = await run_bounded(command, **_asking(self._gear))
         if answered.fault or answered.code not in {0, 1}:
             return None, answered.fault or f"{command[0]} ended with exit {answered.code}, neither 0 nor 1"
         return (one_line(answered.said.strip(), 60) or "somebody") if answered.code == 0 else None, ""

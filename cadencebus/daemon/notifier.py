@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, parse_rfc3339
-from cadencebus.daemon.asking import ask
+from cadencebus.daemon.bounded_command import run_bounded
 from cadencebus.errors import CadenceError
 from cadencebus.model import strictjson
 from cadencebus.policy import notices
@@ -156,7 +156,7 @@ class Notifier:
         argv, stdin = notices.message(notice, news, self._gear.home.root)
         env = environment.environment(self._gear.environ, {"CADENCE_HOME": self._gear.home.root}, {}, {})
         async with self._hands:
-            answered = await ask(argv, within=_WITHIN, cwd=self._gear.home.root, env=env, stdin=stdin)
+            answered = await run_bounded(argv, within=_WITHIN, cwd=self._gear.home.root, env=env, stdin=stdin)
         if answered.code == 0:
             return
         why = answered.fault or f"{argv[0]} ended with exit {answered.code}: {answered.said.strip()[-120:]}"

@@ -7,7 +7,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.daemon.asking import ask
+from cadencebus.daemon.bounded_command import run_bounded
 from cadencebus.policy.deadlines import EndRun
 from cadencebus.session.environment import search_path
 from cadencebus.store import runs
@@ -64,7 +64,7 @@ class Probe:
         """Anything but a clear 1 lets the run live."""
         tail = await asyncio.to_thread(runs.tail, self._boarded.run.file("stdout.log"), _TAIL)
         env = self._environment(os.environ)
-        answered = await ask(command, within=_WITHIN, cwd=self._boarded.cwd, env=env, stdin=tail)
+        answered = await run_bounded(command, within=_WITHIN, cwd=self._boarded.cwd, env=env, stdin=tail)
         return answered.code == WEDGED
 
     def _environment(self, base: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from cadencebus.daemon.asking import Answered, ask
+from cadencebus.daemon.bounded_command import Answer, run_bounded
 from cadencebus.policy import gates
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from tests.conftest import Eventually
 
 
-def asked(*argv: str, within: float = 5.0, stdin: bytes = b"", cwd: str = "/") -> Answered:
+def asked(*argv: str, within: float = 5.0, stdin: bytes = b"", cwd: str = "/") -> Answer:
     """Ask and wait."""
-    return asyncio.run(ask(argv, within=within, cwd=cwd, env=dict(os.environ), stdin=stdin))
+    return asyncio.run(run_bounded(argv, within=within, cwd=cwd, env=dict(os.environ), stdin=stdin))
 
 
 def test_it_reads_what_it_is_given_and_says_how_it_ended() -> None:
     """Standard error is heard as well."""
-    assert asked("sh", "-c", "cat; echo no >&2; exit 3", stdin=b"hello ") == Answered(3, "hello no\n")
+    assert asked("sh", "-c", "cat; echo no >&2; exit 3", stdin=b"hello ") == Answer(3, "hello no\n")
 
 
 def test_one_that_does_not_listen_is_no_fault() -> None:
@@ -73,7 +73,10 @@ def test_many_at_once_take_no_longer_than_one(tmp_path: Path) -> None:
 
     async def all_of_them() -> list[Any]:
         return await asyncio.gather(
-            *(ask(["sleep", "9"], within=0.3, cwd=str(tmp_path), env=dict(os.environ)) for _ in range(20))
+            *(
+                run_bounded(["sleep", "9"], within=0.3, cwd=str(tmp_path), env=dict(os.environ))
+                for _ in range(20)
+            )
         )
 
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Running a command of a gate, a probe, a notice: bounded in time, its whole group gone afterwards."""
+"""Running the command of a gate, a probe or a notice: for a bounded time, nothing of it left afterwards."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _READ_AT_MOST = 1 << 16
 _REAPED_WITHIN = 1.0
 
 
-class Answered(NamedTuple):
-    """How it ended; `fault` says why there is no exit code."""
+class Answer(NamedTuple):
+    """How a command ended; `fault` says why there is no exit code."""
 
     code: int | None
     said: str
     fault: str = ""
 
 
-async def ask(
+async def run_bounded(
     argv: Sequence[str], *, within: float, cwd: str, env: Mapping[str, str], stdin: bytes = b""
-) -> Answered:
-    """Run a command to its end, or for so long as it may take."""
+) -> Answer:
+    """Run a command to its end, or kill it when its time is up."""
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -40,7 +40,7 @@ async def ask(
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        return Answered(None, "", f"{argv[0]} could not be started: {why}")
+        return Answer(None, "", f"{argv[0]} could not be started: {why}")
     try:
         async with asyncio.timeout(within):
             said = await _talk(process, stdin)
@@ -50,9 +50,9 @@ async def ask(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REAPED_WITHIN):
                 await process.wait()
-        return Answered(None, "", f"{argv[0]} gave no answer within {within:g} s")
+        return Answer(None, "", f"{argv[0]} gave no answer within {within:g} s")
     else:
-        return Answered(code, said.decode("utf-8", "replace"))
+        return Answer(code, said.decode("utf-8", "replace"))
     finally:
         _kill(process)
         # A grandchild may keep its pipes open for ever: let go of them.
