@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from cadencebus.daemon.packed_names import PackedNames
 from cadencebus.model.tick import BadTick, Tick
-from cadencebus.store import runs
+from cadencebus.store import files, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Index
 
 _AT_ONCE = 200
+# How much of ticks is in memory at once: most take some hundred bytes, some a megabyte each.
+_MUCH = 4 << 20
 # What a payload amounts to, as so many hexadecimal digits.
 _MARK, _ALL_BITS = 16, (1 << 64) - 1
 # What is gone, or is buried when its turn comes: nobody may hold the bus over it.
@@ -47,7 +49,7 @@ class Sideline:
                 names = [file for file in some if file in self._index]
                 for file, mark in await asyncio.to_thread(self._marks, names):
                     marked.add(mark + file)
-            for some in _pieces(_taken(marked, _mark(boarded.tick))):
+            async for some in self._light(_taken(marked, _mark(boarded.tick))):
                 names = [file for file in some if file in self._index]
                 for file in await asyncio.to_thread(self._absorb_some, boarded, names):
                     self._index.discard(file)
@@ -61,13 +63,30 @@ class Sideline:
         """Finish as `skipped` what came while a run of its cadence was going on."""
         self.busy += 1
         try:
-            for some in _pieces(came):
+            async for some in self._light(came):
                 await asyncio.to_thread(self._skip_some, cadence, some)
         except OSError as error:
             await self._gear.trouble(error)
         finally:
             self.busy -= 1
             self._gear.wake()
+
+    async def _light(self, names: Iterable[str]) -> AsyncIterator[list[str]]:
+        """The names of ticks, as many together as may be in memory at once."""
+        for some in _pieces(names):
+            for light in await asyncio.to_thread(self._weighed, some):
+                yield light
+
+    def _weighed(self, names: list[str]) -> list[list[str]]:
+        groups, weight = list[list[str]](), _MUCH + 1
+        for file in names:
+            size = files.size(f"{self._gear.home.inbox}/{file}")
+            weight += size
+            if weight > _MUCH:
+                groups.append([])
+                weight = size
+            groups[-1].append(file)
+        return groups
 
     def _skip_some(self, cadence: str, names: list[str]) -> None:
         ticks = []

@@ -99,6 +99,14 @@ def exists(path: str) -> bool:
     return True
 
 
+def size(path: str) -> int:
+    """How large a file is; 0 where there is none."""
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
 def any_there(folder: str, names: Iterable[str]) -> bool:
     """Whether one of these names is taken in a folder: for every tick many are asked for that never are."""
     for name in names:
