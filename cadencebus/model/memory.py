@@ -93,6 +93,8 @@ class CredentialsMemory:
     """What is remembered of credentials."""
 
     rate_limited: Streak = Streak()
+    # When the limit that was met last is over, as it was told or guessed.
+    limited_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,10 @@ def cadence_memory(members: Mapping[str, Any]) -> CadenceMemory:
 
 def credentials_memory(members: Mapping[str, Any]) -> CredentialsMemory:
     """The memory of credentials, from its checked members."""
-    return CredentialsMemory(rate_limited=_streak(members, "rate_limited"))
+    until = members.get("rate_limited_until")
+    return CredentialsMemory(
+        rate_limited=_streak(members, "rate_limited"), limited_until=parse_rfc3339(until) if until else None
+    )
 
 
 def bus_memory(members: Mapping[str, Any]) -> BusMemory:

@@ -49,6 +49,7 @@ KEYS: dict[str, Shape] = {
     "no_resources_at": is_time,
     "rate_limited": or_null(is_count),
     "rate_limited_at": is_time,
+    "rate_limited_until": is_time,
 }
 
 

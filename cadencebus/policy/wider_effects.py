@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
 
-    from cadencebus.model.memory import Streak
+    from cadencebus.model.memory import CredentialsMemory, Streak
     from cadencebus.model.settlement import Remembered, RunFacts
     from cadencebus.policy.classes import Verdict
 
@@ -74,9 +74,9 @@ def after(
         scope, reason = on_credentials(credentials), str(klass)
         holds.append(Hold(scope=scope, reason=reason, since=now, detail=verdict.reason, extra=marks))
     elif klass is Class.RATE_LIMITED:
-        hold, streak = _rate_limited(verdict, credentials, facts, remembered, now=now, rng=rng)
-        holds.append(hold)
-        memory[f"_credentials-{credentials}"] = streak
+        limit, met = _rate_limited(verdict, credentials, facts, remembered, now=now, rng=rng)
+        holds += limit
+        memory |= met
     releases: tuple[str, ...] = ()
     if klass in _SERVED:
         releases = tuple(hold.file for hold in remembered.holds if _tested(hold, credentials, facts))
@@ -118,15 +118,27 @@ def _rate_limited(
     *,
     now: float,
     rng: random.Random,
-) -> tuple[Hold, dict[str, Any]]:
-    nth = _nth(remembered.credentials.rate_limited, facts)
+) -> tuple[list[Hold], dict[str, Mapping[str, Any]]]:
+    met = remembered.credentials
+    nth = _nth(met.rate_limited, facts)
     until = now + doubling(nth, _RATE_FIRST, _RATE_MOST)
     if verdict.retry_at and verdict.retry_at > now:
         # A rate limit says when to come back; guessing earlier only burns the budget.
         until = verdict.retry_at + rng.uniform(1, 15)
+    if until <= _known_end(met, facts, now):
+        # Another session met this limit, too, and was told more of its end.
+        return [], {}
     scope = on_credentials(credentials)
     hold = Hold(scope=scope, reason="rate_limited", since=now, until=until, detail=verdict.reason)
-    return hold, {"rate_limited": nth, "rate_limited_at": rfc3339(now)}
+    streak = {"rate_limited": nth, "rate_limited_at": rfc3339(now), "rate_limited_until": rfc3339(until)}
+    return [hold], {f"_credentials-{credentials}": streak}
+
+
+def _known_end(met: CredentialsMemory, facts: RunFacts, now: float) -> float:
+    """When the limit is over that was met while this run went on; 0 for one that began later."""
+    at, until = met.rate_limited.at, met.limited_until
+    # A clock that was set back: what was met in times to come holds nobody.
+    return until if at and until and facts.started_at < at <= now else 0.0
 
 
 def one_first(hold: Hold, now: float) -> Hold | None:

@@ -31,7 +31,15 @@ class World:
         self.credentials: dict[str, Any] = {}
         self.holds: dict[str, Hold] = {}
 
-    def ends(self, klass: Class, at: float, *, agent: bool = True, began: float | None = None) -> Settlement:
+    def ends(
+        self,
+        klass: Class,
+        at: float,
+        *,
+        agent: bool = True,
+        began: float | None = None,
+        retry_at: float | None = None,
+    ) -> Settlement:
         """End a run."""
         tick = Tick(id="20261121T023000.123456Z-7f3k9q2m", cadence="x", created_at=NOW)
         facts = RunFacts(run="r", started_at=at - 1 if began is None else began, agent=agent)
@@ -43,7 +51,7 @@ class World:
             holds=holds,
         )
         known = Cadence(name="x")
-        verdict = verdict_on(klass, "it said so")
+        verdict = verdict_on(klass, "it said so", retry_at=retry_at)
         settled = settle(tick, verdict, known, "anthropic", facts, remembered, now=at, rng=random.Random(1))
         self.bus |= settled.memory.get("_bus", {})
         self.credentials |= settled.memory.get("_credentials-anthropic", {})
@@ -135,6 +143,22 @@ def test_ten_sessions_that_meet_one_limit_are_one_limit() -> None:
     world.ends(Class.OK, NOW + 1100)
     world.ends(Class.RATE_LIMITED, NOW + 1200)
     assert (world.holds["credentials-anthropic.rate_limited.json"].until or 0) - (NOW + 1200) == 300
+
+
+def test_a_session_that_is_told_no_time_does_not_shorten_a_hold_whose_end_is_known() -> None:
+    """Both began before it was set; what begins after it has news, as has all once the clock was set back."""
+    world = World()
+    world.ends(Class.RATE_LIMITED, NOW, began=NOW - 5, retry_at=NOW + 7200)
+    known = world.holds[LIMIT]
+    world.ends(Class.RATE_LIMITED, NOW + 1, began=NOW - 5)
+    assert world.holds[LIMIT] == known
+    # A longer one there is, too: the week's.
+    world.ends(Class.RATE_LIMITED, NOW + 2, began=NOW - 5, retry_at=NOW + 86400)
+    assert (world.holds[LIMIT].until or 0) > NOW + 86400
+    world.ends(Class.RATE_LIMITED, NOW + 3, began=NOW + 2.5, retry_at=NOW + 60)
+    assert NOW + 60 < (world.holds[LIMIT].until or 0) < NOW + 80
+    world.ends(Class.RATE_LIMITED, NOW - 3600, began=NOW - 3601)
+    assert world.holds[LIMIT].since == NOW - 3600
 
 
 @pytest.mark.parametrize(
