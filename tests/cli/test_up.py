@@ -333,7 +333,7 @@ def test_a_state_of_another_boot_or_of_a_number_that_was_used_again_is_stale(hom
 def test_a_copy_of_a_home_that_is_up_has_a_consumer_of_its_own(
     home: Path, tmp_path: Path, cadence: Cadence
 ) -> None:
-    """A backup that is tried out beside the original neither waits for the original's consumer nor ends it."""
+    """A backup that is tried out beside the original neither waits for its consumer nor ends it."""
     assert cadence("up").returncode == 0
     original = json.loads((home / "state" / "consumer.json").read_text())["pid"]
     copy = tmp_path / "copy"
