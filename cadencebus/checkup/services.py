@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import found
-from cadencebus.store import outside
+from cadencebus.store.fired_outside import fired_outside
 from cadencebus.store.stale_units import stale_units
 
 if TYPE_CHECKING:
@@ -23,6 +23,6 @@ def units(patient: Patient) -> Iterator[Finding]:
 
 def lost(patient: Patient) -> Iterator[Finding]:
     """Cadences that a service manager was to fire, and has no unit for: a home that was moved."""
-    fired = outside.fired(patient.home)
+    fired = fired_outside(patient.home)
     if fired.lost:
         yield found("producers.lost", fired.remark, fired.cure)

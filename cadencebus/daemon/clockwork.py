@@ -25,7 +25,8 @@ from cadencebus.model.firing_rule import FiringRule, rule_of
 from cadencebus.model.tick import Tick
 from cadencebus.policy.due import Firing, due, laid_down
 from cadencebus.policy.timetable import timetable_of
-from cadencebus.store import files, outside
+from cadencebus.store import files
+from cadencebus.store.fired_outside import fired_outside
 from cadencebus.store.firings import Firings, Standing
 from cadencebus.store.prompts import Prompts
 from cadencebus.store.zone import local_zone
@@ -156,7 +157,7 @@ class Clockwork:
 
     def _fired_outside(self) -> frozenset[str]:
         """What a service manager fires; what it was to fire and can't is told of once."""
-        found = outside.fired(self._gear.home)
+        found = fired_outside(self._gear.home)
         if found.lost and found.lost != self._lost:
             self._gear.say(f"{found.remark}; {found.cure}")
         self._lost = found.lost

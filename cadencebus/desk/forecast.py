@@ -17,7 +17,7 @@ from cadencebus.policy.admit import Wait
 from cadencebus.policy.brakes import opens_at
 from cadencebus.policy.due import due
 from cadencebus.policy.timetable import timetable_of
-from cadencebus.store import outside
+from cadencebus.store.fired_outside import fired_outside
 from cadencebus.store.firings import Firings, Standing
 from cadencebus.store.spool import Spool
 from cadencebus.store.zone import local_zone
@@ -160,7 +160,7 @@ def schedule_of(snapshot: Snapshot, name: str) -> Schedule | None:
     if timetable is None:
         return None
     agreed = f"{snapshot.home.state}/producers.json"
-    fired = snapshot.cache.get("outside", (agreed,), lambda: outside.fired(snapshot.home))
+    fired = snapshot.cache.get("outside", (agreed,), lambda: fired_outside(snapshot.home))
     by = fired.by or "outside" if name in fired.cadences else "clock"
     written = snapshot.prompts.written(name)
     return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept, written=written)

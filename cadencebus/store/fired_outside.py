@@ -44,7 +44,7 @@ class Outside:
         return f"cadence install {self.by}, or cadence uninstall"
 
 
-def fired(home: Home) -> Outside:
+def fired_outside(home: Home) -> Outside:
     """Look whether what producers.json says is so on this machine, for a home that lies here."""
     agreed, record = producers.load(home), install_record.load(home)
     if not agreed.cadences or record is None or record.by != agreed.by:
