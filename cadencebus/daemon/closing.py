@@ -60,8 +60,9 @@ class Closing:
         return settlement
 
     def delivered(self, name: Name, run: str) -> Settlement | None:
-        """Replay what a tick that has left claimed/ already says of this run; None where it is nowhere."""
-        for place in ("inbox", "dead", *(f"done/{past}" for past in reversed(self._spool.done_days()))):
+        """Replay what a tick already says of this run, wherever it lies; None where none does."""
+        days = [f"done/{past}" for past in reversed(self._spool.done_days())]
+        for place in ("claimed", "inbox", "dead", *days):
             with contextlib.suppress(FileNotFoundError, BadTick):
                 tick = self._spool.read(place, name.file)
                 if (tick.settling or {}).get("run") == run:

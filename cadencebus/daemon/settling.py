@@ -86,12 +86,25 @@ class Settling:
         try:
             if decided:
                 self._closing.close(*((end.tick, settlement) for end, settlement in decided))
-        except Exception as error:  # noqa: BLE001 - each thread is told, and looks how far its own has come
+        except OSError as error:
+            # Each thread is told, waits for the disk, and looks how far its own has come.
             for end, _ in decided:
                 end.error = error
+        except Exception:  # noqa: BLE001 - it is one end's: whose it is shows when each goes on by itself
+            for end, settlement in decided:
+                self._settle_alone(end, settlement)
         else:
             for end, settlement in decided:
                 end.settlement = settlement
+
+    def _settle_alone(self, end: End, settlement: Settlement) -> None:
+        try:
+            # What was committed together is not committed again: it may have left claimed/ meanwhile.
+            if self._closing.delivered(end.tick.name, settlement.run) is None:
+                self._closing.close((end.tick, settlement))
+            end.settlement = settlement
+        except Exception as error:  # noqa: BLE001 - nobody but this end's own thread is told
+            end.error = error
 
     def _decide(self, end: End, memories: _Foreseen, at: float) -> Settlement:
         remembered = Remembered(

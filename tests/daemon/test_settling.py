@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,6 +132,39 @@ def test_an_end_that_can_not_be_decided_upon_stops_no_other(
     broken, sound = over(gear, facts=None), over(gear)
     _, error, settlement = settle_beside(gear, disk, threads, over(gear), broken, sound)
     assert isinstance(error, AttributeError)
+    assert settlement.run == sound.facts.run
+    assert os.listdir(gear.home.claimed) == [broken.tick.name.file]
+
+
+def test_a_fault_in_what_follows_of_one_end_is_told_to_that_one_alone(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no disk's, to be waited out: the ticks of the others do not lie claimed until somebody looks."""
+    flows = replace(PLAIN, then=("y",))
+    before, broken, after = over(gear), over(gear, Class.OK, cadence=flows), over(gear)
+
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(gear.spool, "put", no_room)
+    _, *settled = settle_beside(gear, disk, threads, over(gear), before, broken, after)
+    assert [getattr(one, "target", type(one)) for one in settled] == ["inbox", MemoryError, "inbox"]
+    assert os.listdir(gear.home.claimed) == [broken.tick.name.file]
+    monkeypatch.undo()
+    assert gear.closing.replay(gear.spool.read("claimed", broken.tick.name.file)).follow_ups
+    assert gear.memory.load("x", NOW)["applied"][1:] == [end.facts.run for end in (before, broken, after)]
+    told = [fact["tick"] for fact in journal.read(gear.home) if fact["event"] == "tick.again"]
+    assert sorted(set(told)) == sorted(told), "nobody is told of twice"
+
+
+def test_a_fault_before_the_commit_is_told_to_that_one_alone(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    """What can't be written down of one end keeps no other from being settled."""
+    facts = RunFacts(run="x.1", started_at=NOW - 1, exit_code=1, stderr_tail="\ud800")
+    broken, sound = over(gear, facts=facts), over(gear)
+    _, error, settlement = settle_beside(gear, disk, threads, over(gear), broken, sound)
+    assert isinstance(error, UnicodeEncodeError)
     assert settlement.run == sound.facts.run
     assert os.listdir(gear.home.claimed) == [broken.tick.name.file]
 
