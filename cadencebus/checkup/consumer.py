@@ -13,7 +13,7 @@ from cadencebus.daemon.consumer_note import SILENT
 from cadencebus.model.duration import spell_duration
 from cadencebus.model.foreign import instant
 from cadencebus.model.legible import one_line
-from cadencebus.session import lineage
+from cadencebus.session import process_tree
 from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def consumer(patient: Patient) -> Iterator[Finding]:
         yield _unknown(patient)
         return
     holder, pid, silent = lock.holder(patient.home), said.pid, said.silent_seconds
-    if pid is not None and lineage.stopped(pid):
+    if pid is not None and process_tree.stopped(pid):
         yield found(
             "consumer.frozen", f"the consumer (pid {pid}) was stopped by a signal", f"kill -CONT {pid}"
         )
@@ -77,9 +77,9 @@ class Stranger(NamedTuple):
 def stranger(home: Home) -> Stranger | None:
     """Who holds the lock without being a consumer, as far as the kernel tells."""
     pid = lock.holder(home)
-    if pid is None or lineage.is_the_bus(pid):
+    if pid is None or process_tree.is_the_bus(pid):
         return None
-    words = one_line(lineage.describe(pid)["cmdline"])
+    words = one_line(process_tree.describe(pid)["cmdline"])
     return Stranger(pid, words) if words else None
 
 
@@ -125,7 +125,7 @@ def supervisor(patient: Patient) -> Iterator[Finding]:
             mend = functools.partial(_forget_supervisor, patient.home)
             yield found("supervisor.stale", "the supervisor that kept the consumer up is gone", mend=mend)
         return
-    if lineage.stopped(said.supervisor.pid):
+    if process_tree.stopped(said.supervisor.pid):
         what = f"the supervisor (pid {said.supervisor.pid}) was stopped by a signal"
         yield found("consumer.frozen", what, f"kill -CONT {said.supervisor.pid}")
     deaths = recent_deaths(said, patient.now)
@@ -140,4 +140,4 @@ def recent_deaths(keeper: supervision.State, now: float) -> list[supervision.Dea
 
 
 def _name(pid: int) -> str:
-    return lineage.describe(pid)["name"] or "?"
+    return process_tree.describe(pid)["name"] or "?"

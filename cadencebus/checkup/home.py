@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import found, some
 from cadencebus.errors import Misconfigured
-from cadencebus.session import lineage
+from cadencebus.session import process_tree
 from cadencebus.store import files, fitness
 from cadencebus.store.paths import FOLDERS, check_layout
 
@@ -145,7 +145,7 @@ def file_system(patient: Patient) -> Iterator[Finding]:
         yield found("home.network", f"the home lies on {kind}: {fitness.REFUSED[kind]}")
     elif kind in fitness.FORGETFUL:
         yield found("home.forgetful", f"the home lies on {kind}: {fitness.FORGETFUL[kind]}")
-    if not lineage.LINUX and (why := fitness.uneasy(place, os.path.expanduser("~"))):
+    if not process_tree.LINUX and (why := fitness.uneasy(place, os.path.expanduser("~"))):
         yield found("home.uneasy", f"the home lies in {os.path.dirname(patient.home.root)}: {why}")
     room = os.statvfs(place)
     if room.f_flag & os.ST_RDONLY:

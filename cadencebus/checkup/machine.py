@@ -19,8 +19,8 @@ from cadencebus.model import strictjson
 from cadencebus.model.foreign import mapping
 from cadencebus.policy import clock_trust
 from cadencebus.policy.retention import DAY
-from cadencebus.session import lineage
-from cadencebus.store import gc_state, journal, runs
+from cadencebus.session import process_tree
+from cadencebus.store import fitness, gc_state, journal, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,11 +91,11 @@ def _last_line_at(patient: Patient) -> float | None:
 
 
 def kernel(patient: Patient) -> Iterator[Finding]:
-    """Room for inotify watches, and for open files."""
+    """Room for inotify watches, and for open files; a look at processes."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft != resource.RLIM_INFINITY and soft < _FEW_FILES:
         yield found("files.few", f"a process may have {soft} files open")
-    if not lineage.LINUX:
+    if not process_tree.LINUX:
         return
     number, deaf = _inotify(), _deaf(patient)
     if deaf is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import count, found, some
 from cadencebus.model.naming import parse_name
-from cadencebus.session import identity, life, lineage, reap
+from cadencebus.session import identity, life, process_tree, reap
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def claims(patient: Patient) -> Iterator[Finding]:
 def processes(patient: Patient) -> Iterator[Finding]:
     """Processes that bear the mark of a run which no claimed tick has."""
     marked = reap.marked(patient.home.root)
-    spared = lineage.ancestry()
+    spared = process_tree.ancestry()
     by_run: dict[str, list[int]] = {}
     for pid, run in marked.items():
         if pid not in spared and run != os.environ.get(identity.MARK):
@@ -63,7 +63,7 @@ def processes(patient: Patient) -> Iterator[Finding]:
         left = [pid for pid in pids if identity.mark_of(pid) == run]
         if run.rpartition(".")[0] in claimed or not left:
             continue
-        who = some([f"{pid} ({lineage.describe(pid)['name']})" for pid in left])
+        who = some([f"{pid} ({process_tree.describe(pid)['name']})" for pid in left])
         what = f"{count(len(left), 'process', 'processes')} of run {run}, which no tick owns: {who}"
         yield found("process.stray", what, mend=functools.partial(_end, patient, run))
 

@@ -11,7 +11,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
 from cadencebus.daemon.tee import Tee
 from cadencebus.policy.deadlines import EndRun, Limits, LookAgain, Signs, judge
-from cadencebus.session import life, lineage, reap
+from cadencebus.session import life, process_tree, reap
 from cadencebus.store import runs
 from cadencebus.streams.registry import PARSERS
 
@@ -198,7 +198,7 @@ class RunWatch:
         if set(survivors) <= self._unkillable:
             return
         self._unkillable |= set(survivors)
-        names = ", ".join(f"{pid} ({lineage.describe(pid)['name']})" for pid in survivors)
+        names = ", ".join(f"{pid} ({process_tree.describe(pid)['name']})" for pid in survivors)
         self._gear.say(f"{self._run.id}: unkillable: {names} survived SIGKILL")
         stuck()
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from cadencebus.model import strictjson
-from cadencebus.session import identity, lineage
+from cadencebus.session import identity, process_tree
 from cadencebus.store import files, lock
 from cadencebus.store.corrupt import load_object
 
@@ -32,18 +32,18 @@ class Process:
     @classmethod
     def of(cls, pid: int, since: str) -> Self | None:
         """A living process; None where there is none of that number."""
-        started = lineage.started(pid)
+        started = process_tree.started(pid)
         if started is None:
             return None
         return cls(pid=pid, started=started, boot=identity.boot_id(), since=since)
 
     def lives(self) -> bool:
         """Whether it still is who was meant."""
-        return self.boot == identity.boot_id() and lineage.started(self.pid) == self.started
+        return self.boot == identity.boot_id() and process_tree.started(self.pid) == self.started
 
     def send(self, number: int) -> bool:
         """Signal it, and nobody else."""
-        return lineage.send(self.pid, number, self.lives)
+        return process_tree.send(self.pid, number, self.lives)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from cadencebus.daemon import supervision
 from cadencebus.desk.options import Parser, a_duration
 from cadencebus.errors import CadenceError, NotPermitted, TryLater
 from cadencebus.policy import upkeep
-from cadencebus.session import identity, lineage
+from cadencebus.session import identity, process_tree
 from cadencebus.store import files, lock
 from cadencebus.store.corrupt import load_object
 
@@ -87,7 +87,7 @@ def at_work(home: Home) -> Up | None:
     except (OSError, ValueError, KeyError):
         return None
     # Asked in this order, the lock is hardly ever tried while a consumer takes it.
-    if not isinstance(pid, int) or lineage.started(pid) is None or not lock.is_held(home):
+    if not isinstance(pid, int) or process_tree.started(pid) is None or not lock.is_held(home):
         return None
     return Up(pid=pid, since=since, keeper=supervision.alive(home), fresh=False)
 
@@ -202,7 +202,7 @@ def bring_down(home: Home) -> Down:
 
 def _end(there: Up) -> None:
     """Ask one that nobody keeps up: of a terminal, of a service, or of a supervisor that was killed."""
-    if lineage.is_the_bus(there.pid):
+    if process_tree.is_the_bus(there.pid):
         os.kill(there.pid, signal.SIGTERM)
 
 

@@ -10,7 +10,7 @@ from cadencebus.daemon.consumer_note import SILENT
 from cadencebus.desk import human_time
 from cadencebus.desk.complaint import Complaint
 from cadencebus.model.foreign import instant
-from cadencebus.session import lineage
+from cadencebus.session import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def nobody_works(facts: Facts, *, hindered: bool = False) -> Iterator[Complaint]
         return
     if (parked := supervision.parked(home)) is not None:
         yield Complaint(f"the consumer is parked: {parked.reason}", "mend that, then `cadence up`")
-    elif keeper is not None and lineage.stopped(keeper.supervisor.pid):
+    elif keeper is not None and process_tree.stopped(keeper.supervisor.pid):
         stopped = f"no consumer, and who brings it back (pid {keeper.supervisor.pid}) was stopped by a signal"
         yield Complaint(stopped, f"`kill -CONT {keeper.supervisor.pid}`")
     elif keeper is not None and keeper.state == "waiting":
@@ -80,7 +80,7 @@ def _wants_a_consumer(one: Upcoming, now: float) -> bool:
 def frozen(consumer: Consumer) -> Iterator[Complaint]:
     """A consumer that a signal has stopped lives, holds the lock, and does nothing at all."""
     pid = consumer.pid
-    if consumer.alive and pid is not None and lineage.stopped(pid):
+    if consumer.alive and pid is not None and process_tree.stopped(pid):
         yield Complaint(f"the consumer (pid {pid}) was stopped by a signal", f"`kill -CONT {pid}`")
 
 

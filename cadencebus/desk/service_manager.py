@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.daemon import supervision
 from cadencebus.desk import consumer_control, orders
 from cadencebus.errors import IOTrouble, Misconfigured
-from cadencebus.session import lineage
+from cadencebus.session import process_tree
 from cadencebus.store import lock, producers
 from cadencebus.store.install_record import Record
 from cadencebus.store.unit_files import folder_of
@@ -202,4 +202,6 @@ def lingers() -> bool:
 def cron_runs() -> bool:
     """Whether a cron is at work; on macOS launchd starts it when it is needed."""
     names = {"cron", "crond", "fcron", "busybox crond"}
-    return not lineage.LINUX or any(lineage.describe(pid)["name"] in names for pid in lineage.census())
+    return not process_tree.LINUX or any(
+        process_tree.describe(pid)["name"] in names for pid in process_tree.census()
+    )

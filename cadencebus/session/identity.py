@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import SystemClock
 from cadencebus.model import foreign
-from cadencebus.session import lineage
+from cadencebus.session import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Identity:
 
 def identify(pid: int) -> Identity | None:
     """The identity of a living process; None where there is none of that number."""
-    started = lineage.started(pid)
+    started = process_tree.started(pid)
     return None if started is None else Identity(pid, started, mark_of(pid))
 
 
@@ -46,7 +46,7 @@ def mark_of(pid: int) -> str | None:
 
 def variables(pid: int) -> dict[str, str]:
     """What a process was told of its bus, its run and its home; empty where that can't be read."""
-    if lineage.LINUX:
+    if process_tree.LINUX:
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 return variables_in(file.read())
@@ -58,7 +58,7 @@ def variables(pid: int) -> dict[str, str]:
 
 def environment(pid: int) -> dict[str, str]:
     """All that a process was given at its start; empty where that can't be read."""
-    if not lineage.LINUX:
+    if not process_tree.LINUX:
         return _environment_portably(pid)
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from cadencebus.session import life, lineage
+from cadencebus.session import life, process_tree
 from cadencebus.session.launcher import ANSWER, ENDED, HEAD, arrived, hold_until_arrived
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class Launcher:
 
 def _places() -> list[str]:
     """Where a launcher without `site` finds us; and psutil, which a shim needs where there is no /proc."""
-    library = None if lineage.LINUX else importlib.util.find_spec("psutil")
+    library = None if process_tree.LINUX else importlib.util.find_spec("psutil")
     folders = [] if library is None else library.submodule_search_locations or []
     return [_ROOT, *(os.path.dirname(folder) for folder in folders)]
 

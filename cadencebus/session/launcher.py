@@ -15,7 +15,7 @@ import signal
 import socket
 import struct
 
-from cadencebus.session import lineage, orphans, shim
+from cadencebus.session import orphans, process_tree, shim
 
 # The pid of a shim, or what the system said instead of giving one, below zero.
 ANSWER = struct.Struct("!i")
@@ -109,13 +109,13 @@ def _next_request(line: socket.socket) -> tuple[bytes, int]:
 
 def hold_until_arrived(line: socket.socket) -> None:
     """Come back when a descriptor that was sent is there: macOS may close one that only the queue holds."""
-    if not lineage.LINUX:
+    if not process_tree.LINUX:
         line.recv(1)
 
 
 def arrived(line: socket.socket) -> None:
     """Say so."""
-    if not lineage.LINUX:
+    if not process_tree.LINUX:
         line.sendall(b"1")
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.foreign import amount, epoch, mapping, whole
-from cadencebus.session import lineage
+from cadencebus.session import process_tree
 from cadencebus.store import files
 
 # Room for the shim's note, taken before the start: a full disk must not make a run nameless.
@@ -148,10 +148,10 @@ def request_end(run_dir: str) -> bool:
     """
     note = read_alive(run_dir)
     # The note is the shim's own; locked with a handle on that process in hand, it can't be anybody else's.
-    if note is None or not lineage.send(note.shim, signal.SIGUSR1, lambda: is_alive(run_dir)):
+    if note is None or not process_tree.send(note.shim, signal.SIGUSR1, lambda: is_alive(run_dir)):
         return False
     # A stopped shim would never hear it.
-    lineage.send(note.shim, signal.SIGCONT, lambda: is_alive(run_dir))
+    process_tree.send(note.shim, signal.SIGCONT, lambda: is_alive(run_dir))
     return True
 
 

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from cadencebus.session import lineage
+from cadencebus.session import process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _TOLD_AT_MOST = 100
 @functools.cache
 def prctl() -> Callable[..., int] | None:
     """The system call that makes a subreaper; None elsewhere than on Linux."""
-    if not lineage.LINUX:
+    if not process_tree.LINUX:
         return None
     try:
         import ctypes  # noqa: PLC0415 - the launcher asks once, before its first fork
@@ -37,7 +37,7 @@ def prctl() -> Callable[..., int] | None:
 
 def prepare() -> None:
     """Load, before the first fork, what each shim would have to load for itself."""
-    if lineage.LINUX:
+    if process_tree.LINUX:
         prctl()
     else:
         import psutil  # noqa: F401, PLC0415 - not cheap, and only where /proc is missing
@@ -58,22 +58,22 @@ def sweep(folder: int, known: Mapping[int, float]) -> bool:
     deadline = time.monotonic() + _WITHIN
     told: dict[int, dict[str, Any]] = {}
     pause = _PAUSE
-    while _any_left() or not lineage.LINUX:
-        seen = lineage.census()
+    while _any_left() or not process_tree.LINUX:
+        seen = process_tree.census()
         left = _left(seen, known)
-        if not left and not lineage.LINUX:
+        if not left and not process_tree.LINUX:
             # Who leads a session of its own and has no parent left may live: the consumer looks for marks.
             return False
-        fresh = {pid: {"pid": pid, **lineage.describe(pid)} for pid in left if pid not in told}
+        fresh = {pid: {"pid": pid, **process_tree.describe(pid)} for pid in left if pid not in told}
         # Who forks and exits is gone before it can be asked for its name; the last of its line is not.
-        fresh = {pid: one for pid, one in fresh.items() if one["cmdline"] or lineage.look(pid)}
+        fresh = {pid: one for pid, one in fresh.items() if one["cmdline"] or process_tree.look(pid)}
         # Nothing but patience helps against those who stay: to look at all processes has its price.
         pause = _PAUSE if fresh else min(2 * pause, _PATIENT)
         if fresh:
             told |= fresh
             _tell(folder, told, {})
-        for whole in lineage.whole_groups(set(left), seen):
-            lineage.kill_group(whole)
+        for whole in process_tree.whole_groups(set(left), seen):
+            process_tree.kill_group(whole)
         # All are stopped before the first is killed, so that those who fork can't outrun the list.
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in left:
@@ -85,34 +85,34 @@ def sweep(folder: int, known: Mapping[int, float]) -> bool:
     return True
 
 
-def _left(seen: lineage.Census, known: Mapping[int, float]) -> list[int]:
+def _left(seen: process_tree.Census, known: Mapping[int, float]) -> list[int]:
     """Who is below us; where orphans don't come to us: in our session, too, or known to have been below."""
-    if lineage.LINUX:
-        return lineage.below([os.getpid()], seen)
+    if process_tree.LINUX:
+        return process_tree.below([os.getpid()], seen)
     roots = [os.getpid(), *(pid for pid, one in seen.items() if known.get(pid) == one.started)]
     for pid in seen:
         with contextlib.suppress(OSError):
             if os.getsid(pid) == os.getpid():
                 roots.append(pid)
-    return [pid for pid in dict.fromkeys((*roots, *lineage.below(roots, seen))) if pid != os.getpid()]
+    return [pid for pid in dict.fromkeys((*roots, *process_tree.below(roots, seen))) if pid != os.getpid()]
 
 
 def remember(known: dict[int, float]) -> None:
     """Note who is below us as long as it is: where orphans don't come to us, its parent's end hides it."""
-    if not lineage.LINUX:
-        seen = lineage.census()
-        known |= {pid: seen[pid].started for pid in lineage.below([os.getpid()], seen)}
+    if not process_tree.LINUX:
+        seen = process_tree.census()
+        known |= {pid: seen[pid].started for pid in process_tree.below([os.getpid()], seen)}
 
 
 def name_survivors(folder: int) -> None:
     """Name those below the caller in `leaked.json` who did not die of SIGKILL."""
-    seen = lineage.census()
-    _tell(folder, {}, {pid: seen[pid].started for pid in lineage.below([os.getpid()], seen)})
+    seen = process_tree.census()
+    _tell(folder, {}, {pid: seen[pid].started for pid in process_tree.below([os.getpid()], seen)})
 
 
 def _send(pid: int, number: int, started: float) -> None:
     """Signal a descendant: its own parent may have reaped it meanwhile, and its pid be a stranger's."""
-    lineage.send(pid, number, lambda: lineage.started(pid) == started)
+    process_tree.send(pid, number, lambda: process_tree.started(pid) == started)
 
 
 def _any_left() -> bool:

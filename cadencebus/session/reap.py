@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model.naming import parse_run
-from cadencebus.session import identity, life, lineage
+from cadencebus.session import identity, life, process_tree
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.paths import Home
@@ -43,7 +43,7 @@ class Leftover:
     @property
     def lives(self) -> bool:
         """Whether it still does: its pid and its start tell, even where another program hides its mark."""
-        return lineage.started(self.pid) == self.identity.started
+        return process_tree.started(self.pid) == self.identity.started
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class SweepResult:
 def marked(home: str | None = None) -> dict[int, str]:
     """Every process that bears a run's mark (any bus's, or that of this home): pid to run id."""
     found = {}
-    for pid in lineage.pids():
+    for pid in process_tree.pids():
         told = identity.variables(pid)
         if identity.MARK in told and home in {None, told.get(identity.HOME)}:
             found[pid] = told[identity.MARK]
@@ -69,7 +69,7 @@ def find(run_id: str) -> list[Leftover]:
 
     Never the caller or its ancestors: who sweeps from inside a run must live to see the end of it.
     """
-    return _found(_roots(run_id, ()), lineage.census())
+    return _found(_roots(run_id, ()), process_tree.census())
 
 
 def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Identity, int]:
@@ -78,7 +78,7 @@ def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Ide
     The groups are asked for at once: who forks and exits is soon gone, its group is not.
     """
     found = {}
-    for pid in lineage.pids():
+    for pid in process_tree.pids():
         with contextlib.suppress(OSError):
             group = os.getpgid(pid)
             one = identity.identify(pid) if _bears(pid, run_id) else None
@@ -87,9 +87,9 @@ def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Ide
     for one in known:
         with contextlib.suppress(OSError):
             group = os.getpgid(one.pid)
-            if lineage.started(one.pid) == one.started:
+            if process_tree.started(one.pid) == one.started:
                 found[one] = group
-    spared = lineage.ancestry() if found else ()
+    spared = process_tree.ancestry() if found else ()
     return {one: group for one, group in found.items() if one.pid not in spared}
 
 
@@ -108,13 +108,15 @@ def _bears(pid: int, run_id: str) -> bool:
         return True
 
 
-def _found(roots: Iterable[identity.Identity], seen: lineage.Census) -> list[Leftover]:
+def _found(roots: Iterable[identity.Identity], seen: process_tree.Census) -> list[Leftover]:
     # Asked again: a pid that changed hands before the census must not make a stranger one of ours.
     still = [one.pid for one in roots if one.pid in seen and seen[one.pid].started == one.started]
-    spared = lineage.ancestry()
+    spared = process_tree.ancestry()
     return [
-        Leftover(identity.Identity(pid, seen[pid].started, identity.mark_of(pid)), **lineage.describe(pid))
-        for pid in dict.fromkeys((*still, *lineage.below(still, seen)))
+        Leftover(
+            identity.Identity(pid, seen[pid].started, identity.mark_of(pid)), **process_tree.describe(pid)
+        )
+        for pid in dict.fromkeys((*still, *process_tree.below(still, seen)))
         if pid not in spared
     ]
 
@@ -122,7 +124,7 @@ def _found(roots: Iterable[identity.Identity], seen: lineage.Census) -> list[Lef
 def _own_groups() -> set[int]:
     """Of the caller and its ancestors."""
     groups = {os.getpgrp()}
-    for pid in lineage.ancestry():
+    for pid in process_tree.ancestry():
         with contextlib.suppress(OSError):
             groups.add(os.getpgid(pid))
     return groups
@@ -157,13 +159,13 @@ def sweep(run_id: str, within: float = 10.0, known: Iterable[identity.Identity] 
 
 def _strike(roots: Mapping[identity.Identity, int]) -> list[Leftover]:
     """Kill them, their groups and their descendants; a group never reaches beyond its session."""
-    seen = lineage.census()
+    seen = process_tree.census()
     left = _found(roots, seen)
-    whole = lineage.whole_groups({leftover.pid for leftover in left}, seen)
+    whole = process_tree.whole_groups({leftover.pid for leftover in left}, seen)
     for group in (set(roots.values()) | whole) - _own_groups():
-        lineage.kill_group(group)
+        process_tree.kill_group(group)
     for leftover in left:
-        lineage.send(leftover.pid, signal.SIGKILL, functools.partial(identity.same, leftover.identity))
+        process_tree.send(leftover.pid, signal.SIGKILL, functools.partial(identity.same, leftover.identity))
     return left
 
 
@@ -197,10 +199,10 @@ def led_by(note: AliveNote) -> list[identity.Identity]:
 
     Both numbers must agree, and none who leads bear the shim's: neither is given again while one is left.
     """
-    if note.pid is None or lineage.look(note.shim) is not None:
+    if note.pid is None or process_tree.look(note.shim) is not None:
         return []
     found = []
-    for pid in lineage.pids():
+    for pid in process_tree.pids():
         with contextlib.suppress(OSError):
             if (os.getpgid(pid), os.getsid(pid)) == (note.pid, note.shim):
                 found.append(identity.identify(pid))

@@ -18,7 +18,7 @@ import signal
 import time
 
 from cadencebus.clock import rfc3339
-from cadencebus.session import lineage, orphans, spawn
+from cadencebus.session import orphans, process_tree, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class Shim:
 
     def _record(self, name: str) -> None:
         """Rename `exit.pending`: an end that needs no room on the disk."""
-        peak = self.peak_rss * (1024 if lineage.LINUX else 1)
+        peak = self.peak_rss * (1024 if process_tree.LINUX else 1)
         at, monotonic, cpu_s = time.time(), time.monotonic(), round(self.cpu_s, 3)
         facts = (
             f'{{"at": "{rfc3339(at)}", "monotonic": {monotonic}, "peak_rss": {peak}, "cpu_s": {cpu_s}}}\n'

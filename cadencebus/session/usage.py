@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cadencebus.session import lineage, reap
+from cadencebus.session import process_tree, reap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,7 +39,7 @@ def of(pids: Iterable[int]) -> Usage:
 def of_runs(home: str, leaders: Mapping[str, int]) -> dict[str, Usage]:
     """What each live run of a home costs: its leader, all that bear its mark, and what is below them."""
     # A mark may be nobody's to read (macOS).
-    seen, roots = lineage.census(), {run: [pid] for run, pid in leaders.items()}
+    seen, roots = process_tree.census(), {run: [pid] for run, pid in leaders.items()}
     for pid, run in reap.marked(home).items():
         roots.setdefault(run, []).append(pid)
-    return {run: of([*pids, *lineage.below(pids, seen)]) for run, pids in roots.items()}
+    return {run: of([*pids, *process_tree.below(pids, seen)]) for run, pids in roots.items()}

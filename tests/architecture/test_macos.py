@@ -35,7 +35,7 @@ LINUX_ONLY = {
 # Where that is used all the same: behind a `hasattr` of the same file.
 GUARDED = {
     "cadencebus.session.bell": {"os.pidfd_open"},
-    "cadencebus.session.lineage": {"os.pidfd_open", "signal.pidfd_send_signal"},
+    "cadencebus.session.process_tree": {"os.pidfd_open", "signal.pidfd_send_signal"},
     "cadencebus.session.machine": {"os.sched_getaffinity"},
 }
 

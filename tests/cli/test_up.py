@@ -19,7 +19,7 @@ import pytest
 from cadencebus.cli import ps as verb
 from cadencebus.daemon import supervision
 from cadencebus.desk import consumer_control
-from cadencebus.session import lineage, reap
+from cadencebus.session import process_tree, reap
 from cadencebus.store import lock
 from cadencebus.store.paths import Home
 
@@ -109,7 +109,7 @@ def test_up_waits_until_it_is_up_and_down_until_it_is_gone_but_sessions_stay(
     assert json.loads(cadence("ps", "--json").stdout)["consumer"]["pid"] == first["pid"]
     assert "session" in cadence("ps").stdout
     assert cadence("down").returncode == 0
-    assert lineage.started(first["pid"]) is None
+    assert process_tree.started(first["pid"]) is None
     left = ps()
     assert (left["supervisor"], left["consumer"], len(left["sessions"])) == (None, None, 1)
     assert cadence("up").returncode == 0
@@ -153,7 +153,7 @@ def test_a_consumer_that_hangs_is_ended_and_one_that_beats_is_not(
     def outlived_its_silence() -> bool:
         # It beats every 30 s; for this hurried supervisor we beat in its place.
         os.utime(home / "state" / "consumer.json")
-        assert lineage.started(first["pid"]) is not None
+        assert process_tree.started(first["pid"]) is not None
         return time.monotonic() > until
 
     eventually(outlived_its_silence)
@@ -162,9 +162,9 @@ def test_a_consumer_that_hangs_is_ended_and_one_that_beats_is_not(
     os.kill(first["pid"], signal.SIGSTOP)
     log = home / "state" / "consumer.log"
     eventually(lambda: "is silent, but nobody can write here" in log.read_text())
-    assert lineage.started(first["pid"]) is not None
+    assert process_tree.started(first["pid"]) is not None
     (home / "state" / "tmp.away").rename(home / "state" / "tmp")
-    eventually(lambda: lineage.started(first["pid"]) is None, message="the hanging one is ended")
+    eventually(lambda: process_tree.started(first["pid"]) is None, message="the hanging one is ended")
     eventually(other(ps, first["pid"]), message="another consumer")
     assert "makes no progress: ending it" in log.read_text()
 
@@ -175,7 +175,7 @@ def test_a_killed_supervisor_leaves_the_consumer_to_the_next_one(
     """`up` takes it over as it is, and from then on keeps it up."""
     first = json.loads(cadence("up", "--json").stdout)
     os.kill(first["supervisor"], signal.SIGKILL)
-    eventually(lambda: lineage.started(first["supervisor"]) is None)
+    eventually(lambda: process_tree.started(first["supervisor"]) is None)
     assert (ps()["supervisor"], ps()["consumer"]["pid"]) == (None, first["pid"])
     second = json.loads(cadence(*HURRY, "--json").stdout)
     assert second["pid"] == first["pid"]

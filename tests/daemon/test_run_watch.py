@@ -20,7 +20,7 @@ from cadencebus.model.cadence import Cadence
 from cadencebus.model.runner import RUNNERS
 from cadencebus.model.tick import Tick
 from cadencebus.policy import deadlines
-from cadencebus.session import lineage, reap
+from cadencebus.session import process_tree, reap
 from cadencebus.store import runs
 from cadencebus.store.inlet import new_id
 
@@ -219,8 +219,8 @@ def test_what_outlives_even_a_kill_is_told_of_once_and_waited_for(
     said: list[str] = []
     gear.say = said.append
     path = run.boarded.run.path
-    monkeypatch.setattr(lineage, "send", lambda *_: False)
-    monkeypatch.setattr(lineage, "kill_group", lambda _: None)
+    monkeypatch.setattr(process_tree, "send", lambda *_: False)
+    monkeypatch.setattr(process_tree, "kill_group", lambda _: None)
     for name, seconds in {"_UNKILLABLE_AFTER": 0.05, "_BRIEFLY": 0.02, "_TRY_AGAIN": 0.01}.items():
         monkeypatch.setattr(f"cadencebus.daemon.run_watch.{name}", seconds)
 

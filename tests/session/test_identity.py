@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import identity, lineage
+from cadencebus.session import identity, process_tree
 from cadencebus.session.identity import Identity
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def test_a_living_process_is_known_by_pid_start_and_mark(eventually: Eventually)
 def test_a_signal_is_sent_only_to_who_was_meant() -> None:
     """Looked at again with a handle on the process in hand."""
     with subprocess.Popen(["sleep", "5"]) as child:
-        assert not lineage.send(child.pid, signal.SIGKILL, lambda: False)
+        assert not process_tree.send(child.pid, signal.SIGKILL, lambda: False)
         assert child.poll() is None
-        assert lineage.send(child.pid, signal.SIGKILL, lambda: True)
+        assert process_tree.send(child.pid, signal.SIGKILL, lambda: True)
         assert child.wait() == -signal.SIGKILL
-    assert not lineage.send(child.pid, signal.SIGKILL, lambda: True), "it is gone"
+    assert not process_tree.send(child.pid, signal.SIGKILL, lambda: True), "it is gone"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_bus_is_known_by_its_command_not_by_a_name_on_its_way(
     with subprocess.Popen([sys.executable, *given], cwd=far, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert lineage.is_the_bus(process.pid) is ours
+        assert process_tree.is_the_bus(process.pid) is ours
         process.kill()
 
 
@@ -106,25 +106,25 @@ def test_a_boot_has_a_name() -> None:
 def test_who_is_below_whom_is_read_from_one_census() -> None:
     """Each after its parent; a reused number that ties a circle does not hang the sweep."""
     seen = {
-        1: lineage.Seen(0, 1, 0.0),
-        2: lineage.Seen(1, 2, 0.0),
-        3: lineage.Seen(2, 2, 0.0),
-        4: lineage.Seen(3, 4, 0.0),
-        5: lineage.Seen(1, 5, 0.0),
-        6: lineage.Seen(7, 6, 0.0),
-        7: lineage.Seen(6, 6, 0.0),
+        1: process_tree.Seen(0, 1, 0.0),
+        2: process_tree.Seen(1, 2, 0.0),
+        3: process_tree.Seen(2, 2, 0.0),
+        4: process_tree.Seen(3, 4, 0.0),
+        5: process_tree.Seen(1, 5, 0.0),
+        6: process_tree.Seen(7, 6, 0.0),
+        7: process_tree.Seen(6, 6, 0.0),
     }
-    assert lineage.below([2], seen) == [3, 4]
-    assert sorted(lineage.below([6], seen)) == [7]
-    assert lineage.whole_groups({2, 3}, seen) == {2}, "a group that is theirs alone"
-    assert lineage.whole_groups({3, 4}, seen) == {4}, "2 has a member who is none of them"
+    assert process_tree.below([2], seen) == [3, 4]
+    assert sorted(process_tree.below([6], seen)) == [7]
+    assert process_tree.whole_groups({2, 3}, seen) == {2}, "a group that is theirs alone"
+    assert process_tree.whole_groups({3, 4}, seen) == {4}, "2 has a member who is none of them"
 
 
 def test_a_group_is_spared_where_the_caller_is_in_it() -> None:
     """Who sweeps never kills itself."""
     mine = os.getpgrp()
-    assert lineage.whole_groups({1}, {1: lineage.Seen(0, mine, 0.0)}) == set()
-    assert {os.getpid(), os.getppid()} <= lineage.ancestry()
+    assert process_tree.whole_groups({1}, {1: process_tree.Seen(0, mine, 0.0)}) == set()
+    assert {os.getpid(), os.getppid()} <= process_tree.ancestry()
 
 
 def test_a_process_whose_first_thread_has_ended_lives() -> None:
@@ -136,7 +136,7 @@ def test_a_process_whose_first_thread_has_ended_lives() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert lineage.look(child.pid) is not None
+        assert process_tree.look(child.pid) is not None
         child.kill()
 
 

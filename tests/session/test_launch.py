@@ -20,7 +20,7 @@ import pytest
 from cadencebus.model.ending import Ending
 from cadencebus.policy.classes import CLASSES, Class
 from cadencebus.policy.failure import classify
-from cadencebus.session import launch, life, lineage, spawn
+from cadencebus.session import launch, life, process_tree, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,8 +188,8 @@ def waiting_shim(launcher: Launcher, eventually: Eventually) -> int:
     """The pid of the shim that a launcher has forked in advance, once it is there."""
     assert launcher._process is not None
     pid = launcher._process.pid
-    eventually(lambda: lineage.below([pid], lineage.census()))
-    (shim,) = lineage.below([pid], lineage.census())
+    eventually(lambda: process_tree.below([pid], process_tree.census()))
+    (shim,) = process_tree.below([pid], process_tree.census())
     return shim
 
 
@@ -200,7 +200,7 @@ def test_a_shim_that_is_killed_while_it_waits_is_replaced(
     launcher.warm()
     shim = waiting_shim(launcher, eventually)
     os.kill(shim, signal.SIGKILL)
-    eventually(lambda: lineage.look(shim) is None)
+    eventually(lambda: process_tree.look(shim) is None)
     assert start("say", "done").over() == "exit.0"
 
 
@@ -209,7 +209,7 @@ def test_a_shim_without_a_run_goes_with_the_consumer(launcher: Launcher, eventua
     launcher.warm()
     shim = waiting_shim(launcher, eventually)
     launcher.close()
-    eventually(lambda: lineage.look(shim) is None)
+    eventually(lambda: process_tree.look(shim) is None)
 
 
 A_CONSUMER = """
@@ -327,7 +327,7 @@ def test_who_is_to_leave_does_not_wait_for_a_stopped_shim(
     launcher.warm()
     assert launcher._process is not None
     serving = launcher._process.pid
-    (shim,) = eventually(lambda: lineage.below([serving], lineage.census()))
+    (shim,) = eventually(lambda: process_tree.below([serving], process_tree.census()))
     os.kill(shim, signal.SIGSTOP)
 
     def tell() -> None:

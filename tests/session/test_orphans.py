@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import lineage, reap
+from cadencebus.session import process_tree, reap
 
 if TYPE_CHECKING:
     from tests.session.conftest import Session, Start
 
-pytestmark = pytest.mark.skipif(not lineage.LINUX, reason="only Linux has subreapers")
+pytestmark = pytest.mark.skipif(not process_tree.LINUX, reason="only Linux has subreapers")
 
 
 def gone(session: Session) -> None:
@@ -29,7 +29,7 @@ def test_what_is_left_behind_dies_and_is_named(start: Start, word: str) -> None:
     run = start(word, "60")
     assert run.over() == "exit.0"
     left = run.pid_of(word)
-    assert lineage.look(left) is None
+    assert process_tree.look(left) is None
     assert left in run.leaked
     gone(run)
 
@@ -80,4 +80,4 @@ def test_a_kill_of_the_session_alone_brings_the_sweep(start: Start) -> None:
     left = run.pid_of("setsid-child")
     os.kill(run.pid, signal.SIGKILL)
     assert run.over() == "exit.sig9"
-    assert lineage.look(left) is None
+    assert process_tree.look(left) is None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import identity, launch, life, lineage, reap
+from cadencebus.session import identity, launch, life, process_tree, reap
 
 if TYPE_CHECKING:
     from tests.session.conftest import Start
@@ -40,7 +40,7 @@ def test_who_lost_the_mark_is_found_by_its_parent(start: Start) -> None:
     os.kill(run.shim, signal.SIGKILL)
     assert left in [one.pid for one in reap.find(run.id)]
     assert not reap.sweep(run.id).survivors
-    assert lineage.look(left) is None
+    assert process_tree.look(left) is None
 
 
 def test_another_runs_processes_are_left_alone(start: Start) -> None:
@@ -49,7 +49,7 @@ def test_another_runs_processes_are_left_alone(start: Start) -> None:
     os.kill(one.shim, signal.SIGKILL)
     reap.sweep(one.id)
     assert other.alive
-    assert lineage.look(other.pid) is not None
+    assert process_tree.look(other.pid) is not None
 
 
 def test_who_sweeps_from_inside_a_run_lives_to_tell(start: Start) -> None:
@@ -104,8 +104,8 @@ def test_leaks_that_others_found_are_added_to_those_that_are_named(tmp_path: Pat
 def test_who_does_not_die_is_named_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of a dead disk's call it outlives even SIGKILL; here for as long as none is sent."""
     with monkeypatch.context() as patch:
-        patch.setattr(lineage, "send", lambda *_: False)
-        patch.setattr(lineage, "kill_group", lambda _: None)
+        patch.setattr(process_tree, "send", lambda *_: False)
+        patch.setattr(process_tree, "kill_group", lambda _: None)
         words, env = ["sleep", "60"], {"CADENCE_RUN_ID": "stays.1"}
         with subprocess.Popen(words, env=env, start_new_session=True) as stays:
             began = time.monotonic()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import launch, life, lineage, shim
+from cadencebus.session import launch, life, process_tree, shim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ SOON = 10.0
 
 def gone(pid: int, eventually: Eventually) -> bool:
     """Wait until a process is no more."""
-    return eventually(lambda: lineage.look(pid) is None)
+    return eventually(lambda: process_tree.look(pid) is None)
 
 
 def test_the_next_run_has_the_same_shim_and_nothing_else_of_the_last(
@@ -134,7 +134,7 @@ def test_no_more_than_two_wait_and_all_go_with_the_consumer(
     runs = [start("sleep", "0.1", listen=True) for _ in range(3)]
     assert all(launcher.over_within(run.handle, SOON) for run in runs)
     assert gone(runs[2].shim, eventually)
-    assert lineage.look(runs[0].shim)
+    assert process_tree.look(runs[0].shim)
     launcher.close()
     assert all(gone(run.shim, eventually) for run in runs)
 

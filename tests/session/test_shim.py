@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cadencebus.session import life, lineage, shim
+from cadencebus.session import life, process_tree, shim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +105,7 @@ def test_a_time_out_needs_no_consumer(start: Start, launcher: Launcher) -> None:
     assert run.over() == "exit.sig9"
     note = run.note("ending.json")
     assert (note["class"], note["by"], note["requeue"]) == ("timeout", "shim", False)
-    assert lineage.look(left) is None
+    assert process_tree.look(left) is None
 
 
 def test_the_first_reason_stands(start: Start, launcher: Launcher) -> None:
