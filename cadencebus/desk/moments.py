@@ -37,7 +37,8 @@ def parse_moment(text: str, now: float | None = None) -> float:
         pass
     for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
         try:
-            return datetime.strptime(text, form).astimezone().timestamp()
+            there = datetime.strptime(text, form).timestamp()  # noqa: DTZ007 - the machine's own zone is meant
+            return parse_rfc3339(rfc3339(there))
         except (ValueError, OverflowError):
             # Or it is none in UTC: the last evening of 9999, west of Greenwich.
             continue

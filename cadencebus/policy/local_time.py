@@ -10,17 +10,16 @@ from zoneinfo import ZoneInfo
 
 
 def local(t: float, zone: str | None = None) -> datetime:
-    """What the clock shows at an instant."""
-    return datetime.fromtimestamp(t, ZoneInfo(zone)) if zone else datetime.fromtimestamp(t).astimezone()
+    """What the clock shows at an instant; without a zone where it is the machine's."""
+    return datetime.fromtimestamp(t, ZoneInfo(zone) if zone else None)
 
 
 def next_time(
     now: float, zone: str | None = None, *, hour: int = 0, minute: int = 0, second: int = 0
 ) -> float:
     """The next instant at which the clock shows this time of day; never now."""
-    here = local(now, zone).replace(tzinfo=None)
+    here = local(now, zone)
+    # It stays in the pass of a repeated hour that it is in, and has the offset of its own moment, not of now.
+    # No `astimezone()` on the way: that forgets the pass, and puts what clocks skip before the skip.
     then = here.replace(hour=hour, minute=minute, second=second, microsecond=0)
-    if then <= here:
-        then += timedelta(days=1)
-    # The offset of that moment, not of now: a change to summer time may lie between.
-    return (then.replace(tzinfo=ZoneInfo(zone)) if zone else then.astimezone()).timestamp()
+    return (then if then > here else then + timedelta(days=1)).timestamp()

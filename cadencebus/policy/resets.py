@@ -73,19 +73,17 @@ def _moment(match: re.Match[str], now: float, tz: tzinfo | None) -> float | None
     if half and hour <= 12:  # noqa: PLR2004 - the hours of half a day
         hour = hour % 12 + (12 if half.startswith("p") else 0)
     zone = _zone(part["zone"], tz)
-    today = datetime.fromtimestamp(now, zone) if zone else datetime.fromtimestamp(now).astimezone()
+    # Without a zone it is the machine's: each time has the offset of its own day, not of today.
+    today = datetime.fromtimestamp(now, zone)
     try:
         clock = today.replace(hour=hour, minute=int(part["minute"] or 0), second=0, microsecond=0)
         if part["day"]:
             moment = _dated(clock, part["day"], part["month"], part["year"], today)
         else:
             moment = clock if clock >= today - _LATE else clock + timedelta(days=1)
+        return moment.timestamp()
     except ValueError:
         return None
-    if zone is None:
-        # The offset of that day, not of today: a change to summer time may lie between.
-        moment = moment.replace(tzinfo=None).astimezone()
-    return moment.timestamp()
 
 
 def _dated(clock: datetime, day: str, month: str, year: str | None, today: datetime) -> datetime:

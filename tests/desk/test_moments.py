@@ -58,6 +58,12 @@ def test_tomorrow_morning_is_when_the_clock_shows_it(evening: str) -> None:
     assert parse_moment("08:00", berlin(f"{evening}T20:00")) == berlin(morning)
 
 
+def test_a_time_that_clocks_skip_is_not_before_they_do() -> None:
+    """02:30 does not exist on that night: it is half an hour after two, when clocks show 03:30."""
+    assert parse_moment("2026-03-29 02:30") == berlin("2026-03-29T03:30")
+    assert parse_moment("02:30", berlin("2026-03-29T01:45")) == berlin("2026-03-29T03:30")
+
+
 @pytest.mark.parametrize("typed", ["", "noon", "25:00", "2026-13-01", "20:00:61x"])
 def test_what_is_no_time_is_refused(typed: str) -> None:
     """The refusal shows how one is written."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -85,6 +87,26 @@ def test_without_a_zone_the_machine_itself_is_asked() -> None:
     assert until is not None
     assert NOW.timestamp() - 600 <= until <= NOW.timestamp() + 25 * 3600
     assert datetime.fromtimestamp(until).astimezone().strftime("%H:%M") == "05:21"
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        # The second pass of a repeated hour, then a night that has no such time.
+        (datetime(2026, 10, 25, 1, 10, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+        (datetime(2026, 3, 29, 0, 50, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_limit_ends_later_than_now_whatever_clocks_do(
+    now: datetime, until: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's clock is read as that of its zone is."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        for tz in (None, ZoneInfo("Europe/Berlin")):
+            assert reset_time("resets 2:30am", now=now.timestamp(), tz=tz) == until.timestamp()
+    time.tzset()
 
 
 @given(st.text(max_size=40).map(lambda noise: f"limit resets {noise} try again at {noise}"))
