@@ -6,10 +6,10 @@ must mean one thing to everybody.
 
 from __future__ import annotations
 
-import json
 import math
 
 from cadencebus.errors import BadData
+from cadencebus.model import json_in_c
 
 MAX_DEPTH = 64
 
@@ -36,13 +36,9 @@ def loads(data: bytes, max_depth: int = MAX_DEPTH) -> object:
     if data.count(b"[") + data.count(b"{") > max_depth and depth(text) > max_depth:
         raise BadJSON("too_deep", f"nested over {max_depth} deep")
     try:
-        value = _READER.decode(text)
+        value = _read(text)
     except BadJSON:
         raise
-    except json.JSONDecodeError as error:
-        raise BadJSON(
-            "not_json", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        ) from None
     except (ValueError, RecursionError) as error:
         raise BadJSON("not_json", f"not JSON: {error}") from None
     if "\\ud" in text or "\\uD" in text:
@@ -80,7 +76,7 @@ def nesting(value: object) -> int:
 
 def dumps(value: object) -> bytes:
     """Spell a value as one line of JSON, readable for people and for jq."""
-    return _WRITER.encode(value).encode() + b"\n"
+    return _write(value).encode() + b"\n"
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -105,11 +101,10 @@ def _finite(text: str) -> float:
 
 def _refuse_lone_surrogates(value: object) -> None:
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        _write(value).encode()
     except UnicodeEncodeError:
         raise BadJSON("not_json", "not strict JSON: half of a surrogate pair") from None
 
 
-# Made once: with anything but its defaults, json.loads and json.dumps make a new one at every call.
-_READER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-_WRITER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_read = json_in_c.reader(pairs=_unique, number=_finite, constant=_refuse_constant)
+_write = json_in_c.writer()

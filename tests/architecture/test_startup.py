@@ -20,8 +20,6 @@ DEAR = {
     *("threading", "typing", "urllib", "uuid", "zoneinfo"),
     *("cronsim", "psutil", "rich", "tenacity", "watchdog", "yaml"),
 }
-# A payload has to be read, and json brings these along.
-FOR_JSON = {"enum", "functools", "json", "re"}
 
 
 @pytest.fixture
@@ -47,7 +45,7 @@ def loaded_by_enqueue(environment: Mapping[str, str], *words: str) -> set[str]:
 
 
 def test_enqueue_loads_nothing_dear(hello: Path, environment: dict[str, str]) -> None:
-    """The plain form has neither json nor argparse, nor any of the libraries."""
+    """The plain form has neither `json` nor `argparse`, nor any of the libraries."""
     seen = loaded_by_enqueue(environment)
     assert "cadencebus.cli.enqueue" in seen, "the list is of something else"
     assert not seen & DEAR, sorted(seen & DEAR)
@@ -63,11 +61,11 @@ def test_enqueue_takes_the_stairs_down(hello: Path, environment: dict[str, str])
     assert len(seen) <= 15, sorted(seen)
 
 
-def test_a_payload_costs_json_and_no_more(hello: Path, environment: dict[str, str]) -> None:
-    """With a payload json is loaded, and still nothing else that is dear."""
-    seen = loaded_by_enqueue(environment, "--payload", '{"week": 47}')
-    assert "json" in seen, "the list is of something else"
-    assert not seen & (DEAR - FOR_JSON), sorted(seen & (DEAR - FOR_JSON))
+def test_a_payload_costs_no_more_than_reading_it(hello: Path, environment: dict[str, str]) -> None:
+    """JSON is read by what is written in C: `json` would bring `re` along, and that one `enum`."""
+    seen = loaded_by_enqueue(environment, "--payload", '{"week": 47}', "--set", "day=friday")
+    assert "_json" in seen, "the list is of something else"
+    assert not seen & DEAR, sorted(seen & DEAR)
 
 
 def test_naming_the_package_costs_nothing(environment: dict[str, str]) -> None:
