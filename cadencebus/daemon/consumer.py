@@ -91,7 +91,7 @@ class Consumer:
         self._adopt(adoptees)
         self.lookout.all_seen(recovery.strangers, recovery.misplaced)
         await prime(self.gear, self.gates)
-        # `run --once` has one turn: what was mended since the last consumer is let go before it.
+        # `run --once` has one turn: holds whose cause is gone since the last consumer are released before it.
         await HoldCauses(self.gear).catch_up()
         self.presence.snapshot_circuits()
         running = (tick.name.file for tick, _, _ in adoptees)
@@ -115,21 +115,21 @@ class Consumer:
         self.gear.spool.max_tick_bytes = self.gear.settings.current.max_tick_bytes
         self.intake.settle = self.gear.settings.current.settle
         if not self._disk.well:
-            # What is looked at now would be refused again; when it is well, all is looked at anew.
+            # Any look would be refused again now; once the disk is well, all is looked at anew.
             return
         try:
             self.lookout.take_up(now)
-            self.lookout.rescan(self._look_beside)
+            self.lookout.rescan(self._recover_strays)
             if not self.stopping:
                 self._start_what_may(now)
-                # After the holds were looked at: some chores are due while there is one.
+                # After the look at the holds: some chores are only due while there is one.
                 self._chores.begin()
             self._flush()
         except OSError as error:
             self.disk_refused(error)
 
-    def _look_beside(self) -> None:
-        """What lies in claimed/ and nobody flies: put there by hand, or left by a disk that refused."""
+    def _recover_strays(self) -> None:
+        """Recover ticks in claimed/ without a flight: put there by hand, or left by a disk that refused."""
         if not self.stopping and not self.sideline.busy:
             self._adopt(Recovery(self.gear, self.index, self.calendar).strays(self.flights))
 
@@ -155,7 +155,7 @@ class Consumer:
                 self.bell.set()
             self.admission = Admission(self.admission.starts, {**self.admission.waits, **self.lineup.waits})
             begun = [self._begin(head) for head in self.admission.starts]
-            # Who may have another run beside this one is asked again at once; for others nothing changed.
+            # Ask again at once where one more of the same cadence may start; for others nothing has changed.
             if all(begun) and not any(head.force or head.concurrency > 1 for head in self.admission.starts):
                 self.starvation.look(self.admission.waits)
                 return
@@ -167,7 +167,7 @@ class Consumer:
         return admit(waiting, running, holds, caps, now=now)
 
     def _begin(self, head: Waiting) -> bool:
-        """Send a tick on its way; False where its cadence was touched this moment: all is looked at anew."""
+        """Start a tick; False where its cadence has just changed, so that all is to be looked at anew."""
         cadence = self.lineup.cadence(head.cadence)
         if cadence is None:
             return False
@@ -282,7 +282,7 @@ class Consumer:
         if (first := self.calendar.first()) is not None:
             times.append(self.lineup.seconds_until(first[:23], now))
         times += [wait.until - now for wait in self.admission.waits.values() if wait.until is not None]
-        # A hold ends in its time also where nothing waits for that: its file, and what is drawn from it.
+        # A hold ends in time even where nothing waits for that: its file goes, and circuit-open.json changes.
         times += [end - now for hold in self.gear.holds.known if (end := hold.until) and end > now]
         return max(0.01, min(*times, self.lineup.grace_ends_in()))
 

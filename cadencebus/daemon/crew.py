@@ -1,4 +1,4 @@
-"""The tasks that run beside the turns: one that fails is told of, and the rest goes on."""
+"""The tasks that run beside the turns: one that fails is reported, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-# Of what a consumer that was told to leave may take in all, this is a quarter.
+# A quarter of the time that a consumer may take to leave.
 _GIVE_WAY_WITHIN = 0.5
 
 
@@ -20,7 +20,7 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take_on(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Begin a piece of work; whoever has to may wait for its end."""
+        """Start a task; the caller may wait for its end."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._reaped)
@@ -32,12 +32,12 @@ class Crew:
             self._failed(error)
 
     async def dismiss(self) -> None:
-        """End all of it where it stands, and let it put away what it holds, such as a command it asks."""
+        """Cancel all tasks, and let them clean up: kill a command that they run, for example."""
         await ended(self._tasks)
 
 
 async def ended(tasks: Iterable[asyncio.Future[None]]) -> None:
-    """Cancel tasks and see them end; who does not give way is left behind."""
+    """Cancel tasks and wait a moment for their end; those that ignore it are left behind."""
     under_way = [task for task in tasks if task.cancel()]
     if under_way:
         await asyncio.wait(under_way, timeout=_GIVE_WAY_WITHIN)

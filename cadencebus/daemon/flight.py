@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cadencebus.policy.admit import Running
     from cadencebus.session.life import ExitRecord
 
-# What is over so soon is seen to its end by the thread that began it, and troubles the loop only once.
+# A run that ends within this time is settled by the thread that started it, and wakes the loop only once.
 _BRIEF = 0.05
 
 
@@ -46,7 +46,7 @@ class Flight:
         self._over = False
         # Whether its end may have been settled before, and an error or another consumer's death came between.
         self._tried = False
-        # Its end must name all that it stood for: setting many aside may take longer than the run.
+        # Its end must name all that it stands for: absorbing many ticks may take longer than the run.
         self._absorbing: asyncio.Task[None] | None = None
         # Whether a worker thread is between two of its renames: leaving waits for that.
         self.critical = True
@@ -73,7 +73,7 @@ class Flight:
         room = partial(loop.call_soon_threadsafe, self._make_room)
         depart = partial(self._depart, stopped, alone, room, probe=probe, guard=guard)
         try:
-            # In one go: each hop between the loop and a thread is paid for with two changes of hands.
+            # In one go: each hop between the loop and a thread costs two context switches.
             await loop.run_in_executor(None, depart)
         except StillAlive as former:
             await self.adopt(former.tick, former.run)
@@ -82,7 +82,7 @@ class Flight:
             return
         if self.cadence.overlap == "coalesce" and not guard and not self._over:
             self._absorbing = absorb(self.boarded)
-        # It is to be shown; and what came between claim and start is, under `overlap: skip`, not to run.
+        # So that it is shown; and under `overlap: skip` what came between claim and start must not run.
         self._gear.wake()
         await self._watch(self.boarded)
 
@@ -113,17 +113,19 @@ class Flight:
             self._return(tick)
             raise
         if self.boarded is not None:
-            self._see_it_off(self.boarded, alone, room)
+            self._settle_if_brief(self.boarded, alone, room)
 
-    def _see_it_off(self, boarded: Boarded, alone: Callable[[], bool], room: Callable[[], object]) -> None:
-        """Settle a run that is over at once; whatever is not as simple as that is left to the watch."""
+    def _settle_if_brief(
+        self, boarded: Boarded, alone: Callable[[], bool], room: Callable[[], object]
+    ) -> None:
+        """Settle a run that ends at once; leave every other one to the watch."""
         watch = RunWatch(self._gear, boarded, adopted=False)
         end = watch.over_within(_BRIEF if self._may_be_brief(boarded, alone) else 0.0)
         self._over = end is not None
         if self._over:
             room()
         with contextlib.suppress(OSError):
-            # Not sooner: the fork would have taken the processor from the run that has just been started.
+            # Not sooner: the fork would take the processor from the run that has just been started.
             self._gear.launcher.warm()
         if self._over:
             # A disk that refuses now is waited for beside the loop, by the watch.
@@ -148,7 +150,7 @@ class Flight:
             _undo(boarded)
             raise
         try:
-            # The emergency stop is looked at once more, as late as can be.
+            # The emergency stop is checked once more, as late as possible.
             if files.exists(gear.home.stop):
                 _undo(boarded)
                 self._return(tick)
@@ -163,7 +165,7 @@ class Flight:
         return replace(boarded, shim=shim, record=record)
 
     def _tell_of(self, boarded: Boarded) -> None:
-        """Two lines of the journal, before the start that they tell of."""
+        """Write two lines of the journal, before the start that they tell of."""
         tick = boarded.tick
         facts = {
             "cadence": tick.cadence,
@@ -203,7 +205,7 @@ class Flight:
         self.critical = False
         report = await watch.until_it_ends(self._make_room)
         if not boarded.runner.agent:
-            # What an agent's end says of its account is heard first: the next one may share it.
+            # An agent's end is judged first: the next one may share the account whose limit it has met.
             self._make_room()
         if self._absorbing is not None:
             await asyncio.wait([self._absorbing])
@@ -220,7 +222,7 @@ class Flight:
                 return
 
     def _make_room(self) -> None:
-        """The slot is free: how long a disk takes, or a process that won't die, is no session's business."""
+        """Free the slot: no session should have to wait for a slow disk, or a process that won't die."""
         self.running = replace(self.running, landing=True)
         if self._gear.crowded():
             self._gear.wake()
@@ -247,7 +249,7 @@ class Flight:
 
 
 def _undo(boarded: Boarded) -> None:
-    """Take back a run folder of which nothing was started."""
+    """Remove a run folder from which nothing was started."""
     for name in ("tick.json", "prompt.md", "run.json", runs.PENDING, "alive"):
         files.discard(boarded.run.file(name))
     try:

@@ -1,4 +1,4 @@
-"""Who stands at the head of each queue, and what keeps those who can't even be considered."""
+"""The head of each queue, and why some heads can't even be considered."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BURIALS_A_TURN = 200
 
 
 class _Turn:
-    """What a turn looks at: the flights and the holds, counted once for all cadences."""
+    """What a turn looks at: flights and holds, counted once for all cadences."""
 
     def __init__(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> None:
         self.now = now
@@ -66,13 +66,13 @@ class Lineup:
         # What a look found stands until the cadence stirs, or all is asked for anew.
         self._heads: dict[str, Waiting] = {}
         self._stirred: set[str] = set()
-        # Heads of whom nobody has asked whether they need to wait.
+        # Heads whose ticks were not yet read for `force`.
         self._unasked: set[str] = set()
         # Why cadences that are no candidates wait.
         self.waits: dict[str, Wait] = {}
 
     def cadence(self, name: str) -> Cadence | None:
-        """A cadence that may start, if its file reads this moment as it was taken for."""
+        """A cadence that may start; None where its file has changed since it was looked at."""
         return self._roster.cadence(name) if self._roster.confirmed(name) else None
 
     def own_priority(self, name: str) -> int:
@@ -120,17 +120,17 @@ class Lineup:
                 self.waits[name] = Wait(brake.reason, brake.detail, brake.until)
         if moved is None:
             self._roster.asked()
-            # From here on they all but are in order, for who starts comes back at the end: quick to sort.
+            # From here on they are nearly in order, since who starts comes back at the end: quick to sort.
             in_order = sorted(self._heads.values(), key=attrgetter("rank"))
             self._heads = {head.cadence: head for head in in_order}
         return self.line()
 
     def line(self) -> list[Waiting]:
-        """The same, as they were found."""
+        """The heads, as they were found last."""
         return list(self._heads.values())
 
     def urgent(self, refused: Container[str]) -> bool:
-        """Whether some of the refused need not wait for anything: only who is refused is read for that."""
+        """Whether some of the refused are forced; only their ticks are read for that."""
         asked = {name for name in self._unasked if name in refused}
         self._unasked -= asked
         forced = {name for name in asked if self._forced(name, self._heads[name].file)}
@@ -193,7 +193,7 @@ class Lineup:
         return known[1]
 
     def doomed(self) -> Iterator[tuple[str, BadTick]]:
-        """Ticks of cadences that nobody knows after their grace, some at a time."""
+        """Ticks of unknown cadences whose grace is over, some at a time."""
         now = self._gear.clock.monotonic()
         for name, since in list(self._unknown_since.items()):
             if now - since < self._gear.settings.current.unknown_grace:
@@ -207,7 +207,7 @@ class Lineup:
                 )
 
     def grace_ends_in(self) -> float:
-        """Seconds until an unknown cadence's grace is over; for ever where none is unknown."""
+        """Seconds until an unknown cadence's grace is over; infinite where none is unknown."""
         first = min(self._unknown_since.values(), default=float("inf"))
         return max(0.0, first + self._gear.settings.current.unknown_grace - self._gear.clock.monotonic())
 
@@ -221,13 +221,13 @@ class Lineup:
         self._stirred.add(name)
 
     def landed(self, cadence: str, file: str) -> None:
-        """A tick's guard pass is used up once it has flown, and its cadence remembers more than before."""
+        """Forget that a tick's guard let it pass, and what its cadence remembered before this run."""
         self._passes.pop(file, None)
         self._roster.forget(cadence)
         self._stirred.add(cadence)
 
     def let_pass(self, file: str) -> None:
-        """The guard of this tick said: go on."""
+        """Note that the guard of this tick said: go on."""
         self._passes[file] = self._gear.clock.monotonic()
 
     def guard_passed(self, file: str) -> bool:

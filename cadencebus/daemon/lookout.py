@@ -1,4 +1,4 @@
-"""What came, told by an event or found by the slow rescan, taken up some at a time."""
+"""What arrived, reported by an event or found by the slow rescan, taken up some at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Correctness rests on this, not on an event arriving; a rescan may take a hundredth of the time at most.
 RESCAN = 30.0
-# Where events are known to be lost: so soon, and a tenth of the time.
+# Where events are known to be lost: this soon, and a tenth of the time.
 _SOON = 1.0
 _A_TURN = 500
 # Names that a turn looks at for a rescan: a million at once would stop the turns for seconds.
@@ -78,7 +78,7 @@ class Lookout:
             self._tell({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
 
     def lost(self) -> None:
-        """More happened than could be told of: look soon."""
+        """Events were lost: rescan soon."""
         self._rescan_at = min(self._rescan_at, self._soonest)
         self._gear.wake()
 
@@ -89,7 +89,7 @@ class Lookout:
         self._rescan_at = self._gear.clock.monotonic() + RESCAN
 
     def look_anew(self) -> None:
-        """Trust no event of a while: read the folders from the next turn on."""
+        """Don't rely on earlier events: read the folders anew from the next turn on."""
         self._rescan_at, self._round = 0.0, None
         self._gear.wake()
 
@@ -119,7 +119,7 @@ class Lookout:
             del self._misplaced[file]
 
     def forget_gone(self) -> bool:
-        """Drop from what waits first whatever a hand took away; True where it did, and is to look anew."""
+        """Forget heads that were removed by hand; True where there were any: all is looked at anew."""
         home, before = self._gear.home, len(self._calendar) + len(self._index)
         while (due := self._calendar.first()) and not files.exists(f"{home.deferred}/{due}"):
             self._calendar.discard(due)
@@ -132,7 +132,7 @@ class Lookout:
         return gone
 
     def rescan(self, beside: Callable[[], None]) -> None:
-        """The slow safety net, when its time has come, some at a time: what no event told of."""
+        """Look for what no event told of, some at a time: the slow safety net, when it is due."""
         clock = self._gear.clock
         started = clock.monotonic()
         if self._round is None:
@@ -153,7 +153,7 @@ class Lookout:
             self._looked_through(ended)
 
     def _looked_through(self, ended: float) -> None:
-        """Rest as long as the round deserves, and less where something got lost during it."""
+        """Plan the next round: the longer this one took the later, but soon where events were lost."""
         lost = self._rescan_at < math.inf
         self._round = None
         self._soonest = ended + max(_SOON, 10 * self._took)
@@ -161,7 +161,7 @@ class Lookout:
         trim_heap()
 
     def _look(self, beside: Callable[[], None]) -> Iterator[bool]:
-        """Read the folders, with a yield after each piece; `beside` looks elsewhere."""
+        """Read the folders, with a yield after each piece, then do what `beside` does."""
         # Only what is new is kept; a name that vanished is found to be gone when its turn comes.
         for number, file in enumerate(self._gear.spool.names("inbox"), 1):
             if file not in self._index:
@@ -176,7 +176,7 @@ class Lookout:
         beside()
 
     def due_in(self) -> float:
-        """Seconds until something is to be looked at by itself; the calendar speaks for itself."""
+        """Seconds until the next look that no event causes, but for the due times of the calendar."""
         monotonic = self._gear.clock.monotonic()
         doubt = self._intake.look_again_at()
         return min(self._rescan_at, self._rescan_at if doubt is None else doubt) - monotonic

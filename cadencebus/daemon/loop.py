@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
 
 Mode = Literal["forever", "once", "drain"]
-# SIGTERM is obeyed within two seconds, on a busy machine too: so long a commit in progress may take.
+# SIGTERM is obeyed within two seconds, even on a busy machine: this much of it is for a commit in progress.
 _LEAVE_WITHIN = 1.0
 _A_MOMENT = 0.2
 _LOOK_FOR_SIGNALS = 0.2
 _TELL_WITHIN = 15.0
-# What a hand takes away rings no bell; a drain may be waiting for nothing else.
+# Removing a file by hand causes no event; a drain may be waiting for just that.
 _GONE_WITHIN = 1.0
-# Threads that start, see off and settle runs: as many as may do so at once without waiting for each other.
+# Threads that start and settle runs: as many as may do so at once without waiting for each other.
 _WORKERS = 64
 
 
@@ -60,7 +60,7 @@ async def run(
     workers = Workers(_WORKERS)
     loop.set_default_executor(workers)
     _obey_signals(loop, consumer, stop)
-    # Not before: whoever reads it may end us.
+    # Not before the signal handlers are set: whoever reads it may send one.
     if greeting:
         gear.say(greeting)
     wakeups = Wakeups(gear.home, loop, consumer.lookout.ring, consumer.lookout.lost)
@@ -75,7 +75,7 @@ async def run(
         consumer.presence.beat()
         stuck = await _turn_until(consumer, stop, mode, until)
         if not stop.leave:
-            await _last_words(consumer)
+            await _tell_all(consumer)
         await _leave(consumer)
         return stuck
     finally:
@@ -86,13 +86,13 @@ async def run(
             gear.tell({"event": "consumer.stopped", "pid": os.getpid()}, durable=True)
         gear.journal.close()
         if stop.leave:
-            _be_gone(workers, mode)
+            _exit_now(workers, mode)
 
 
-def _be_gone(workers: Workers, mode: Mode) -> None:
-    """Go, though a thread hangs on a lock or a disk: to be killed anywhere is forgiven, to be late is not.
+def _exit_now(workers: Workers, mode: Mode) -> None:
+    """Exit even if a thread hangs on a lock or a disk: being killed is safe anywhere, being late is not.
 
-    A service has nothing more to say, and an interpreter that comes down takes seconds on a busy machine.
+    A service has nothing more to say, and shutting the interpreter down takes seconds on a busy machine.
     """
     if not workers.wait_until_idle(_A_MOMENT) or mode == "forever":
         for stream in (sys.stdout, sys.stderr):
@@ -102,11 +102,11 @@ def _be_gone(workers: Workers, mode: Mode) -> None:
 
 
 async def _begin(consumer: Consumer, stop: Stop, mode: Mode, until: float | None) -> None:
-    """Mend and adopt, however long the disk refuses: a full one must not keep the bus from coming back."""
+    """Recover, and try again for as long as the disk refuses: the bus must come back by itself afterwards."""
     while not stop.leave:
         try:
             consumer.gear.tell({"event": "consumer.started", "pid": os.getpid(), "version": __version__})
-            await _mend(consumer, stop)
+            await _recover(consumer, stop)
         except OSError as error:
             well = asyncio.ensure_future(consumer.gear.trouble(error))
             while not well.done() and not stop.leave:
@@ -122,15 +122,15 @@ async def _begin(consumer: Consumer, stop: Stop, mode: Mode, until: float | None
             return
 
 
-async def _mend(consumer: Consumer, stop: Stop) -> None:
-    """Mend and adopt; that may be much, or have to wait: who is told to leave leaves in the middle of it."""
-    mending = asyncio.ensure_future(consumer.begin())
-    while not stop.leave and not mending.done():
-        await asyncio.wait([mending], timeout=_LOOK_FOR_SIGNALS)
-    if mending.done():
-        mending.result()
+async def _recover(consumer: Consumer, stop: Stop) -> None:
+    """Recover what a former consumer left, which may take long; a request to leave interrupts it."""
+    recovery = asyncio.ensure_future(consumer.begin())
+    while not stop.leave and not recovery.done():
+        await asyncio.wait([recovery], timeout=_LOOK_FOR_SIGNALS)
+    if recovery.done():
+        recovery.result()
     else:
-        await ended([mending])
+        await ended([recovery])
 
 
 def _obey_signals(loop: asyncio.AbstractEventLoop, consumer: Consumer, stop: Stop) -> None:
@@ -187,12 +187,12 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
 
 
 async def _pause(consumer: Consumer, until: float | None, at_most: float = math.inf) -> None:
-    # For a bell that was rung meanwhile nobody waits: signals and ends of runs are to be heard all the same.
+    # Where the bell has been rung already, waiting for it would not let signals and ends of runs be handled.
     await asyncio.sleep(0)
     seconds = min(at_most, consumer.next_look())
     if until is not None:
         seconds = min(seconds, max(0.0, until - consumer.gear.clock.monotonic()))
-    # Its time is up like any bell: without an exception for each turn.
+    # A timer that rings the bell is cheaper than an exception for each turn that times out.
     alarm = asyncio.get_running_loop().call_later(seconds, consumer.bell.set)
     await consumer.bell.wait()
     alarm.cancel()
@@ -204,9 +204,9 @@ def _left_over(consumer: Consumer) -> dict[str, str] | None:
         return None
     try:
         stuck = None if consumer.lookout.forget_gone() else _drained(consumer)
-        return None if stuck is None or _news(consumer) else stuck
+        return None if stuck is None or _unannounced(consumer) else stuck
     except OSError as error:
-        # What can't be looked at may still wait: the disk is waited for, as anywhere else.
+        # What can't be looked at may still wait: wait for the disk, as anywhere else.
         consumer.disk_refused(error)
         return None
 
@@ -225,8 +225,8 @@ def _drained(consumer: Consumer) -> dict[str, str] | None:
     return None if set(consumer.index.cadences()) - set(stuck) else stuck
 
 
-def _news(consumer: Consumer) -> bool:
-    """Take up ready ticks that no event has told of yet: on a busy machine a follow-up's comes late."""
+def _unannounced(consumer: Consumer) -> bool:
+    """Take up ready ticks whose events are still to come, as on a busy machine; whether there were any."""
     inbox = consumer.gear.home.inbox
     fresh = [file for file in os.listdir(inbox) if file not in consumer.index and parse_name(file)]
     for file in fresh:
@@ -248,8 +248,8 @@ async def _end_all(consumer: Consumer) -> None:
             )
 
 
-async def _last_words(consumer: Consumer) -> None:
-    """Nobody may come after this consumer for a long time: what is to be told is told now."""
+async def _tell_all(consumer: Consumer) -> None:
+    """Send the notices and complete the journal now: there may be no other consumer for a long time."""
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(_TELL_WITHIN):
             while consumer.notifier.due_in() < math.inf:
@@ -262,7 +262,7 @@ async def _leave(consumer: Consumer) -> None:
     consumer.stopping = True
     deadline = consumer.gear.clock.monotonic() + _LEAVE_WITHIN
     while consumer.busy() and (left := deadline - consumer.gear.clock.monotonic()) > 0:
-        # Whoever lands rings; until then nothing can have changed.
+        # Each run that is settled rings; until then nothing can have changed.
         consumer.bell.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):

@@ -1,4 +1,4 @@
-"""What the files say of the cadences that wait, asked again no sooner than it pays."""
+"""What the files say of the cadences that wait, kept for a while: to ask for thousands takes long."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from cadencebus.model.hold import Hold
     from cadencebus.model.memory import CadenceMemory
 
-# So long, for each cadence that was asked for, an answer will do: asking takes a twentieth of it. What
-# somebody touches is announced, as a rule; with thousands that wait, all else may go unseen for a second.
+# How long an answer is good for, for each cadence that was asked for: asking takes a twentieth of that. Edits
+# cause events, as a rule; with thousands that wait, any other change may go unseen for a second.
 _GOOD_FOR = 0.0002
 _AT_MOST = 1.0
-# And so many times as long as asking took, for some seconds at most: on a machine that is busy with other
-# work, all time would go into it.
+# And at least this many times as long as asking took, up to some seconds: else, on a machine that is busy
+# with other work, all time would go into it.
 _REST, _AT_LONGEST = 10, 5.0
 
 
@@ -40,14 +40,14 @@ class Roster:
         self._held: set[tuple[str, str]] = set()
 
     def open(self, holds: Iterable[Hold]) -> set[str] | None:
-        """A look at all that waits begins: whose holds came or went; None where all is asked for anew."""
+        """Begin a look at all that waits: the cadences whose holds changed; None: all is asked for anew."""
         now, before = self._gear.clock.monotonic(), self._held
         self._held = {(hold.scope, hold.reason) for hold in holds}
         moved = {cadence_held(scope) for scope, _ in self._held ^ before}
         touched = (self._gear.edits, self._gear.settings.current)
         lasts = max(min(_AT_MOST, _GOOD_FOR * len(self._cadences)), min(_AT_LONGEST, _REST * self._took))
         if now < self._asked_at + lasts and touched == self._touched and None not in moved:
-            # Whoever resets a circuit changes a memory, and the hold that stands for it.
+            # A circuit that is reset changes a memory, and the hold that stands for it.
             theirs = {name for name in moved if name is not None}
             for name in theirs:
                 self.forget(name)
@@ -58,11 +58,11 @@ class Roster:
         return None
 
     def asked(self) -> None:
-        """All has been asked for anew."""
+        """End a look in which all was asked for anew: note how long it took."""
         self._took = self._gear.clock.monotonic() - self._asked_at
 
     def cadence(self, name: str) -> Cadence:
-        """A cadence; what keeps its file from being read raises, and is asked for again each time."""
+        """A cadence; an error in its file is raised, and looked for again each time."""
         known = self._cadences.get(name)
         if known is None:
             known = self._cadences[name] = self._gear.prompts.current(name)
@@ -76,11 +76,11 @@ class Roster:
         return known
 
     def forget(self, name: str) -> None:
-        """One of its runs was settled: its memory is another one now."""
+        """Forget the memory of a cadence, for one of its runs was settled."""
         self._memories.pop(name, None)
 
     def confirmed(self, name: str) -> bool:
-        """Whether the file reads this moment as it was taken for; if not, all is asked for anew."""
+        """Whether the cadence's file still says what was read; if not, all is asked for anew."""
         with contextlib.suppress(CadenceError, OSError):
             if self._gear.prompts.current(name) == self._cadences.get(name):
                 return True
