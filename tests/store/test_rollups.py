@@ -54,11 +54,55 @@ def test_what_was_summed_up_is_gone_on_with(home: Path, cache: Path, journal: Pa
     journal.write_bytes(journal.read_bytes().replace(b"crash", b"timed"))
     assert look(home, cache).cadences["work"].classes["timed"] == 1, "its end is known by its bytes"
     with open(journal, "a", encoding="utf-8") as more:
-        more.write(ended(3) + ended(4, cadence="other") + '{"torn')
+        more.write(ended(3) + ended(4, cadence="other") + ended(5)[:40])
     again, anew = look(home, cache), look(home, cache / "other")
     assert again.cadences == anew.cadences
     assert (again.cadences["work"].runs, again.cadences["work"].usd) == (3, 1.5)
     assert again.cadences["other"].tokens == {"input": 7}
+    with open(journal, "a", encoding="utf-8") as more:
+        more.write(ended(5)[40:])
+    whole = journal.read_bytes()
+    # Far before the seam nobody looks: what is counted is counted, and only what is new is read.
+    journal.write_bytes(whole.replace(b"timed", b"dozed"))
+    gone_on = look(home, cache).cadences["work"]
+    assert gone_on.classes == {"ok": 3, "timed": 1}
+    assert look(home, cache / "nowhere").cadences["work"].classes == {"ok": 3, "dozed": 1}
+    (file,) = (cache / "cadencebus").rglob("*.json")
+    inode = file.stat().st_ino
+    assert look(home, cache).cadences["work"] == gone_on
+    assert file.stat().st_ino == inode, "where nothing is new nothing is written"
+
+
+def test_all_that_a_run_was_is_summed_up(home: Path, cache: Path, journal: Path) -> None:
+    """How it ended, how long it took and waited, what it used, what came in a row."""
+    lines = [ended(4), ended(2, "skipped"), ended(9, "crash"), ended(5).replace('"waited": 1, ', "")]
+    journal.write_text("".join(lines))
+    work = look(home, cache).cadences["work"]
+    assert (work.classes, work.turns, work.usd) == ({"ok": 2, "skipped": 1, "crash": 1}, 8, 2.0)
+    assert (work.seconds.count, work.seconds.total) == (4, 20)
+    assert (work.waited.count, work.waited.total) == (3, 3)
+    assert (work.tokens, work.streaks.best, work.streaks.last) == ({"input": 28}, 2, 1)
+
+
+def test_what_stands_twice_far_apart_is_two(
+    home: Path, cache: Path, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only so many runs are remembered, the newest."""
+    monkeypatch.setattr(rollups, "REMEMBERED", 2)
+    journal.write_text(ended(1) + ended(2) + ended(3) + ended(2) + ended(3) + ended(1))
+    assert look(home, cache).cadences["work"].runs == 4
+    with open(journal, "a", encoding="utf-8") as more:
+        more.write(ended(3) + ended(1) + ended(2))
+    assert look(home, cache).cadences["work"].runs == 5
+
+
+def test_only_days_that_are_asked_for_are_told(home: Path, journal: Path, tmp_path: Path) -> None:
+    """Neither earlier ones nor what is no day."""
+    for name in ("2026-11-20", "2026-11-22", "2026-11-22 (copy)", "notes"):
+        journal.with_name(f"{name}.jsonl").write_text(ended(1))
+    days = rollups.daily(Home(str(home)), DAY, {"XDG_CACHE_HOME": "relative", "HOME": str(tmp_path)})
+    assert [day.day for day in days] == ["2026-11-22"]
+    assert [path.name for path in (tmp_path / ".cache" / "cadencebus").rglob("*.json")] == ["2026-11-22.json"]
 
 
 def test_a_fact_that_stands_twice_counts_once(home: Path, cache: Path, journal: Path) -> None:
@@ -106,7 +150,7 @@ def test_no_cache_folder_is_no_trouble(home: Path, journal: Path, tmp_path: Path
     journal.write_text(ended(1))
     blocked = tmp_path / "blocked"
     blocked.write_text("")
-    for environ in ({}, {"XDG_CACHE_HOME": str(blocked)}, {"XDG_CACHE_HOME": "relative"}):
+    for environ in ({}, {"XDG_CACHE_HOME": str(blocked)}, {"XDG_CACHE_HOME": "relative", "HOME": "here"}):
         (day,) = rollups.daily(Home(str(home)), DAY, environ)
         assert day.cadences["work"].runs == 1
 
