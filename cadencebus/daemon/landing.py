@@ -38,10 +38,11 @@ def land(
         boarded.cwd,
         end,
         report,
+        env={**gear.environ, **dict(boarded.runner.env), **dict(cadence.env)},
         started_at=boarded.started_at,
         ran_s=_lasted(gear, boarded, end),
-        resumed=boarded.resumed,
     )
+    ending = replace(ending, resumed=boarded.resumed)
     # Judged as of its end: "resets 6:08am", read hours later, would be tomorrow's.
     ended_at = end.ended_at if end and end.ended_at else now
     verdict = judged(ending, boarded, ended_at)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Escape sequences first (colours, titles, cursor moves), then whatever control characters are left.
 _ESCAPES = re.compile(
@@ -21,6 +25,13 @@ _KNOWN_KEYS = (
     r"(-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----\n?)[^-]{6,}",
 )
 _SECRETS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _KNOWN_KEYS)
+
+
+def without(known: Iterable[str], text: str) -> str:
+    """Text without the secrets that are known."""
+    for value in known:
+        text = text.replace(value, "[redacted]")
+    return text
 
 
 def redacted(text: str) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import legible
 from cadencebus.model.ending import Ending, Stop
 from cadencebus.model.foreign import sequence
 from cadencebus.policy import contract
+from cadencebus.session import environment
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.ending import Report
@@ -25,15 +27,14 @@ TAIL = 4096
 _BEFORE = 4096
 
 
-def clean(data: bytes) -> str:
-    """A log's bytes as text that is safe to show: no control bytes, no secrets."""
-    return legible.redacted(legible.clean(data.decode("utf-8", "replace")))
+def clean(data: bytes, known: Sequence[str] = ()) -> str:
+    """A log's bytes as text that is safe to show: no control bytes, no secrets, the known ones neither."""
+    return legible.redacted(legible.without(known, legible.clean(data.decode("utf-8", "replace"))))
 
 
-def _tail(path: str) -> str:
+def _tail(data: bytes, known: Sequence[str]) -> str:
     """The last 4 KB of what may be shown of a log."""
-    data = runs.tail(path, _BEFORE + TAIL)
-    return clean(data).encode()[-TAIL:].decode("utf-8", "ignore") if data else ""
+    return clean(data, known).encode()[-TAIL:].decode("utf-8", "ignore") if data else ""
 
 
 def gather(
@@ -43,14 +44,14 @@ def gather(
     end: ExitRecord | None,
     report: Report | None,
     *,
+    env: Mapping[str, str],
     started_at: float,
     ran_s: float,
-    resumed: bool,
 ) -> Ending:
-    """Everything known about how the run ended."""
+    """Everything known about how the run ended; what `env` calls secret it repeats nowhere."""
     note = runs.intention(run)
-    stdout_tail = _tail(run.file("stdout.log"))
-    stderr_tail = _tail(run.file("stderr.log"))
+    out, err = (runs.tail(run.file(log), _BEFORE + TAIL) for log in ("stdout.log", "stderr.log"))
+    known = environment.secrets(env) if out or err else ()
     return Ending(
         exit_code=end.code if end else None,
         signal=end.signal if end else None,
@@ -61,15 +62,23 @@ def gather(
         interrupted=end is None,
         ran_s=ran_s,
         agent=report is not None,
-        report=report,
-        stdout_tail=stdout_tail,
-        stderr_tail=stderr_tail,
-        stderr_head=clean(runs.head(run.file("stderr.log"))) if stderr_tail else "",
+        report=_discreet(report, known),
+        stdout_tail=_tail(out, known),
+        stderr_tail=_tail(err, known),
+        stderr_head=clean(runs.head(run.file("stderr.log")), known) if err else "",
         contract_unmet=_contract(run, cadence, cwd, started_at),
-        resumed=resumed,
         slash=cadence.slash,
         result_required=cadence.expect.result == "success",
     )
+
+
+def _discreet(report: Report | None, known: Sequence[str]) -> Report | None:
+    """The report, without the known secrets in its last words."""
+    if report is None or report.result is None or not known:
+        return report
+    text = legible.without(known, report.result.text)
+    errors = tuple(legible.without(known, error) for error in report.result.errors)
+    return replace(report, result=replace(report.result, text=text, errors=errors))
 
 
 def _named(run: RunFolder, cadence: Cadence, what: str | None) -> str:

@@ -51,6 +51,12 @@ _PLACEHOLDER = re.compile(
     r"|.*\.\.\."
 )
 
+# What is called so is a secret, unless it is short, or says where to find one.
+_SECRET = re.compile(
+    r"(?:(?:\b|_|API)KEY|TOKEN|SECRET|PASS(?:WORD|WD|PHRASE)|CREDENTIALS?)(?![A-Z])", re.IGNORECASE
+)
+_SECRET_LEAST = 8
+
 
 def is_placeholder(value: str) -> bool:
     """Whether a key is empty or obviously nobody's."""
@@ -76,6 +82,19 @@ def search_path(path: str, home: str) -> str:
         if place not in folders:
             folders.append(place)
     return os.pathsep.join(folders)
+
+
+def secrets(environ: Mapping[str, str]) -> list[str]:
+    """The values in an environment that must go no further, the longest first."""
+    found = {
+        value
+        for name, value in environ.items()
+        if _SECRET.search(name)
+        and len(value) >= _SECRET_LEAST
+        and not value.startswith(("/", "~"))
+        and not is_placeholder(value)
+    }
+    return sorted(found, key=len, reverse=True)
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:

@@ -82,8 +82,8 @@ def test_no_secret_of_the_environment_is_written_down(home: Path, cadence: Caden
 def test_a_secret_in_a_log_goes_no_further(home: Path, cadence: Cadence, define: Define) -> None:
     """The session's own log has what the session printed; letter, journal and screen have not."""
     said = f"api_key: {KEY} password={OTHER} Authorization: Bearer {OTHER}x"
-    (home / "say.sh").write_text(f"echo '{said}' >&2; exit 3")
-    define("brief", ". ./say.sh", "retries: 0\n")
+    (home / "say.sh").write_text(f"echo '{said}' >&2; echo so $VAULT_PASSWORD >&2; exit 3")
+    define("brief", ". ./say.sh", f"retries: 0\nenv: {{VAULT_PASSWORD: {OTHER}}}\n")
     assert cadence("enqueue", "brief").returncode == 0
     cadence("run", "--drain")
     (letter,) = (home / "state" / "dead").glob("*.json")

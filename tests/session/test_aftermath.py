@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.model.cadence import Cadence, Expect
-from cadencebus.model.ending import Stop
+from cadencebus.model.ending import Report, Result, Stop
 from cadencebus.session.aftermath import TAIL, clean, gather, looks
 from cadencebus.session.life import ExitRecord
 from cadencebus.store.runs import RunFolder
@@ -49,6 +49,21 @@ if TYPE_CHECKING:
 def test_a_tail_is_safe_to_show(log: bytes, shown: str) -> None:
     """What is no secret is left as it is."""
     assert clean(log) == shown
+
+
+def test_what_the_environment_calls_secret_is_not_repeated(tmp_path: Path) -> None:
+    """Not from the logs, nor from an agent's last words; what is short, a path or a placeholder is none."""
+    env = {"DB_PASSWORD": "correct-horse", "DB_PASSWORD_OLD": "correct-horse-battery", "PIN_TOKEN": "1234"}
+    env |= {"TLS_KEY": "/etc/tls.pem", "SOME_API_KEY": "changeme", "KEYBOARD": "de-latin1-nodeadkeys"}
+    said = " ".join(env.values())
+    shown = "[redacted] [redacted] 1234 /etc/tls.pem changeme de-latin1-nodeadkeys"
+    (tmp_path / "stdout.log").write_text(said)
+    (tmp_path / "stderr.log").write_text(said)
+    last_words = Result(subtype="success", is_error=True, text=said, errors=(said,))
+    ending = _ended(tmp_path, report=Report(stream="claude", result=last_words), env=env)
+    assert ending.report is not None
+    assert ending.report.result == Result(subtype="success", is_error=True, text=shown, errors=(shown,))
+    assert (ending.stdout_tail, ending.stderr_tail, ending.stderr_head) == (shown, shown, shown)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +145,14 @@ def test_what_is_expected_must_be_the_work_of_this_run(tmp_path: Path) -> None:
     ]
 
 
-def _ended(folder: Path, end: ExitRecord | None = None, **keys: Any) -> Ending:
+def _ended(
+    folder: Path,
+    end: ExitRecord | None = None,
+    *,
+    report: Report | None = None,
+    env: dict[str, str] | None = None,
+    **keys: Any,
+) -> Ending:
     cadence = Cadence(name="brief", runner="command", **keys)
     run = RunFolder(str(folder), "tick", 1)
-    return gather(run, cadence, str(folder), end, None, started_at=0.0, ran_s=1.0, resumed=False)
+    return gather(run, cadence, str(folder), end, report, env=env or {}, started_at=0.0, ran_s=1.0)
