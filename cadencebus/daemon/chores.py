@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.crew import Crew
     from cadencebus.daemon.gear import Gear
 
-# A chore that failed for a reason of its own is left alone for so long: it must not spin.
+# How long a chore is left alone after a failure of its own: it must not spin.
 _AFTER_A_FAULT = 60.0
 
 
@@ -74,7 +74,7 @@ class Chores:
         return max(shunned, chore.due_in())
 
     async def _see_to(self, chore: Chore) -> None:
-        # Lifted where it ends well, or only the disk refused: a fault of ours must not make it spin.
+        # Lifted where it ends well, or where only the disk refused.
         self._shunned[id(chore)] = self._gear.clock.monotonic() + _AFTER_A_FAULT
         try:
             await chore.do()

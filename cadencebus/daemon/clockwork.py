@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
     from cadencebus.policy.timetable import Timetable
 
-# Edits are told of by events; this is for file systems that have none.
+# Edits cause events; this is for file systems that have none.
 LOOK_EVERY = 30.0
 # Looking at the files may take a twentieth of the time, however often they are touched.
 _REST = 20
-# A machine that slept, or a clock that was set, wakes nobody: a firing may come so late after that.
+# Neither a machine that wakes up nor a clock that is set causes an event: a firing may be this late then.
 OFTEN = 5.0
 _BEHIND_ENOUGH = 60.0
 _AFTER_A_FAULT = 60.0
@@ -50,7 +50,7 @@ _AFTER_A_FAULT = 60.0
 
 @dataclass(slots=True, kw_only=True)
 class Dial:
-    """One schedule as it goes: when it fires, where it stands on disk, when it must be asked next."""
+    """One schedule: when it fires, how far it has come on disk, when it is to be asked next."""
 
     rule: FiringRule
     timetable: Timetable
@@ -58,7 +58,7 @@ class Dial:
     wake_at: float = -math.inf
     # Whether a crash, or the disk, may have cut its last firing off.
     doubtful: bool = True
-    # The tick that waits, once it was told of that it stands for more than itself.
+    # The waiting tick that stands for later firings, too, once this has been reported.
     folded_into: str | None = None
 
     @property
@@ -83,7 +83,7 @@ class Clockwork:
 
     def __init__(self, gear: Gear) -> None:
         self._gear = gear
-        # Its own: the loop and this chore's thread must not read one file at once.
+        # A reader of its own: the loop and this chore's thread must not use one at the same time.
         self._prompts = Prompts(gear.home, lambda: gear.settings.current.defaults)
         self._firings = Firings(gear.spool, gear.memory, gear.say)
         self._dials: dict[str, Dial] = {}
@@ -104,7 +104,7 @@ class Clockwork:
         if self._gear.edits != self._edits:
             wanted.append(self._rest_until - monotonic)
         if self._wake_at < math.inf and not self._stopped:
-            # The wall clock may be set while we sleep, and a laptop may: neither wakes us.
+            # The wall clock may be set, or the laptop suspended, while we sleep: neither wakes us.
             wanted += [self._wake_at - self._gear.clock.wall(), OFTEN]
         return min(wanted)
 
@@ -115,7 +115,7 @@ class Clockwork:
     def turn(self) -> None:
         """One look and what follows from it; after an OSError it is simply done again."""
         began, now = self._gear.clock.monotonic(), self._gear.clock.wall()
-        # Asked before the look: what is touched meanwhile is looked at again.
+        # Read before the look: what is edited meanwhile is looked at again.
         edits = self._gear.edits
         if edits != self._edits or began >= self._look_at:
             self._look(now)
@@ -139,7 +139,7 @@ class Clockwork:
     def _look(self, now: float) -> None:
         zone, fired = local_zone(), self._fired_outside()
         if zone != self._zone:
-            # The C library takes no notice of a journey by itself: `active_hours` would stay behind.
+            # The C library does not notice a new zone by itself: `active_hours` would keep to the old one.
             time.tzset()
             self._zone = zone
         names = self._prompts.names()
@@ -156,7 +156,7 @@ class Clockwork:
                 self._lay_down(name, now)
 
     def _fired_outside(self) -> frozenset[str]:
-        """What a service manager fires; what it was to fire and can't is told of once."""
+        """What a service manager fires; what it should fire and can't is reported once."""
         found = fired_outside(self._gear.home)
         if found.lost and found.lost != self._lost:
             self._gear.say(f"{found.remark}; {found.cure}")
@@ -198,7 +198,7 @@ class Clockwork:
             dial.rule, dial.timetable, dial.wake_at = rule, timetable, -math.inf
 
     def _lay_down(self, name: str, now: float) -> None:
-        """Switched off, or fired by others: when it is the clock's again, it begins at that moment."""
+        """Give up a schedule that is off or fired by others; once it is the clock's again, it begins anew."""
         if name in self._resting:
             return
         dial = self._dials.pop(name, None)
@@ -224,16 +224,15 @@ class Clockwork:
             dial.standing, dial.wake_at, dial.doubtful = turn.standing, turn.wake_at, False
 
     def _asked(self, dial: Dial, now: float) -> _Turn | None:
-        """What a schedule wants; None where asking it is a fault of ours, which must not stop the others."""
+        """What a schedule wants; None where asking it fails by a bug, which must not stop the others."""
         try:
             return self._turn_of(dial, now)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this schedule's alone
-            self._gear.say(f"{dial.rule.name}: a fault of cadencebus itself in its schedule: {error!r}")
-            self._gear.tell(
-                {"event": "consumer.fault", "cadence": dial.rule.name, "reason": repr(error)[:500]}
-            )
+            name = dial.rule.name
+            self._gear.say(f"{name}: a fault of cadencebus itself in its schedule: {error!r}")
+            self._gear.tell({"event": "consumer.fault", "cadence": name, "reason": repr(error)[:500]})
             dial.wake_at = now + _AFTER_A_FAULT
             return None
 
@@ -268,10 +267,10 @@ class Clockwork:
         )
 
     def _folds(self, dial: Dial, firings: Sequence[Firing], last: str) -> bool:
-        """Whether the tick that was made last still waits, and its run will do for this firing, too."""
+        """Whether the tick made last still waits, and its run will do for this firing as well."""
         if len(firings) > 1 or not self._firings.waits(dial.rule.name, last):
             return False
-        # In a queue that is full no cadence has two of the clock's.
+        # In a full queue no cadence gets a second tick of the clock's.
         return dial.rule.folds or self._firings.full(self._gear.settings.current.max_inbox)
 
 

@@ -28,7 +28,7 @@ class Disk:
         self._back = back
         self._well = asyncio.Event()
         self._well.set()
-        # What was said of it last, when, and whether that was of this time.
+        # What was said of the trouble last, when, and whether the present one was worth saying.
         self._told, self._told_at, self._news = "", 0.0, False
 
     @property
@@ -37,7 +37,7 @@ class Disk:
         return self._well.is_set()
 
     def forget_former(self) -> None:
-        """Release what a consumer left that died in trouble: whether it lasts is for this one to see."""
+        """Release the hold of a consumer that died in trouble: this one sees whether the trouble lasts."""
         if self._well.is_set():
             self._gear.holds.release(_HOLD)
 
@@ -58,7 +58,7 @@ class Disk:
         await self._well.wait()
 
     def _tell(self, detail: str) -> None:
-        """Say it once, though it come again and again: a folder may take files and still not be read."""
+        """Report it once, however often it recurs: a folder may take files and still not be readable."""
         now = self._gear.clock.monotonic()
         self._news = detail != self._told or now >= self._told_at + _TOLD_AGAIN
         if self._news:

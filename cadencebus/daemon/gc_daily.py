@@ -73,7 +73,7 @@ class DailyGc:
         """Run gc, unless the clock is in doubt or an operator runs it at this moment."""
         gear = self._gear
         self._next = gear.clock.monotonic() + DAY
-        # A folder, locked: nobody's crash leaves it behind.
+        # The lock is on a folder: no crash leaves it behind.
         with archive.alone(gear.home.tmp, wait=False) as free:
             if not free:
                 return
@@ -81,7 +81,7 @@ class DailyGc:
             known = judge(last, now)
             await asyncio.to_thread(gc_state.save, gear.home, known)
             if last is None:
-                # The first time only the clock is taken down: what it says means something tomorrow.
+                # The first time only the clock is noted: tomorrow it can be compared.
                 return
             if known.doubted_at is not None:
                 gear.say(f"gc waits for a day: {known.doubt}")
@@ -94,7 +94,7 @@ class DailyGc:
         keep = await asyncio.to_thread(keep_of, gear.settings.current, gear.home)
         gc = GcPass(gear.home, keep, known.clocks.wall)
         steps = gc.steps()
-        # Ended in the middle of a step, the thread sees it through: a step is short.
+        # Where this is cancelled in the middle of a step, the thread finishes that step: it is short.
         while await asyncio.to_thread(next, steps, _OVER) is not _OVER:  # noqa: ASYNC110 - nobody is waited for
             await asyncio.sleep(_PAUSE)
         gear.tell(gc.event(), durable=False)

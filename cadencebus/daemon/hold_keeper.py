@@ -50,14 +50,14 @@ class HoldKeeper:
         return current if purse is None else [*current, purse]
 
     def _look_at_circuits(self, holds: Sequence[Hold]) -> None:
-        """Have the open circuits drawn anew where one opened, ended or was released, whoever did it."""
+        """Have circuit-open.json rewritten where a circuit opened, ended or was released, whoever did it."""
         standing = {hold.file: hold.until for hold in holds if hold.reason == "circuit_open"}
         if standing != self._open:
             self._open = standing
             self._circuits()
 
     def changed(self) -> bool:
-        """Whether a brake was put on or let go since this was asked: then all is to be looked at anew."""
+        """Whether a brake was set or released since this was asked last: then all is to be looked at anew."""
         changed, self._changed = self._changed, False
         return changed
 
@@ -79,7 +79,7 @@ class HoldKeeper:
         return self._braked(on_cadence(cadence.name), hold, there, now)
 
     def _braked(self, scope: str, hold: Hold | None, there: Collection[str], now: float) -> Hold | None:
-        """A brake written down for everybody to see; what a changed rule no longer asks for is let go."""
+        """Write a brake down as a hold, and release what a changed rule no longer asks for."""
         for reason in brakes.REASONS if there else ():
             file = f"{scope}.{reason}.json"
             if file in there and (hold is None or hold.file != file) and self._gear.holds.release(file):

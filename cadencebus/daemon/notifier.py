@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WITHIN = 10.0
 _HANDS = 4
 _BREATH = 1.0
-# What happened while nobody looked is no news any more; an incident without an end is forgotten some day.
+# How old an event may be to be news; and after how long an incident without an end is forgotten.
 _STALE = 86400.0
 _FORGOTTEN = 30 * 86400.0
 
@@ -61,7 +61,7 @@ class Notifier:
         self._next = self._gear.clock.monotonic() + _BREATH
         news = await asyncio.to_thread(self._read)
         own = {cadence: self._own(cadence) for cadence in {one.cadence for one in news}}
-        # What counts as a flood is what somebody wants to know: the rest must not push it out.
+        # Only news that somebody wants counts towards a flood: the rest must not push it out.
         orders = [
             (notice, one)
             for notice in self._gear.settings.current.notify
@@ -75,7 +75,7 @@ class Notifier:
         try:
             return self._read_on()
         except OSError:
-            # Nothing of it was told: the next look must find it as this one did.
+            # None of it was told: the next look must start from where this one did.
             self._place, self._open = before
             raise
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cadencebus.model.settlement import Settlement
 
 HEARTBEAT = 30.0
-# What the consumer writes into state/ for others: no news to itself.
+# What the consumer writes into state/ for others: events about these files are none of its business.
 OWN_DRAWINGS = frozenset({"consumer.json", "circuit-open.json"})
 # A busy consumer ends a hundred runs a second: its picture is drawn at most this often.
 _REDRAW = 0.5
@@ -43,7 +43,7 @@ class Presence:
         self._draw_circuits()
         now = self._gear.clock.monotonic()
         if self._last and now < self._last + _REDRAW:
-            # It was drawn just now: whether it has changed is looked at once, when that may be told.
+            # It was drawn just now: look once whether it has changed, when it may be drawn again.
             self._next = min(self._next, self._last + _REDRAW)
             return
         picture = self.picture()
@@ -93,7 +93,7 @@ class Presence:
 
 
 def _sketch(picture: Mapping[str, Any]) -> object:
-    """What of a picture is worth drawing it anew; a load that went from 0.31 to 0.32 is not."""
+    """The parts of a picture that are worth a new one when they change; a load of 0.32 after 0.31 is not."""
     gates = {name: (gate["shut"], gate["failing"]) for name, gate in picture.get("gates", {}).items()}
     starving = [row["cadence"] for row in picture.get("starving", ())]
     return picture.get("slots"), picture.get("running"), gates, starving

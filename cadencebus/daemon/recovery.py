@@ -38,7 +38,7 @@ class Recovery:
         self._calendar = calendar
 
     def run(self) -> list[Adoptee]:
-        """Mend the folders; back come the ticks of claimed/ whose run lives or ended unsettled."""
+        """Mend the folders; return the ticks of claimed/ whose run lives, or ended unsettled."""
         self._sync()
         self._clear_tmp()
         self._letters()
@@ -50,7 +50,7 @@ class Recovery:
         return [adoptee for file in claims if (adoptee := self._claimed(file))]
 
     def strays(self, aloft: Container[str]) -> list[Adoptee]:
-        """Mend the claimed ticks that nobody attends to: an error came between their claim and their end."""
+        """Mend claimed ticks that have no flight: an error came between their claim and their end."""
         left = self._in_order(file for file in self._gear.spool.names("claimed") if file not in aloft)
         if left:
             self._sync()
@@ -61,7 +61,7 @@ class Recovery:
         ]
 
     def _in_order(self, claims: Iterable[str]) -> list[str]:
-        """Claimed ticks as their ends were decided upon: each in the light of those before."""
+        """Claimed ticks in the order in which their ends were decided: each builds on those before."""
         return sorted(sorted(claims), key=self._decided_at)
 
     def _decided_at(self, file: str) -> float:
@@ -82,17 +82,17 @@ class Recovery:
         return False
 
     def _sync(self) -> None:
-        """Make safe what is seen: a kill may have come between a rename and its sync.
+        """Sync the folders, for a kill may have come between a rename and its sync.
 
-        Else a plan would be told and followed that a power cut could still take back (docs/model found this).
-        Where a tick went comes before where it was, as in each of its moves.
+        Else a plan would be carried out that a power cut could still undo (docs/model found this). The folder
+        that a tick went to is synced before the one it came from, as in each of its moves.
         """
         days = [f"{self._home.done}/{day}" for day in self._gear.spool.done_days()[-2:]]
         home = self._home
         files.sync_folders([home.inbox, home.deferred, home.dead, home.done, *days, home.claimed])
 
     def _clear_tmp(self) -> None:
-        """Remove what killed writers left behind: accepted is only what has its name in a folder."""
+        """Remove what killed writers left in tmp/: none of it was ever accepted."""
         now = self._gear.clock.wall()
         for file in list(self._gear.spool.names("tmp")):
             path = f"{self._home.tmp}/{file}"
@@ -135,7 +135,7 @@ class Recovery:
         return None
 
     def _soundly_planned(self, file: str, tick: Tick) -> Tick:
-        """The tick, less a plan that can't be made out: then the other rows say what to do."""
+        """The tick without a plan that can't be understood: then the other rows say what to do."""
         try:
             if tick.settling is not None:
                 settlement_of(tick.settling)
@@ -146,12 +146,12 @@ class Recovery:
 
     def _begun_since(self, tick: Tick) -> bool:
         """Whether a run was begun after the settlement that the file still carries from its last return."""
-        # Going back to inbox/ and being claimed anew are renames: neither takes the old plan out of the file.
+        # Returns to inbox/ and new claims are renames: neither takes the old plan out of the file.
         run = runs.latest(self._home, tick.id)
         return run is not None and all(a.get("run") != run.id for a in tick.attempts)
 
     def _unsettled(self, file: str, tick: Tick) -> Adoptee | None:
-        """A claim without an end: its last run is adopted, and without one it was never begun."""
+        """Adopt the last run of a claim without an end; where there is none, return the tick to inbox/."""
         run = runs.latest(self._home, tick.id)
         if run is not None and not self._told(tick, run):
             return tick, self._cadence(tick), run
@@ -164,7 +164,7 @@ class Recovery:
         return any(a.get("run") == run.id for a in tick.attempts) and not life.is_alive(run.path)
 
     def _cadence(self, tick: Tick) -> Cadence:
-        """The cadence as it reads now; one that is gone or broken is judged by the defaults."""
+        """The cadence as its file reads now; the defaults, where it is gone or broken."""
         try:
             return self._gear.prompts.load(tick.cadence)
         except (CadenceError, OSError):

@@ -1,4 +1,4 @@
-"""Making the journal complete after a restart: what the folders imply and it lacks is written once more."""
+"""Completing the journal after a restart: lines that the folders imply and that it lacks are written."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
 
 _AT_ONCE = 200
-# The loop that starts ticks has the first claim on the interpreter: a tenth of it is left to this.
+# The loop that starts ticks comes first: this takes a tenth of the interpreter's time.
 _REST = 9.0
 _BACK = 2 * 86400
-# What folders imply, of all that a journal tells.
+# The events that can be told from the folders.
 _IMPLIED = frozenset({"tick.accepted", "run.ended", "tick.done", "tick.dead"})
 
 
 class Retelling:
-    """One look through journal and folders: it makes way, hurries when asked to, and can be given up."""
+    """One pass over journal and folders: slow beside the runs, faster on request, and it can be given up."""
 
     def __init__(self, gear: Gear, given_up: Callable[[], bool]) -> None:
         self._gear = gear
@@ -41,7 +41,7 @@ class Retelling:
         self._over = asyncio.Event()
 
     async def do(self, unfinished: Iterable[str]) -> None:
-        """Tell it all; a disk that refuses delays it until the next start."""
+        """Write all that is missing; a disk that refuses delays that until the next start."""
         try:
             await asyncio.to_thread(self.retell, unfinished)
         except OSError as error:
@@ -51,7 +51,7 @@ class Retelling:
             await asyncio.to_thread(trim_heap)
 
     async def hurry(self) -> None:
-        """Wait for the end of it: nothing else is left to do."""
+        """Go on at full speed, and wait for the end: nothing else is left to do."""
         self._hurried = True
         await self._over.wait()
 
@@ -70,12 +70,12 @@ class Retelling:
             self._gear.journal.write(self._gear.clock.wall(), lines)
             count += len(lines)
         if count:
-            # Synced once: what a power cut takes of it, the next start finds lacking again.
+            # Synced once: what a power cut takes of it, the next start finds missing again.
             self._gear.journal.write(self._gear.clock.wall(), (), durable=True)
         return count
 
     def _gently(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Hand them on, at rest most of the time; no more of them once it is given up."""
+        """Pass items on, resting most of the time; stop once it is given up."""
         began = time.thread_time()
         for number, item in enumerate(items, 1):
             yield item
@@ -89,7 +89,7 @@ class Retelling:
     def _untold(self, unfinished: Iterable[str], told: HashSet, since: str) -> Iterator[dict[str, Any]]:
         for file in self._gently(unfinished):
             name = name_in(file)
-            # Older ones were told of on their own day, which is not read again.
+            # Older ones have their line in the journal of their day, which is not read again.
             if name is None or _day_of(name.stamp) < since:
                 continue
             if hash(("tick.accepted", name.id)) not in told:
@@ -120,7 +120,7 @@ class Retelling:
 
 
 def _runs_of(tick: Tick) -> Iterator[dict[str, Any]]:
-    """What a tick's attempts say of its runs, told as of then."""
+    """The lines of a tick's runs, made of its attempts, each with the time of that attempt."""
     for attempt in tick.attempts:
         about = {"cadence": tick.cadence, "tick": tick.id, "attempt": attempt.get("n")}
         about["run"] = attempt.get("run")

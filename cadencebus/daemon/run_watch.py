@@ -1,4 +1,4 @@
-"""Watching one run until its shim is gone; the shim itself minds the time-out."""
+"""Watching one run until its shim is gone; the shim itself enforces the time-out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cadencebus.model.ending import Report
     from cadencebus.store.runs import RunFolder
 
-# How often a running session's logs are looked at; its end is told at once by the bell.
+# How often a running session's logs are looked at; the bell reports its end at once.
 GLANCE = 1.0
 _SHORTEST = 0.1
 _CHUNK = 1 << 20
@@ -62,9 +62,9 @@ class RunWatch:
         self._unkillable: set[int] = set()
 
     async def until_it_ends(self, stuck: Callable[[], None]) -> Report | None:
-        """Wait for the run's last process; end it where a watch says so. What its stream told.
+        """Wait for the run's last process, or end the run where a limit says so; return what its stream told.
 
-        `stuck` is called where something of it outlives even SIGKILL.
+        `stuck` is called where a process of it survives even SIGKILL.
         """
         shim = self._boarded.shim.pid if self._boarded.shim else None
         bell = asyncio.ensure_future(self._gear.bell.ended(self._run.path, shim))
@@ -74,7 +74,7 @@ class RunWatch:
                 await asyncio.wait(watched, timeout=self._pause(), return_when=asyncio.FIRST_COMPLETED)
                 if not bell.done():
                     await self._glance()
-                    self._own_up(reap.survivors(self._run.path), stuck)
+                    self._report_survivors(reap.survivors(self._run.path), stuck)
         finally:
             bell.cancel()
             await self._probe.close()
@@ -85,7 +85,7 @@ class RunWatch:
         return self.told()
 
     def over_within(self, seconds: float) -> life.ExitRecord | None:
-        """In a worker thread: how the run ended, if it does so soon, by itself and without a rest."""
+        """In a worker thread: how the run ended, if it does so soon, by itself, and leaves nothing behind."""
         shim, launcher = self._boarded.shim, self._gear.launcher
         if shim is not None and seconds:
             return launcher.over_within(shim, seconds)
@@ -107,7 +107,7 @@ class RunWatch:
         return self._parser.report
 
     def _pause(self) -> float:
-        """Until the next glance: sooner in a run's first second, and where its log would be full by then."""
+        """Seconds until the next glance: fewer in a run's first second, and where its log is soon full."""
         most = self._gear.settings.current.max_log_bytes
         if self._ended or not most:
             return GLANCE
@@ -130,7 +130,7 @@ class RunWatch:
             await asyncio.to_thread(self.end, decision.klass, decision.detail)
 
     async def _catch_up(self) -> None:
-        """Read the logs to their end, giving way to other runs between the pieces."""
+        """Read the logs to their end, letting other runs go first between the pieces."""
         more = self._read_on()
         while more:
             await asyncio.sleep(0)
@@ -176,25 +176,25 @@ class RunWatch:
         return bool(data) and self._offset < sizes[0]
 
     async def _sweep(self, stuck: Callable[[], None]) -> None:
-        """Leave nothing of the run: its shim has swept, unless it was killed or this is no Linux."""
+        """Kill what is left of the run, unless its shim has: one that was killed can't, nor one outside Linux."""
         note = life.read_alive(self._run.path)
         if note is not None and note.swept:
             return
         known = reap.outlived(self._run.path)
-        # Where its shim has named some, it has tried for as long already.
+        # Where its shim has named survivors, it has tried for this long already.
         within = _BRIEFLY if known else _UNKILLABLE_AFTER
         known += reap.led_by(note) if note is not None else []
         while True:
             result = await asyncio.to_thread(reap.sweep, self._run.id, within, known)
-            self._name(result)
+            self._name_leftovers(result)
             if not result.survivors:
                 return
-            self._own_up([left.pid for left in result.survivors], stuck)
+            self._report_survivors([left.pid for left in result.survivors], stuck)
             within, known = _BRIEFLY, [left.identity for left in result.survivors]
             await asyncio.sleep(_TRY_AGAIN)
 
-    def _own_up(self, survivors: list[int], stuck: Callable[[], None]) -> None:
-        """Tell that it can't be ended: it keeps its tick for as long as it lives, but no slot."""
+    def _report_survivors(self, survivors: list[int], stuck: Callable[[], None]) -> None:
+        """Report that the run can't be ended: it keeps its tick while it lives, but no slot."""
         if set(survivors) <= self._unkillable:
             return
         self._unkillable |= set(survivors)
@@ -202,8 +202,8 @@ class RunWatch:
         self._gear.say(f"{self._run.id}: unkillable: {names} survived SIGKILL")
         stuck()
 
-    def _name(self, result: reap.SweepResult) -> None:
-        """Note who was found after the session's own end; of a run without an end it was the session."""
+    def _name_leftovers(self, result: reap.SweepResult) -> None:
+        """Name in `leaked.json` what outlived the session; where a run has no end, that is the session."""
         leaked = result.killed and life.exit_record(self._run.path) is not None
         if not (leaked or result.survivors or reap.survivors(self._run.path)):
             return
