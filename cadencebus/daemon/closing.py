@@ -66,8 +66,10 @@ class Closing:
             with contextlib.suppress(FileNotFoundError, BadTick):
                 tick = self._spool.read(place, name.file)
                 if (tick.settling or {}).get("run") == run:
-                    return self.replay(tick)
-        return None
+                    break
+        else:
+            return None
+        return self.replay(tick)
 
     def _replay(self, ends: Sequence[tuple[Tick, Settlement]], *, again: bool) -> None:
         told: list[Mapping[str, Any]] = []

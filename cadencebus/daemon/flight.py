@@ -233,17 +233,15 @@ class Flight:
             self._return(boarded.tick)
             return
         again, self._tried = self._tried, True
+        if again and (settled := self._gear.settling.resumed(self.cadence.name, boarded.run.id)) is not None:
+            # An earlier try got as far as the commit: what it decided stands.
+            self.settlement = settled
+            return
         if not files.exists(f"{self._gear.home.claimed}/{boarded.tick.name.file}"):
-            # An earlier try moved it, and only the sync of its new folder failed.
+            # An earlier try moved it, and met an error only then.
             self.settlement = self._gear.closing.delivered(boarded.tick.name, boarded.run.id)
             # Or a hand put it back into the queue while it ran: its end is this run's all the same.
             if self.settlement is not None or not self._gear.spool.take_back(boarded.tick.name):
-                return
-        if again:
-            committed = self._gear.spool.read("claimed", boarded.tick.name.file)
-            if committed.settling is not None and committed.settling.get("run") == boarded.run.id:
-                # An earlier try got as far as the commit: what it decided stands.
-                self.settlement = self._gear.closing.replay(committed)
                 return
         self.settlement = landing.land(self._gear, boarded, report=report, end=end)
 

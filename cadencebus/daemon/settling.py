@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cadencebus.daemon.closing import Closing
     from cadencebus.model.cadence import Cadence
+    from cadencebus.model.naming import Name
     from cadencebus.model.settlement import RunFacts, Settlement
     from cadencebus.model.tick import Tick
     from cadencebus.policy.classes import Verdict
@@ -61,20 +62,66 @@ class Settling:
 
     def settle(self, end: End) -> Settlement:
         """Settle an end in a thread that may wait: with this call, or with another that took it along."""
-        queue = self._queues[hash(end.cadence.name) % _QUEUES]
+        queue = self._queue_of(end.cadence.name)
         queue.waiting.append(end)
         # One batch at a time: two runs that fail together are two failures, not twice the first.
         with queue.turn:
             if end.settlement is None and end.error is None:
-                self._settle_all([queue.waiting.popleft() for _ in range(len(queue.waiting))])
+                self._settle_all(queue, [queue.waiting.popleft() for _ in range(len(queue.waiting))])
         if end.error is not None:
             raise end.error
         if end.settlement is None:
             raise AssertionError("an end was neither settled nor refused")
         return end.settlement
 
-    def _settle_all(self, batch: list[End]) -> None:
+    def resumed(self, cadence: str, run: str) -> Settlement | None:
+        """How a run settled that was decided upon when the disk refused; None where no tick says so.
+
+        Whatever the disk kept from being finished is finished first, as it was decided.
+        """
+        queue = self._queue_of(cadence)
+        with queue.turn:
+            self._finish(queue)
+            found = queue.finished.pop(run, None)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _queue_of(self, cadence: str) -> _Queue:
+        return self._queues[hash(cadence) % _QUEUES]
+
+    def _finish(self, queue: _Queue) -> None:
+        while queue.unfinished:
+            name, run = queue.unfinished[0]
+            try:
+                queue.finished[run] = self._closing.delivered(name, run)
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001 - its own thread is told, the others go on
+                queue.finished[run] = error
+            queue.unfinished.popleft()
+
+    def _settle_all(self, queue: _Queue, batch: list[End]) -> None:
         decided: list[tuple[End, Settlement]] = []
+        try:
+            self._finish(queue)
+            decided = self._decided(batch)
+            if decided:
+                self._closing.close(*((end.tick, settlement) for end, settlement in decided))
+        except OSError as error:
+            # Each thread is told, waits for the disk, and asks how far its own has come.
+            queue.unfinished += [(end.tick.name, settlement.run) for end, settlement in decided]
+            for end in batch:
+                end.error = end.error or error
+        except Exception:  # noqa: BLE001 - it is one end's: whose it is shows when each goes on by itself
+            for end, settlement in decided:
+                self._settle_alone(end, settlement)
+        else:
+            for end, settlement in decided:
+                end.settlement = settlement
+
+    def _decided(self, batch: list[End]) -> list[tuple[End, Settlement]]:
+        decided = []
         memories = _Foreseen(self._memory)
         at = 0.0
         for end in batch:
@@ -83,19 +130,7 @@ class Settling:
                 decided.append((end, self._decide(end, memories, at)))
             except Exception as error:  # noqa: BLE001 - one that can't be decided upon stops no other
                 end.error = error
-        try:
-            if decided:
-                self._closing.close(*((end.tick, settlement) for end, settlement in decided))
-        except OSError as error:
-            # Each thread is told, waits for the disk, and looks how far its own has come.
-            for end, _ in decided:
-                end.error = error
-        except Exception:  # noqa: BLE001 - it is one end's: whose it is shows when each goes on by itself
-            for end, settlement in decided:
-                self._settle_alone(end, settlement)
-        else:
-            for end, settlement in decided:
-                end.settlement = settlement
+        return decided
 
     def _settle_alone(self, end: End, settlement: Settlement) -> None:
         try:
@@ -127,6 +162,9 @@ class _Queue:
     def __init__(self) -> None:
         self.waiting: deque[End] = deque()
         self.turn = threading.Lock()
+        # What was decided upon and met a disk that refused, in order; and what became of it then, by runs.
+        self.unfinished: deque[tuple[Name, str]] = deque()
+        self.finished: dict[str, Settlement | Exception | None] = {}
 
 
 class _Foreseen:

@@ -7,6 +7,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from cadencebus.daemon.closing import Closing
     from cadencebus.daemon.gear import Gear
+    from cadencebus.model.settlement import Settlement
 
 NOW = 1_800_000_000.0
 PLAIN = Cadence(name="x", runner="command", command=("true",), retries=5)
@@ -169,21 +171,51 @@ def test_a_fault_before_the_commit_is_told_to_that_one_alone(
     assert os.listdir(gear.home.claimed) == [broken.tick.name.file]
 
 
-def test_a_disk_that_refuses_is_told_of_to_each(
-    gear: Gear, disk: Disk, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody takes his tick for settled; when the disk is well, each looks how far his own has come."""
-    ends = [over(gear) for _ in range(3)]
+def told_again(gear: Gear, end: End) -> Settlement:
+    """Try once more, as a flight does when the disk is well."""
+    return gear.settling.resumed("x", end.facts.run) or gear.settling.settle(replace(end, error=None))
 
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+
+@pytest.mark.parametrize("refused", ["memory.change_by", "journal.write", "spool.again"])
+def test_a_disk_that_refuses_is_told_of_to_each(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Nobody takes his tick for settled; when the disk is well, all are, as decided, whoever asks first."""
+    first, *ends = (over(gear) for _ in range(4))
+    part, verb = refused.split(".")
+    whole, calls = getattr(getattr(gear, part), verb), count()
+
+    def full(*words: Any, **more: Any) -> object:
+        if next(calls):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(*words, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(gear.journal, "write", full)
-        errors = settle_beside(gear, disk, threads, *ends)
+        patch.setattr(getattr(gear, part), verb, full)
+        _, *errors = settle_beside(gear, disk, threads, first, *ends)
     assert [type(error) for error in errors] == [OSError] * 3
-    assert gear.memory.load("x", NOW)["failures"] == 3
     for end in reversed(ends):
-        committed = gear.spool.read("claimed", end.tick.name.file)
-        assert gear.closing.replay(committed).target == "inbox"
-    assert gear.memory.load("x", NOW)["failures"] == 3, "who is settled last is not the last to have failed"
+        committed = end.tick.name.file in os.listdir(gear.home.claimed)
+        assert told_again(gear, end).target == "inbox"
+        assert committed == (end is ends[-1]), "all of them are finished with the first"
+    memory = gear.memory.load("x", NOW)
+    assert (memory["failures"], memory["applied"]) == (4, [end.facts.run for end in (first, *ends)])
+
+
+def test_what_the_disk_kept_waiting_counts_for_what_ends_later(
+    gear: Gear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next end is decided in the light of those that were decided upon, and could not be finished."""
+    first, second = over(gear), over(gear)
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gear.memory, "change_by", broken)
+        for end in (first, second):
+            with pytest.raises(OSError, match="Input"):
+                gear.settling.settle(end)
+    assert gear.settling.settle(over(gear)).memory["x"]["failures"] == 2
+    assert told_again(gear, first).memory["x"]["failures"] == 1
+    assert told_again(gear, second).memory["x"]["failures"] == 3
