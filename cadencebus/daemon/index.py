@@ -43,7 +43,7 @@ class Index:
         # What came since somebody last asked, by cadence; all that waits where nobody has asked yet.
         self._fresh: dict[str, list[str]] = {}
         # The cadences whose queue changed since somebody last asked.
-        self._stirred: set[str] = set()
+        self._changed: set[str] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
@@ -58,7 +58,7 @@ class Index:
         cadence = cadence_in(file)
         if cadence is None or not self._queues.setdefault(cadence, PackedNames()).add(file):
             return False
-        self._stirred.add(cadence)
+        self._changed.add(cadence)
         if cadence in self._fresh:
             self._fresh[cadence].append(file)
         return True
@@ -73,7 +73,7 @@ class Index:
                 strange.append(file)
             else:
                 found.setdefault(cadence, []).append(file)
-        self._stirred.update(found)
+        self._changed.update(found)
         while found:
             cadence, files = found.popitem()
             files.extend(self.queue(cadence))
@@ -94,10 +94,10 @@ class Index:
         if cadence in self._queues:
             self._fresh[cadence] = []
 
-    def take_stirred(self) -> set[str]:
+    def take_changed(self) -> set[str]:
         """The cadences whose queue changed since this was last asked."""
-        stirred, self._stirred = self._stirred, set()
-        return stirred
+        changed, self._changed = self._changed, set()
+        return changed
 
     def discard(self, file: str) -> bool:
         """Forget a name; False where it was not known."""
@@ -105,7 +105,7 @@ class Index:
         queue = self._queues.get(cadence)
         if queue is None or not queue.discard(file):
             return False
-        self._stirred.add(cadence)
+        self._changed.add(cadence)
         if not queue:
             del self._queues[cadence]
             self._fresh.pop(cadence, None)

@@ -85,7 +85,7 @@ class Intake:
             name = parse_name(file)
             if name is None:
                 strangers.append(file)
-            elif self._new(file, name) and self._first_sight(file, name):
+            elif self._new(file, name) and self._take_up(file, name):
                 self._tell({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
         self.ingest(strangers)
 
@@ -93,7 +93,7 @@ class Intake:
         """Take up names whose time has come, and which lie in inbox/ now."""
         for file in promoted:
             name = parse_name(file)
-            if name is not None and self._new(file, name) and self._first_sight(file, name):
+            if name is not None and self._new(file, name) and self._take_up(file, name):
                 self._tell({"event": "tick.due", "cadence": name.cadence, "tick": name.id})
 
     def _new(self, file: str, name: Name) -> bool:
@@ -135,7 +135,7 @@ class Intake:
         known.discard(os.path.basename(path))
         return False
 
-    def _first_sight(self, file: str, name: Name) -> bool:
+    def _take_up(self, file: str, name: Name) -> bool:
         """A producer that gives no priority writes 5: rename once to the cadence's own."""
         if name.priority == DEFAULT_PRIORITY:
             file = self._own_name(file, name)
@@ -199,17 +199,17 @@ class Intake:
         self._doubts.pop(file, None)
         if (name := parse_name(file)) is not None:
             # It had its name before it had its content.
-            self._first_sight(file, name)
+            self._take_up(file, name)
             return None
         return self._adopt(file, members, at)
 
     def _judge(self, file: str, at: os.stat_result, fault: BadTick) -> None:
         """Bury what is no tick, unless somebody may still be writing it."""
-        if fault.code in _NO_DOUBT or self._stood_still(file, at):
+        if fault.code in _NO_DOUBT or self._had_its_time(file, at):
             self._doubts.pop(file, None)
             self._bury("inbox", file, fault)
 
-    def _stood_still(self, file: str, at: os.stat_result) -> bool:
+    def _had_its_time(self, file: str, at: os.stat_result) -> bool:
         """Whether content that is no tick had its time to become one."""
         signature = (at.st_size, at.st_mtime_ns, at.st_ino)
         doubt, now = self._doubts.get(file), self._clock.monotonic()

@@ -31,7 +31,7 @@ def land(
     """Judge how the run ended and settle its tick: one commit, then all that follows."""
     now = gear.clock.wall()
     run, cadence = boarded.run, boarded.cadence
-    end = end or life.exit_record(run.path) or _stillborn(boarded)
+    end = end or life.exit_record(run.path) or _shim_died_first(boarded)
     ending = aftermath.gather(
         run,
         cadence,
@@ -66,7 +66,7 @@ def land(
     return settlement
 
 
-def _stillborn(boarded: Boarded) -> life.ExitRecord | None:
+def _shim_died_first(boarded: Boarded) -> life.ExitRecord | None:
     """The record of a start that failed: its shim died before it had started anything.
 
     Where no shim can live, no tick is to die of it. Of one that a former consumer began, nobody knows.

@@ -65,7 +65,7 @@ class Lineup:
         self._passes: dict[str, float] = {}
         # What a look found stands until the cadence stirs, or all is asked for anew.
         self._heads: dict[str, Waiting] = {}
-        self._stirred: set[str] = set()
+        self._changed: set[str] = set()
         # Heads whose ticks were not yet read for `force`.
         self._unasked: set[str] = set()
         # Why cadences that are no candidates wait.
@@ -94,12 +94,12 @@ class Lineup:
 
     def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
         """The head of every queue that could run at all."""
-        stirred = self._stirred | self._index.take_stirred()
+        changed = self._changed | self._index.take_changed()
         moved = self._roster.open(holds)
-        stirred.update(*((self._heads, self.waits, self._index.cadences()) if moved is None else (moved,)))
-        self._stirred = set()
+        changed.update(*((self._heads, self.waits, self._index.cadences()) if moved is None else (moved,)))
+        self._changed = set()
         turn = _Turn(flights, holds, now)
-        for name in stirred:
+        for name in changed:
             self.waits.pop(name, None)
             self._heads.pop(name, None)
             self._unasked.discard(name)
@@ -218,13 +218,13 @@ class Lineup:
     def started(self, name: str) -> None:
         """Note that a cadence had its turn."""
         self._last_started[name] = self._gear.clock.monotonic()
-        self._stirred.add(name)
+        self._changed.add(name)
 
     def landed(self, cadence: str, file: str) -> None:
         """Forget that a tick's guard let it pass, and what its cadence remembered before this run."""
         self._passes.pop(file, None)
         self._roster.forget(cadence)
-        self._stirred.add(cadence)
+        self._changed.add(cadence)
 
     def let_pass(self, file: str) -> None:
         """Note that the guard of this tick said: go on."""

@@ -35,8 +35,8 @@ _LOCKS_WITHIN = 1.0
 _MOST_DEATHS = 10
 
 
-class Ears:
-    """Waits, but wakes for a signal: a request to leave, or the end of a child."""
+class SignalWaiter:
+    """Waits, but not longer than until a signal: a request to leave, or the end of a child."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -46,7 +46,7 @@ class Ears:
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._leave)
-        # Only so that it wakes us.
+        # A handler that does nothing, so that the signal interrupts the wait.
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _leave(self, *_: object) -> None:
@@ -72,7 +72,7 @@ class Ears:
         return True
 
 
-class Ward:
+class KeptConsumer:
     """The consumer that is kept up: our own child, or one that a former supervisor left."""
 
     def __init__(self, process: Process, child: subprocess.Popen[bytes] | None = None) -> None:
@@ -91,7 +91,7 @@ class Ward:
         return not self.process.lives() if self._child is None else self._child.poll() is not None
 
     def code(self, home: Home) -> int | None:
-        """How it ended; one that was taken over ended well if it said farewell."""
+        """How it ended; one that was taken over ended well if it removed its consumer.json."""
         if self.hung:
             return None
         if self._child is not None:
@@ -99,7 +99,7 @@ class Ward:
         return None if files.exists(home.consumer) else 0
 
     def lived(self) -> float:
-        """For how long it lived, as far as this supervisor saw."""
+        """How long it lived, as far as this supervisor has seen."""
         return time.monotonic() - self._since
 
     def send(self, number: int) -> None:
@@ -120,44 +120,44 @@ class Supervisor:
         self._silent = silent
         self._upkeep = Upkeep(first=first_wait, wait=first_wait)
         self._state = State(supervisor=me)
-        self._ears = Ears()
+        self._signals = SignalWaiter()
 
     def keep_up(self) -> int:
-        """Until told to leave, or nothing is left to keep up; how the last consumer ended."""
-        ward = self._left_over()
-        while not self._ears.leaving():
-            ward = ward or self._start()
-            self._say("running", consumer=ward.process)
-            self._watch(ward)
-            if self._ears.leaving():
-                self._end(ward)
+        """Run until told to leave, or nothing is left to keep up; return how the last consumer ended."""
+        kept = self._left_over()
+        while not self._signals.leaving():
+            kept = kept or self._start()
+            self._say("running", consumer=kept.process)
+            self._watch(kept)
+            if self._signals.leaving():
+                self._end(kept)
                 break
-            decision = self._decide(ward)
+            decision = self._decide(kept)
             if isinstance(decision, Park):
                 self._say("parked", reason=decision.reason)
                 return self._last_code() or 1
             if isinstance(decision, LetGo):
                 break
-            self._upkeep, ward = decision.upkeep, None
-            self._ears.until(self._ears.leaving, decision.after, pause=decision.after)
+            self._upkeep, kept = decision.upkeep, None
+            self._signals.until(self._signals.leaving, decision.after, pause=decision.after)
         supervision.forget(self._home)
-        return 0 if self._ears.leaving() else self._last_code()
+        return 0 if self._signals.leaving() else self._last_code()
 
-    def _left_over(self) -> Ward | None:
+    def _left_over(self) -> KeptConsumer | None:
         """The consumer of a supervisor that is no more."""
         former = supervision.load(self._home)
         if former is None or former.consumer is None or not former.consumer.lives():
             return None
         # It may be just coming up; where it never locks this home, this is a copy, and it is another home's.
-        if not self._ears.until(lambda: lock.is_held(self._home), _LOCKS_WITHIN):
+        if not self._signals.until(lambda: lock.is_held(self._home), _LOCKS_WITHIN):
             return None
         self._tell(f"took over the consumer that was there, pid {former.consumer.pid}")
-        return Ward(former.consumer)
+        return KeptConsumer(former.consumer)
 
-    def _start(self) -> Ward:
+    def _start(self) -> KeptConsumer:
         if self._state.deaths:
             # The lock of one that was killed is free once the last of what it forked has seen it die.
-            self._ears.until(lambda: not lock.is_held(self._home), _END_WITHIN)
+            self._signals.until(lambda: not lock.is_held(self._home), _END_WITHIN)
         with supervision.log(self._home) as log:
             child = subprocess.Popen(  # noqa: S603 - this very program
                 [sys.executable, "-P", "-m", "cadencebus", "--home", self._home.root, "run"],
@@ -165,36 +165,36 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd=self._home.root,
-                # A signal to our group, a hang-up of our terminal, is not meant for it.
+                # Signals to our group, or a hang-up of our terminal, must not reach it.
                 start_new_session=True,
             )
         now = rfc3339(time.time())
         started = Process.of(child.pid, now)
-        # One that is dead already has no start that could be asked for; its end is told all the same.
-        return Ward(started or Process(pid=child.pid, started=0.0, boot="", since=now), child)
+        # Of one that is dead already the start is not known; its end is reported all the same.
+        return KeptConsumer(started or Process(pid=child.pid, started=0.0, boot="", since=now), child)
 
-    def _watch(self, ward: Ward) -> None:
-        """Until it ends, or we are to leave; a consumer that is silent for too long is ended."""
-        silent, beat, has_beaten = 0.0, self._beat(), ward.adopted
+    def _watch(self, kept: KeptConsumer) -> None:
+        """Watch it until it ends, or we are to leave; end a consumer that is silent for too long."""
+        silent, beat, has_beaten = 0.0, self._beat(), kept.adopted
         # A child's end wakes us; that of one taken over has to be looked for.
-        looked, pause = time.monotonic(), min(_POLL / 4 if ward.adopted else _POLL, self._silent / 4)
-        while not ward.over() and not self._ears.leaving():
-            self._ears.nap(pause)
+        looked, pause = time.monotonic(), min(_POLL / 4 if kept.adopted else _POLL, self._silent / 4)
+        while not kept.over() and not self._signals.leaving():
+            self._signals.nap(pause)
             now = time.monotonic()
-            # Whoever was suspended together with the consumer saw nothing of that time.
+            # A suspended supervisor must not count the time in which the consumer was suspended, too.
             silent += min(now - looked, 2 * pause)
             looked, heard = now, self._beat()
             if heard != beat:
                 silent, beat, has_beaten = 0.0, heard, True
             elif upkeep.hangs(silent, within=self._silent, has_beaten=has_beaten):
-                # Where not even we can write, its silence says nothing, and ending it cures nothing.
-                ward.hung = self._can_write()
+                # Where not even we can write, its silence means nothing, and ending it would not help.
+                kept.hung = self._can_write()
                 silent = 0.0
-                if not ward.hung:
-                    self._tell(f"the consumer, pid {ward.process.pid}, is silent, but nobody can write here")
-            if ward.hung:
-                self._tell(f"the consumer, pid {ward.process.pid}, makes no progress: ending it")
-                self._end(ward)
+                if not kept.hung:
+                    self._tell(f"the consumer, pid {kept.process.pid}, is silent, but nobody can write here")
+            if kept.hung:
+                self._tell(f"the consumer, pid {kept.process.pid}, makes no progress: ending it")
+                self._end(kept)
 
     def _beat(self) -> tuple[int, int] | None:
         """What changes whenever the consumer shows itself; None where it does not."""
@@ -214,15 +214,15 @@ class Supervisor:
         files.discard(probe)
         return True
 
-    def _end(self, ward: Ward) -> None:
+    def _end(self, kept: KeptConsumer) -> None:
         """TERM, which leaves its sessions running, then KILL, which does so too."""
-        ward.send(signal.SIGTERM)
-        if not self._ears.until(ward.over, min(_END_WITHIN, self._silent)):
-            ward.send(signal.SIGKILL)
-            self._ears.until(ward.over, _END_WITHIN)
+        kept.send(signal.SIGTERM)
+        if not self._signals.until(kept.over, min(_END_WITHIN, self._silent)):
+            kept.send(signal.SIGKILL)
+            self._signals.until(kept.over, _END_WITHIN)
 
-    def _decide(self, ward: Ward) -> Restart | Park | LetGo:
-        lived, code = ward.lived(), ward.code(self._home)
+    def _decide(self, kept: KeptConsumer) -> Restart | Park | LetGo:
+        lived, code = kept.lived(), kept.code(self._home)
         death = Death(at=rfc3339(time.time()), lived=round(lived, 3), code=code)
         self._state.deaths = [*self._state.deaths, death][-_MOST_DEATHS:]
         decision = upkeep.after_death(self._upkeep, lived=lived, code=code)

@@ -29,7 +29,7 @@ _RUNS_EACH = 500
 
 def serve(fd: int) -> None:
     """Fork a shim for each byte until the consumer is gone."""
-    shim.brace()
+    shim.set_up_signals()
     # Nobody waits for the shims: their end is told by the lock they held.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     orphans.prepare()

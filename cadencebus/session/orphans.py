@@ -43,7 +43,7 @@ def prepare() -> None:
         import psutil  # noqa: F401, PLC0415 - not cheap, and only where /proc is missing
 
 
-def come_to_me() -> None:
+def become_subreaper() -> None:
     """Become the parent of every orphan of the tree below."""
     call = prctl()
     if call is not None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     End = tuple[int, float, float, int, float]
 
 # A session manager's broadcast, or a closed terminal, must not take the recorder with it.
-_SHRUGGED_OFF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
 _MINDED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1)
 _NOTE_SIZE = 200  # inside the room that the consumer has made in `alive`
 _RECORD_S = 2.0
@@ -41,9 +41,9 @@ _OURS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 
-def brace() -> None:
-    """In the launcher, for all its shims: what they shrug off, and what they take when they are ready."""
-    for number in _SHRUGGED_OFF:
+def set_up_signals() -> None:
+    """In the launcher, for all its shims: which signals they ignore, and which they take once ready."""
+    for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     for number in _MINDED:
         # macOS throws away what nobody handles, even while it is blocked.
@@ -55,7 +55,7 @@ def brace() -> None:
 def stand_by() -> None:
     """In a shim that has no run yet: lead a process session, and hear of the ends of its children."""
     os.setsid()
-    orphans.come_to_me()
+    orphans.become_subreaper()
     # The launcher, to be rid of its shims, ignores it.
     signal.signal(signal.SIGCHLD, _nothing)
 

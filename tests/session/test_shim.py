@@ -237,7 +237,7 @@ def test_a_shim_outlives_what_it_can_do_without(tmp_path: Path, monkeypatch: pyt
     }
     if (leading := os.fork()) == 0:
         with contextlib.suppress(BaseException):
-            shim.brace()
+            shim.set_up_signals()
             shim.stand_by()
             shim.Shim(request, life.open_alive(str(tmp_path)), first=True).run()
         os._exit(0)
