@@ -116,6 +116,11 @@ class Index:
         queue = self._queues.get(cadence)
         return None if queue is None else queue.first()
 
+    def front(self, cadence: str) -> list[str]:
+        """The next few ticks of a cadence, in order."""
+        queue = self._queues.get(cadence)
+        return [] if queue is None else queue.front()
+
     def elsewhere(self, name: Name) -> list[str]:
         """What waits for another cadence under this id; with many of them the claim finds that out."""
         if len(self._queues) > _FEW:

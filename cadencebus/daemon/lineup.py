@@ -30,13 +30,19 @@ if TYPE_CHECKING:
 # A guard's "go on" is good for so long; then it is asked again.
 GUARD_GOOD_FOR = 300.0
 _BURIALS_A_TURN = 200
+# Ticks that are read at once to find those that need not wait, of all cadences that must.
+_READ_AT_ONCE = 2000
 
 
 class _Turn:
     """What a turn looks at: flights and holds, counted once for all cadences."""
 
-    def __init__(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> None:
+    def __init__(
+        self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float, *, looks: int = 1
+    ) -> None:
         self.now = now
+        # At so many cadences.
+        self.looks = looks
         self.held = {hold.scope for hold in holds}
         # The bus's own, by scope: with a thousand cadences held, no cadence looks at the holds of all.
         self.brakes: dict[str, set[str]] = {}
@@ -61,7 +67,8 @@ class Lineup:
         self._roster = Roster(gear)
         self._last_started: dict[str, float] = {}
         self._unknown_since: dict[str, float] = {}
-        self._force: dict[str, tuple[str, bool]] = {}
+        # Of the first few of a cadence that has to wait: which of them need not.
+        self._force: dict[str, dict[str, bool]] = {}
         self._passes: dict[str, float] = {}
         # What a look found stands until the cadence stirs, or all is asked for anew.
         self._heads: dict[str, Waiting] = {}
@@ -98,7 +105,7 @@ class Lineup:
         moved = self._roster.open(holds)
         changed.update(*((self._heads, self.waits, self._index.cadences()) if moved is None else (moved,)))
         self._changed = set()
-        turn = _Turn(flights, holds, now)
+        turn = _Turn(flights, holds, now, looks=len(changed))
         for name in changed:
             self.waits.pop(name, None)
             self._heads.pop(name, None)
@@ -106,6 +113,7 @@ class Lineup:
             file = self._index.head(name)
             cadence = None if file is None else self._known(name)
             if cadence is None or file is None:
+                self._force.pop(name, None)
                 continue
             if not cadence.enabled:
                 self.waits[name] = Wait("disabled", f"prompts/{name}.md says enabled: false")
@@ -133,20 +141,22 @@ class Lineup:
         """Whether some of the refused are forced; only their ticks are read for that."""
         asked = {name for name in self._unasked if name in refused}
         self._unasked -= asked
-        forced = {name for name in asked if self._forced(name, self._heads[name].file)}
-        self._heads |= {name: replace(self._heads[name], force=True) for name in forced}
+        forced = {name: file for name in asked if (file := self._forced(name, len(asked))) is not None}
+        self._heads |= {name: self._pressing(self._heads[name], file) for name, file in forced.items()}
         return bool(forced)
+
+    @staticmethod
+    def _pressing(head: Waiting, file: str) -> Waiting:
+        return replace(head, file=file, priority=int(file[0]), force=True)
 
     def _head(self, cadence: Cadence, file: str, turn: _Turn) -> Waiting:
         name, credentials = cadence.name, self._gear.settings.current.credentials_of(cadence.runner)
         memory = self._roster.memory(name, turn.now)
-        return Waiting(
+        head = Waiting(
             cadence=name,
             file=file,
             priority=int(file[0]),
             group=cadence.group,
-            # A brake of its own must not take it out of the line.
-            force=turn.holds(name, credentials) and self._forced(name, file),
             inline=cadence.mode == "inline" or self._needs_guard(cadence, file),
             exclusive=cadence.exclusive,
             concurrency=cadence.concurrency,
@@ -154,6 +164,9 @@ class Lineup:
             half_open=half_open(memory, held=on_cadence(name) in turn.open_circuits),
             last_started=self._last_started.get(name, 0.0),
         )
+        # A brake of its own must not take it out of the line.
+        forced = self._forced(name, turn.looks) if turn.holds(name, credentials) else None
+        return head if forced is None else self._pressing(head, forced)
 
     def _brake(self, cadence: Cadence, turn: _Turn) -> Hold | None:
         memory = self._roster.memory(cadence.name, turn.now)
@@ -182,15 +195,19 @@ class Lineup:
         self._unknown_since.pop(name, None)
         return cadence
 
-    def _forced(self, name: str, file: str) -> bool:
-        known = self._force.get(name)
-        if known is None or known[0] != file:
-            try:
-                known = (file, self._gear.spool.waiting(file).force)
-            except (BadTick, OSError):
-                known = (file, False)
-            self._force[name] = known
-        return known[1]
+    def _forced(self, name: str, looks: int) -> str | None:
+        """The tick of a cadence that need not wait with those before it; one far behind them is not seen."""
+        known, front = self._force.get(name, {}), self._index.front(name)[: 1 + _READ_AT_ONCE // looks]
+        self._force[name] = known = {
+            file: known[file] if file in known else self._asks_to_pass(file) for file in front
+        }
+        return next((file for file in front if known[file]), None)
+
+    def _asks_to_pass(self, file: str) -> bool:
+        try:
+            return self._gear.spool.waiting(file).force
+        except (BadTick, OSError):
+            return False
 
     def doomed(self) -> Iterator[tuple[str, BadTick]]:
         """Ticks of unknown cadences whose grace is over, some at a time."""

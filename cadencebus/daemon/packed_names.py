@@ -84,6 +84,10 @@ class PackedNames:
         """The first in order; None where there is none."""
         return self._bundles[0][1:].partition(_END)[0] if self._bundles else None
 
+    def front(self) -> list[str]:
+        """The first few in order, without a look at how many there are."""
+        return [name for bundle in self._bundles[:2] for name in _names_of(bundle)]
+
     def beginning_with(self, prefix: str) -> Iterator[str]:
         """Those that begin so, in order, as they are now."""
         first, end = max(0, self._place(prefix)), bisect_right(self._bundles, f"{_END}{prefix}{_LAST}")

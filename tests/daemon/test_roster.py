@@ -10,6 +10,7 @@ import pytest
 
 from cadencebus.bus import Maker
 from cadencebus.clock import stamp
+from cadencebus.daemon import lineup as lineup_module
 from cadencebus.daemon import roster
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.hold_keeper import HoldKeeper
@@ -190,6 +191,50 @@ def test_a_forced_tick_in_a_crowd_is_known_as_one(gear: Gear, tmp_path: Path) ->
     assert lineup.urgent({"x", "y", "z"})
     assert {head.cadence: head.force for head in lineup.line()} == {"x": False, "y": False, "z": True}
     assert not lineup.urgent({"x", "y", "z"})
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_forced_tick_does_not_wait_for_those_of_its_cadence_that_must(
+    gear: Gear, tmp_path: Path, *, held: bool
+) -> None:
+    """A hold or a cap keeps the ones before it, in their order: they are no cap of its own."""
+    index = Index()
+    lineup = Lineup(gear, index, HoldKeeper(gear, lambda _: None, lambda: None))
+    for number, force in enumerate((False, False, True, True)):
+        tick, data, _ = Maker("cli", {}).make({"cadence": "x", "force": force, "payload": {"n": number}})
+        (tmp_path / "bus/state/inbox" / tick.file).write_bytes(data)
+        index.add(tick.file)
+    waiting = list(index.queue("x"))
+    holds = [Hold(scope="bus", reason="paused", since=0.0, until=None)] if held else []
+    lineup.heads({}, holds, time.time())
+    assert lineup.urgent({"x"}) is not held
+    for file in waiting[2:]:
+        (head,) = lineup.line()
+        assert (head.file, head.force) == (file, True)
+        index.discard(file)
+        lineup.started("x")
+        lineup.heads({}, holds, time.time())
+        lineup.urgent({"x"})
+    (head,) = lineup.line()
+    assert (head.file, head.force) == (waiting[0], False)
+
+
+def test_of_many_cadences_that_must_wait_few_ticks_are_read(
+    gear: Gear, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bus that is paused with thousands of full queues must not stop to read them."""
+    monkeypatch.setattr(lineup_module, "_READ_AT_ONCE", 10)
+    index = Index()
+    lineup = Lineup(gear, index, HoldKeeper(gear, lambda _: None, lambda: None))
+    for cadence in "xyz":
+        (tmp_path / f"bus/prompts/{cadence}.md").write_text(COMMAND.format(5))
+        for _ in range(9):
+            index.add(Maker("cli", {}).make({"cadence": cadence})[0].file)
+    read: list[str] = []
+    monkeypatch.setattr(lineup, "_asks_to_pass", read.append)
+    lineup.heads({}, [], time.time())
+    lineup.urgent("xyz")
+    assert len(read) == 3 * (1 + 10 // 3)
 
 
 def test_a_hold_on_one_cadence_stirs_that_one(gear: Gear, fake_clock: FakeClock) -> None:
