@@ -41,6 +41,9 @@ KINDS: dict[str, Kind] = {
         "sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=65536",
     ),
     "files.few": Kind("warn", "each run takes some descriptors", "ulimit -n 4096"),
+    "proc.missing": Kind(
+        "ill", "no consumer starts: it could not find what runs leave behind", "mount -t proc proc /proc"
+    ),
     # --- the home
     "home.none": Kind("note", "only the machine was looked at", "cadence init my-bus"),
     "home.missing": Kind("ill", "without a home there is no bus", "cadence init"),

@@ -97,6 +97,8 @@ def kernel(patient: Patient) -> Iterator[Finding]:
         yield found("files.few", f"a process may have {soft} files open")
     if not process_tree.LINUX:
         return
+    if why := fitness.blind():
+        yield found("proc.missing", why)
     number, deaf = _inotify(), _deaf(patient)
     if deaf is not None:
         what = f"the consumer (pid {deaf}) watches no folder, new ticks wait for its next look"

@@ -26,6 +26,7 @@ def main(words: list[str], context: Context) -> int:
     asked = consumer_control.with_pace(parser).parse_args(words)
     home = context.home
     fitness.check(home)
+    fitness.check_machine()
     there, record = consumer_control.at_work(home), install_record.load(home)
     if there is not None and there.keeper is None:
         if record is None or record.by == "cron":

@@ -50,6 +50,7 @@ def main(words: list[str], context: Context) -> int:
             to_stderr(f"{time_of_day(time.time())} {safe(text)}")
 
     fitness.check(home)
+    fitness.check_machine()
     with ConsumerLock(home) as lock:
         gear = assemble(home, flags=_flags(asked), say=say, verbose=asked.verbose)
         gear.lost = lock.lost

@@ -34,6 +34,7 @@ def main(words: list[str], context: Context) -> int:
     asked = consumer_control.with_pace(parser).parse_args(words)
     home = context.home
     fitness.check(home)
+    fitness.check_machine()
     record = install_record.load(home)
     if record is not None and _rests(home, record):
         up = service_manager.begin(home, record)

@@ -56,6 +56,7 @@ def _unfit(home: Home) -> Iterator[Complaint]:
     """What a consumer would be told that starts now."""
     try:
         fitness.check(home)
+        fitness.check_machine()
     except CadenceError as error:
         yield Complaint(error.message, error.next_step or "`cadence doctor`")
     except OSError as error:

@@ -50,6 +50,8 @@ UNEASY = {
     "library/mobile documents": "iCloud moves files away from there, and back when they are opened",
     "library/cloudstorage": "its files are moved into a cloud, and back when they are opened",
 }
+# Where a Linux tells of processes and of its boot. A chroot may lack it all, a hardened service the latter.
+_TOLD_IN = ("/proc/self/stat", "/proc/stat")
 # How the kernel spells what would end a field: blank, tab, line end, backslash. All else stands as it is.
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
@@ -105,6 +107,18 @@ def check(home: Home) -> None:
             f"{home.state} lies on {kind}: {REFUSED[kind]}; renames and locks can't be trusted there",
             next_step="move the home to a local disk",
         )
+
+
+def check_machine() -> None:
+    """Refuse a machine where nobody can tell what a run has left behind (exit 78)."""
+    if why := blind():
+        raise Misconfigured(why, next_step="mount /proc, whole: mount -t proc proc /proc")
+
+
+def blind() -> str | None:
+    """Why processes can't be seen here; None where they can."""
+    missing = next((path for path in _TOLD_IN if _LINUX and not os.path.exists(path)), None)
+    return missing and f"there is no {missing}: what a run leaves behind could not be found"
 
 
 def _check_folder(path: str, device: int | None) -> int:

@@ -88,6 +88,25 @@ def test_a_disk_that_takes_no_writes_is_told(home: Path, environment: dict[str, 
     assert status.startswith("ill: the disk is mounted read-only")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces are Linux's")
+@pytest.mark.parametrize(
+    ("hide", "lacking"),
+    [
+        ("mount -t tmpfs none /proc", "/proc/self/stat"),
+        ("mount -t tmpfs none /proc; mkdir /proc/self; touch /proc/self/stat", "/proc/stat"),
+    ],
+)
+def test_where_processes_can_not_be_seen_no_consumer_starts(
+    home: Path, environment: dict[str, str], hide: str, lacking: str
+) -> None:
+    """A chroot without /proc, a service with a part of it: said by each who is asked, not by a traceback."""
+    assert lacking in found(hide, home, environment)["proc.missing"]
+    said = in_a_room_of_its_own(hide, home, environment, "run --drain 2>&1")
+    assert said.startswith(f"cadence: there is no {lacking}: ")
+    assert said.endswith("mount -t proc proc /proc\n")
+    assert lacking in in_a_room_of_its_own(hide, home, environment, "status --check")
+
+
 def test_who_waits_for_room_for_an_hour_is_told(home: Path, call: Doctor) -> None:
     """One cadence has the only slot, and the other one's tick grows old."""
     (home / "cadence.yaml").write_text(
