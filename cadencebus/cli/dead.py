@@ -72,7 +72,7 @@ def main(words: list[str], context: Context) -> int:
 
 def _chosen(home: Home, asked: Namespace) -> list[Found]:
     if asked.id:
-        return [one.found for one in dead_letters.named(home, asked.id, killed_too=asked.what == "retry")]
+        return [one.found for one in dead_letters.named(home, asked.id, by_hand_too=asked.what == "retry")]
     since = None if asked.since is None else time.time() - asked.since
     return dead_letters.matching(home, cadence=asked.cadence, klass=asked.klass, since=since)
 

@@ -18,6 +18,9 @@ EXAMPLES = """  cadence rm 7f3k9q2m
   cadence rm 7f3k --reason "superseded by the evening run"
   cadence rm --cadence brief       all that waits for it"""
 
+# Of more than these nobody types the ids again.
+_UNDONE = 20
+
 
 def main(words: list[str], context: Context) -> int:
     """Finish waiting ticks as `cancelled`; nothing is cancelled where one of them can't be found."""
@@ -42,4 +45,6 @@ def main(words: list[str], context: Context) -> int:
             out.line_of_json({"id": found.name.id, "status": waiting_tick.CANCELLED})
         else:
             out.line(f"{found.name.id} cancelled")
+    if 0 < len(found_all) <= _UNDONE:
+        out.hint(f"undo: cadence dead retry {' '.join(found.name.random for found in found_all)}")
     return 0

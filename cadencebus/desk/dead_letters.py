@@ -55,9 +55,9 @@ class Letter:
         return instant(self.outcome.get("finished_at"))
 
     @property
-    def killed(self) -> bool:
-        """Whether it lies in done/, ended by an operator: what its run had absorbed may be wanted still."""
-        return self.found.state == "done" and self.outcome.get("status") == "killed"
+    def ended_by_hand(self) -> bool:
+        """Whether it lies in done/, killed or cancelled by an operator, who may have meant another."""
+        return self.found.state == "done" and self.outcome.get("status") in {"killed", "cancelled"}
 
     @property
     def raw(self) -> str:
@@ -76,9 +76,9 @@ def in_batches(home: Home, letters: Sequence[Found]) -> Iterator[list[Letter]]:
         yield [letter_of(home, found) for found in letters[at : at + _AT_ONCE]]
 
 
-def named(home: Home, parts: Iterable[str], *, killed_too: bool = False) -> list[Letter]:
-    """The letters whose ids have these parts, each once; `killed_too`: also what an operator killed."""
-    return [_named(home, part, killed_too=killed_too) for part in dict.fromkeys(parts)]
+def named(home: Home, parts: Iterable[str], *, by_hand_too: bool = False) -> list[Letter]:
+    """The letters whose ids have these parts, each once; `by_hand_too`: also what an operator ended."""
+    return [_named(home, part, by_hand_too=by_hand_too) for part in dict.fromkeys(parts)]
 
 
 def matching(
@@ -97,10 +97,10 @@ def matching(
     return [found for *_, found in sorted(kept)]
 
 
-def _named(home: Home, part: str, *, killed_too: bool) -> Letter:
+def _named(home: Home, part: str, *, by_hand_too: bool) -> Letter:
     found = find(home, part)
     letter = letter_of(home, found)
-    if found.state != "dead" and not (killed_too and letter.killed):
+    if found.state != "dead" and not (by_hand_too and letter.ended_by_hand):
         raise NoSuch(
             f"{found.name.id} is not dead: it lies in {found.folder}/",
             next_step=f"cadence show {found.name.random}",

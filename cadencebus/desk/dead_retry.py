@@ -50,8 +50,8 @@ def retry(home: Home, letters: Sequence[Found], now: float) -> Iterator[Retried]
         ticks = [(letter, successors(spool, letter, now)) for letter in some]
         _put(home, [tick for _, new in ticks for tick in new if tick.id not in present])
         retried = [(letter, Retried(letter.found, tuple(tick.id for tick in new))) for letter, new in ticks]
-        # What an operator killed lies in done/, and stays there.
-        leaving = [(letter, {"retried_as": one.ids}) for letter, one in retried if not letter.killed]
+        # What an operator ended lies in done/, and stays there.
+        leaving = [(letter, {"retried_as": one.ids}) for letter, one in retried if not letter.ended_by_hand]
         take_out(home, leaving, "retried", now)
         tell(home, *(_told(one) for _, one in retried), at=now)
         yield from (one for _, one in retried)
@@ -61,7 +61,7 @@ def _put(home: Home, ticks: Sequence[Tick]) -> None:
     for tick in ticks:
         # Half of it may lie there since a kill: the name is derived, so it would be in the way for ever.
         files.discard(f"{home.tmp}/{tick.name.file}")
-    inlet.put_all(home, [(tick.name, tick.bytes(), None) for tick in ticks])
+    inlet.put_all(home, [(tick.name, tick.bytes(), tick.not_before) for tick in ticks])
 
 
 def _told(one: Retried) -> dict[str, str]:
@@ -131,6 +131,8 @@ def _successor(dead: Tick, old_id: str, at: float, now: float) -> Tick:
         created_at=now,
         priority=dead.priority,
         payload=dead.payload,
+        # Of one that was cancelled before it was due.
+        not_before=dead.not_before if dead.not_before is not None and dead.not_before > now else None,
         hops=dead.hops,
         extra=extra,
     )

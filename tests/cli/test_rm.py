@@ -36,6 +36,21 @@ def test_a_cancelled_tick_lies_in_done_and_in_the_journal(
     assert [(line["event"], line["class"]) for line in told] == [("tick.done", "cancelled")] * 2
 
 
+def test_the_wrong_tick_can_be_brought_back_as_it_was_told(
+    cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
+) -> None:
+    """With its payload, and no sooner than it was due; asked twice, it comes once."""
+    define("work")
+    ready, late = enqueue("work", "--set", "n=1"), enqueue("work", "--at", "2099-01-01")
+    told = cadence("rm", ready, late).stderr
+    assert told == f"undo: cadence dead retry {ready[-8:]} {late[-8:]}\n"
+    for _ in range(2):
+        assert cadence(*told.split()[2:]).returncode == 0
+    (again,), (put_off,) = ticks("inbox").values(), ticks("deferred").values()
+    assert (again["retry_of"], again["payload"]) == (ready, {"n": 1})
+    assert (put_off["retry_of"], put_off["not_before"][:4]) == (late, "2099")
+
+
 def test_all_that_waits_for_a_cadence_is_cancelled(
     cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
 ) -> None:
