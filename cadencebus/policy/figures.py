@@ -178,9 +178,9 @@ def summed(parts: Iterable[Figures]) -> Figures:
     return whole
 
 
-def sparkline(values: Sequence[float | None], most: float | None = None) -> str:
+def sparkline(values: Sequence[float | None]) -> str:
     """A bar for each value, a dot where there is none."""
-    top = max((value for value in values if value is not None), default=0.0) if most is None else most
+    top = max((value for value in values if value is not None), default=0.0)
     return "".join("·" if value is None else _bar(value, top) for value in values)
 
 

@@ -156,7 +156,7 @@ class Shim:
         """Wait for the child's end; the time-out or SIGUSR1 take the ladder, by deadline, not by event."""
         self._wait(self.request["timeout_s"])
         # Who asked before anybody knew our pid could write down why, but not signal.
-        if _exists("ending.json", self.folder):
+        if self._is_explained():
             self._next_step()
         while not self._reap():
             number = signal.sigwait(_MINDED)
@@ -176,7 +176,15 @@ class Shim:
 
         Whoever asks writes down why, unless the disk is full.
         """
-        return self.first or _exists("ending.json", self.folder) or time.monotonic() > self.began + _STRAY_S
+        return self.first or self._is_explained() or time.monotonic() > self.began + _STRAY_S
+
+    def _is_explained(self) -> bool:
+        """Whether somebody has written down why the run is to end."""
+        try:
+            os.stat("ending.json", dir_fd=self.folder, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
 
     def _wait(self, seconds: float) -> None:
         # ITIMER_REAL runs on the monotonic clock; sigtimedwait, the neater way, is missing on macOS.
@@ -279,14 +287,6 @@ class Shim:
 
 def _nothing(*_: object) -> None:
     """A handler, so that the signal is not discarded; it is taken by sigwait."""
-
-
-def _exists(name: str, folder: int) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
 
 
 def _errno(error: Exception) -> str:

@@ -40,10 +40,10 @@ def load_settings(home: Home, *, flags: Mapping[str, object], environ: Mapping[s
     return _settings(_content(home), flags, environ)
 
 
-def settings_or_default(home: Home, environ: Mapping[str, str] = os.environ) -> tuple[Settings, str | None]:
+def settings_or_default(home: Home) -> tuple[Settings, str | None]:
     """The settings, and what is wrong with them where the defaults have to stand in."""
     try:
-        return load_settings(home, flags={}, environ=environ), None
+        return load_settings(home, flags={}, environ=os.environ), None
     except CadenceError as error:
         return Settings(), error.message
 
