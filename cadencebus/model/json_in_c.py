@@ -51,7 +51,7 @@ def reader(
 
     def read(text: str) -> object:
         try:
-            value, end = scan(text, len(text) - len(text.lstrip(_BLANK)))
+            value, end = _scanned(scan, text, len(text) - len(text.lstrip(_BLANK)))
         except StopIteration as stopped:
             raise Malformed("Expecting value", text, stopped.value) from None
         except ValueError as error:
@@ -65,6 +65,16 @@ def reader(
         return value
 
     return read
+
+
+def _scanned(scan: Callable[[str, int], tuple[object, int]], text: str, at: int) -> tuple[object, int]:
+    try:
+        return scan(text, at)
+    except SystemError:
+        # It raises an error of `json`, and takes that to be loaded: now that it is, it can say what is wrong.
+        import json.decoder  # noqa: F401, PLC0415 - dear
+
+        return scan(text, at)
 
 
 def _scanner(hooks: _Hooks) -> Callable[[str, int], tuple[object, int]]:

@@ -20,3 +20,11 @@ def test_one_set_takes_several_members(cadence: Cadence, define: Define, ticks: 
     assert ended.returncode == 0, ended.stderr
     assert [tick["payload"] for tick in ticks("inbox").values()] == [{"k": "v", "n": 5, "m": "x=y"}]
     assert cadence("enqueue", "work", "k=v").returncode == 64
+
+
+def test_a_payload_that_is_no_json_is_bad_data_and_told_where(cadence: Cadence, define: Define) -> None:
+    """In one line; nothing of the interpreter that `enqueue` does without is missed."""
+    define("work")
+    ended = cadence("enqueue", "work", "--payload", '{"a": 1,}')
+    assert (ended.returncode, ended.stdout) == (65, "")
+    assert ended.stderr.startswith("cadence: --payload: not JSON: Expecting property name")

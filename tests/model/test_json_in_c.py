@@ -51,6 +51,13 @@ def test_it_reads_what_the_library_reads_and_says_what_it_says(text: str) -> Non
     assert found == read_plainly(text)
 
 
+def test_it_says_what_is_wrong_where_nobody_has_imported_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The C code looks for the class of its errors among what is loaded; in `enqueue` it is not."""
+    monkeypatch.delitem(sys.modules, "json.decoder")
+    with pytest.raises(Malformed, match=r"Expecting property name .* line 1 column 2"):
+        plain_reader()("{")
+
+
 def test_a_number_of_too_many_digits_is_told_of_as_such() -> None:
     """That is no matter of JSON, and has no place in the text."""
     with pytest.raises(ValueError, match="digits") as refused:
