@@ -107,7 +107,7 @@ class Closing:
         for file in settlement.releases:
             if self._holds.release(file):
                 told.append(hold_event("hold.released", file))
-            # Half-open, it had no hold any more.
+            # Told even where there was no hold: a half-open circuit has none.
             told += _circuit_event("circuit.closed", file)
         for hold in settlement.holds:
             if self._holds.spared(hold.file, settlement.at, known=_began(tick)):
@@ -125,21 +125,21 @@ class Closing:
         for follow_up in settlement.follow_ups:
             child = _child(tick, settlement, follow_up)
             if len(child.bytes()) > self._spool.max_tick_bytes:
-                # As a dead letter it would tell nobody of anything; what was left out lies with its parent.
+                # Too large a tick would only become a dead letter; its parent still has what is left out.
                 child = replace(child, payload={**child.payload, "payload": None})
             if again and self._anywhere(child):
-                # It may have its name since a sync that failed: the parent must not be safe before it is.
+                # The sync of its name may have failed: it must be durable before its parent is.
                 files.sync_folder(self._spool.home.inbox)
                 continue
             if again:
-                # Half of it may lie there since a kill: left in the way, it would pass for the whole.
+                # A kill may have left half of it there, which must not be taken for the whole.
                 files.discard(f"{self._spool.home.tmp}/{child.name.file}")
             try:
                 self._spool.put([child], settlement.at)
             except (CantCreate, IOTrouble) as error:
                 # It lies there already: a crash came between putting it and telling of it.
                 if not isinstance(error.__cause__, FileExistsError):
-                    # An answer to a producer; to the consumer it is a disk that refuses, and passes.
+                    # These are answers to producers; to the consumer it is a disk that refuses.
                     raise (error.__cause__ or error) from None
             told.append(
                 {
@@ -192,7 +192,7 @@ class Closing:
 
     def finish_by_outcome(self, tick: Tick, now: float) -> None:
         """Commit a claimed tick with its outcome and move it where it belongs."""
-        # The claim was to become durable with a run, and there is none.
+        # A claim becomes durable with its run, and here there is none.
         files.sync_folder(self._spool.home.inbox)
         self._spool.commit([tick])
         self.deliver(tick, now)
@@ -234,7 +234,7 @@ def _circuit_event(event: str, file: str, **more: object) -> list[dict[str, Any]
 
 
 def _began(tick: Tick) -> float | None:
-    """When the run that is settled began: whether a release came before it or after."""
+    """When the settled run began, to tell whether a hold was released before it or after."""
     with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
         return parse_rfc3339(tick.attempts[-1]["started_at"])
     return None
@@ -252,7 +252,7 @@ def _child(tick: Tick, settlement: Settlement, follow_up: FollowUp) -> Tick:
         source="flow",
         created_at=settlement.at,
         payload=follow_up.payload,
-        # One hop too many is made all the same: a loop ends in dead/, where somebody sees it.
+        # A tick with one hop too many is made all the same: so a loop ends in dead/, where somebody sees it.
         hops=tick.hops + 1,
         extra=mark,
     )

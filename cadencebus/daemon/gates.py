@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from cadencebus.daemon.gear import Gear
 
 G = TypeVar("G")
-# Unlike any settings, and unlike none: what a former consumer's gate left standing is looked at in any case.
+# Equal to no settings, nor to None: so the hold of a former consumer's gate is looked at in any case.
 _NEVER = object()
-# A hold outlives its gate by so much: a gate that is never asked again must not hold for ever.
+# How much longer a hold lasts than its gate's interval: a gate that is not asked again must not hold on.
 _OUTLIVES = 30.0
 
 
@@ -230,7 +230,7 @@ def _is_present(path: str, ttl: float, now: float) -> bool:
         with contextlib.suppress(OSError, ValueError):
             said = files.read(path, 1 << 12)
     except OSError:
-        # It is gone, or a link that leads nowhere: whatever it is, it hides nobody else's.
+        # It is gone, or a link that leads nowhere: no reason not to look at the others.
         return False
     return stat.S_ISREG(at.st_mode) and gates.present(now - at.st_mtime, said.decode("utf-8", "replace"), ttl)
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 P = ParamSpec("P")
-# So many files are looked at, or removed, in one step.
+# How many files are looked at, or removed, in one step.
 _A_STEP = 500
-# So many ticks with runs are judged at once: the waiting ones are walked through once for each such batch.
+# How many ticks with runs are judged at once: the waiting ones are walked through once for each such batch.
 _A_BATCH = 10_000
-# Whoever writes in tmp/ is done in a moment; what has lain there for a day is nobody's.
+# Writing in tmp/ takes a moment; a file that is a day old belongs to nobody.
 _STALE = 86400.0
-# Where a tick lies that still needs its runs and its key; twice, so that one which moves meanwhile is met.
+# Where ticks lie that still need their runs and keys; twice, so that one which moves meanwhile is found.
 _REFERRING = ("deferred", "inbox", "claimed", "dead") * 2
 
 

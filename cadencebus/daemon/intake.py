@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cadencebus.store.spool import Spool
 
 Signature = tuple[int, int, int]
-# These are no matter of what is written in the file.
+# Faults that no further writing to the file would mend.
 _NO_DOUBT = frozenset({"not_a_file", "unreadable", "duplicate_id", "id_in_use"})
 
 
@@ -73,7 +73,7 @@ class Intake:
         return next((doubt.since + self.settle for doubt in self._doubts.values()), None)
 
     def doubtful(self, most: int) -> list[str]:
-        """The files whose time has come to be looked at again, the first of them."""
+        """The first of the doubtful files that are to be looked at again now."""
         now = self._clock.monotonic()
         waited = takewhile(lambda doubt: doubt[1].since + self.settle <= now, self._doubts.items())
         return [file for file, _ in islice(waited, most)]
@@ -136,7 +136,7 @@ class Intake:
         return False
 
     def _take_up(self, file: str, name: Name) -> bool:
-        """A producer that gives no priority writes 5: rename once to the cadence's own."""
+        """Add a tick to the index, renamed to its cadence's priority where its producer gave none."""
         if name.priority == DEFAULT_PRIORITY:
             file = self._own_name(file, name)
         return self._index.add(file)
@@ -198,7 +198,7 @@ class Intake:
             return None
         self._doubts.pop(file, None)
         if (name := parse_name(file)) is not None:
-            # It had its name before it had its content.
+            # A tick that had its canonical name before its content was complete.
             self._take_up(file, name)
             return None
         return self._adopt(file, members, at)
@@ -214,14 +214,14 @@ class Intake:
         signature = (at.st_size, at.st_mtime_ns, at.st_ino)
         doubt, now = self._doubts.get(file), self._clock.monotonic()
         if doubt is None or doubt.signature != signature:
-            # At the end, even if it was known: they lie there in the order in which their time comes.
+            # Always at the end: the doubts are kept in the order in which they are due.
             self._doubts.pop(file, None)
             self._doubts[file] = Doubt(signature, now)
             return self.settle <= 0
         return now - doubt.since >= self.settle
 
     def _adopt(self, file: str, members: dict[str, Any], at: os.stat_result) -> str | None:
-        """Normalise a foreign file by one rename, its content untouched."""
+        """Give a foreign file its canonical name by one rename; its content stays as it is."""
         now = self._clock.wall()
         cadence = members["cadence"]
         priority = members.get("priority")

@@ -43,7 +43,7 @@ def land(
         ran_s=_lasted(gear, boarded, end),
     )
     ending = replace(ending, resumed=boarded.resumed)
-    # Judged as of its end: "resets 6:08am", read hours later, would be tomorrow's.
+    # Judged by the time of its end: read hours later, "resets 6:08am" would be taken for tomorrow's.
     ended_at = end.ended_at if end and end.ended_at else now
     verdict = judged(ending, boarded, ended_at)
     _record(boarded, _known(gear, boarded), ending, verdict, report, end, ended_at=ended_at)
@@ -67,9 +67,9 @@ def land(
 
 
 def _shim_died_first(boarded: Boarded) -> life.ExitRecord | None:
-    """The record of a start that failed: its shim died before it had started anything.
+    """The record of a start that failed, where the shim died before it had started anything.
 
-    Where no shim can live, no tick is to die of it. Of one that a former consumer began, nobody knows.
+    No tick should die because no shim can live. It is not known of a run that a former consumer started.
     """
     if boarded.shim is None or not life.nothing_begun(boarded.run.path):
         return None
@@ -131,7 +131,7 @@ def _metrics(boarded: Boarded, report: Report | None, end: life.ExitRecord | Non
 
 
 def _lasted(gear: Gear, boarded: Boarded, end: life.ExitRecord | None) -> float:
-    """How long it ran: a consumer that was away for an hour must not make it an hour longer."""
+    """How long it ran; time in which no consumer was up after its end does not count."""
     until = gear.clock.monotonic()
     if end is not None and end.monotonic is not None and boarded.record.get("boot_id") == boot_id():
         until = min(until, end.monotonic)
@@ -139,7 +139,7 @@ def _lasted(gear: Gear, boarded: Boarded, end: life.ExitRecord | None) -> float:
 
 
 def _known(gear: Gear, boarded: Boarded) -> dict[str, Any]:
-    """What run.json says; in the place of one that can't be read stands what was known at the start."""
+    """What run.json says, or, where it can't be read, what was known at the start."""
     known = runs.record(boarded.run)
     if not known and (told := runs.set_torn_record_aside(boarded.run, gear.clock.wall())):
         gear.say(told)

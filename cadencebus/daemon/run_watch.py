@@ -176,7 +176,7 @@ class RunWatch:
         return bool(data) and self._offset < sizes[0]
 
     async def _sweep(self, stuck: Callable[[], None]) -> None:
-        """Kill what is left of the run, unless its shim has: one that was killed can't, nor one outside Linux."""
+        """Kill what is left of the run, unless its shim did: it can't if it was killed, or outside Linux."""
         note = life.read_alive(self._run.path)
         if note is not None and note.swept:
             return

@@ -1,4 +1,4 @@
-"""Settling the ends of runs: what ends while others of its cadence are being settled goes with the next.
+"""Settling the ends of runs: those that end while others of their cadence are being settled go together.
 
 One after the other they would wait for the disk seven times each; together they wait seven times in all.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Cadences that share a queue are settled together, too.
 _QUEUES = 64
-# Each is decided upon a moment after the one before: a restart that finds several keeps to that order.
+# Each is decided a moment after the one before, so that a restart finds the order in their times.
 _A_MOMENT = 1e-6
 
 

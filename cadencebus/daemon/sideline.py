@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 _AT_ONCE = 200
 # How much of ticks is in memory at once: most take some hundred bytes, some a megabyte each.
 _MUCH = 4 << 20
-# What a payload amounts to, as so many hexadecimal digits.
+# Hexadecimal digits of the hash that stands for a payload.
 _MARK, _ALL_BITS = 16, (1 << 64) - 1
-# What is gone, or is buried when its turn comes: nobody may hold the bus over it.
+# Ticks that are gone, or will be buried when their turn comes: no reason to hold the bus.
 _UNFIT = (BadTick, FileNotFoundError, PermissionError)
 
 
 class Sideline:
     """Absorbs or skips waiting ticks, some at a time, beside the runs.
 
-    Each waiting tick is read once, when a run of its cadence starts for the first time since it came, and
-    remembered by what its payload amounts to: a queue of different payloads is not read again.
+    Each waiting tick is read once, when a run of its cadence first starts after it came, and remembered by a
+    hash of its payload: a queue of different payloads is not read again.
     """
 
     def __init__(self, gear: Gear, index: Index) -> None:

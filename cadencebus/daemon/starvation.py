@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cadencebus.policy.admit import Wait
 
 
-# Between two looks at thousands who wait; an hour is counted.
+# Seconds between two looks, for there may be thousands who wait; it is hours that are counted.
 _OFTEN = 1.0
 
 

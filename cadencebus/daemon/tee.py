@@ -23,7 +23,7 @@ class Tee:
 
     def read_on(self, size: int) -> None:
         """Repeat what has come up to this size of the log, in whole lines."""
-        # No further: a run that prints without end must not keep the others from being looked at.
+        # Only this far: a run that prints without end must not keep others from being looked at.
         while self._offset < size and (piece := runs.read_at(self._path, self._offset, _CHUNK)):
             self._offset += len(piece)
             for line in self._feed.push(piece):
@@ -35,6 +35,6 @@ class Tee:
             self._repeat(rest)
 
     def _repeat(self, line: bytes) -> None:
-        # Whoever read along has gone, or the terminal: that is no trouble of the state folder's.
+        # The reader or the terminal is gone: that is no trouble of the state folder.
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{self._name}: {clean(line.decode('utf-8', 'replace'))}\n")

@@ -77,7 +77,7 @@ class Twins:
             yield "deferred", late, late[_DUE + _PRIORITY :]
         for folder in ("claimed", "dead", *(f"done/{day}" for day in self._spool.done_days())):
             for file in self._spool.names(folder):
-                # As strict as the index is: of a million that are done each is looked at.
+                # Only as strict as the index: there may be a million finished ones.
                 if cadence_in(file) is not None:
                     yield folder, file, file[_PRIORITY:]
 

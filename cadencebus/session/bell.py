@@ -13,9 +13,9 @@ from cadencebus.session import life
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-# However surely the kernel tells: what can't be told is found out by then.
+# However reliable the kernel's word is: an end that it does not report is noticed by then.
 _LOOK_AGAIN = 1.0
-# Where nothing rings, or something rings that is not yet true: look soon, then less and less often.
+# Where nothing rings, or rings too early: look soon, then less and less often.
 _SOON, _SELDOM = 0.001, 0.1
 
 

@@ -26,9 +26,9 @@ _LAUNCH = (
     "import sys; sys.path += sys.argv[2:]; "
     "from cadencebus.session.launcher import serve; serve(int(sys.argv[1]))"
 )
-# A shim that was killed while it waited is replaced; who kills each of them wants none.
+# A shim that was killed while it waited is replaced, this many times: whoever kills each one wants none.
 _TRIES = 3
-# A launcher or a shim that has not answered for so long is stopped, or worse.
+# A launcher or a shim that has not answered for this long is stopped, or worse.
 _ANSWER_WITHIN = 30.0
 _CLOSE_WITHIN = 0.3
 # How many shims that have led a run wait for another: as many as end at one time where runs are brief.
@@ -70,7 +70,7 @@ class Launcher:
 
     def warm(self) -> None:
         """Have a shim forked in advance, if none is free: that takes as long as all the rest of a start."""
-        # Whoever has the lock asks for one himself, and a launcher that does not answer is his trouble.
+        # Another thread that has the lock asks for one itself, and waits if the launcher does not answer.
         if self._lock.acquire(blocking=False):
             try:
                 if not self._free:
@@ -106,7 +106,7 @@ class Launcher:
         except (TimeoutError, ConnectionError):
             word = b""
         free = len(word) == ENDED.size
-        # Without the lock, which whoever waits for a launcher that is stopped may hold for long.
+        # Without the lock, which a thread that waits for a stopped launcher may hold for long.
         if free and not self._closed and len(self._free) < _SPARE:
             self._free.append(shim)
         else:
@@ -131,7 +131,7 @@ class Launcher:
             self._ask()
             pid, fd = self._answer()
         except (ConnectionError, TimeoutError):
-            # The launcher was killed; what it was asked for, another one is asked.
+            # The launcher was killed: ask another one.
             self._hang_up()
             self._ask()
             early, (pid, fd) = False, self._answer()
@@ -203,11 +203,11 @@ class Launcher:
         """Let the launcher process end; the shims live on."""
         self._closed = True
         if not self._lock.acquire(timeout=_CLOSE_WITHIN):
-            # Somebody waits for its answer, since it is stopped: who is to leave does not wait for that.
+            # A thread waits for the answer of a launcher that is stopped: leaving does not wait for it.
             if self._process is not None:
                 self._process.kill()
             if not self._lock.acquire(timeout=_CLOSE_WITHIN):
-                # Or a shim is told of its run, and is stopped: that line goes when we do.
+                # Or a thread writes to a shim that is stopped: its socket is closed when we end.
                 return
         try:
             self._hang_up()

@@ -23,14 +23,14 @@ HEAD = struct.Struct("!I")
 # A shim's word that its run came to its own end, nothing of it is left, and it could lead another: the
 # session's wait status, its end on both clocks, its peak of memory and its processor time.
 ENDED = struct.Struct("!iddqd")
-# Then its place is taken by a fresh one, whatever may have gathered in it.
+# After this many runs a shim is replaced by a fresh one, whatever may have piled up in it.
 _RUNS_EACH = 500
 
 
 def serve(fd: int) -> None:
     """Fork a shim for each byte until the consumer is gone."""
     shim.set_up_signals()
-    # Nobody waits for the shims: their end is told by the lock they held.
+    # Nobody waits for the shims: the lock that they hold tells of their end.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     orphans.prepare()
     _let_go_of_the_terminal()

@@ -32,7 +32,7 @@ class AliveNote:
     shim: int
     pid: int | None
     monotonic: float
-    # Only once nothing of the run was left: without it somebody else has to look.
+    # Written only when nothing of the run is left; without it the consumer has to look.
     swept: bool = False
 
 
@@ -100,7 +100,7 @@ def is_alive(run_dir: str) -> bool:
 
 
 def _opened_up(run_dir: str) -> bool:
-    """Take back what a session took from its folder's owner, who is ours, too; False where it was nothing."""
+    """Give back the permissions that a session took from its folder; False where none were missing."""
     changed = False
     for path, mode in ((run_dir, 0o700), (f"{run_dir}/alive", 0o600)):
         at = os.lstat(path).st_mode

@@ -62,12 +62,12 @@ def sweep(folder: int, known: Mapping[int, float]) -> bool:
         seen = process_tree.census()
         left = _left(seen, known)
         if not left and not process_tree.LINUX:
-            # Who leads a session of its own and has no parent left may live: the consumer looks for marks.
+            # One that leads its own session and has lost its parent may live: the consumer looks for marks.
             return False
         fresh = {pid: {"pid": pid, **process_tree.describe(pid)} for pid in left if pid not in told}
-        # Who forks and exits is gone before it can be asked for its name; the last of its line is not.
+        # A process that forks and exits is gone before it can be named; the last of its descendants is not.
         fresh = {pid: one for pid, one in fresh.items() if one["cmdline"] or process_tree.look(pid)}
-        # Nothing but patience helps against those who stay: to look at all processes has its price.
+        # Only waiting helps against those that stay, and a look at all processes is not cheap.
         pause = _PAUSE if fresh else min(2 * pause, _PATIENT)
         if fresh:
             told |= fresh

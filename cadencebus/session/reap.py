@@ -139,7 +139,7 @@ def sweep(run_id: str, within: float = 10.0, known: Iterable[identity.Identity] 
     struck: dict[int, Leftover] = {}
     survivors: tuple[Leftover, ...] = ()
     looks, pause = 0, _PAUSE
-    # Who is between two programs shows no environment for a moment: one empty look is not enough.
+    # A process in the middle of an exec shows no environment for a moment: one empty look is not enough.
     while looks < _EMPTY_LOOKS:
         roots = _roots(run_id, known)
         looks = 0 if roots else looks + 1
@@ -149,10 +149,10 @@ def sweep(run_id: str, within: float = 10.0, known: Iterable[identity.Identity] 
         struck |= {leftover.pid: leftover for leftover in left}
         if time.monotonic() >= deadline:
             break
-        # Nothing but patience helps against those who stay: to look at all processes has its price.
+        # Only waiting helps against those that stay, and a look at all processes is not cheap.
         pause = min(2 * pause, _PATIENT) if survivors and survivors == before else _PAUSE
         known = [leftover.identity for leftover in survivors]
-    # Who took long to die was a survivor then, and is not found any more.
+    # One that took long to die was noted as a survivor, and is not found any more.
     living = {leftover.pid for leftover in survivors}
     return SweepResult(tuple(one for pid, one in struck.items() if pid not in living), survivors)
 

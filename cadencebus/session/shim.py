@@ -32,7 +32,7 @@ _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal
 _MINDED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGUSR1)
 _NOTE_SIZE = 200  # inside the room that the consumer has made in `alive`
 _RECORD_S = 2.0
-# So long may somebody who has looked whom to signal be kept from doing it.
+# How long a signal may be on its way after its sender has looked whom to signal.
 _STRAY_S = 1.0
 # setitimer takes 0 for "never"; and what rounds to 0 would be just that. More than the longest macOS refuses.
 _SHORTEST, _LONGEST = 0.001, 100e6
@@ -167,7 +167,7 @@ class Shim:
                     self._intend()
                 self._next_step()
             elif number == signal.SIGALRM:
-                # Of a deadline that was replaced while the alarm was on its way.
+                # The alarm of a deadline that has been replaced meanwhile.
                 self._wait(self.due - time.monotonic())
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -221,7 +221,7 @@ class Shim:
             os.fsync(fd)
             os.fsync(self.folder)
         except OSError:
-            # A full disk: an empty note would be taken for somebody's who wants the tick back uncounted.
+            # A full disk: an empty note would pass for an operator's, and the tick would go back uncounted.
             if os.fstat(fd).st_size == 0:
                 with contextlib.suppress(OSError):
                     os.unlink("ending.json", dir_fd=self.folder)
@@ -260,7 +260,7 @@ class Shim:
         facts = (
             f'{{"at": "{rfc3339(at)}", "monotonic": {monotonic}, "peak_rss": {peak}, "cpu_s": {cpu_s}}}\n'
         ).encode()
-        # Made anew where somebody took it away: a run without a record would be begun again.
+        # Made anew where it was removed: a run without a record would be started again.
         flags = os.O_WRONLY | os.O_CREAT | _OURS
         deadline = time.monotonic() + _RECORD_S
         while True:
