@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import enqueue_checks, holding, human_time
+from cadencebus.desk.moments import parse_moment
 from cadencebus.desk.options import Parser, a_duration, a_text
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch, Usage
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cadencebus.desk.context import Context
 
 EXAMPLES = """  cadence pause                        the whole bus, until `cadence resume`
+  cadence pause --until "2026-12-01 08:00"
   cadence pause brief --for 2h --reason "reviewing its prompt"
   cadence pause --credentials claude   whatever uses its credentials"""
 
@@ -28,7 +30,11 @@ def main(words: list[str], context: Context) -> int:
         metavar="C",
         help="all that share these credentials, named by themselves or by a runner",
     )
-    parser.add_argument("--for", dest="length", type=a_duration, metavar="D", help="resume by itself then")
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument("--for", dest="length", type=a_duration, metavar="D", help="resume by itself after that")
+    end.add_argument(
+        "--until", type=parse_moment, metavar="TIME", help="resume by itself then: 07:30, 2026-12-01, …"
+    )
     parser.add_argument(
         "--reason", type=a_text, default="", metavar="T", help="why, for whoever wonders later"
     )
@@ -45,13 +51,15 @@ def main(words: list[str], context: Context) -> int:
             raise NoSuch(f"no runner uses credentials {asked.credentials!r}", next_step="cadence cadences")
         scope = on_credentials(credentials)
     now, out = time.time(), Output(context)
-    until = None if asked.length is None else now + asked.length
+    until = asked.until if asked.length is None else now + asked.length
+    if asked.until is not None and asked.until <= now:
+        raise Usage("pause: --until lies in the past", next_step="date")
     hold = Hold(scope=scope, reason="paused", since=now, until=until, detail=asked.reason, by=OPERATOR)
     holding.put(context.home, hold)
     if out.json:
         out.document(holding.dump(hold, now))
         return 0
-    end = "`cadence resume`" if until is None else human_time.clock(until, now)
+    released = "`cadence resume`" if until is None else human_time.clock(until, now)
     what = asked.name or ("the bus" if scope == BUS else scope.removeprefix("credentials-"))
-    out.line(f"{what} is paused until {end}")
+    out.line(f"{what} is paused until {released}")
     return 0

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from cadencebus.store.paths import Home
 
+# Nearer than what two options have in common by their dashes and endings alone.
+_NEAR = 0.66
+
 
 def meant(word: str, known: Iterable[str]) -> str:
     """The end of an error's line: what is near to what was typed, or nothing."""
-    near = get_close_matches(word, list(known), 1)
+    near = get_close_matches(word, list(known), 1, _NEAR)
     return f": did you mean {near[0]!r}?" if near else ""
 
 

@@ -68,6 +68,9 @@ def test_a_pause_may_end_by_itself(home: Path, cadence: Cadence, define: Define)
     """--for gives the file its end; a hold that is over is not listed."""
     define("work")
     assert "is paused until 2" in cadence("pause", "work", "--for", "30d").stdout
+    paused = cadence("pause", "--until", "2099-12-01 08:00")
+    assert paused.stdout == "the bus is paused until 2099-12-01 08:00\n"
+    cadence("resume")
     assert cadence("pause", "work", "--for", "0s").returncode == 0
     assert cadence("holds").stdout == ""
     (listed,) = json.loads(cadence("holds", "--json").stdout)
