@@ -157,7 +157,9 @@ def hold_event(event: str, file: str) -> dict[str, Any]:
     return {"event": event, "hold": file, "scope": scope, "reason": reason, "cadence": cadence_held(scope)}
 
 
-def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hold | None:
+def hold_of(
+    file: str, members: Mapping[str, Any] | None, *, seen: float, why: str = "it is no JSON object"
+) -> Hold | None:
     """The hold behind a file; one that can't be read holds what its name says until somebody removes it."""
     named = parse_hold_name(file)
     if named is None:
@@ -166,7 +168,7 @@ def hold_of(file: str, members: Mapping[str, Any] | None, *, seen: float) -> Hol
     if scope != BUS and not scope.startswith(("cadence-", "credentials-")):
         scope = BUS
     if members is None:
-        return _unreadable(file, scope, reason, "it is no JSON object", seen)
+        return _unreadable(file, scope, reason, why, seen)
     try:
         return Hold(
             # The name is the authority: what `rm` removes is what held.

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import strictjson
 from cadencebus.model.hold import Hold, hold_of, parse_hold_name
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
+from cadencebus.store.paths import FOR_A_PERSON
 
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _LIMIT = 1 << 16
+# So long what a disk does not let read holds without another look at it.
+_A_LOOK = 1.0
 # What a person released, the bus does not set again for so long.
 SPARED_FOR = 300.0
 # A hold that is set again and again is told of once in so long.
@@ -46,10 +50,11 @@ class Holds:
         for gone in self._seen.keys() - current.keys() - self._mine:
             # Somebody released it: the bus does not set the same hold again at once.
             self._released[gone] = now
-        self._mine.clear()
+        # What is still there may be about to go: runs end beside the loop.
+        self._mine.intersection_update(current)
         self._seen = current
-        for name in [name for name in self._unwritten if name in current]:
-            del self._unwritten[name]
+        for name in self._unwritten.keys() & current.keys():
+            self._unwritten.pop(name, None)
         return [hold for _, (_, hold) in sorted(current.items())] + list(self._unwritten.values())
 
     def _look(self, entry: os.DirEntry[str], now: float) -> _Read | None:
@@ -64,8 +69,8 @@ class Holds:
             members = _members(entry.path)
         except FileNotFoundError:
             return None
-        except OSError:
-            mark, members = (0, 0, 0), None
+        except OSError as error:
+            return _unread(entry.name, error, now)
         hold = hold_of(entry.name, members, seen=now)
         return None if hold is None else (mark, hold)
 
@@ -78,6 +83,7 @@ class Holds:
         except OSError:
             self._unwritten[hold.file] = hold
             raise
+        self._mine.discard(hold.file)
 
     def release(self, file: str) -> bool:
         """Remove a hold; False where it was gone already."""
@@ -122,6 +128,16 @@ class Holds:
     def forget(self, file: str) -> None:
         """Drop a hold that was kept in memory only."""
         self._unwritten.pop(file, None)
+
+
+def _unread(file: str, error: OSError, now: float) -> _Read | None:
+    """What holds in the place of a hold that can't be read now: for good, or until the next look."""
+    hold = hold_of(file, None, seen=now, why=error.strerror or str(error))
+    if hold is None:
+        return None
+    passes = error.errno not in FOR_A_PERSON
+    # A stamp that no file has: it is read anew each time.
+    return (0, 0, 0), replace(hold, until=now + _A_LOOK) if passes else hold
 
 
 def _members(path: str) -> dict[str, Any] | None:

@@ -27,6 +27,8 @@ FOLDERS = (
     "cadences",
     "events",
 )
+# What is no file of ours, or shut to us: no disk that refuses, which passes.
+FOR_A_PERSON = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO})
 
 
 class NoHome(Misconfigured):
@@ -161,8 +163,7 @@ def check_layout(home: Home) -> None:
 
 def _unreadable(home: Home, error: OSError) -> CadenceError:
     """What is no file of ours is for a person to mend; a disk or a machine in trouble is tried again."""
-    for_a_person = {errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO}
-    kind = Misconfigured if error.errno in for_a_person else IOTrouble
+    kind = Misconfigured if error.errno in FOR_A_PERSON else IOTrouble
     return kind(f"{home.format}: {error.strerror}", next_step=_as_its_owner(home, error))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.model.hold import Hold
+from cadencebus.store import holds as holds_module
 from cadencebus.store.holds import Holds
 from cadencebus.store.paths import Home
 
@@ -72,6 +74,49 @@ def test_what_is_no_hold_holds_nothing_and_what_cant_be_read_holds_all(home: Pat
     (folder / "cadence-x.config.json").symlink_to("nowhere")
     assert shown(holds) == ["bus.paused.json", "cadence-x.config.json"]
     assert all("can't be read" in hold.detail for hold in holds.all(NOW))
+
+
+@pytest.mark.parametrize("refused", [errno.EIO, errno.EMFILE])
+def test_a_hold_that_the_disk_does_not_let_read_holds_and_is_looked_at_again(
+    holds: Holds, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """Nobody need remove it: whoever drains the home waits, as for everything else that a disk refuses."""
+    holds.set(replace(NETWORK, until=NOW + 600))
+
+    def refuses(*_: object) -> None:
+        raise OSError(refused, os.strerror(refused))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(holds_module, "load_object", refuses)
+        (hold,) = holds.all(NOW)
+        (later,) = holds.all(NOW + 5)
+    assert (hold.file, hold.lasting, hold.own) == (NETWORK.file, False, False)
+    assert (hold.until, later.until) == (NOW + 1, NOW + 6)
+    assert os.strerror(refused) in hold.detail
+    assert holds.all(NOW)[0].until == NOW + 600
+
+
+def test_what_the_bus_is_releasing_just_now_is_not_taken_for_released_by_a_person(
+    holds: Holds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop looks into the folder while a run's end removes a file from it."""
+    holds.set(NETWORK)
+    unlink = os.unlink
+
+    def looked_at_first(path: str) -> None:
+        assert shown(holds) == [NETWORK.file]
+        unlink(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", looked_at_first)
+        assert holds.release(NETWORK.file)
+    assert shown(holds) == []
+    assert not holds.spared(NETWORK.file, NOW)
+    holds.set(NETWORK)
+    assert shown(holds) == [NETWORK.file]
+    os.unlink(f"{holds._home.holds}/{NETWORK.file}")
+    assert shown(holds) == []
+    assert holds.spared(NETWORK.file, NOW), "and a person's release is one"
 
 
 def test_a_release_says_whether_there_was_anything(holds: Holds) -> None:
