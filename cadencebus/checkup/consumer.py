@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 _RECENT = 3600.0
-# So many deaths in that time are no accident.
+# This many deaths within an hour are no accident.
 DEATHS = 3
 
 

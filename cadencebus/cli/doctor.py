@@ -29,7 +29,7 @@ EXAMPLES = """  cadence doctor             what is wrong, the worst first, and w
   cadence doctor --fix       mends what is safe to mend, and looks again
   cadence doctor --online    asks the providers whether the keys are good
   cadence doctor --json | jq -r '.findings[] | select(.level == "ill") | .cure'"""
-# So many of a kind are listed; a thousand broken ticks are one trouble.
+# How many findings of a kind are listed; a thousand broken ticks are one trouble.
 _OF_A_KIND = 4
 _COLOURS = {"ill": "bold red", "warn": "yellow", "note": "dim"}
 

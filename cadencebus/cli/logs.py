@@ -34,7 +34,7 @@ EXAMPLES = """  cadence logs 7f3k9q2m        the last run of a tick; 7f3k9q2m.1:
   cadence logs brief -f        the last run of a cadence, as it grows
   cadence logs                 what runs now, or ran last
   cadence logs 7f3k --raw | jq .type"""
-# So much of its standard error is shown where that is all there is.
+# How much of its standard error is shown where that is all there is.
 _LAST_WORDS = 10
 # Between two looks at a file that grows: quick while it does, gentle while it does not.
 _FIRST, _SLOWEST = 0.05, 0.5

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cadencebus.desk.context import Context
 
-# So many lines are named one by one in a warning; the rest is counted.
+# How many lines a warning names one by one; the rest is counted.
 _NAMED = 5
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 
-# So many letters are held whole at once.
+# How many letters are held whole at once.
 _AT_ONCE = 500
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cadencebus.store.paths import Home
 
-# Read backwards, in pieces of so much; for failures no further back than so much in all.
+# The size of a piece when reading backwards; and how far back failures are looked for in all.
 _PIECE = 1 << 16
 _FAR_ENOUGH = 16 << 20
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 # Between two looks: quick while it prints, gentle while it does not.
 _FIRST, _SLOWEST, _SLOWER = 0.05, 0.5, 1.3
-# So late a look is no longer one of the first.
+# After this time a look is no longer one of the first.
 _QUIET = 0.2
 
 

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from cadencebus.policy.timetable import Timetable
     from cadencebus.store.paths import Home
 
-# Firings a cadence has a line of its own for, each; beyond that, one line says how often.
+# How many firings of a cadence have a line each; beyond that, one line says how many there are.
 FEW = 6
-# Nobody counts further.
+# Firings are counted up to this number.
 MANY = 1000
-# Nobody plans so far ahead; of so many it is said.
+# A tick put off further than this is a mistake; and how many of those are named.
 FAR, _FEW_FAR = 366 * 86400.0, 5
 
 

@@ -50,7 +50,7 @@ COLOURS = {
 }
 # Where a terminal is narrower still, a line is longer than it.
 _LEAST_ROOM = 20
-# So many rows of a plain table are held back, to see how wide it is: a million must not be.
+# How many rows of a plain table are held back to see how wide it is: there may be a million.
 _MEASURED = 1000
 # JSON leaves these as they are; a terminal obeys some of them.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# So many letters are read to say what they died of, the newest; the rest is counted.
+# How many of the newest letters are read to say what they died of; the rest is counted.
 _LETTERS_READ = 1000
 _FAILURES_SHOWN = 5
 _FAILURES_SINCE = 86400.0

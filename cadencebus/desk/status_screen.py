@@ -57,7 +57,7 @@ FAILURES = (
     Column("REASON", wide=True),
 )
 DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Column("BY"))
-# Above so many the rest is counted, in a pipe as well: `watch` is one, and a program asks for --json.
+# Rows beyond this many are counted, in a pipe as well: `watch` is one, and a program asks for --json.
 MOST = 20
 # And on a small terminal sooner: what is wrong stands first, and is not to be scrolled away.
 _SIZES = (MOST, 12, 8, 5, 3, 2, 1)

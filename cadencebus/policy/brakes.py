@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cadencebus.model.memory import CadenceMemory
 
 _HOUR = 3600.0
-# Asked anew whenever a tick waits: a rule that was changed lets go at once.
+# The brakes are asked anew whenever a tick waits, so that a changed rule takes effect at once.
 REASONS = frozenset({"active_hours", "runs_per_hour", "daily_budget"})
 
 
@@ -36,7 +36,7 @@ def brake(cadence: Cadence, memory: CadenceMemory, *, running: int, now: float) 
     if most:
         recent = sorted(at for at in _since(now - _HOUR, memory.recent) if at <= rfc3339(now))
         if len(recent) + running >= most and recent:
-            # So many must be an hour old before there is room for one more beside those that run.
+            # The number of starts that must be an hour old before one more may run.
             too_many = min(len(recent) - 1, max(0, len(recent) + running - most))
             until = parse_rfc3339(recent[too_many]) + _HOUR
             detail = f"{len(recent) + running} runs in the last hour (max_runs_per_hour: {most}): a loop?"

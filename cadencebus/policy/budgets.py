@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.memory import Spending
 
-# So much of a day's money spent is worth a warning, once that day.
+# The share of a day's money whose spending is worth a warning, once that day.
 WARN_AT = 0.8
 # Days kept in a memory: a clock that jumps to and fro must not lose what was spent.
 _DAYS_KEPT = 4
-# After a limit was changed, so many schedule intervals of breaches are grace.
+# For how many schedule intervals breaches don't count after a limit was changed.
 _GRACE_INTERVALS = 2
 _NO_SCHEDULE = 1800.0
 _MOST_USD = 1e15

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TURN_STREAK = 5
 _BREACHES = "turn_budget"
-# What goes back uncounted and with no hold of its own: a session can bring that about by itself.
+# Ends after which a tick goes back uncounted and with no hold: a session can cause them by itself.
 _AT_ONCE = frozenset({Class.INTERRUPTED, Class.KILLED, Class.RESUME_UNKNOWN})
 _PACE_FIRST, _PACE_MOST = 0.25, 60.0
 # The newest run weighs this much in the averages.
@@ -85,7 +85,7 @@ def after(
         rng=rng,
     )
     patch = _always(run)
-    # Each of these notes in the patch what it changes in the cadence's memory.
+    # Each of these puts its changes of the cadence's memory into the patch.
     holds: list[Hold] = []
     releases: list[str] = []
     if verdict.klass is Class.OK:
@@ -227,6 +227,6 @@ def _pace(run: _Run) -> list[Hold]:
     until = run.now + doubling(nth, _PACE_FIRST, _PACE_MOST)
     detail = f"back for the {nth + 1}. time in a row: {run.verdict.reason}"
     hold = Hold(scope=run.scope, reason="backoff", since=run.now, until=until, detail=detail)
-    # Another run of the cadence may have failed meanwhile: its pause is not made shorter.
+    # Another run of the cadence may have failed meanwhile, whose pause must not become shorter.
     longer = (one for one in run.remembered.holds if one.file == hold.file)
     return [] if any(one.until is None or one.until > until for one in longer) else [hold]

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 BUCKET = 300.0
 # What a cadence asks for in the buckets of the week, by their number; nothing in all others.
 Column = dict[int, float]
-# What a run that was never measured is taken for: one bucket.
+# How long a run is taken to last that was never measured: one bucket.
 UNMEASURED = BUCKET
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-# From nothing to just full; what is over stands out.
+# From nothing to just full; what is over the limit stands out.
 _SHADES = " .:-=+*#"
 _OVER = "!"
 # Less than a hundredth of a session-minute is no reason to move anybody, and nobody moves everybody.

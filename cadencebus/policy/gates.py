@@ -11,9 +11,9 @@ from cadencebus.model.duration import parse_duration, spell_duration
 if TYPE_CHECKING:
     from cadencebus.model.settings import LoadGate, MemoryGate, PressureGate, UsageGate
 
-# A command of a gate may take so long; then it is ended, and nothing is known.
+# How long the command of a gate may take; then it is killed, and nothing is known.
 ASKED_WITHIN = 10.0
-# The last good value stands in for so many askings that fail, but never for less than this.
+# For how many failed questions the last good value stands in, and the least time that it does.
 CARRIED_TIMES, CARRIED_AT_LEAST = 10, 600.0
 # How often the cheap gates look, and how long a look at a person who works is good.
 LOOK_EVERY = 10.0

@@ -38,7 +38,7 @@ _PROVED_BY_A_RUN = frozenset({"auth", "billing", "rate_limited", "config", "turn
 _NO_FAILURE = frozenset(
     {"ok", "skipped", "killed", "interrupted", "rate_limited", "auth", "billing", "never_ran", "no_resources"}
 )
-# So many are told one by one; of a flood beyond it only the number.
+# How many are told one by one; of a flood only the number is told beyond that.
 _AT_ONCE = 12
 _TITLES = {
     "dead": "{cadence}: a dead letter ({klass})",

@@ -12,7 +12,7 @@ _LATE = timedelta(minutes=10)
 _LAST_YEAR = timedelta(days=30)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-# Longer than this no limit lasts; a spend limit may name a date years ahead.
+# No limit lasts longer than this, even if a spend limit names a date years ahead.
 _LONGEST_WAIT = 366 * 86400.0
 
 _STAMP = re.compile(r"limit reached\|(\d{10})\b")

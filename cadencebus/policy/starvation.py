@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# So long without room is worth a notice, one.
+# After this long without room a cadence is starving: worth one notice.
 STARVING = 3600.0
-# What others take away. Whatever else keeps a cadence waiting is its own affair, and shown as such.
+# The waits that other cadences cause. All others are the cadence's own, and shown as such.
 FOR_ROOM = frozenset({"full", "group", "exclusive"})
-# It has what others wait for.
+# The waits of a cadence that has a run going on.
 _FED = frozenset({"running", "probing"})
 
 

@@ -11,14 +11,14 @@ from cadencebus.errors import Misconfigured, TryLater
 
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 120.0
-# Who dies so soon has not begun to work.
+# A consumer that dies this soon has not begun to work.
 QUICK = 10.0
 QUICK_DEATHS = 5
-# Who lived so long had no trouble that lasts: the next wait is the first one again.
+# One that lived this long had no lasting trouble: the next wait is the first one again.
 LONG_LIFE = 300.0
-# The consumer beats every 30 s; so long without a beat, it hangs.
+# The consumer beats every 30 s; after this long without a beat it hangs.
 SILENT = 180.0
-# Before its first beat it mends and adopts, which takes longer the more there is.
+# Before its first beat it recovers and adopts, which takes longer the more there is.
 STARTING = 5.0
 
 
@@ -33,7 +33,7 @@ class Upkeep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
-    """Start it again after so many seconds."""
+    """Start it again, after some seconds."""
 
     after: float
     upkeep: Upkeep

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
 
 _RATE_FIRST, _RATE_MOST = 300.0, 3600.0
-# After a limit's end one session goes first; so long the others wait for what becomes of it.
+# After a limit's end one session goes first; this is how long the others wait to see what becomes of it.
 _GOES_FIRST = 60.0
 _RESOURCES_FIRST, _RESOURCES_MOST = 1.0, 60.0
-# The network is down when no agent got through for so long, and so many tried.
+# The network is down when no agent got through for this long, and this many have tried.
 _DOWN_AFTER, _DOWN_TRIES = 1800.0, 3
 _PROBE_FIRST, _PROBE_MOST = 300.0, 1800.0
 NETWORK_HOLD = f"{BUS}.network.json"
-# Whoever ends so was answered by somebody at the other end.
+# Ends by which somebody at the other end has answered.
 _ANSWERED = frozenset(
     {
         *(Class.OK, Class.CONTRACT_MISSING, Class.RATE_LIMITED, Class.AUTH, Class.BILLING, Class.OVERLOADED),
@@ -36,7 +36,7 @@ _ANSWERED = frozenset(
         Class.INVALID_REQUEST,
     }
 )
-# Whoever ends so was let through by an account's limit.
+# Ends by which an account's limit let the run through.
 _SERVED = _ANSWERED - {Class.RATE_LIMITED, Class.AUTH, Class.BILLING, Class.OVERLOADED}
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Raw bytes up to here are kept; larger ones, and what is no file, are only described.
 _RAW_KEPT = 1 << 20
 _AT_ONCE = 8 << 20
-# What is on its way out of the home lies in tmp/ under this name.
+# Folders that are being removed lie in tmp/ under this name.
 LEAVING = ".gc-"
 
 
@@ -104,7 +104,7 @@ def _as_line(folder: str, name: str) -> bytes:
     """A finished tick, whole; what is none as the bytes that it is."""
     path, said = f"{folder}/{name}", {"file": escaped(name)}
     try:
-        # Spelled in here: what a lenient reader lets pass (NaN, half a surrogate pair), no line can hold.
+        # Spelled inside the `try`: json.loads accepts what no line can hold (NaN, half a surrogate pair).
         return strictjson.dumps(said | {"tick": json.loads(files.read(path, LARGEST))})
     except (OSError, ValueError, RecursionError):
         return strictjson.dumps(said | kept_bytes(path, LARGEST))

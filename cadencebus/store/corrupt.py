@@ -19,7 +19,7 @@ def load_object(path: str, limit: int = 1 << 22) -> dict[str, Any]:
     except BadData as error:
         raise ValueError(str(error)) from None
     except OSError as error:
-        # What is no trouble of the disk would be waited out for ever, and all the bus with it.
+        # Where this is no trouble of the disk, an OSError would be waited out for ever, by the whole bus.
         if error.errno != errno.ELOOP:
             raise
         raise ValueError("a symbolic link, not a file") from None

@@ -28,7 +28,7 @@ def claim(home: Home, tick: Tick, window: float, now: float) -> str | None:
     for _ in range(2):
         try:
             os.symlink(tick.id, path)
-            # By the clock that will ask: the disk's may tell another time.
+            # Stamped by the clock that will be asked: the disk's may show another time.
             os.utime(path, (now, now), follow_symlinks=False)
         except FileExistsError:
             holder, taken_at = _holder(path)
@@ -48,7 +48,7 @@ def _holder(path: str) -> tuple[str | None, float]:
     try:
         return os.readlink(path), os.lstat(path).st_mtime
     except OSError as error:
-        # Gone, or no link at all. A disk that refuses frees no key: it is waited out.
+        # Gone, or no link at all. Where the disk refuses, no key becomes free: the error is waited out.
         if error.errno not in {errno.ENOENT, errno.EINVAL}:
             raise
         return None, 0.0

@@ -48,7 +48,7 @@ def fired_outside(home: Home) -> Outside:
     """Look whether what producers.json says is so on this machine, for a home that lies here."""
     agreed, record = producers.load(home), install_record.load(home)
     if not agreed.cadences or record is None or record.by != agreed.by:
-        # Somebody else's word: there is nothing to look for.
+        # Another producer, named by hand: there are no units of ours to look for.
         return Outside(by=agreed.by, cadences=agreed.cadences)
     lost = agreed.cadences - _present(home, record, agreed.cadences)
     return Outside(by=agreed.by, cadences=agreed.cadences - lost, lost=lost)
@@ -70,5 +70,5 @@ def _present(home: Home, record: Record, names: frozenset[str]) -> frozenset[str
             if any(exists(f"{folder}/{trigger(record.by, site, name)}") for site in sites)
         )
     except (CadenceError, ValueError, OSError):
-        # What nobody can tell is no reason to fire everything twice.
+        # Where it can't be told, nothing is to be fired twice.
         return names

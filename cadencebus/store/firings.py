@@ -102,7 +102,7 @@ class Firings:
         if not ticks:
             return
         for tick in ticks:
-            # Half of it may lie there since a kill: left in the way, it would pass for the whole.
+            # A kill may have left half of it there, which must not be taken for the whole.
             files.discard(f"{self._spool.home.tmp}/{tick.name.file}")
         try:
             self._spool.put(ticks, now)
@@ -113,7 +113,7 @@ class Firings:
             if len(ticks) > 1:
                 for tick in ticks:
                     self.put([tick], now)
-            # Whoever named it may have died before that name was durable.
+            # The process that named it may have died before the name was durable.
             files.sync_folder(self._spool.home.inbox)
 
     def made(self, name: Name) -> bool:

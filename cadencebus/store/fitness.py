@@ -12,7 +12,7 @@ from cadencebus.errors import Misconfigured
 from cadencebus.store.paths import FOLDERS, Home, check_layout
 
 _LINUX = sys.platform.startswith("linux")
-# What a rename or an flock means on these is not what it means on a disk.
+# File systems on which rename or flock do not do what they do on a disk.
 REFUSED = {
     "nfs": "a network file system",
     "nfs4": "a network file system",

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _LIMIT = 1 << 16
 # So long what a disk does not let read holds without another look at it.
 _A_LOOK = 1.0
-# What a person released, the bus does not set again for so long.
+# How long the bus does not set a hold again that a person has released.
 SPARED_FOR = 300.0
-# A hold that is set again and again is told of once in so long.
+# How often a hold that is set again and again is reported.
 TOLD_AGAIN = 60.0
 
 # A hold, and the stamp, size and inode of the file that it was read from.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FACT = re.compile(rb'"event": ?"([a-z_.]+)".{0,200}?"tick": ?"([^"]{32})"')
 
 
-# Long enough for a line, and for whoever writes one on a busy machine.
+# How long to wait for the lock: long enough for another program to write its lines on a busy machine.
 _LOCK_WITHIN = 0.03
 
 
@@ -46,7 +46,7 @@ class Journal:
         with self._turn:
             if data:
                 self._append(now, data)
-            # Of its own: the disk is waited for beside the others.
+            # On a descriptor of its own, so that several threads can wait for the disk at once.
             fd = os.dup(self._fd) if durable and self._fd is not None else None
         if fd is not None:
             try:
@@ -60,7 +60,8 @@ class Journal:
 
     def _append(self, now: float, data: bytes) -> None:
         fd = self._open(now)
-        # A courtesy: who was stopped with it in hand (Ctrl-Z) is not waited for, O_APPEND parts no lines.
+        # Best effort: a program that was stopped (Ctrl-Z) with the lock is not waited for; O_APPEND keeps lines
+        # whole without it.
         lock.taken(fd, _LOCK_WITHIN)
         try:
             size = os.fstat(fd).st_size

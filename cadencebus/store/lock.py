@@ -14,7 +14,7 @@ from cadencebus.store.corrupt import load_object
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
-# Who asks whether somebody holds a lock holds it himself for a moment.
+# To ask whether a lock is held, a process takes it for a moment.
 _WITHIN, _PAUSE = 0.2, 0.002
 
 

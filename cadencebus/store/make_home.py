@@ -38,7 +38,7 @@ def make(home: Home) -> list[str]:
     made = [f"{os.path.relpath(folder, home.root)}/" for folder in folders if files.make_folder(folder)]
     made += _write(home, home.format, f"{LAYOUT}\n")
     made += _write(home, home.settings, commented_settings())
-    # Who has cadences needs no example, least of all one that he has just removed.
+    # A home with cadences needs no example, least of all one that was just removed.
     if not any(name.endswith(".md") for name in os.listdir(home.prompts)):
         made += _write(home, home.prompt("hello"), HELLO)
     files.sync_folders([home.prompts, home.state, home.root])

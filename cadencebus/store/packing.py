@@ -156,7 +156,7 @@ def _object(
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        # Corrupt is never empty: whoever moves house is told what stays behind.
+        # Corrupt is never empty: what can't be taken along is reported.
         unread.append(place)
         return None
     return members

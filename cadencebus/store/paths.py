@@ -185,7 +185,7 @@ def _as_its_owner(home: Home, error: OSError) -> str | None:
 def _refuse_half(root: str) -> None:
     """Refuse what was a home, or was cloned without its state: another one further up is not meant."""
     if os.path.isfile(f"{root}/state/FORMAT"):
-        # An empty one in its place, and what waits would die as unknown.
+        # With an empty one in its place, waiting ticks would die as unknown.
         raise Misconfigured(
             f"{root} is half a home: prompts/ is missing",
             next_step=f"put it back (`git checkout`, a backup), or `cadence init {root}` for an empty one",

@@ -113,7 +113,7 @@ class Prompts:
         return known.cadence
 
     def _look_for_the_folder(self) -> None:
-        # Moved away, or on a disk that is not mounted: no word on any cadence, and nothing is to die of it.
+        # Moved away, or on a disk that is not mounted: no cadence is gone by that, and no tick may die of it.
         if not os.path.isdir(self._home.prompts):
             raise NotADirectoryError(errno.ENOTDIR, "the folder prompts/ is not there")
 

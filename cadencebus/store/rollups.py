@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-# A fact that stands twice (a crash between writing and doing) stands near its twin.
+# A crash between writing and doing leaves a line twice, with few lines between.
 REMEMBERED = 2048
-# So many bytes before the offset tell whether the file still begins as it did.
+# How many bytes before the offset are compared, to see whether the file still begins as it did.
 _SEAM = 256
 _MOST = 64 << 20
 

@@ -80,7 +80,7 @@ def latest(home: Home, tick_id: str) -> RunFolder | None:
         if files.exists(home.run(tick_id, number)):
             found = folder(home, tick_id, number)
         elif found is not None or number > 1:
-            # One gap is allowed for: a purged first run must not hide the second.
+            # One gap is allowed: a first run that gc removed must not hide the second.
             break
     return found
 
@@ -213,7 +213,7 @@ def intention(run: RunFolder) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in _MEDDLED:
-            # There may be none: an error that the disk makes is waited out.
+            # There may be no such file; an error of the disk is waited out.
             raise
     # Whoever wrote it is gone or the disk was full: it was ended on purpose, so nothing is counted.
     return {

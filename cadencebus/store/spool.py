@@ -43,7 +43,7 @@ class Spool:
         self.home = home
         self.max_tick_bytes = max_tick_bytes
         self._days: set[str] = set()
-        # What was asked last.
+        # The tick that was read last.
         self._read: dict[str, tuple[Glance, Tick]] = {}
 
     # --- looking ---------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class Spool:
         except FileExistsError:
             return False
         except FileNotFoundError:
-            # It is there: then it is claimed/ that is not.
+            # The tick is there, so claimed/ is what is missing.
             if files.exists(source):
                 raise
             return False
@@ -206,7 +206,7 @@ class Spool:
     def finish(self, file_names: Iterable[str], now: float) -> None:
         """Move settled ticks from claimed/ to done/."""
         target = f"{self.home.done}/{day(now)}"
-        # A day that was known may be gone: the clock went back to one that gc had put away.
+        # A known day may be gone: the clock was set back to one that gc had archived.
         known = target in self._days and files.exists(target)
         if not known and files.make_folder(target):
             files.sync_folder(self.home.done)

@@ -42,7 +42,7 @@ def read_on(home: Home, place: Place) -> tuple[list[dict[str, Any]], Place]:
         data = file.read(_AT_ONCE)
     whole = data.rfind(b"\n") + 1
     if not whole and len(data) == _AT_ONCE:
-        # No line of ours is so long: whatever it is, the lines behind it are waited for.
+        # No line of ours is this long: skip it, for the lines behind it count.
         return [], Place(day, offset + len(data))
     if not whole:
         later = [other for other in journal.days(home) if other > day]

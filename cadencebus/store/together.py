@@ -26,7 +26,7 @@ _WORTH_A_SYNCFS = 16
 _HONEST_SYNCFS = (5, 8)
 # How many wait for the disk at once, the caller among them.
 _LANES = 3
-# As long as it takes to have another thread do it.
+# About the time that it takes to hand work to another thread.
 _AT_ONCE = 0.0002
 _OPEN_AT_ONCE = 64
 

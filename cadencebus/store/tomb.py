@@ -69,7 +69,7 @@ def bury(home: Home, folder: str, file: str, fault: BadTick, now: float) -> Name
     name = letter_name(file, members, now)
     # A twin's letter must not bear the id of the tick that it is the twin of.
     if fault.code in TWINS or any(files.exists(f"{home.dead}/{name.file}{end}") for end in ("", RAW)):
-        # The id is already buried: this is another file, so it gets another grave.
+        # A letter of this id exists: this is another file, so it gets another name.
         name = name_of(inlet.new_id(now), name.cadence, name.priority)
     try:
         files.move(source, f"{home.dead}/{name.file}{RAW}")

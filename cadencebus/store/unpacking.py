@@ -200,7 +200,7 @@ def _queued(kind: str, file: str, line: dict[str, Any]) -> tuple[Name | None, It
         return name, Item(place=f"{kind}/{file}", data=data)
     if kind == "dead":
         raise BadData(f"{file!r} can't name a dead letter")
-    # What a producer had put in under a name of its own: the consumer gives it one, or buries it.
+    # A file that a producer had put in under a name of its own: the consumer names or buries it.
     return None, Item(place=f"inbox/imported-{hashlib.sha256(data).hexdigest()[:16]}.json", data=data)
 
 

@@ -47,7 +47,7 @@ def _in_file(path: str) -> tzinfo:
     try:
         with open(path, "rb") as file:
             data = file.read(_LIMIT)
-        # A copy without a name: what is in it must serve as one, or each restart would look like a journey.
+        # A copy without a name: its content serves as one, or each restart would look like a change of zone.
         return _made(data, f"local-{hashlib.sha256(data).hexdigest()[:12]}")
     except (OSError, ValueError, struct.error):
         return UTC

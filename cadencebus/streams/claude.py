@@ -14,7 +14,7 @@ from cadencebus.model.ending import API_RETRY, Denials, RateLimit, Report, Resul
 from cadencebus.model.foreign import amount, epoch, mapping, sequence, text, whole
 from cadencebus.streams.in_flight import InFlight
 
-# However long a wait it announces: this much of it is believed.
+# The longest announced wait that is believed.
 RETRY_MOST_S = 3600.0
 
 TEXT_MOST = 4096
