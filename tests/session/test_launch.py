@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from cadencebus.model.ending import Ending
@@ -123,12 +124,17 @@ def test_a_disk_in_trouble_is_no_missing_program(
             spawn.find("program", search)
 
 
-def test_a_lack_of_descriptors_is_a_lack_and_no_fault(start: Start, launcher: Launcher) -> None:
+def test_a_lack_of_descriptors_is_a_lack_and_no_fault(
+    start: Start, launcher: Launcher, eventually: Eventually
+) -> None:
     """EMFILE at the start: the bus is held for a moment, the tick is not to blame."""
     launcher.warm()
     assert launcher._process is not None
-    # The standard three, `alive`, the run's folder, standard input; the first log is one too many.
-    resource.prlimit(launcher._process.pid, resource.RLIMIT_NOFILE, (6, 6))
+    (shim,) = eventually(psutil.Process(launcher._process.pid).children)
+    eventually(lambda: os.getsid(shim.pid) == shim.pid, message="it has not let go of what is the launcher's")
+    # `alive` and the run's folder; standard input is one too many. What libraries hold open differs.
+    few = len(os.listdir(f"/proc/{shim.pid}/fd")) + 2
+    resource.prlimit(shim.pid, resource.RLIMIT_NOFILE, (few, few))
     run = start("ok")
     assert run.over() == "exit.files-EMFILE"
     klass, said = judged(run)
