@@ -32,7 +32,7 @@ class Patient:
         self.home = home
         self.now = now
         self.online = online
-        # Whoever debugs wants to see what falls over.
+        # With --debug a check that fails is to be seen.
         self.debug = debug
         # What the agents' programs say of themselves.
         self.programs: dict[str, str] = {}

@@ -71,8 +71,8 @@ OWN = {
 HANDS = ("rm", "edit", "bump")
 EYES = ("show", "wait", "logs")
 CADENCES = ("enqueue", "fire", "pause", "resume", "logs", "check", "circuit")
-# The newest so many of each state: nobody picks from more; and so few before one is begun, where shells ask
-# whether they shall show a hundred.
+# How many of the newest of each state are offered; and how few before an id is begun, where shells ask
+# whether to show a hundred.
 _MOST, _FEW = 100, 12
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 

@@ -95,7 +95,7 @@ def main(words: list[str], context: Context) -> int:
 
 
 def _say_why_it_waits(home: Home) -> None:
-    """Whoever sits there would wonder why nothing happens."""
+    """At a terminal, say why nothing happens where no consumer is up."""
     from cadencebus.desk.stdio import to_stderr  # noqa: PLC0415 - not on the fast path
     from cadencebus.store import lock  # noqa: PLC0415 - likewise
 

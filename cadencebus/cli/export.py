@@ -76,7 +76,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _through(home: Home, claimed: bool) -> Packed:  # noqa: FBT001 - the option as it is
-    """Aside first: whoever reads slowly must not keep the consumer from claiming."""
+    """Write it aside first: a slow reader must not keep the consumer from claiming."""
     with tempfile.TemporaryFile() as aside:
         packed = packing.pack(home, aside, time.time(), version=__version__, claimed=claimed)
         aside.seek(0)

@@ -89,7 +89,7 @@ def _await_verdict(home: Home, run: RunFolder) -> None:
 
 
 def _tell_end(run: RunFolder, out: Output, name: str, *, follow: bool) -> None:
-    """How it ended, to whoever waited for that or has nothing to read, and where else to look."""
+    """Say how it ended, where somebody waited for that or nothing was printed, and where else to look."""
     record, silent = runs.record(run), not _spoke(run, name)
     other = "stdout" if name == "stderr" else "stderr"
     elsewhere = silent and _spoke(run, other)

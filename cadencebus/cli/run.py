@@ -45,7 +45,7 @@ def main(words: list[str], context: Context) -> int:
     home = context.home
 
     def say(text: str) -> None:
-        # Whoever read along has gone, or the log's disk is full: no reason to stop working.
+        # The reader is gone, or the log's disk is full: no reason to stop working.
         if not context.quiet:
             to_stderr(f"{time_of_day(time.time())} {safe(text)}")
 

@@ -24,7 +24,7 @@ EXAMPLES = """  cadence status
 
 
 def _say_which(context: Context, out: Output) -> None:
-    """Whoever stands in one home and is shown another has forgotten what his environment says."""
+    """Say which home is shown, where `$CADENCE_HOME` means another one than the current folder."""
     if context.home_flag or not os.environ.get("CADENCE_HOME"):
         return
     with contextlib.suppress(CadenceError):

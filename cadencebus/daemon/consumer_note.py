@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cadencebus.store.paths import Home
 
-# Whoever misses three heartbeats hangs, or its disk does.
+# A consumer that misses three heartbeats hangs, or its disk does.
 SILENT = 3 * HEARTBEAT
 
 

@@ -32,7 +32,7 @@ class HoldKeeper:
         self._open: dict[str, float | None] | None = None
 
     def in_force(self, now: float) -> list[Hold]:
-        """Every hold that holds now; those that are over are released and told of."""
+        """Every hold in force; release those that are over, and report that."""
         current = []
         for hold in self._gear.holds.all(now):
             if not hold.over(now):

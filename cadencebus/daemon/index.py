@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CANONICAL = re.compile(
     r"[0-9]-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-([a-z0-9][a-z0-9._-]{0,63})-[0-9a-hjkmnp-tv-z]{8}\.json", re.ASCII
 )
-# So many queues are looked through for one file: a flood of files must not keep the loop from its signals.
+# How many queues are looked through for one file: a flood of files must not keep the loop from its signals.
 _FEW = 64
 # Names of deferred/ that are right at a glance; of all others, as of the last days of a month, the parser
 # decides: nobody looks at what is taken up until its time has come.

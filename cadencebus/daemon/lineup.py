@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
 
-# A guard's "go on" is good for so long; then it is asked again.
+# How long a guard's "go on" is good; then it is asked again.
 GUARD_GOOD_FOR = 300.0
 _BURIALS_A_TURN = 200
 # Ticks that are read at once to find those that need not wait, of all cadences that must.

@@ -165,7 +165,7 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
         consumer.turn()
         consumer.presence.beat()
         if consumer.failure is not None and mode != "forever":
-            # Whoever waits for an end wants to know; a service goes on with what is not broken.
+            # A caller that waits for the end wants to know; a service goes on with what is not broken.
             raise consumer.failure
         if stop.end:
             await _end_all(consumer)

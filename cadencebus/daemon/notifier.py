@@ -70,7 +70,7 @@ class Notifier:
         await asyncio.gather(*(self._tell(notice, one) for notice, one in orders))
 
     def _read(self) -> list[News]:
-        """Everything new; what of it is told is on disk first, so that nobody is told twice."""
+        """Read everything new; what is going to be told is on disk first, so that nobody is told twice."""
         before = self._place, dict(self._open)
         try:
             return self._read_on()
@@ -152,7 +152,7 @@ class Notifier:
         return self._age({"at": about.get("since")})
 
     async def _tell(self, notice: Notice, news: News) -> None:
-        """Run one command; one that fails or hangs is told of, and that is all it can do."""
+        """Run one command; one that fails or hangs is reported, and does no other harm."""
         argv, stdin = notices.message(notice, news, self._gear.home.root)
         env = environment.environment(self._gear.environ, {"CADENCE_HOME": self._gear.home.root}, {}, {})
         async with self._hands:

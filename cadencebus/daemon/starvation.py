@@ -1,4 +1,4 @@
-"""Cadences that have waited for room for too long: counted from turn to turn, told of once."""
+"""Cadences that have waited for room for too long: counted from turn to turn, reported once."""
 
 from __future__ import annotations
 

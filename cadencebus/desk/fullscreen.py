@@ -123,7 +123,7 @@ class Fullscreen:
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, _heard)
-        # Also where nothing stopped: whoever has no shell above him is not stopped by this signal.
+        # Also where nothing stopped: without a shell above it, a program is not stopped by this signal.
         self._take()
 
     def _write(self, text: str) -> None:

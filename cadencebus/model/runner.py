@@ -105,7 +105,7 @@ def runner_of(name: str, given: Mapping[str, Any]) -> Runner:
     """A runner as `runners` in cadence.yaml has it: a built-in one changed, or a new one."""
     base = RUNNERS.get(name)
     if base is None:
-        # Whoever speaks a known stream is that program in other clothes, and wants to be ended as gently.
+        # A runner with a known stream is that program under another name, to be ended as gently.
         kin = RUNNERS.get(given.get("stream", ""))
         base = Runner(name=name, argv=(), credentials=name, gentle=kin.gentle if kin else "SIGTERM")
     return replace(base, **{**given, "env": (*base.env, *given.get("env", ()))})
@@ -127,7 +127,7 @@ def argv_for(
 
 
 def _asked(runner: Runner, cadence: Cadence) -> Iterator[str]:
-    """The options for what the cadence asks; a runner that does not know a thing is not told of it."""
+    """The options for what the cadence asks, as far as the runner has options for it."""
     asked = (
         (runner.model, cadence.model),
         (runner.max_turns, cadence.max_turns),

@@ -82,7 +82,7 @@ class Gates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Who is told of some events: a command of one's own, or one of the presets."""
+    """Who hears of which events, by a command of one's own or one of the presets."""
 
     events: tuple[str, ...]
     command: tuple[str, ...] | None = None

@@ -211,7 +211,7 @@ def _check_values(members: Mapping[str, Any]) -> None:
 
 
 def _check_attempt(attempt: object) -> None:
-    """Refuse what no run of ours left: whoever goes on from there computes with it."""
+    """Refuse an attempt that is none of ours: rules compute with what it says."""
     if not isinstance(attempt, dict):
         raise BadTick("wrong_type", "attempts: something else than objects in the list")
     for key in ("started_at", "ended_at"):

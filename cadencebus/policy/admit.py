@@ -81,7 +81,7 @@ class Wait:
 
 
 def held_back(hold: Hold, now: float) -> Wait:
-    """What a held head is told."""
+    """The wait of a head that this hold keeps."""
     return Wait(hold.reason, hold.detail, hold.changes_at(now), hold.lasting)
 
 
@@ -115,7 +115,7 @@ def admit(
                 free.append(head)
     room.lowest_group(free)
     for head in free:
-        # Asked again: whoever was let in before may be the only one that a probing hold lets through.
+        # Asked again: a head that was let in before may be the only one that a probing hold lets through.
         held = held_by(head, by_scope, room, now) if by_scope and not head.force else None
         wait = room.refuse(head) if held is None else held_back(held, now)
         if wait is None:

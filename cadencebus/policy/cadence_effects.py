@@ -182,7 +182,7 @@ def _proved_nothing(run: _Run, patch: dict[str, Any]) -> list[Hold]:
 def _over_budget(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     """A breach of the turn or money budget: a streak of its own, which pauses the cadence at five."""
     nth = run.memory.streaks.get(_BREACHES, 0)
-    # Whoever has just changed the limit has looked: the new one is given time to show what it does.
+    # A limit that was just changed is given time to show what it does.
     if not budgets.in_grace(run.cadence, patch.get("limits") or {}, run.now):
         nth += 1
     holds = _pause_after_deaths(run, patch)

@@ -200,7 +200,7 @@ def _suggestions(
         choices = (
             choice
             for name, load in movable.items()
-            # Only whoever is where it is too full can make it better by leaving.
+            # Only a cadence that is where it is too full can make it better by moving.
             if any(total[n] > limit for n in columns[name])
             for choice in _tries(load, columns[name], total, limit, before)
         )

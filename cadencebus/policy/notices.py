@@ -167,7 +167,7 @@ def bounded(news: list[News]) -> list[News]:
 def wanted(notice: Notice, news: News, of_cadence: tuple[str, ...] | None) -> bool:
     """Whether somebody wants to know: a cadence that names its own events has the last word."""
     events = notice.events if of_cadence is None else of_cadence
-    # Whoever did not hear of its beginning does not want to hear of its end.
+    # Nobody wants to hear of the end of what he did not hear begin.
     return news.kind in events and (news.kind != "recovered" or news.incident.partition(":")[0] in events)
 
 

@@ -36,7 +36,7 @@ _SPARE = 2
 
 
 class Shim(NamedTuple):
-    """A process that leads a run, and the line on which it was told of it."""
+    """A process that leads a run, and the socket on which it was given it."""
 
     pid: int
     line: socket.socket

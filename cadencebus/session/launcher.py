@@ -57,7 +57,7 @@ def _let_go_of_the_terminal() -> None:
 
 
 def _forked(line: socket.socket) -> tuple[int, socket.socket]:
-    """A shim that waits for its run, and the end of the socket on which it is told of it."""
+    """Fork a shim that waits for its run: its pid, and our end of the socket on which it gets one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with theirs:
         try:

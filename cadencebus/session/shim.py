@@ -208,7 +208,7 @@ class Shim:
                 self.status = status
 
     def _intend(self) -> None:
-        """Say durably that the time is up, before the first signal; whoever wrote first is right."""
+        """Write down durably that the time is up, before the first signal; an earlier note stands."""
         detail = f"{self.request['timeout_s']:g} s"
         note = {"class": "timeout", "by": "shim", "requeue": False, "at": rfc3339(time.time())}
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

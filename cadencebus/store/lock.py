@@ -62,7 +62,7 @@ class ConsumerLock:
 
 
 def taken(fd: int, within: float = _WITHIN) -> bool:
-    """Take a lock, waiting a moment for whoever only asks; False where somebody keeps it."""
+    """Take a lock, waiting a moment for those who only test it; False where somebody keeps it."""
     for _ in range(round(within / _PAUSE)):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # How many run ids are remembered as applied: far more than can be settling at once.
 APPLIED = 64
-# What is found in a cadence's memory in any case: who reads it with `jq` need not ask whether it is there.
+# The keys that every cadence's memory has, so that `jq` need not ask whether they are there.
 _BLANK: Mapping[str, Any] = MappingProxyType(
     {
         "failures": 0,
@@ -92,7 +92,7 @@ class Memory:
             temporary = f"{self._home.tmp}/memory.{os.getpid()}.{os.urandom(4).hex()}"
             path, data = self._home.memory(cadence), strictjson.dumps(dict(new))
             files.replace(temporary, path, data)
-            # Asked for next, as a rule, by whoever has just changed it.
+            # It is often asked for next by the caller that has just changed it.
             with contextlib.suppress(FileNotFoundError):
                 self._cache[cadence] = (_mark(path), json.loads(data))
 
@@ -109,7 +109,7 @@ class Memory:
 def foreseen(
     cadence: str, old: Mapping[str, Any], patch: Mapping[str, Any], *, run: str | None
 ) -> Mapping[str, Any]:
-    """What a memory will be once this is merged in; the very same where the run's change already is."""
+    """The memory with a change merged in; the same object where this run's change already is in it."""
     applied = list(old.get("applied", []))
     if run is not None:
         if run in applied:
@@ -120,6 +120,6 @@ def foreseen(
 
 
 def _mark(path: str) -> tuple[int, int, int]:
-    """What is another once the file was written anew."""
+    """What differs once the file has been written anew."""
     at = os.lstat(path)
     return at.st_mtime_ns, at.st_size, at.st_ino

@@ -215,7 +215,7 @@ def intention(run: RunFolder) -> dict[str, Any] | None:
         if isinstance(error, OSError) and error.errno not in _MEDDLED:
             # There may be no such file; an error of the disk is waited out.
             raise
-    # Whoever wrote it is gone or the disk was full: it was ended on purpose, so nothing is counted.
+    # Its writer is gone, or the disk was full: it was ended on purpose all the same, so nothing is counted.
     return {
         "class": "killed",
         "by": "unknown",

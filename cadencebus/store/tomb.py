@@ -1,4 +1,4 @@
-"""Burying what can't be a tick: a letter that says why, and the bytes as they came, as `<letter>.raw`.
+"""Burying what can't be a tick: a letter in dead/ that says why, and its bytes beside it, as `<letter>.raw`.
 
 The raw bytes move first, the letter follows: a crash between leaves a `.raw` without a letter, and
 `mend` writes the letter from the bytes. The other order would leave a letter and a file that is

@@ -201,7 +201,7 @@ def _denials(denied: list[Any]) -> Denials:
 
 
 def _tokens(event: dict[str, Any]) -> Tokens:
-    """Of all models where that is told (it counts the whole process), else of the last turns."""
+    """Of all models where the event has that (it counts the whole process), else of the last turns."""
     usages = [mapping(usage) for usage in mapping(event.get("modelUsage")).values()]
     names = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
     if not usages:

@@ -37,7 +37,7 @@ class InFlight:
         self._calls.pop(key or "", None)
 
     def answer_all_of(self, parent: object) -> None:
-        """Whoever made these calls speaks again: they are over, even where no result was seen."""
+        """The agent that made these calls speaks again: they are over, even where no result was seen."""
         self._calls = {key: call for key, call in self._calls.items() if call.parent != parent}
 
     def retry(self, now: float, delay: float = 0.0) -> None:

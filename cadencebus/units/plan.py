@@ -30,7 +30,7 @@ class Plan:
 
 
 def plan(manager: Manager, site: Site, producers: Sequence[Producer]) -> Plan:
-    """Render everything; Inexpressible where not even the consumer can be told of."""
+    """Render everything; Inexpressible where not even the consumer's unit can be written."""
     units: list[Unit] = []
     fires: list[Producer] = []
     left: dict[str, str] = {}
