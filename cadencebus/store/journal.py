@@ -60,8 +60,8 @@ class Journal:
 
     def _append(self, now: float, data: bytes) -> None:
         fd = self._open(now)
-        # Best effort: a program that was stopped (Ctrl-Z) with the lock is not waited for; O_APPEND keeps lines
-        # whole without it.
+        # Best effort: a program that was stopped (Ctrl-Z) with the lock is not waited for; O_APPEND keeps
+        # lines whole all the same.
         lock.taken(fd, _LOCK_WITHIN)
         try:
             size = os.fstat(fd).st_size
