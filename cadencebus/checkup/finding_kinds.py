@@ -45,7 +45,7 @@ KINDS: dict[str, Kind] = {
         "ill", "no consumer starts: it could not find what runs leave behind", "mount -t proc proc /proc"
     ),
     # --- the home
-    "home.none": Kind("note", "only the machine was looked at", "cadence init my-bus"),
+    "home.none": Kind("ill", "only the machine was looked at", "cadence init my-bus"),
     "home.missing": Kind("ill", "without a home there is no bus", "cadence init"),
     "home.folder_missing": Kind("ill", "the consumer refuses to start without it", "cadence doctor --fix"),
     "home.link": Kind(

@@ -61,7 +61,7 @@ class Patient:
     @functools.cached_property
     def consumed(self) -> bool:
         """Whether somebody holds the consumer's lock."""
-        return lock.is_held(self.home)
+        return os.path.isdir(self.home.state) and lock.is_held(self.home)
 
     @functools.cached_property
     def consumer(self) -> Consumer:

@@ -58,6 +58,8 @@ def main(words: list[str], context: Context) -> int:
         _say(out, home, findings, mended, failed, verbose=asked.verbose)
         if asked.verbose:
             _versions(out, patient)
+    if home is None:
+        return Misconfigured.exit_code
     return 1 if ill else 0
 
 

@@ -159,12 +159,13 @@ def test_a_process_of_a_claimed_tick_is_no_stray(home: Path, call: Doctor, event
 
 
 def test_outside_of_any_home_the_machine_is_looked_at(cadence: Cadence, tmp_path: Path) -> None:
-    """And `cadence init` is named; a home that is gone, or half gone, is told of as such."""
+    """`cadence init` is named, exit 78 as everywhere; a home that is (half) gone is told of as such."""
     alone = cadence("doctor", env={"CADENCE_HOME": ""}, cwd=tmp_path)
-    assert alone.returncode == 0
+    assert alone.returncode == 78
     assert "cadence init" in alone.stdout
     gone = cadence("doctor", env={"CADENCE_HOME": str(tmp_path / "gone")})
     assert gone.returncode == 1
+    assert "can't tell" not in alone.stdout + gone.stdout
     assert gone.stdout.startswith(f"ill   {tmp_path}/gone is no folder  →  cadence init {tmp_path}/gone\n")
     half = tmp_path / "half"
     half.mkdir()
