@@ -13,7 +13,10 @@ from cadencebus.errors import NoSuch, Usage
 from cadencebus.model.hold import BUS, OPERATOR, Hold, on_cadence, on_credentials
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from cadencebus.desk.context import Context
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence pause                        the whole bus, until `cadence resume`
   cadence pause --until "2026-12-01 08:00"
@@ -23,12 +26,8 @@ EXAMPLES = """  cadence pause                        the whole bus, until `caden
 
 def main(words: list[str], context: Context) -> int:
     """Set a hold: ticks stay in inbox/, what runs goes on."""
-    parser = Parser("pause", "Start nothing new; ticks wait, what runs goes on to its end.", EXAMPLES)
-    parser.add_argument("name", nargs="?", help="a cadence (default: the whole bus)")
-    parser.add_argument(
-        "--credentials",
-        metavar="C",
-        help="all that share these credentials, named by themselves or by a runner",
+    parser = holding.with_scope(
+        Parser("pause", "Start nothing new; ticks wait, what runs goes on to its end.", EXAMPLES)
     )
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--for", dest="length", type=a_duration, metavar="D", help="resume by itself after that")
@@ -41,15 +40,7 @@ def main(words: list[str], context: Context) -> int:
     asked = parser.parse_args(words)
     if asked.name and asked.credentials:
         raise Usage("pause: a cadence or credentials, not both", next_step="two pauses do both")
-    scope = BUS
-    if asked.name:
-        enqueue_checks.check_cadence(context.home, asked.name)
-        scope = on_cadence(asked.name)
-    elif asked.credentials:
-        credentials = holding.credentials_named(context.home, asked.credentials)
-        if credentials is None:
-            raise NoSuch(f"no runner uses credentials {asked.credentials!r}", next_step="cadence cadences")
-        scope = on_credentials(credentials)
+    scope = _scope(context.home, asked)
     now, out = time.time(), Output(context)
     until = asked.until if asked.length is None else now + asked.length
     if asked.until is not None and asked.until <= now:
@@ -63,3 +54,15 @@ def main(words: list[str], context: Context) -> int:
     what = asked.name or ("the bus" if scope == BUS else scope.removeprefix("credentials-"))
     out.line(f"{what} is paused until {released}")
     return 0
+
+
+def _scope(home: Home, asked: Namespace) -> str:
+    if asked.name:
+        enqueue_checks.check_cadence(home, asked.name)
+        return on_cadence(asked.name)
+    if not asked.credentials:
+        return BUS
+    credentials = holding.credentials_named(home, asked.credentials)
+    if credentials is None:
+        raise NoSuch(f"no runner uses credentials {asked.credentials!r}", next_step="cadence cadences")
+    return on_credentials(credentials)

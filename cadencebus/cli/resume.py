@@ -25,13 +25,7 @@ EXAMPLES = """  cadence resume                        the whole bus
 
 def main(words: list[str], context: Context) -> int:
     """Release holds; a hold that the bus set itself is not set again for five minutes."""
-    parser = Parser("resume", "Release what is held.", EXAMPLES)
-    parser.add_argument("name", nargs="?", help="a cadence (default: the whole bus)")
-    parser.add_argument(
-        "--credentials",
-        metavar="C",
-        help="all that share these credentials, named by themselves or by a runner",
-    )
+    parser = holding.with_scope(Parser("resume", "Release what is held.", EXAMPLES))
     parser.add_argument("--all", action="store_true", help="every hold there is")
     asked = parser.parse_args(words)
     if sum(bool(given) for given in (asked.name, asked.credentials, asked.all)) > 1:

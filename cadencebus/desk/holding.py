@@ -20,7 +20,19 @@ from cadencebus.store.memory import Memory
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cadencebus.desk.options import Parser
     from cadencebus.store.paths import Home
+
+
+def with_scope(parser: Parser) -> Parser:
+    """The options of a verb that holds, or releases: a cadence, credentials, or the whole bus."""
+    parser.add_argument("name", nargs="?", help="a cadence (default: the whole bus)")
+    parser.add_argument(
+        "--credentials",
+        metavar="C",
+        help="all that share these credentials, named by themselves or by a runner",
+    )
+    return parser
 
 
 def held(home: Home, now: float) -> list[Hold]:
