@@ -63,7 +63,7 @@ class Consumer:
         self.sideline = Sideline(gear, self.index)
         self.admission = Admission(())
         self.stopping = False
-        # `run --once`: only what a guard has let pass may still start.
+        # `run --once`: only what its first starts led to may still start.
         self.last_orders = False
         self.bell = asyncio.Event()
         self.failure: BaseException | None = None
@@ -162,7 +162,7 @@ class Consumer:
 
     def _admit(self, waiting: list[Waiting], holds: list[Hold], caps: Caps, now: float) -> Admission:
         if self.last_orders:
-            waiting = [head for head in waiting if self.lineup.guard_passed(head.file)]
+            waiting = [head for head in waiting if self.lineup.expected(head)]
         running = [flight.running for flight in self.flights.values()]
         return admit(waiting, running, holds, caps, now=now)
 
@@ -243,7 +243,7 @@ class Consumer:
             self.bell.set()
 
     def _landed(self, flight: Flight) -> None:
-        self.lineup.landed(flight.cadence.name, flight.file)
+        self.lineup.landed(flight.cadence.name, flight.file, turned_away=flight.turned_away)
         for file in self._behind.pop(flight.file, ()):
             self.index.add(file)
         if flight.guard_passed:

@@ -56,6 +56,11 @@ class Flight:
         """Whether a session runs for it."""
         return self.boarded is not None and self.settlement is None
 
+    @property
+    def turned_away(self) -> bool:
+        """Whether its tick, once it was read, was none to run."""
+        return self.boarded is None and self.settlement is None and not self.returned
+
     async def fly(
         self,
         *,

@@ -70,6 +70,8 @@ class Lineup:
         # Of the first few of a cadence that has to wait: which of them need not.
         self._force: dict[str, dict[str, bool]] = {}
         self._passes: dict[str, float] = {}
+        # Cadences whose turn was spent on a tick that was none to run.
+        self._owed: set[str] = set()
         # What a look found stands until the cadence stirs, or all is asked for anew.
         self._heads: dict[str, Waiting] = {}
         self._changed: set[str] = set()
@@ -235,11 +237,14 @@ class Lineup:
     def started(self, name: str) -> None:
         """Note that a cadence had its turn."""
         self._last_started[name] = self._gear.clock.monotonic()
+        self._owed.discard(name)
         self._changed.add(name)
 
-    def landed(self, cadence: str, file: str) -> None:
+    def landed(self, cadence: str, file: str, *, turned_away: bool = False) -> None:
         """Forget that a tick's guard let it pass, and what its cadence remembered before this run."""
         self._passes.pop(file, None)
+        if turned_away:
+            self._owed.add(cadence)
         self._roster.forget(cadence)
         self._changed.add(cadence)
 
@@ -251,6 +256,10 @@ class Lineup:
         """Whether the guard of this tick said "go on" lately."""
         passed = self._passes.get(file)
         return passed is not None and self._gear.clock.monotonic() - passed < GUARD_GOOD_FOR
+
+    def expected(self, head: Waiting) -> bool:
+        """Whether a start led to this one: its guard let it pass, or the one before it was none to run."""
+        return head.cadence in self._owed or self.guard_passed(head.file)
 
     def _needs_guard(self, cadence: Cadence, file: str) -> bool:
         return cadence.guard is not None and not self.guard_passed(file)

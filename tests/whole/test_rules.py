@@ -200,3 +200,16 @@ def test_resume_all_releases_whatever_holds_however_it_is_called(house: House) -
     assert (ended.returncode, sorted(holds.iterdir())) == (0, []), ended.stderr
     assert house.drain() == 0
     assert house.log() == ["+x", "-x"]
+
+
+def test_once_starts_whoever_stands_behind_those_that_are_not_to_run(house: House) -> None:
+    """One that expired, one whose key was used, one that is no tick: none of them is what it starts."""
+    house.write("x", overlap="queue")
+    house.enqueue({"cadence": "x", "key": "used"})
+    assert house.drain() == 0
+    late = "2020-01-01T00:00:00Z"
+    house.enqueue({"cadence": "x", "expires_at": late}, {"cadence": "x", "key": "used"}, "x", "x")
+    (house.home / "state" / "inbox" / "torn.json").write_text("{")
+    assert house.cadence("run", "--once", "--quiet").returncode == 0
+    assert house.log() == ["+x", "-x"] * 2
+    assert house.statuses() == ["dead", "duplicate", "expired", "ok", "ok"]
