@@ -14,7 +14,7 @@ from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import BUS, on_cadence, on_credentials
 from cadencebus.model.naming import DEFAULT_PRIORITY
 from cadencebus.model.tick import BadTick
-from cadencebus.policy.admit import Running, Wait, Waiting
+from cadencebus.policy.admit import Wait, Waiting, run_of
 from cadencebus.policy.circuit import half_open
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.index import Index
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
+    from cadencebus.policy.admit import Running
 
 # How long a guard's "go on" is good; then it is asked again.
 GUARD_GOOD_FOR = 300.0
@@ -93,13 +94,7 @@ class Lineup:
 
     def running(self, cadence: Cadence) -> Running:
         """The room that a run of this cadence takes."""
-        return Running(
-            cadence=cadence.name,
-            credentials=self._gear.settings.current.credentials_of(cadence.runner),
-            group=cadence.group,
-            inline=cadence.mode == "inline",
-            exclusive=cadence.exclusive,
-        )
+        return run_of(cadence, self._gear.settings.current.credentials_of(cadence.runner))
 
     def heads(self, flights: Mapping[str, Flight], holds: Sequence[Hold], now: float) -> list[Waiting]:
         """The head of every queue that could run at all."""

@@ -12,8 +12,9 @@ from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
-from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit
+from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit, run_of
 from cadencebus.policy.circuit import half_open
+from cadencebus.policy.starvation import FOR_ROOM
 from cadencebus.session import life
 from cadencebus.store import runs
 from cadencebus.store.spool import Spool
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
 NO_CONSUMER = Wait("no consumer", "cadence up starts one")
-# Waits for others that would go first: without a consumer none of them goes.
-_FOR_ROOM = {"full", "group", "exclusive"}
 
 
 class Reasons(Snapshot):
@@ -44,7 +43,8 @@ class Reasons(Snapshot):
         if self.stopped:
             return Wait("stop", "state/STOP is there: cadence start removes it")
         wait = self._own.get(cadence) or self.admission.waits.get(cadence)
-        if not self.consumed and (wait is None or wait.reason in _FOR_ROOM):
+        # Without a consumer, none of the others goes that would take the room.
+        if not self.consumed and (wait is None or wait.reason in FOR_ROOM):
             return NO_CONSUMER
         return wait or self._former_run(cadence)
 
@@ -145,15 +145,7 @@ class Reasons(Snapshot):
             except (CadenceError, OSError):
                 room += [Running(cadence=name)] * count
             else:
-                room += [
-                    Running(
-                        cadence=name,
-                        credentials=self.settings.credentials_of(cadence.runner),
-                        group=cadence.group,
-                        inline=cadence.mode == "inline",
-                        exclusive=cadence.exclusive,
-                    )
-                ] * count
+                room += [run_of(cadence, self.settings.credentials_of(cadence.runner))] * count
         return room
 
     def _caps(self) -> Caps:

@@ -13,6 +13,7 @@ from cadencebus.model.hold import BUS, on_cadence, on_credentials
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
 
 
@@ -56,6 +57,17 @@ class Running:
     exclusive: bool = False
     # Its processes are gone and its tick is being settled: it takes no slot any more.
     landing: bool = False
+
+
+def run_of(cadence: Cadence, credentials: str) -> Running:
+    """The room that a run of this cadence takes."""
+    return Running(
+        cadence=cadence.name,
+        credentials=credentials,
+        group=cadence.group,
+        inline=cadence.mode == "inline",
+        exclusive=cadence.exclusive,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
