@@ -46,7 +46,8 @@ def consumer(patient: Patient) -> Iterator[Finding]:
         )
     if silent is not None and silent > SILENT:
         yield found(
-            "consumer.silent", f"the consumer lives, but was silent for {spell_duration(round(silent))}"
+            "consumer.silent",
+            f"the consumer is alive, but has been silent for {spell_duration(round(silent))}",
         )
     if holder is not None and holder != pid:
         what = f"state/ is locked by pid {holder} ({_name(holder)}), while consumer.json says {pid}"
@@ -91,7 +92,7 @@ def _absent(patient: Patient) -> Iterator[Finding]:
     if os.path.lexists(patient.home.consumer):
         mend = functools.partial(_forget_consumer, patient.home)
         who = f"the consumer (pid {patient.consumer.pid or '?'})"
-        yield found("consumer.crashed", f"{who} is gone without a farewell", mend=mend)
+        yield found("consumer.crashed", f"{who} is gone: it was killed, or crashed", mend=mend)
         return
     waiting = sum(1 for _ in patient.named("inbox")) + sum(1 for _ in patient.named("claimed"))
     if waiting:

@@ -78,40 +78,44 @@ KINDS: dict[str, Kind] = {
     # --- the consumer
     "stop.on": Kind("ill", "nothing starts, not even what is forced", "cadence start"),
     "consumer.none": Kind("note", "ticks are accepted, but nobody runs them", "cadence up"),
-    "consumer.crashed": Kind("ill", "it ended without a farewell; what ran is adopted", "cadence up"),
+    "consumer.crashed": Kind(
+        "ill", "it was killed, or crashed; what runs goes on, and the next one adopts it", "cadence up"
+    ),
     "consumer.silent": Kind("ill", "it hangs, or its disk does", "cadence restart"),
     "consumer.frozen": Kind("ill", "it lives, keeps its locks, and does nothing", "kill -CONT its pid"),
     "consumer.unknown": Kind(
         "warn", "it may just be starting; else consumer.json could not be written", "cadence ps"
     ),
     "consumer.stranger": Kind(
-        "ill", "whoever holds the lock keeps the consumer out", "look who that is, and end it"
+        "ill", "whoever holds the lock keeps the consumer out", "see what that is, and end it"
     ),
-    "consumer.version": Kind("warn", "what was mended since does not help yet", "cadence restart"),
+    "consumer.version": Kind("warn", "what was fixed since is not in use yet", "cadence restart"),
     "consumer.parked": Kind(
-        "ill", "it is not tried again until a person has looked", "mend that, then cadence up"
+        "ill", "it is not tried again until a person has looked", "fix that, then cadence up"
     ),
     "consumer.dies": Kind("ill", "it is started again and again", "tail state/consumer.log"),
     "supervisor.stale": Kind("note", "nobody keeps the consumer up", "cadence up"),
     # --- what runs, and what should not
     "claim.waiting": Kind("warn", "a consumer that starts settles or repeats them", "cadence up"),
     "claim.stuck": Kind("ill", "the tick is neither run nor settled", "cadence restart"),
-    "process.stray": Kind("ill", "it works on, costs money, and no tick tells of it", "cadence doctor --fix"),
+    "process.stray": Kind(
+        "ill", "it goes on, may cost money, and no tick tells of it", "cadence doctor --fix"
+    ),
     # --- what lies on the disk
     "state.corrupt": Kind(
         "warn", "it was set aside whole; what it said is not in force", "read it, then remove it"
     ),
-    "state.torn": Kind("warn", "it is taken for nothing until it is mended", "cadence doctor --fix"),
+    "state.torn": Kind("warn", "it is ignored until it is fixed", "cadence doctor --fix"),
     "tick.unreadable": Kind("ill", "it can't be run as it is", "cadence up, which buries it with its reason"),
     "tick.twice": Kind("warn", "one of them loses: it would be done twice", "cadence restart"),
     "name.odd": Kind("note", "the bus takes no notice of it", "move it away"),
     "journal.torn": Kind(
         "note", "history and stats pass over these lines", "nothing to do, unless there are many"
     ),
-    "tmp.stale": Kind("note", "somebody died while writing; none of it was accepted", "cadence gc"),
+    "tmp.stale": Kind("note", "a program died while it wrote them; nothing of it was accepted", "cadence gc"),
     # --- cadences
     "settings.broken": Kind("ill", "the last good settings, or the defaults, are in force", "cadence check"),
-    "cadence.broken": Kind("ill", "its ticks wait until the file is mended", "cadence check"),
+    "cadence.broken": Kind("ill", "its ticks wait until the file is fixed", "cadence check"),
     "cadence.unknown": Kind("ill", "their ticks die as unknown_cadence", "write the prompt file"),
     "cadence.none": Kind("note", "there is nothing to run", "write prompts/NAME.md, or: cadence init"),
     "cadence.disabled": Kind("note", "they wait until it is enabled", "say enabled: true in its file"),
@@ -120,11 +124,11 @@ KINDS: dict[str, Kind] = {
     "follow_up.unknown": Kind("warn", "what should follow will die as unknown_cadence", "cadence check"),
     "runner.unknown": Kind("ill", "no run of it can start", "cadence check"),
     # --- programs and credentials
-    "program.missing": Kind("ill", "no run of it can start", "install it, or mend PATH"),
+    "program.missing": Kind("ill", "no run of it can start", "install it, or correct PATH"),
     "notice.missing": Kind(
-        "warn", "dead letters and holds come, and nobody hears of them", "install it, or mend PATH"
+        "warn", "dead letters and holds come, and nobody hears of them", "install it, or correct PATH"
     ),
-    "program.silent": Kind("warn", "it may hang as well when it is to work", "try it by hand"),
+    "program.silent": Kind("warn", "it may hang in a run, too", "try it by hand"),
     "credentials.missing": Kind("ill", "auth: api-key demands one: no run can start", "set the key"),
     "credentials.placeholder": Kind(
         "warn", "it is dropped, so that the program's own login is used", "unset it, or set a real one"
@@ -139,7 +143,7 @@ KINDS: dict[str, Kind] = {
     ),
     # --- what waits
     "hold.lasting": Kind("ill", "only a person releases it", "cadence resume"),
-    "hold.paused": Kind("note", "an operator's word", "cadence resume"),
+    "hold.paused": Kind("note", "an operator paused it", "cadence resume"),
     "hold.unreadable": Kind("ill", "it holds until somebody removes it", "cadence holds"),
     "hold.passing": Kind("note", "it ends by itself", "cadence holds"),
     "circuit.open": Kind("ill", "it failed several times in a row", "cadence circuit reset"),

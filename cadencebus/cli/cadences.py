@@ -97,7 +97,7 @@ def _due(snapshot: reasons.Reasons, name: str) -> dict[str, Any]:
     next_at = schedule.next_at(snapshot.now)
     return {
         "when": schedule_words.describe(schedule.timetable)
-        + (" (until its file is mended)" if schedule.kept else ""),
+        + (" (until its file is fixed)" if schedule.kept else ""),
         "next_at": spelled(next_at),
         "by": schedule.by,
     }

@@ -192,7 +192,9 @@ def _look_ahead(cadence: Cadence, findings: Findings) -> None:
     """Ends that have passed already: it would never fire again, and nobody would know why."""
     for key, at in (("once_at", cadence.once_at), ("expires_at", cadence.expires_at)):
         if at is not None and at <= time.time():
-            findings.warnings.append(f"prompts/{cadence.name}.md: {key} lies in the past: it fires no more")
+            findings.warnings.append(
+                f"prompts/{cadence.name}.md: {key} lies in the past: it does not fire any more"
+            )
 
 
 def _look_around(names: list[str], home: Home, findings: Findings) -> None:
@@ -230,4 +232,4 @@ def _answer(out: Output, findings: Findings) -> None:
         out.hint(f"warning: {warning}")
     count = len(findings.problems)
     if count:
-        out.hint(f"{count} {'problem' if count == 1 else 'problems'}: mend the file, then cadence check")
+        out.hint(f"{count} {'problem' if count == 1 else 'problems'}: fix the file, then cadence check")

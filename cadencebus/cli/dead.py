@@ -88,7 +88,7 @@ def _list(asked: Namespace, context: Context) -> int:
     elif out.table(COLUMNS, (_row(one, now) for one in letters)):
         if len(found) > len(shown):
             out.hint(f"the newest {len(shown)} of {len(found)}: --all shows the others, too")
-        out.hint("read one: cadence dead show ID; run it again: dead retry ID; away with it: dead purge ID")
+        out.hint("read: cadence show ID; run again: cadence dead retry ID; remove: cadence dead purge ID")
     else:
         out.hint(f"no dead letters{_why_none(context.home, asked)}")
     return 0
@@ -155,7 +155,7 @@ def _retry(asked: Namespace, context: Context) -> int:
             for tick_id in again.ids:
                 out.line(tick_id)
     why = "" if found or unfit else _why_none(context.home, asked)
-    left = f", {unfit} left in dead/; away with one: cadence dead purge ID"
+    left = f", {unfit} left in dead/; remove one: cadence dead purge ID"
     out.hint(dead_retry.spell(retried) + (left if unfit else why))
     return 0
 

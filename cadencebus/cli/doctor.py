@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  cadence doctor             what is wrong, the worst first, and what to type
   cadence doctor -v          and why it matters
-  cadence doctor --fix       mends what is safe to mend, and looks again
+  cadence doctor --fix       fixes what is safe to fix, and looks again
   cadence doctor --online    asks the providers whether the keys are good
   cadence doctor --json | jq -r '.findings[] | select(.level == "ill") | .cure'"""
 # How many findings of a kind are listed; a thousand broken ticks are one trouble.
@@ -39,7 +39,7 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser(
         "doctor", "Every known way in which a home can be ill, each with the cure. Exit 1 if ill.", EXAMPLES
     )
-    parser.add_argument("--fix", action="store_true", help="mend what is safe to mend, and look again")
+    parser.add_argument("--fix", action="store_true", help="fix what is safe to fix, and look again")
     parser.add_argument("--online", action="store_true", help="ask the providers, 8 s at most")
     parser.add_argument("-v", "--verbose", action="store_true", help="say why each finding matters")
     asked = parser.parse_args(words)
@@ -159,13 +159,13 @@ def _sum_up(out: Output, home: Home | None, findings: list[Finding]) -> None:
     levels = [one.level for one in findings]
     looked = f"{len(_checks(home))} checks of {home.root if home else 'this machine'}"
     if "ill" in levels:
-        rest = f", {levels.count('warn')} to think of, {levels.count('note')} to know ({safe(looked)})"
-        out.point(Painted("ill: ", "bold red"), f"{levels.count('ill')} to mend{rest}")
+        rest = f", {levels.count('warn')} to look at, {levels.count('note')} to know ({safe(looked)})"
+        out.point(Painted("ill: ", "bold red"), f"{levels.count('ill')} to fix{rest}")
     else:
-        extra = f", {levels.count('warn')} to think of" if "warn" in levels else ""
+        extra = f", {levels.count('warn')} to look at" if "warn" in levels else ""
         out.point(Painted("well", "bold green"), f"{extra} ({safe(looked)})")
     if any(one.mend for one in findings):
-        out.hint("some of it can be mended by itself: cadence doctor --fix")
+        out.hint("some of it can be fixed for you: cadence doctor --fix")
 
 
 def _versions(out: Output, patient: Patient) -> None:

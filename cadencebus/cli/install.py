@@ -203,7 +203,7 @@ def _insist(record: Record, done: list[Obeyed]) -> None:
         said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said or 'it said nothing'}" for one in failed)
         raise IOTrouble(
             f"not all is in place and started: {said}",
-            next_step=f"mend that, then {record.again}",
+            next_step=f"fix that, then {record.again}",
         )
 
 

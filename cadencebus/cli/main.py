@@ -46,7 +46,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "dead": ("dead", "dead letters: read, retry, remove"),
     "kill": ("kill", "end a running session"),
     "stop": ("stop", "the emergency stop"),
-    "start": ("start", "take the stop back"),
+    "start": ("start", "lift the stop"),
     "history": ("history", "runs that ended"),
     "stats": ("stats", "how each cadence fares, in numbers"),
     "metrics": ("metrics", "the same for Prometheus"),

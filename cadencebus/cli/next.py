@@ -80,7 +80,7 @@ def _row(one: Upcoming, now: float) -> list[Cell]:
     waits = "" if one.wait is None else reasons.spell(one.wait, now)
     when = one.when or one.tick or ""
     if one.missed:
-        when = f"missed{f' {one.times} times' if one.times > 1 else ''}; fires as soon as somebody consumes"
+        when = f"missed{f' {one.times} times' if one.times > 1 else ''}; fires as soon as a consumer is up"
     elif one.times > 1:
         count = f"more than {MANY}" if one.times > MANY else str(one.times)
         when += f"; {count} times until {_clock(one.last_at or one.at, now)}"

@@ -47,7 +47,7 @@ def main(words: list[str], context: Context) -> int:
     if facts["parked"]:
         said = f"parked since {_clock(facts['parked']['since'])}: {safe(facts['parked']['reason'])}"
         out.line(Painted(said, "yellow"))
-        out.hint("mend that, then `cadence up`; its words are in state/consumer.log")
+        out.hint("fix that, then `cadence up`; its words are in state/consumer.log")
     elif facts["waiting"]:
         until, reason = facts["waiting"]["until"], safe(facts["waiting"]["reason"])
         out.line(Painted(f"the consumer ended ({reason}); again at {_clock(until)}", "yellow"))

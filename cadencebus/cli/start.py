@@ -19,7 +19,7 @@ EXAMPLES = """  cadence stop
 
 def main(words: list[str], context: Context) -> int:
     """Remove state/STOP; holds stay as they are."""
-    Parser("start", "Take back the emergency stop.", EXAMPLES).parse_args(words)
+    Parser("start", "Lift the emergency stop.", EXAMPLES).parse_args(words)
     home, out = context.home, Output(context)
     try:
         os.unlink(home.stop)
@@ -32,7 +32,7 @@ def main(words: list[str], context: Context) -> int:
     if out.json:
         out.document({"stop": False, "was_stopped": stopped})
         return 0
-    out.line("the stop is taken back" if stopped else "it was not stopped")
+    out.line("the stop is lifted" if stopped else "it was not stopped")
     if not lock.is_held(home):
         out.hint("no consumer is up: cadence up")
     return 0

@@ -100,7 +100,7 @@ def _forget(home: Home, record: Record, done: list[Obeyed]) -> None:
     failed = [one for one in done if not one.well]
     if failed:
         said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said}" for one in failed)
-        raise IOTrouble(f"not all is taken away: {said}", next_step="mend that, then cadence uninstall")
+        raise IOTrouble(f"not all is taken away: {said}", next_step="fix that, then cadence uninstall")
     known = install_record.load(home)
     if known is None or known.by == record.by:
         # The bus's own clock takes over again.

@@ -62,7 +62,7 @@ def tell(out: Output, up: Up, record: Record | None) -> None:
     if up.keeper is None and record is not None:
         out.hint(f"installed for {record.by}")
     elif up.keeper is None:
-        out.hint("nobody starts it again should it die: it was not started by `cadence up`")
+        out.hint("nothing restarts it if it dies: it was not started by `cadence up`")
 
 
 def facts(up: Up) -> dict[str, Any]:

@@ -166,7 +166,7 @@ class _Usage:
             fault = answered.fault
         elif answered.code or value is None:
             said = one_line(answered.said.strip(), 120) or "nothing"
-            fault = f"{gate.command[0]} said {said!r} (exit {answered.code}), which is no per cent"
+            fault = f"{gate.command[0]} said {said!r} (exit {answered.code}), which is not a percentage"
         else:
             self._value, self._at = value, self._gear.clock.monotonic()
         age = self._gear.clock.monotonic() - self._at

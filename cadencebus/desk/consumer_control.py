@@ -152,7 +152,7 @@ def _fallen(home: Home, began: str, child: subprocess.Popen[bytes]) -> CadenceEr
     died = [death for death in said.deaths if death.at >= began] if said is not None else []
     if said is not None and died and (said.parked or supervision.alive(home) is not None):
         code = died[-1].code
-        again = "it is parked: mend that, then cadence up" if said.parked else "it is tried again: cadence ps"
+        again = "it is parked: fix that, then cadence up" if said.parked else "it is tried again: cadence ps"
         how = upkeep.spell(code)
         status = code if code and code > 0 else 1
         return Fell(status, f"the consumer ended, {how}", said=last_lines(home), next_step=again)

@@ -31,7 +31,7 @@ def stopped_by_hand(facts: Facts) -> Iterator[Complaint]:
 
 def nobody_works(facts: Facts, *, hindered: bool = False) -> Iterator[Complaint]:
     """Nothing starts: there is no consumer, or none that stays; `hindered`: what keeps it away is told."""
-    up = "mend that, then `cadence up`" if hindered else "`cadence up`"
+    up = "fix that, then `cadence up`" if hindered else "`cadence up`"
     home, now, consumer = facts.home, facts.at, facts.consumer
     keeper = supervision.alive(home)
     deaths = [] if keeper is None else recent_deaths(keeper, now)
@@ -41,14 +41,14 @@ def nobody_works(facts: Facts, *, hindered: bool = False) -> Iterator[Complaint]
             yield Complaint(said, "`tail state/consumer.log`")
         return
     if (parked := supervision.parked(home)) is not None:
-        yield Complaint(f"the consumer is parked: {parked.reason}", "mend that, then `cadence up`")
+        yield Complaint(f"the consumer is parked: {parked.reason}", "fix that, then `cadence up`")
     elif keeper is not None and process_tree.stopped(keeper.supervisor.pid):
-        stopped = f"no consumer, and who brings it back (pid {keeper.supervisor.pid}) was stopped by a signal"
+        stopped = f"no consumer, and its supervisor (pid {keeper.supervisor.pid}) was stopped by a signal"
         yield Complaint(stopped, f"`kill -CONT {keeper.supervisor.pid}`")
     elif keeper is not None and keeper.state == "waiting":
         yield _comes_back(keeper, len(deaths), now)
     elif consumer.note is not None:
-        yield Complaint(f"the consumer (pid {consumer.pid or '?'}) ended without a farewell", up)
+        yield Complaint(f"the consumer (pid {consumer.pid or '?'}) is gone: it was killed, or crashed", up)
     elif waits := _what_waits(facts):
         yield Complaint(f"no consumer is up: {waits}", up)
     elif idle := [one.cadence for one in facts.next_due if _wants_a_consumer(one, now)]:
@@ -88,7 +88,7 @@ def locked_out(facts: Facts) -> Iterator[Complaint]:
     """Somebody who is no consumer holds the consumer's lock."""
     consumer = facts.consumer
     if consumer.alive and consumer.pid is None and (other := stranger(facts.home)) is not None:
-        said = f"no consumer can come up: its lock is held by {other}, which is none"
+        said = f"no consumer can come up: its lock is held by {other}, which is no consumer"
         yield Complaint(said, f"`kill {other.pid}`, then `cadence up`")
 
 
@@ -106,7 +106,7 @@ def silent(consumer: Consumer) -> list[Complaint]:
     if consumer.silent_seconds > SILENT:
         return [
             Complaint(
-                f"the consumer lives, but was silent for {human_time.ago(consumer.silent_seconds)}",
+                f"the consumer is alive, but has been silent for {human_time.ago(consumer.silent_seconds)}",
                 "`cadence restart`, sessions go on",
             )
         ]

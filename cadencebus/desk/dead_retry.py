@@ -112,7 +112,7 @@ def _as_tick(letter: Letter, most: int) -> Tick:
     except BadTick as fault:
         raise BadData(
             f"{letter.found.name.id} can't be retried: {fault.message}",
-            next_step=f"mend {letter.raw} and move it to inbox/ as a *.json, or cadence dead purge "
+            next_step=f"fix {letter.raw} and move it to inbox/ as a *.json, or cadence dead purge "
             + letter.found.name.random,
         ) from None
 

@@ -96,7 +96,7 @@ def queues(patient: Patient) -> Iterator[Finding]:
             yield found("cadence.starving", what)
     idle = idle_for(patient.home, patient.now)
     if free and idle > STALLED and not snapshot.stopped and not patient.consumer.unheard:
-        what = f"{', '.join(free[:3])} could start, and nothing was for {human_time.ago(idle)}"
+        what = f"{', '.join(free[:3])} could start, but nothing has started for {human_time.ago(idle)}"
         yield found("queue.stalled", what)
 
 

@@ -52,5 +52,5 @@ def settings(home: Home) -> Settings:
 
     found, problem = settings_or_default(home)
     if problem is not None:
-        to_stderr(f"warning: {problem}: accepted by the default limits; mend it, then `cadence check`")
+        to_stderr(f"warning: {problem}: accepted by the default limits; fix it, then `cadence check`")
     return found

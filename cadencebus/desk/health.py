@@ -203,10 +203,10 @@ def _died(facts: Facts) -> Iterator[Complaint]:
         return
     letters = "1 dead letter" if count == 1 else f"{count} dead letters"
     tick = last.found.name
-    cure = f"`cadence show {tick.random}`, mend that, then `cadence dead retry {tick.random}`"
+    cure = f"`cadence show {tick.random}`, fix that, then `cadence dead retry {tick.random}`"
     if not facts.dead.retriable:
-        cure = f"`cadence show {tick.random}`, mend who wrote it, then `cadence dead purge {tick.random}`"
+        cure = f"`cadence show {tick.random}`, fix what wrote it, then `cadence dead purge {tick.random}`"
     elif count > 1:
-        cure = "`cadence dead`, mend that, then `cadence dead retry --all`"
+        cure = "`cadence dead`, fix that, then `cadence dead retry --all`"
     of = f"{tick.cadence}, {last.klass}: {last.reason}"
     yield Complaint(f"{letters}, the last {human_time.ago(ago)} ago: {of}", cure)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # These end when their cause does, and nobody need say so.
 BY_ITSELF = {
-    "disk_full": "`cadence doctor` says what to mend; it goes on by itself then",
+    "disk_full": "`cadence doctor` says what to fix; it goes on by itself then",
     "network": "it goes on by itself when the network is back",
 }
 # What to do first, where `cadence resume` alone would only fail again.
@@ -61,7 +61,7 @@ def _first(reason: str, detail: str, name: str) -> str:
         return f"{_LOGINS[name]}, then "
     if reason == "config" and _REFUSED.search(detail):
         # A model, an option that it does not know: no check can tell, its own words do.
-        return "mend its file, then "
+        return "fix its file, then "
     return _FIRST.get(reason, "")
 
 

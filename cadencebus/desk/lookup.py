@@ -122,12 +122,10 @@ def _gone(home: Home, part: str) -> NoSuch:
                 again = [str(one) for one in sequence(left.get("retried_as"))]
                 if part in tick and again:
                     step = f"cadence show {again[-1].rpartition('-')[2]}"
-                    return NoSuch(
-                        f"{tick} is dead no more: it was retried as {', '.join(again)}", next_step=step
-                    )
+                    return NoSuch(f"{tick} was already retried, as {', '.join(again)}", next_step=step)
     cadences = cadence_names(home)
     if part in cadences:
-        return NoSuch(f"{part!r} is a cadence, and no tick", next_step=f"cadence ls --cadence {part}")
+        return NoSuch(f"{part!r} is a cadence, not a tick", next_step=f"cadence ls --cadence {part}")
     return NoSuch(f"no tick {part!r} in {home.root}{meant(part, cadences)}", next_step="cadence ls")
 
 
@@ -155,7 +153,7 @@ def find_waiting(home: Home, part: str) -> Found:
     verb = {"claimed": "kill", "dead": "dead show"}.get(found.state, "show")
     said = {"claimed": "it is being run", "dead": "it is dead"}.get(found.state, "it is done")
     raise NoSuch(
-        f"{found.name.id} does not wait any more: {said}", next_step=f"cadence {verb} {found.name.random}"
+        f"{found.name.id} is not waiting any more: {said}", next_step=f"cadence {verb} {found.name.random}"
     )
 
 

@@ -22,7 +22,7 @@ ROOM_WANTED = "`df -h .`; it goes on by itself when there is room"
 _CURES = {
     " missing": "`cadence doctor --fix`",
     "is no folder": "move it away, then `cadence doctor --fix`",
-    "cadence.yaml": "mend it, then `cadence check`",
+    "cadence.yaml": "fix it, then `cadence check`",
 }
 
 

@@ -54,7 +54,7 @@ class Reasons(Snapshot):
         run = runs.latest(self.home, head.id) if head else None
         if run is None or not life.is_alive(run.path):
             return None
-        return Wait("running", f"its former run is still going: {run.id}")
+        return Wait("running", f"its last run is still going: {run.id}")
 
     def of_tick(self, found: Found) -> Wait | None:
         """Why this tick does not start; None: it starts at any moment."""

@@ -102,7 +102,7 @@ def _gone(found: Found) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise NoSuch(
-            f"{found.name.id} does not wait any more: it was taken meanwhile",
+            f"{found.name.id} is not waiting any more: it was taken meanwhile",
             next_step=f"cadence show {found.name.random}",
         ) from None
     except BadTick as fault:

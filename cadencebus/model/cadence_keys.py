@@ -167,7 +167,7 @@ KEYS: dict[str, Key] = {
     "every": Key(kind=optional(INTERVAL), help="an interval, instead of a cron line"),
     "once_at": Key(kind=optional(MOMENT), help="a single firing, instead of both"),
     "max_firings": Key(kind=optional(whole(1)), help="how often it fires in all"),
-    "expires_at": Key(kind=optional(MOMENT), help="when it fires no more"),
+    "expires_at": Key(kind=optional(MOMENT), help="when it stops firing"),
     "timezone": Key(
         kind=optional(ZONE),
         help="for schedule, active_hours and times without a zone; default: local, the machine's",
@@ -236,7 +236,7 @@ KEYS: dict[str, Key] = {
     "steps": Key(kind=list_of(STEP), default=[], help="(later) a flow of several runs"),
     "on_dead": Key(kind=optional(CADENCE), help="a cadence to enqueue with the failure as its payload"),
     "investigate": Key(
-        kind=FLAG, default=False, help="(later) after a dead letter, a session writes a plan to mend it"
+        kind=FLAG, default=False, help="(later) after a dead letter, a session writes a plan to fix it"
     ),
     "probe": Key(
         kind=optional(QUESTION), help="a command that judges a long silent run: exit 0 healthy, 1 wedged"

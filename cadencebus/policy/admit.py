@@ -187,7 +187,7 @@ class _Room:
         if head.force:
             return None
         if self._mine.get(head.cadence, 0) >= (1 if head.half_open else head.concurrency):
-            return Wait("probing" if head.half_open else "running", "its former run is still going")
+            return Wait("probing" if head.half_open else "running", "its last run is still going")
         if head.group is not None and self._lowest is not None and head.group > self._lowest:
             return Wait("group", f"group {self._lowest} drains first")
         # With thousands of heads, each call counts.

@@ -118,7 +118,7 @@ CLASSES: dict[Class, Row] = {
         cure="Nothing is to be done.",
     ),
     Class.CONTRACT_MISSING: _failed(
-        "it ended well, but what was expected is not there",
+        "it ended well, but `expect` is not met",
         "Read the run's log. If it was not permitted to, say `permission_mode` or `allowed_tools`; else make "
         "the prompt say what `expect` demands, or correct `expect`.",
     ),

@@ -46,7 +46,7 @@ _TITLES = {
     "circuit": "{cadence}: its circuit is open",
     "hold": "{scope} is held: {why}",
     "budget": "{account}: the day's money is nearly spent",
-    "starving": "{cadence} waits in vain for a slot",
+    "starving": "{cadence} waits and gets no slot",
     "gate": "the gate {gate} fails",
     "fault": "a fault of cadencebus itself",
 }

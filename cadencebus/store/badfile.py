@@ -51,7 +51,7 @@ class BadFile(Misconfigured):
         first, *others = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.key))
         more = f" (and {len(others)} more)" if others else ""
         of_a_file = first.file.endswith((".md", ".yaml"))
-        next_step = f"mend {first.file}, then `cadence check`" if of_a_file else None
+        next_step = f"fix {first.file}, then `cadence check`" if of_a_file else None
         super().__init__(f"{first}{more}", next_step=next_step)
         self.problems = (first, *others)
         self.problem = first

@@ -147,7 +147,7 @@ def _link(written: list[tuple[str, str]]) -> None:
 
 def _mend_first(error: OSError) -> str:
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return f"{'free some space' if full else 'cadence doctor says what to mend'}; then enqueue again"
+    return f"{'free some space' if full else 'cadence doctor says what to fix'}; then enqueue again"
 
 
 def _take_back(target: str) -> bool:

@@ -28,7 +28,7 @@ TWINS = frozenset({"duplicate_id", "id_in_use"})
 CURES = {
     "unknown_cadence": "add the prompt file, then `cadence dead retry`",
     "too_big": "hand large data over as a file and name it in the payload",
-    "unreadable": "mend the file's permissions and move it back to inbox/",
+    "unreadable": "fix the file's permissions and move it back to inbox/",
 }
 
 
@@ -106,7 +106,7 @@ def write_letter(
             "finished_at": rfc3339(now),
             "raw": f"{name.file}{RAW}",
             "cure": CURES.get(
-                fault.code, f"mend the file and move it back to inbox/, or `cadence dead purge {name.id}`"
+                fault.code, f"fix the file and move it back to inbox/, or `cadence dead purge {name.id}`"
             ),
         },
     }

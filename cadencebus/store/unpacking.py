@@ -230,7 +230,7 @@ def _put(home: Home, items: list[Item]) -> None:
         _take_back(named, error)
         raise CantCreate(
             f"{error.filename2 or error.filename}: {error.strerror}: nothing was imported",
-            next_step="mend that, then import again",
+            next_step="fix that, then import again",
         ) from error
     finally:
         for path in aside.values():

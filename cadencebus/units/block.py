@@ -58,4 +58,4 @@ def _spans(text: str, home: str) -> list[tuple[int, int]]:
 
 def _torn(home: str) -> ValueError:
     # Guessing the other end could swallow lines that are not ours.
-    return ValueError(f"the markers of cadencebus {home} do not pair up; mend or remove them by hand")
+    return ValueError(f"the markers of cadencebus {home} do not pair up; fix or remove them by hand")

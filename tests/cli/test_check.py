@@ -142,7 +142,7 @@ def test_a_schedule_that_has_ended_is_pointed_out(cadence: Cadence, define: Defi
     define("work", every="5m", expires_at="2020-01-01T00:00:00Z")
     ended = cadence("check")
     assert ended.returncode == 0
-    assert "prompts/work.md: expires_at lies in the past: it fires no more" in ended.stderr
+    assert "prompts/work.md: expires_at lies in the past: it does not fire any more" in ended.stderr
 
 
 @pytest.mark.parametrize(

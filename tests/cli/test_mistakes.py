@@ -52,7 +52,7 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("fire hello --wait=3", 64, "--wait: takes no value"),
     ("collisions --weigh time", 64, "--weigh: 'time' is none of duration"),
     ("fire hello --payload=", 65, "--payload: "),
-    ("show hello", 66, "'hello' is a cadence, and no tick"),
+    ("show hello", 66, "'hello' is a cadence, not a tick"),
     ("logs helo", 66, "no tick 'helo' in"),
     ("logs helo", 66, "did you mean 'hello'?"),
     ("fire hello", 75, "hello can't start now: no consumer: cadence up starts one"),

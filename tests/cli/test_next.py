@@ -79,7 +79,7 @@ def test_what_was_missed_is_due_as_soon_as_somebody_consumes(
     missed, rest = due(cadence)
     assert (missed["missed"], missed["times"]) == (True, 1)
     assert parse_rfc3339(missed["at"]) <= time.time() < parse_rfc3339(rest["at"])
-    assert "missed; fires as soon as somebody consumes" in cadence("next").stdout
+    assert "missed; fires as soon as a consumer is up" in cadence("next").stdout
     assert memory.read_bytes() == before
 
 
@@ -98,7 +98,7 @@ def test_the_list_of_cadences_says_when_and_by_whom(home: Path, cadence: Cadence
         "beat": ("well", "every 30 minutes", "clock"),
         "native": ("well", "at 07:00 on Mon\N{EN DASH}Fri", "systemd"),
         "plain": ("well", None, None),
-        "work": ("broken", "every 10 minutes (until its file is mended)", "clock"),
+        "work": ("broken", "every 10 minutes (until its file is fixed)", "clock"),
     }
     assert parse_rfc3339(rows["beat"]["next_at"]) > time.time()
     assert "every 30 minutes" in cadence("cadences").stdout

@@ -46,7 +46,7 @@ def test_a_failed_run_leads_on_to_its_end(cadence: Cadence, failed: str, screen:
     for words in (["dead", "retry", failed[-8:]], ["show", failed]):
         again = cadence(*words)
         assert again.returncode == 66
-        assert f"it was retried as {new}" in again.stderr
+        assert f"was already retried, as {new}" in again.stderr
         assert f"cadence show {new[-8:]}" in again.stderr
 
 

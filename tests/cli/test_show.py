@@ -137,7 +137,7 @@ def test_full_slots_are_a_reason_under_a_live_consumer(
     assert cadence("wait", running, "--timeout", "1s").returncode == 75
     assert (home / "started").exists()
     assert waits(cadence, enqueue("other")).startswith("no slot is free: all 1 session slots are taken")
-    assert waits(cadence, enqueue("long")).startswith("running: its former run is still going")
+    assert waits(cadence, enqueue("long")).startswith("running: its last run is still going")
 
 
 def test_words_from_the_disk_give_no_orders_to_a_terminal(

@@ -144,7 +144,7 @@ def test_only_what_needs_a_person_alarms(home: Path, hold: str, alarm: bool) -> 
 def test_a_consumer_that_died_without_a_farewell_is_told(home: Path, cadence: Cadence) -> None:
     """Its file is there, its lock is not."""
     (home / "state" / "consumer.json").write_text('{"pid": 4711, "heartbeat_at": "2026-11-21T02:30:00Z"}')
-    assert why(home) == ("ill", ["the consumer (pid 4711) ended without a farewell: `cadence up`"])
+    assert why(home) == ("ill", ["the consumer (pid 4711) is gone: it was killed, or crashed: `cadence up`"])
     assert "consumer  none" in cadence("status").stdout
 
 
@@ -157,7 +157,9 @@ def test_silence_can_not_be_told_from_health(
     monkeypatch.setattr("cadencebus.clock.time.monotonic", lambda: steady() + 600)
     health, reasons = why(home, time.time() + 600)
     assert health == "can't tell"
-    assert reasons == ["the consumer lives, but was silent for 10m: `cadence restart`, sessions go on"]
+    assert reasons == [
+        "the consumer is alive, but has been silent for 10m: `cadence restart`, sessions go on"
+    ]
 
 
 def test_a_machine_that_slept_is_well_when_it_wakes(

@@ -57,7 +57,7 @@ def test_a_stopped_bus_starts_nothing_not_even_what_is_forced(
     forced = enqueue("work", "--force")
     assert cadence("wait", forced, "--timeout", "1s").returncode == 75
     assert json.loads(cadence("stop", "--json").stdout)["was_stopped"] is True
-    assert cadence("start").stdout == "the stop is taken back\n"
+    assert cadence("start").stdout == "the stop is lifted\n"
     eventually(lambda: forced in ticks("done"))
     assert cadence("start").stdout == "it was not stopped\n"
     told = (next((home / "state" / "events").iterdir())).read_text()

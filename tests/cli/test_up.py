@@ -235,7 +235,7 @@ def test_what_needs_a_person_is_parked_at_once_with_its_last_words(
     (home / "cadence.yaml").write_text("max_sessions: [\n")
     ended = cadence("up")
     assert ended.returncode == 78
-    said = "cadence: the consumer ended, exit 78; try: it is parked: mend that, then cadence up\n  | "
+    said = "cadence: the consumer ended, exit 78; try: it is parked: fix that, then cadence up\n  | "
     assert ended.stderr.startswith(said)
     assert "\n  | cadence: cadence.yaml:1: " in f"\n{ended.stderr}"
     assert ps()["parked"]["reason"].startswith("exit 78")
@@ -251,7 +251,7 @@ def test_a_consumer_in_the_foreground_is_up_but_nobody_keeps_it(
     process = consumer()
     ended = cadence("up")
     assert (ended.returncode, f"already up: consumer pid {process.pid}" in ended.stdout) == (0, True)
-    assert "nobody starts it again" in ended.stderr
+    assert "nothing restarts it if it dies" in ended.stderr
     assert not (home / "state" / "supervisor.json").exists()
     assert cadence("restart").returncode == 75
     assert cadence("down").returncode == 0

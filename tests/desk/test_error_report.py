@@ -32,11 +32,11 @@ def test_whose_home_it_is_is_said_to_who_may_not(home: Path, capsys: pytest.Capt
 
 def test_what_another_program_said_stands_below_the_error(capsys: pytest.CaptureFixture[str]) -> None:
     """Line by line: it is read, not searched."""
-    error = Misconfigured("the consumer ended", next_step="mend that")
+    error = Misconfigured("the consumer ended", next_step="fix that")
     error.said = ("one line", "another")
     assert report(error, debug=False) == 78
     told = capsys.readouterr().err.splitlines()
-    assert told == ["cadence: the consumer ended; try: mend that", "  | one line", "  | another"]
+    assert told == ["cadence: the consumer ended; try: fix that", "  | one line", "  | another"]
 
 
 def test_a_disk_without_room_is_named_though_the_system_names_no_file(

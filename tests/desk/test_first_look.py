@@ -44,7 +44,7 @@ def test_a_folder_that_a_consumer_would_refuse_is_told_before_it(waiting: Path) 
     first, second = cures(waiting)
     assert "may be written by the world" in first[0]
     assert first[1] == f"chmod 700 {inbox}"
-    assert second == ("no consumer is up: 1 tick is ready", "mend that, then `cadence up`")
+    assert second == ("no consumer is up: 1 tick is ready", "fix that, then `cadence up`")
 
 
 def test_broken_settings_are_told_before_the_consumer_that_they_keep_away(waiting: Path) -> None:
@@ -52,7 +52,7 @@ def test_broken_settings_are_told_before_the_consumer_that_they_keep_away(waitin
     (waiting / "cadence.yaml").write_text("max_sesions: 2\n")
     first, second = cures(waiting)
     assert "max_sesions" in first[0]
-    assert second[1] == "mend that, then `cadence up`"
+    assert second[1] == "fix that, then `cadence up`"
 
 
 def test_a_file_that_was_moved_in_waits_like_any_other(home: Path) -> None:
@@ -85,9 +85,9 @@ def test_dead_letters_say_what_the_last_one_died_of(home: Path) -> None:
     (home / "state" / "dead" / TICK).write_text(json.dumps(letter))
     (only,) = cures(home)
     assert only[0].endswith(" ago: work, unknown_cadence: no cadence 'work'")
-    assert only[1] == "`cadence show 7f3k9q2m`, mend that, then `cadence dead retry 7f3k9q2m`"
+    assert only[1] == "`cadence show 7f3k9q2m`, fix that, then `cadence dead retry 7f3k9q2m`"
     (home / "state" / "dead" / TICK.replace("7f3k9q2m", "8f3k9q2m")).write_text(json.dumps(letter))
-    assert cures(home)[0][1] == "`cadence dead`, mend that, then `cadence dead retry --all`"
+    assert cures(home)[0][1] == "`cadence dead`, fix that, then `cadence dead retry --all`"
 
 
 def test_a_prompt_that_leads_nowhere_is_told_before_anything_waits_for_it(home: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_was_no_tick_is_not_told_to_be_tried_again(home: Path) -> None:
     letter.write_text(json.dumps({"cadence": "work", "outcome": outcome}))
     letter.with_name(f"{TICK}.raw").write_text("no JSON")
     ((_, do),) = cures(home)
-    assert do == "`cadence show 7f3k9q2m`, mend who wrote it, then `cadence dead purge 7f3k9q2m`"
+    assert do == "`cadence show 7f3k9q2m`, fix what wrote it, then `cadence dead purge 7f3k9q2m`"
 
 
 def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
         ("disk_full", "/h/state/tmp: No space left on device", "`df -h .`"),
         ("disk_full", "/h/state/runs: No such file or directory", "`cadence doctor`"),
         ("auth", "Not logged in", "log in again, then `cadence resume work`"),
-        ("config", "no such model (HTTP 404, exit 1)", "mend its file, then `cadence resume work`"),
+        ("config", "no such model (HTTP 404, exit 1)", "fix its file, then `cadence resume work`"),
     ],
 )
 def test_a_hold_says_what_ends_it(home: Path, reason: str, detail: str, cure: str) -> None:
@@ -238,4 +238,4 @@ def test_a_tick_whose_former_run_goes_on_says_so(waiting: Path) -> None:
     os.close(lock)
     assert row.wait is not None
     assert row.wait.reason == "running"
-    assert "its former run is still going" in row.wait.detail
+    assert "its last run is still going" in row.wait.detail

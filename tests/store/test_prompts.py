@@ -168,7 +168,7 @@ def test_the_error_itself_is_one_line_and_carries_the_rest() -> None:
         read_cadence("x", b"---\nretires: 1\ntimeout: soon\nmode: x\n---\n", {})
     error = caught.value
     assert error.message == "prompts/x.md:2: retires: unknown key; did you mean `retries`? (and 2 more)"
-    assert error.next_step == "mend prompts/x.md, then `cadence check`"
+    assert error.next_step == "fix prompts/x.md, then `cadence check`"
     assert error.exit_code == 78
     assert error.problem.dump() == {
         "file": "prompts/x.md",

@@ -65,7 +65,7 @@ def test_a_block_that_was_copied_is_one_again() -> None:
 def test_markers_that_do_not_pair_up_are_never_guessed(torn: str) -> None:
     """Lines that are not ours could be lost."""
     for act in (block_in, without_block):
-        with pytest.raises(ValueError, match=r"do not pair up; mend or remove them by hand"):
+        with pytest.raises(ValueError, match=r"do not pair up; fix or remove them by hand"):
             act(torn, HOME)
     with pytest.raises(ValueError, match=r"do not pair up"):
         with_block(torn, HOME, "b\n")
