@@ -77,10 +77,10 @@ def _refuse(context: Context, asked: Namespace) -> None:
         return
     likely = estimate.expected(snapshot, asked.name, found)
     left = "" if likely is None else f" (in {likely.how}{_spelled(likely.seconds)})"
-    raise TryLater(
-        f"{asked.name} can't start now{left}: {reasons.spell(found, now)}",
-        next_step=f"cadence enqueue {asked.name}, which waits for it",
-    )
+    way = f"cadence enqueue {asked.name}, which waits for it"
+    if cadence.enabled and not asked.force and snapshot.would_start(cadence, force=True) is None:
+        way += f", or cadence fire {asked.name} --force"
+    raise TryLater(f"{asked.name} can't start now{left}: {reasons.spell(found, now)}", next_step=way)
 
 
 def _spelled(seconds: float) -> str:

@@ -132,6 +132,10 @@ def _table(out: Output, known: dict[str, Days], calendar: list[str]) -> None:
     columns = [*COLUMNS, Column("BY DAY", goes=7), Column("FAILED AS", wide=True)]
     rows = [_row(name, days, calendar[-_DAYS_SHOWN:]) for name, days in known.items()]
     out.table(columns, rows)
+    if len(known) > 1:
+        totals = [summed(days.values()) for days in known.values()]
+        runs, well = sum(one.runs for one in totals), sum(one.well for one in totals)
+        out.hint(f"in all {runs} runs, {well} of them ok, {sum(one.usd for one in totals):.2f} USD")
 
 
 _DAYS_SHOWN = 14

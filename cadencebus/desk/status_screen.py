@@ -188,7 +188,7 @@ def running(run: Run, now: float) -> list[Cell]:
     if run.unkillable:
         state = Painted(f"{took}, unkillable: {', '.join(map(str, run.unkillable))}", "red")
     elif not run.alive:
-        state = Painted(f"{took}, not alive", "yellow")
+        state = Painted(f"{took}, ended", "yellow")
     return [
         run.cadence,
         run.tick.rpartition("-")[2],

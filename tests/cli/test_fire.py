@@ -35,7 +35,9 @@ def test_what_would_wait_is_refused_with_the_expected_wait(
 ) -> None:
     """Exit 75, and nothing is enqueued."""
     define("work")
-    assert "no consumer" in cadence("fire", "work").stderr
+    alone = cadence("fire", "work").stderr
+    assert "no consumer" in alone
+    assert "--force" not in alone, "it would not help"
     consumer()
     cadence("pause", "work", "--for", "10m")
     ended = cadence("fire", "work")
@@ -43,6 +45,7 @@ def test_what_would_wait_is_refused_with_the_expected_wait(
     found = re.search(r"work can't start now \(in (\S+ ?\S*)\): held by paused until", ended.stderr)
     assert found
     assert found[1] in {"10m", "9m 59s", "9m 58s"}
+    assert ended.stderr.endswith("enqueue work, which waits for it, or cadence fire work --force\n")
     define("off", enabled=False)
     assert cadence("fire", "off").returncode == 75
     assert cadence("fire", "wrok").returncode == 66

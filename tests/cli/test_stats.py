@@ -50,6 +50,15 @@ def test_whole_days_are_counted_day_by_day(month: Path, cadence: Cadence) -> Non
     assert "·" not in cadence("stats", "--since", "6d").stdout
 
 
+def test_what_the_night_has_cost_is_one_number(month: Path, cadence: Cadence) -> None:
+    """Nobody adds up a column by hand; one cadence has its sum in its row."""
+    assert not cadence("stats", "--since", "6d").stderr
+    today = max((month / "state" / "events").iterdir())
+    mine = today.read_text()
+    today.write_text(mine + mine.replace('"work"', '"other"').replace('"run": "', '"run": "other-'))
+    assert cadence("stats", "--since", "6d").stderr == "in all 29 runs, 21 of them ok, 7.25 USD\n"
+
+
 @pytest.mark.parametrize("columns", [80, 200])
 @pytest.mark.parametrize(
     "words", [["stats"], ["stats", "--plot", "--since", "29d"], ["history"], ["ls"], ["show"]]
