@@ -80,9 +80,9 @@ def main(words: list[str], context: Context) -> int:
         except OSError as error:
             findings.wrong(Misconfigured(f"prompts/{name}.md: {error.strerror}"))
         else:
-            _look_closer(cadence, settings, prompts, context.home, findings)
-            _look_ahead(cadence, findings)
-    _look_around(names, context.home, findings)
+            _check_contents(cadence, settings, prompts, context.home, findings)
+            _check_ends(cadence, findings)
+    _check_collisions(names, context.home, findings)
     _answer(out, findings)
     return Misconfigured.exit_code if findings.problems else 0
 
@@ -111,13 +111,13 @@ def _names(asked: list[str], prompts: Prompts, home: Home, findings: Findings) -
             for file in sorted(os.listdir(home.prompts))
             if file.endswith(".md") and file[0] not in "._" and not is_cadence(file.removesuffix(".md"))
         ]
-        return [*prompts.in_folder(), *_beats(prompts, findings)]
+        return [*prompts.in_folder(), *_heartbeat_tasks(prompts, findings)]
     names: list[str] = []
     for word in asked:
         base = os.path.basename(word)
         name = base.removesuffix(".md")
         if base == HEARTBEAT and os.path.lexists(f"{home.root}/{HEARTBEAT}"):
-            names += _beats(prompts, findings)
+            names += _heartbeat_tasks(prompts, findings)
         elif name == SETTINGS:
             continue
         elif prompts.defined(name):
@@ -127,7 +127,7 @@ def _names(asked: list[str], prompts: Prompts, home: Home, findings: Findings) -
     return names
 
 
-def _beats(prompts: Prompts, findings: Findings) -> list[str]:
+def _heartbeat_tasks(prompts: Prompts, findings: Findings) -> list[str]:
     """The tasks of HEARTBEAT.md that make sense and are not beaten by a file of their name."""
     findings.problems += [problem.dump() for problem in prompts.heartbeat.problems()]
     files = set(prompts.in_folder())
@@ -140,7 +140,7 @@ def _beats(prompts: Prompts, findings: Findings) -> list[str]:
     return [task.name for task in tasks if task.name not in files]
 
 
-def _look_closer(
+def _check_contents(
     cadence: Cadence, settings: Settings, prompts: Prompts, home: Home, findings: Findings
 ) -> None:
     """What is no error of the file, but would go wrong, or surprise, when it runs."""
@@ -188,7 +188,7 @@ def _where(cadence: Cadence, home: Home) -> str:
     return f"prompts/{cadence.name}.md" if own else f"{HEARTBEAT} ({cadence.name})"
 
 
-def _look_ahead(cadence: Cadence, findings: Findings) -> None:
+def _check_ends(cadence: Cadence, findings: Findings) -> None:
     """Ends that have passed already: it would never fire again, and nobody would know why."""
     for key, at in (("once_at", cadence.once_at), ("expires_at", cadence.expires_at)):
         if at is not None and at <= time.time():
@@ -197,7 +197,7 @@ def _look_ahead(cadence: Cadence, findings: Findings) -> None:
             )
 
 
-def _look_around(names: list[str], home: Home, findings: Findings) -> None:
+def _check_collisions(names: list[str], home: Home, findings: Findings) -> None:
     """Where these cadences meet more others than may run."""
     snapshot = Snapshot(home, time.time())
     loads, _ = collisions.loads_of(snapshot)

@@ -148,7 +148,7 @@ def _write(home: Home, record: Record, changes: list[Change]) -> None:
     # From here on `doctor` sees what a crash, or a manager out of reach, leaves half done.
     install_record.save(home, record)
     if record.by == "cron":
-        _insist(record, orders.obey(service_manager.to_write(record, changes)))
+        _require(record, orders.obey(service_manager.to_write(record, changes)))
     else:
         if service_manager.reachable(record.by):
             orders.obey(service_manager.to_stop(record, changes))
@@ -168,7 +168,7 @@ def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: li
                 "left": dict(wanted.left),
             }
             out.document(shown | {"commands": [one.dump() for one in done]})
-        _insist(record, done)
+        _require(record, done)
     install_record.save(home, replace(record, started=True))
     there = service_manager.until_up(home)
     if there is None:
@@ -197,7 +197,7 @@ def _handed_over(home: Home, record: Record, wanted: Plan) -> Iterator[None]:
         raise
 
 
-def _insist(record: Record, done: list[Obeyed]) -> None:
+def _require(record: Record, done: list[Obeyed]) -> None:
     failed = [one for one in done if not one.well]
     if failed:
         said = "; ".join(f"`{one.order}`: exit {one.code}: {one.said or 'it said nothing'}" for one in failed)

@@ -36,7 +36,7 @@ def main(words: list[str], context: Context) -> int:
     fitness.check(home)
     fitness.check_machine()
     record = install_record.load(home)
-    if record is not None and _rests(home, record):
+    if record is not None and _service_is_down(home, record):
         up = service_manager.begin(home, record)
     else:
         up = consumer_control.bring_up(home, consumer_control.pace_of(asked))
@@ -44,7 +44,7 @@ def main(words: list[str], context: Context) -> int:
     return 0
 
 
-def _rests(home: Home, record: Record) -> bool:
+def _service_is_down(home: Home, record: Record) -> bool:
     """Whether there is a service that could be started, and nobody at work."""
     if record.by == "cron" or consumer_control.at_work(home) or supervision.alive(home):
         return False

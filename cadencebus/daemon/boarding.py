@@ -240,4 +240,4 @@ def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
 def guard_says_go(boarded: Boarded) -> bool:
     """Whether the guard ended by itself and well: the session may follow."""
     end = life.exit_record(boarded.run.path)
-    return end is not None and end.code == 0 and runs.intention(boarded.run) is None
+    return end is not None and end.code == 0 and runs.read_ending(boarded.run) is None

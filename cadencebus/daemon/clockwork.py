@@ -23,7 +23,7 @@ from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.duration import spell_duration
 from cadencebus.model.firing_rule import FiringRule, rule_of
 from cadencebus.model.tick import Tick
-from cadencebus.policy.due import Firing, due, laid_down
+from cadencebus.policy.due import Firing, due, suspended
 from cadencebus.policy.timetable import timetable_of
 from cadencebus.store import files
 from cadencebus.store.fired_outside import fired_outside
@@ -87,7 +87,7 @@ class Clockwork:
         self._prompts = Prompts(gear.home, lambda: gear.settings.current.defaults)
         self._firings = Firings(gear.spool, gear.memory, gear.say)
         self._dials: dict[str, Dial] = {}
-        self._resting: set[str] = set()
+        self._suspended: set[str] = set()
         self._lost: frozenset[str] = frozenset()
         self._complaints: dict[str, str] = {}
         self._edits = -1
@@ -151,9 +151,9 @@ class Clockwork:
             if rule is None:
                 continue
             if rule.scheduled and name not in fired:
-                self._wind(rule, zone, now)
+                self._take_up(rule, zone, now)
             else:
-                self._lay_down(name, now)
+                self._suspend(name, now)
 
     def _fired_outside(self) -> frozenset[str]:
         """What a service manager fires; what it should fire and can't is reported once."""
@@ -185,27 +185,27 @@ class Clockwork:
             self._gear.tell({"event": "schedule.kept", "cadence": name, "reason": why})
         return standing.rule if known and standing else None
 
-    def _wind(self, rule: FiringRule, zone: tzinfo, now: float) -> None:
+    def _take_up(self, rule: FiringRule, zone: tzinfo, now: float) -> None:
         timetable = timetable_of(rule, local=zone)
         if timetable is None:
             return
         dial = self._dials.get(rule.name)
         if dial is None:
-            self._resting.discard(rule.name)
+            self._suspended.discard(rule.name)
             standing = self._firings.load(rule.name, now)
             self._dials[rule.name] = Dial(rule=rule, timetable=timetable, standing=standing)
         elif (dial.rule, dial.timetable) != (rule, timetable):
             dial.rule, dial.timetable, dial.wake_at = rule, timetable, -math.inf
 
-    def _lay_down(self, name: str, now: float) -> None:
+    def _suspend(self, name: str, now: float) -> None:
         """Give up a schedule that is off or fired by others; once it is the clock's again, it begins anew."""
-        if name in self._resting:
+        if name in self._suspended:
             return
         dial = self._dials.pop(name, None)
         standing = dial.standing if dial else self._firings.load(name, now)
         if standing is not None and standing.cursor.fingerprint:
-            self._firings.save(name, replace(standing, cursor=laid_down(standing.cursor)), now)
-        self._resting.add(name)
+            self._firings.save(name, replace(standing, cursor=suspended(standing.cursor)), now)
+        self._suspended.add(name)
 
     # --- what is due -----------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ class GcPass:
         for at, run in enumerate(retention.runs_over(batch, referenced, sessions, self.keep, self.now)):
             # Looked at once more, right before it goes: nothing that runs is ever removed.
             if not life.is_alive(run.path):
-                self._do(archive.send_off, self.home, run.path)
+                self._do(archive.remove_folder, self.home, run.path)
                 self.tally.runs += 1
             if at % 20 == 0:
                 yield

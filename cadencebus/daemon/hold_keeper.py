@@ -46,8 +46,8 @@ class HoldKeeper:
                 if hold.reason == "circuit_open":
                     self._tell({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
         self._look_at_circuits(current)
-        purse = self._purse(current, now)
-        return current if purse is None else [*current, purse]
+        bus_brake = self._bus_brake(current, now)
+        return current if bus_brake is None else [*current, bus_brake]
 
     def _look_at_circuits(self, holds: Sequence[Hold]) -> None:
         """Have circuit-open.json rewritten where a circuit opened, ended or was released, whoever did it."""
@@ -61,7 +61,7 @@ class HoldKeeper:
         changed, self._changed = self._changed, False
         return changed
 
-    def _purse(self, holds: Sequence[Hold], now: float) -> Hold | None:
+    def _bus_brake(self, holds: Sequence[Hold], now: float) -> Hold | None:
         """The brake of the bus itself: the money of a day, all cadences together."""
         limit = self._gear.settings.current.max_usd_per_day
         hold = None

@@ -35,7 +35,7 @@ def end_run(
     run: RunFolder, klass: str, detail: str, *, at: float, by: str = "consumer", requeue: bool = False
 ) -> bool:
     """Write down why a run is ended, then ask its shim to end it; the first writer's reason stands."""
-    first = runs.intend(
+    first = runs.write_ending(
         run, {"class": klass, "by": by, "requeue": requeue, "at": rfc3339(at), "detail": detail}
     )
     life.request_end(run.path)

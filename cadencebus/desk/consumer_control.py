@@ -70,7 +70,7 @@ class Up:
     fresh: bool
 
 
-class Fell(CadenceError):
+class DidNotComeUp(CadenceError):
     """The consumer ended instead of coming up."""
 
     def __init__(self, code: int, message: str, *, said: list[str], next_step: str | None = None) -> None:
@@ -102,15 +102,15 @@ def bring_up(home: Home, pace: Pace) -> Up:
         raise NotPermitted("a session can't start the consumer: it would be ended with the session")
     began = rfc3339(time.time())
     child = _spawn(home, pace)
-    found = _until(lambda: _risen(home) or _fallen(home, began, child), _UP_WITHIN)
+    found = _until(lambda: _is_up(home) or _why_not_up(home, began, child), _UP_WITHIN)
     if isinstance(found, Up):
         return found
     if found is not None:
         raise found
-    raise _held_up(home)
+    raise _not_at_work(home)
 
 
-def _held_up(home: Home) -> TryLater:
+def _not_at_work(home: Home) -> TryLater:
     """It lives and is not at work: what is in its way is on the first screen."""
     from cadencebus.desk.overview import overview  # noqa: PLC0415 - a minute has passed
 
@@ -137,7 +137,7 @@ def _left_over(home: Home, there: Up) -> bool:
     return former is not None and former.consumer is not None and former.consumer.pid == there.pid
 
 
-def _risen(home: Home) -> Up | None:
+def _is_up(home: Home) -> Up | None:
     there = at_work(home)
     if there is None or there.keeper is None or there.keeper.consumer is None:
         return None
@@ -146,7 +146,7 @@ def _risen(home: Home) -> Up | None:
     return Up(pid=there.pid, since=there.since, keeper=there.keeper, fresh=True)
 
 
-def _fallen(home: Home, began: str, child: subprocess.Popen[bytes]) -> CadenceError | None:
+def _why_not_up(home: Home, began: str, child: subprocess.Popen[bytes]) -> CadenceError | None:
     """What kept it from coming up, as soon as that is known."""
     gone, said = child.poll() is not None, supervision.load(home)
     died = [death for death in said.deaths if death.at >= began] if said is not None else []
@@ -155,13 +155,15 @@ def _fallen(home: Home, began: str, child: subprocess.Popen[bytes]) -> CadenceEr
         again = "it is parked: fix that, then cadence up" if said.parked else "it is tried again: cadence ps"
         how = upkeep.spell(code)
         status = code if code and code > 0 else 1
-        return Fell(status, f"the consumer ended, {how}", said=last_lines(home), next_step=again)
+        return DidNotComeUp(status, f"the consumer ended, {how}", said=last_lines(home), next_step=again)
     if not gone or supervision.alive(home) is not None:
         # Another `cadence up` was faster: its supervisor is ours.
         return None
     if lock.is_held(home):
         return TryLater("another consumer is at work on this home", next_step="cadence ps")
-    return Fell(child.returncode or 1, "the supervisor ended", said=last_lines(home), next_step="cadence up")
+    return DidNotComeUp(
+        child.returncode or 1, "the supervisor ended", said=last_lines(home), next_step="cadence up"
+    )
 
 
 def last_lines(home: Home) -> list[str]:

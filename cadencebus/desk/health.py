@@ -62,7 +62,7 @@ def judge(facts: Facts) -> Verdict:
 
 def _notes(facts: Facts) -> list[Complaint]:
     """What is no illness, being somebody's own word, and keeps things from starting all the same."""
-    told = [_paused(hold, facts) for hold in facts.holds if _own_word(hold)]
+    told = [_paused(hold, facts) for hold in facts.holds if _by_operator(hold)]
     if not facts.slots:
         told.append(Complaint("max_sessions is 0: nothing new starts", "raise it in cadence.yaml"))
     told += [
@@ -81,7 +81,7 @@ def _far_off(facts: Facts) -> Iterator[Complaint]:
             yield Complaint(what, f"`cadence bump {one}` lets it go now, `cadence rm {one}` cancels it")
 
 
-def _own_word(hold: Hold) -> bool:
+def _by_operator(hold: Hold) -> bool:
     return hold.reason == "paused" and not unread(hold)
 
 
@@ -133,7 +133,7 @@ def _held(facts: Facts) -> Iterator[Complaint]:
     moot = {on_cadence(row.cadence) for row in facts.queue if row.waits_for("unknown")}
     for hold in facts.holds:
         # An operator's own pause is no illness.
-        if hold.reason in _ALARMING and not _own_word(hold) and hold.scope not in moot:
+        if hold.reason in _ALARMING and not _by_operator(hold) and hold.scope not in moot:
             strange = f"holds/{hold.file} is no hold that anybody knows"
             said = hold.detail or (strange if hold.reason == "unreadable" else "")
             what = f"{hold.scope} is held by {hold.reason}{_until(hold, facts.at)}"

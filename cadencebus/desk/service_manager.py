@@ -76,7 +76,7 @@ def reachable(manager: Manager) -> bool:
     """Whether somebody listens."""
     if manager == "cron":
         return cron_runs()
-    asking = activation.reaches(manager, os.getuid())
+    asking = activation.listens(manager, os.getuid())
     return asking is None or orders.well(asking)
 
 
@@ -86,7 +86,7 @@ def reachable(manager: Manager) -> bool:
 def to_stop(record: Record, changes: Sequence[Change]) -> list[Order]:
     """Before files are taken away."""
     gone = [change.file for change in changes if change.after is None and change.before is not None]
-    return [] if record.by == "cron" else activation.farewell(record.by, gone, os.getuid())
+    return [] if record.by == "cron" else activation.before_removal(record.by, gone, os.getuid())
 
 
 def to_write(record: Record, changes: Sequence[Change]) -> list[Order]:
@@ -113,12 +113,12 @@ def to_start(home: Home, record: Record, changes: Sequence[Change], fires: Colle
     consumer = consumer_of(record.by, record.site(home)).file
     if handing_over and consumer not in anew and any(c.file == consumer and c.before for c in changes):
         anew = [consumer, *anew]
-    return activation.welcome(record.by, folder_of(record.by, os.environ), there, anew, os.getuid())
+    return activation.after_writing(record.by, folder_of(record.by, os.environ), there, anew, os.getuid())
 
 
 def to_restart(home: Home, record: Record) -> Order:
     """A new consumer in place of the service's own."""
-    return activation.again(record.by, consumer_of(record.by, record.site(home)).file, os.getuid())
+    return activation.restart(record.by, consumer_of(record.by, record.site(home)).file, os.getuid())
 
 
 def to_reload(record: Record) -> list[Order]:

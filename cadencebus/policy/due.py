@@ -120,7 +120,7 @@ def _stretches(members: Mapping[str, Any]) -> Sequence[Sequence[str]]:
     return (over,) if over and isinstance(over[0], str) else over
 
 
-def laid_down(cursor: Cursor) -> Cursor:
+def suspended(cursor: Cursor) -> Cursor:
     """The cursor of a schedule that is off: whenever it is on again, it begins at that moment."""
     return replace(cursor, fingerprint="")
 

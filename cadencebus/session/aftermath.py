@@ -49,7 +49,7 @@ def gather(
     ran_s: float,
 ) -> Ending:
     """Everything known about how the run ended; what `env` calls secret it repeats nowhere."""
-    note = runs.intention(run)
+    note = runs.read_ending(run)
     out, err = (runs.tail(run.file(log), _BEFORE + TAIL) for log in ("stdout.log", "stderr.log"))
     known = environment.secrets(env) if out or err else ()
     return Ending(

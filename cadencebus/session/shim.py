@@ -164,7 +164,7 @@ class Shim:
                 self._next_step()
             elif time.monotonic() >= self.due:
                 if not self.ending:
-                    self._intend()
+                    self._write_ending()
                 self._next_step()
             elif number == signal.SIGALRM:
                 # The alarm of a deadline that has been replaced meanwhile.
@@ -207,7 +207,7 @@ class Shim:
             if pid == self.child:
                 self.status = status
 
-    def _intend(self) -> None:
+    def _write_ending(self) -> None:
         """Write down durably that the time is up, before the first signal; an earlier note stands."""
         detail = f"{self.request['timeout_s']:g} s"
         note = {"class": "timeout", "by": "shim", "requeue": False, "at": rfc3339(time.time())}

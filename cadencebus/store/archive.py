@@ -229,7 +229,7 @@ def _open_up(path: str) -> None:
         _open_up(folder)
 
 
-def send_off(home: Home, path: str) -> None:
+def remove_folder(home: Home, path: str) -> None:
     """Rename a folder into tmp/, then remove it: nobody ever sees half of it."""
     aside = f"{home.tmp}/{LEAVING}{os.path.basename(path)}"
     remove(aside)

@@ -183,7 +183,7 @@ def record(run: RunFolder | None) -> dict[str, Any]:
         return {}
 
 
-def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:
+def write_ending(run: RunFolder, ending: Mapping[str, Any]) -> bool:
     """Write down why the run is about to be ended; False where somebody was first.
 
     On a full disk, or where the session was at its folder, it is ended all the same: better unexplained
@@ -205,7 +205,7 @@ def intend(run: RunFolder, ending: Mapping[str, Any]) -> bool:
     return True
 
 
-def intention(run: RunFolder) -> dict[str, Any] | None:
+def read_ending(run: RunFolder) -> dict[str, Any] | None:
     """Why the bus ended the run, if it did; an empty or torn note still says that it did."""
     try:
         return load_object(run.file("ending.json"), 1 << 16)

@@ -32,14 +32,14 @@ class Order:
         return " ".join([*words, shlex.join(self.argv)])
 
 
-def reaches(manager: Manager, uid: int) -> Order | None:
+def listens(manager: Manager, uid: int) -> Order | None:
     """A command that succeeds where the manager listens; None where none is needed."""
     if manager == "systemd":
         return Order(argv=(*_SYSTEMCTL, "show-environment"))
     return Order(argv=("launchctl", "print", f"gui/{uid}")) if manager == "launchd" else None
 
 
-def farewell(manager: Manager, files: Sequence[str], uid: int) -> list[Order]:
+def before_removal(manager: Manager, files: Sequence[str], uid: int) -> list[Order]:
     """Before units are taken away: stop what they started, sessions excepted."""
     if not files:
         return []
@@ -48,7 +48,7 @@ def farewell(manager: Manager, files: Sequence[str], uid: int) -> list[Order]:
     return [_bootout(file, uid) for file in files]
 
 
-def welcome(
+def after_writing(
     manager: Manager, folder: str, files: Sequence[str], changed: Sequence[str], uid: int
 ) -> list[Order]:
     """After units were written: start all of them, anew those that were there with another text."""
@@ -74,7 +74,7 @@ def welcome(
     return orders
 
 
-def again(manager: Manager, consumer: str, uid: int) -> Order:
+def restart(manager: Manager, consumer: str, uid: int) -> Order:
     """A new consumer in place of the one that runs."""
     if manager == "systemd":
         return Order(argv=(*_SYSTEMCTL, "restart", consumer))

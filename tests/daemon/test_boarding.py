@@ -160,7 +160,7 @@ def test_a_guard_that_ends_well_by_itself_lets_the_session_follow(
     assert not boarding.guard_says_go(boarded)
     os.rename(boarded.run.file("exit.pending"), boarded.run.file(f"exit.{record}"))
     if stopped:
-        runs.intend(boarded.run, {"class": "timeout"})
+        runs.write_ending(boarded.run, {"class": "timeout"})
     assert boarding.guard_says_go(boarded) == go
 
 

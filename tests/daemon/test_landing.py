@@ -180,7 +180,7 @@ def test_a_guard_that_says_there_is_nothing_to_do(gear: Gear) -> None:
     assert Run(gear, guarded, guard=True).ended("1").land().klass == "crash"
     assert Run(gear).ended("75").land().klass == "ex_tempfail"
     stopped = Run(gear, guarded, guard=True).ended("75")
-    runs.intend(stopped.boarded.run, {"class": "timeout", "by": "shim", "at": rfc3339(time.time())})
+    runs.write_ending(stopped.boarded.run, {"class": "timeout", "by": "shim", "at": rfc3339(time.time())})
     assert stopped.land().klass == "timeout"
 
 
@@ -189,7 +189,7 @@ def test_who_ended_it_says_whether_it_is_to_run_again(gear: Gear) -> None:
     for requeue, target in ((True, "inbox"), (False, "done")):
         run = Run(gear).ended("sig15")
         note = {"class": "killed", "by": "operator", "requeue": requeue, "at": rfc3339(time.time())}
-        runs.intend(run.boarded.run, note)
+        runs.write_ending(run.boarded.run, note)
         assert run.land().target == target
         assert (run.attempt["signal"], run.record["signal"]) == (15, 15)
 

@@ -213,9 +213,9 @@ def test_a_folder_goes_out_of_sight_at_one_blow(attic: Attic, witness: Witness) 
     (run / "inner" / "shut").chmod(0)
     (attic.state / "tmp" / f"{archive.LEAVING}x.1").mkdir()
     witness.seen.clear()
-    archive.send_off(attic.home, str(run))
+    archive.remove_folder(attic.home, str(run))
     assert witness.seen == [f"rename tmp/{archive.LEAVING}x.1"]
     assert os.listdir(attic.state / "runs") == os.listdir(attic.state / "tmp") == []
-    archive.send_off(attic.home, str(run))
+    archive.remove_folder(attic.home, str(run))
     archive.remove(str(run))
     assert Path("/etc").exists()

@@ -81,7 +81,7 @@ def test_a_record_whose_folder_was_removed_is_not_written(home: Path) -> None:
     run = runs.folder(Home(str(home)), new_id(NOW), 1)
     runs.rewrite(run, {"class": "ok"})
     assert not os.path.exists(run.path)
-    assert runs.intend(run, {"class": "killed"})
+    assert runs.write_ending(run, {"class": "killed"})
 
 
 @pytest.mark.parametrize("removed", [0, 1])
@@ -155,13 +155,13 @@ def test_a_record_is_made_anew_and_read(home: Path) -> None:
 def test_the_first_reason_for_an_end_stands(home: Path, witness: Witness) -> None:
     """Safe before anybody signals; the second writer is told that he was late."""
     _, _, run = made(home)
-    assert runs.intention(run) is None
-    assert runs.intend(run, {"class": "timeout"})
+    assert runs.read_ending(run) is None
+    assert runs.write_ending(run, {"class": "timeout"})
     day = run.path.removeprefix(f"{home}/state/")
     note = witness.at(f"sync {day}/.ending…")
     assert note < witness.at(f"link {day}/ending.json") < witness.at(f"sync {day}")
-    assert not runs.intend(run, {"class": "killed"})
-    assert runs.intention(run) == {"class": "timeout"}
+    assert not runs.write_ending(run, {"class": "killed"})
+    assert runs.read_ending(run) == {"class": "timeout"}
 
 
 def test_a_reason_is_there_whole_or_not_at_all(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,13 +171,13 @@ def test_a_reason_is_there_whole_or_not_at_all(home: Path, monkeypatch: pytest.M
     write_all = files.write_all
 
     def watched(fd: int, data: bytes) -> None:
-        seen.append(runs.intention(run))
+        seen.append(runs.read_ending(run))
         write_all(fd, data)
 
     monkeypatch.setattr(files, "write_all", watched)
-    assert runs.intend(run, {"class": "timeout"})
+    assert runs.write_ending(run, {"class": "timeout"})
     assert seen == [None]
-    assert not runs.intend(run, {"class": "killed"})
+    assert not runs.write_ending(run, {"class": "killed"})
     assert not [name for name in os.listdir(run.path) if name.startswith(".ending")]
 
 
@@ -185,15 +185,15 @@ def test_a_reason_that_cannot_be_written_or_read_stops_no_end(home: Path) -> Non
     """Better unexplained than unending; and who was ended on purpose is not counted."""
     _, _, run = made(home)
     Path(run.file("ending.json")).write_text("{")
-    note = runs.intention(run)
+    note = runs.read_ending(run)
     assert note is not None
     assert (note["class"], note["by"], note["requeue"]) == ("killed", "unknown", True)
     assert parse_rfc3339(note["at"]) == 0
     os.unlink(run.file("ending.json"))
     os.rmdir(run.path)
-    assert runs.intend(run, {"class": "killed"})
+    assert runs.write_ending(run, {"class": "killed"})
     Path(run.path).write_text("a session's own")
-    assert runs.intend(run, {"class": "killed"})
+    assert runs.write_ending(run, {"class": "killed"})
 
 
 @pytest.mark.parametrize("trouble", [errno.EIO, errno.EMFILE])
@@ -209,10 +209,10 @@ def test_a_note_that_the_disk_does_not_show_now_is_none_to_go_by(
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         with pytest.raises(OSError, match=r"ending\.json"):
-            runs.intention(run)
-    assert runs.intention(run) is None
+            runs.read_ending(run)
+    assert runs.read_ending(run) is None
     os.symlink("ending.json", run.file("ending.json"))
-    assert (runs.intention(run) or {})["requeue"], "what a session put there is another matter"
+    assert (runs.read_ending(run) or {})["requeue"], "what a session put there is another matter"
 
 
 def test_what_a_run_stands_for_is_safe_and_adds_up(home: Path, witness: Witness) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cadencebus.policy.timetable import cron_line
-from cadencebus.units.activation import farewell, reaches, welcome
+from cadencebus.units.activation import after_writing, before_removal, listens
 from cadencebus.units.plan import MANAGERS, Manager, fired_by, is_ours, plan
 from cadencebus.units.site import Producer, Site
 
@@ -42,21 +42,23 @@ def test_what_has_changed_is_restarted_but_no_tick_is_put_in_by_it(site: Site) -
     """The service of a timer runs once a firing, and only then."""
     files = [unit.file for unit in plan("systemd", site, [MAIL]).units]
     consumer, service, timer = files
-    orders = [str(order) for order in welcome("systemd", "/u", files, files, 501)]
+    orders = [str(order) for order in after_writing("systemd", "/u", files, files, 501)]
     assert orders == [
         "systemctl --user daemon-reload",
         f"systemctl --user enable --now {consumer} {timer}",
         f"systemctl --user restart {consumer} {timer}",
     ]
     assert not any(service in order for order in orders)
-    assert str(farewell("systemd", [service, timer], 501)[0]) == f"systemctl --user disable --now {timer}"
-    assert farewell("systemd", [], 501) == []
+    assert (
+        str(before_removal("systemd", [service, timer], 501)[0]) == f"systemctl --user disable --now {timer}"
+    )
+    assert before_removal("systemd", [], 501) == []
 
 
 def test_launchd_is_asked_before_an_agent_is_loaded_twice(site: Site) -> None:
     """A changed one is unloaded first, an unchanged one only loaded where it is not."""
     files = [unit.file for unit in plan("launchd", site, [MAIL]).units]
-    orders = welcome("launchd", "/u", files, files[:1], 501)
+    orders = after_writing("launchd", "/u", files, files[:1], 501)
     domain = f"gui/501/cadencebus.{site.slug}"
     assert [order.argv[1:] for order in orders] == [
         ("bootout", domain),
@@ -69,4 +71,4 @@ def test_launchd_is_asked_before_an_agent_is_loaded_twice(site: Site) -> None:
         (),
         ("launchctl", "print", f"{domain}.mail"),
     ]
-    assert reaches("cron", 501) is None
+    assert listens("cron", 501) is None
