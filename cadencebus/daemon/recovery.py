@@ -49,15 +49,15 @@ class Recovery:
         claims = self._in_order(self._gear.spool.names("claimed"))
         return [adoptee for file in claims if (adoptee := self._claimed(file))]
 
-    def strays(self, aloft: Container[str]) -> list[Adoptee]:
+    def strays(self, running: Container[str]) -> list[Adoptee]:
         """Mend claimed ticks that have no flight: an error came between their claim and their end."""
-        left = self._in_order(file for file in self._gear.spool.names("claimed") if file not in aloft)
+        left = self._in_order(file for file in self._gear.spool.names("claimed") if file not in running)
         if left:
             self._sync()
         return [
             adoptee
             for file in left
-            if not self._flies_as_another(file, aloft) and (adoptee := self._claimed(file))
+            if not self._runs_as_another(file, running) and (adoptee := self._claimed(file))
         ]
 
     def _in_order(self, claims: Iterable[str]) -> list[str]:
@@ -69,11 +69,11 @@ class Recovery:
             return foreign.amount((self._gear.spool.read("claimed", file).settling or {}).get("at")) or 0.0
         return 0.0
 
-    def _flies_as_another(self, file: str, aloft: Container[str]) -> bool:
+    def _runs_as_another(self, file: str, running: Container[str]) -> bool:
         """Whether this is a running tick that somebody renamed, or a copy of one: if so, it is put right."""
         name = parse_name(file)
         for own in name.copies() if name else ():
-            if own in aloft:
+            if own in running:
                 if files.exists(f"{self._home.claimed}/{own}"):
                     self._lose("claimed", file, "the same id lay in two places: it is being run")
                 else:

@@ -171,7 +171,7 @@ def swallowed_commit() -> None:
 
 def forgotten_strays() -> None:
     """What met an error between its claim and its start lies there until somebody restarts the bus."""
-    put(lambda _self, _aloft: [], recovery.Recovery, "strays")
+    put(lambda _self, _running: [], recovery.Recovery, "strays")
 
 
 def looks_in_claimed() -> None:
