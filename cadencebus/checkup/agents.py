@@ -71,7 +71,7 @@ def versions(patient: Patient) -> Iterator[Finding]:
 
 
 def credentials(patient: Patient) -> Iterator[Finding]:
-    """The very rule by which a run gets its key; `--online` asks the provider what it thinks of it."""
+    """Apply the rule by which runs get their keys; with `--online`, ask the providers about them."""
     usable: dict[Way, list[str]] = {}
     for way, names in _ways(patient).items():
         who, keys = some(sorted(names)), API_KEYS[way.credentials]

@@ -30,7 +30,7 @@ def settings(patient: Patient) -> Iterator[Finding]:
 
 
 def notices(patient: Patient) -> Iterator[Finding]:
-    """Whom cadence.yaml wants told, and can't."""
+    """Notices in cadence.yaml whose program is missing."""
     for problem in programs.mute_notices(patient.settings, patient.home):
         yield found("notice.missing", f"cadence.yaml: {problem}")
 
@@ -66,7 +66,7 @@ def _waits(number: int, name: str) -> str:
 
 
 def contents(patient: Patient) -> Iterator[Finding]:
-    """What is no mistake of the file, but would go wrong when it runs."""
+    """What is no mistake in the file, but would go wrong in a run."""
     known = set(patient.prompts.names())
     for cadence in patient.cadences.values():
         for name in (*cadence.then, *((cadence.on_dead,) if cadence.on_dead else ())):

@@ -69,7 +69,7 @@ def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
     """Everything that is found, the worst first."""
     findings: list[Finding] = []
     for check in checks:
-        # What was found before a check fell over stands.
+        # What a check found before it failed counts.
         try:
             findings.extend(check.look(patient))
         except (CadenceError, OSError) as error:

@@ -38,7 +38,7 @@ def layout(patient: Patient) -> Iterator[Finding]:
         yield found(
             "home.format", error.message, error.next_step or f"mv {home.format} away, then: cadence init"
         )
-        # What is missing in a layout that nobody knows, nobody knows.
+        # Of an unknown layout it is not known what is missing.
         return
     missing: list[str] = []
     device = _seen(home.state)
@@ -60,7 +60,7 @@ def _folder(path: str, short: str, state: os.stat_result | None, missing: list[s
         missing.append(path)
         return
     except NotADirectoryError:
-        # What stands in the way is told of already.
+        # What stands in the way has its own finding.
         return
     if stat.S_ISLNK(at.st_mode) and short.startswith("state"):
         yield found("home.link", f"{short} is a symbolic link, where a folder belongs")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cadencebus.checkup.finding import Finding
     from cadencebus.checkup.patient import Patient
 
-# What is written anew at every chance, so that a torn one is no loss.
+# Files that are rewritten all the time, so that a torn one is no loss.
 _DERIVED = ("consumer.json", "circuit-open.json", "supervisor.json", "gc.json", "installed.json")
 _READ_AT_MOST = 1000
 _SETTLES = 60.0

@@ -34,7 +34,7 @@ COLUMNS = (
 
 
 def main(words: list[str], context: Context) -> int:
-    """List every cadence; what ails one is told below the table."""
+    """List every cadence, and below the table what is wrong with some."""
     Parser(
         "cadences", "What exists: health, runner, last run, next firing, schedule in words.", EXAMPLES
     ).parse_args(words)

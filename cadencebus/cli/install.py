@@ -184,9 +184,9 @@ def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: li
 
 @contextlib.contextmanager
 def _handed_over(home: Home, record: Record, wanted: Plan) -> Iterator[None]:
-    """Let the bus's own clock stand down for what the manager fires; it takes over again if that fails.
+    """Let the bus's own clock leave to the manager what that fires; it takes over again if this fails.
 
-    It stands down first: the consumer that is started now must not fire what the timers fire.
+    The clock goes first: the consumer that is started now must not fire what the timers fire.
     """
     before = producers.load(home)
     producers.save(home, record.by, wanted.fires)

@@ -126,7 +126,7 @@ def _cadence_of(looks: re.Match[str] | Name) -> str:
 def _remark(
     out: Output, home: Home, states: tuple[str, ...], cadence: str | None, shown: int, *, limited: bool
 ) -> None:
-    """What the table does not show: that there is more, or nothing, or something that is no tick yet."""
+    """Say what the table does not show: that there is more, or nothing, or a file that is no tick yet."""
     total = strangers = 0
     # Where all was shown nothing needs counting; what is no tick yet lies in inbox/.
     for folder in folders(home, states if limited else tuple({"inbox"} & {*states})):

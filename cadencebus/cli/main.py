@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:
-        # Before there was anything to interrupt, or once more while the first is told of.
+        # Before there was anything to interrupt, or a second time while the first was being reported.
         return INTERRUPTED
 
 
@@ -136,7 +136,7 @@ def _run(words: list[str], context: Context) -> int:
 
 
 def _here(context: Context) -> str:
-    """How the home is in which somebody typed nothing but our name."""
+    """The state of the home in which `cadence` was typed alone."""
     from cadencebus.desk.overview import overview  # noqa: PLC0415 - asked for
     from cadencebus.desk.status_screen import headline  # noqa: PLC0415 - asked for
     from cadencebus.store.paths import NoHome  # noqa: PLC0415 - asked for

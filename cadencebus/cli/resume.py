@@ -61,7 +61,7 @@ def _scopes(home: Home, asked: Namespace) -> set[str]:
 
 
 def _still_held(context: Context, name: str, spared: set[str], out: Output) -> None:
-    """Say what wider hold keeps it all the same; a brake that was let go is not put on again at once."""
+    """Say what still keeps it waiting; a brake that was released is not set again at once."""
     now = time.time()
     snapshot = reasons.Reasons(context.home, now)
     try:

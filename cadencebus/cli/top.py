@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  cadence top                    then ? for the keys
   cadence top --interval 5s      over a slow line"""
-# Redraws a second, at most four; and looks, which cost what they cost: a sixtieth of the time and no more.
+# At most four redraws a second; and looks, which may take a sixtieth of the time, however long one takes.
 _FRAME = 0.25
 _INTERVAL = 1.0
 _THRIFT = 60.0
@@ -62,7 +62,7 @@ class Top:
         self._actions = Actions(home)
         self._view = View()
         self._drawing = Drawing(colour=not os.environ.get("NO_COLOR"))
-        # What the first look finds, which comes before all else.
+        # Set by the first look, which comes before all else.
         self._seen: Overview
         self._sure: Callable[[], str] | None = None
         self._over = False

@@ -90,7 +90,7 @@ def _widths(columns: Sequence[Column], needs: Sequence[int], room: int) -> list[
             widths[at] = max(min(needs[at], column.least), needs[at] - (sum(widths) - left))
     elastic = sorted((at for at, column in enumerate(columns) if column.elastic), key=widths.__getitem__)
     left -= sum(width for at, width in enumerate(widths) if at not in elastic)
-    # Who needs little gets what he needs, and leaves the more to the others.
+    # Narrow columns get what they need, and leave the rest to the others.
     for count, at in enumerate(elastic):
         widths[at] = max(min(widths[at], left // (len(elastic) - count)), min(_NARROWEST, widths[at]))
         left -= widths[at]

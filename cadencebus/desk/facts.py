@@ -1,4 +1,4 @@
-"""What is so of a home: the values that `status`, `top` and `metrics` show, and that `health` judges."""
+"""The facts of a home: the values that `status`, `top` and `metrics` show, and that `health` judges."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def follow(home: Home, name: Name, out: Output, *, deadline: float | None) -> No
 
 
 def _tell_why_it_waits(home: Home, name: Name, out: Output) -> bool:
-    """A run came to nothing, and the next one may be far: who watches would wonder."""
+    """Say why it waits after a run that came to nothing: the next one may be far off."""
     try:
         found = find(home, name.id, WAITING)
     except CadenceError:

@@ -167,7 +167,7 @@ def schedule_of(snapshot: Snapshot, name: str) -> Schedule | None:
 
 
 def _wait(snapshot: Snapshot, one: Upcoming) -> Wait | None:
-    """What will keep it from running at once when it is due, as far as anybody can know now."""
+    """What will keep it from running at once when it is due, as far as that can be known now."""
     if snapshot.stopped:
         return Wait("stop", "state/STOP is there: cadence start removes it")
     try:

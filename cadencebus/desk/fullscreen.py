@@ -28,7 +28,7 @@ NAMES = (
 
 
 class Ended(Exception):
-    """Somebody wants the program to end."""
+    """A signal asks the program to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -61,7 +61,7 @@ def judge(facts: Facts) -> Verdict:
 
 
 def _notes(facts: Facts) -> list[Complaint]:
-    """What is no illness, being somebody's own word, and keeps things from starting all the same."""
+    """What keeps things from starting by an operator's own word, and so is no illness."""
     told = [_paused(hold, facts) for hold in facts.holds if _by_operator(hold)]
     if not facts.slots:
         told.append(Complaint("max_sessions is 0: nothing new starts", "raise it in cadence.yaml"))

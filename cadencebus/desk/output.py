@@ -191,12 +191,12 @@ class Output:
             self._console.print(Markdown(plain, hyperlinks=False, code_theme="ansi_light", justify="left"))
 
     def hint(self, text: str) -> None:
-        """Tell a person what is no answer, unless he asked for quiet."""
+        """Tell a person something beside the answer, unless --quiet was given."""
         if not self._quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Tell a person what he must know, on standard error."""
+        """Tell a person something important, on standard error."""
         sys.stdout.flush()
         to_stderr(text)
 

@@ -49,7 +49,7 @@ class Reasons(Snapshot):
         return wait or self._former_run(cadence)
 
     def _former_run(self, cadence: str) -> Wait | None:
-        """A person's `mv` brought a tick back whose run goes on: no second one starts beside it."""
+        """Wait for the run of a tick that was moved back by hand: no second one starts beside it."""
         head = parse_name(self.heads.get(cadence, ""))
         run = runs.latest(self.home, head.id) if head else None
         if run is None or not life.is_alive(run.path):

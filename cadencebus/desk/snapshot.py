@@ -38,7 +38,7 @@ class Snapshot:
             before.prompts if before and kept else Prompts(home, lambda: settings[0].defaults)
         )
         self.memory: Memory = before.memory if before else Memory(home)
-        # What nobody lets us see: to be told, or it would look empty.
+        # Folders that we may not read: they are reported, or they would look empty.
         self.unseen: list[str] = []
         try:
             self.holds = [hold for hold in held(home, now) if not hold.over(now)]
@@ -68,7 +68,7 @@ def _running(home: Home) -> Counter[str]:
     try:
         return Counter(name.cadence for file in names(home, "claimed") if (name := name_in(file)))
     except OSError:
-        # Who lists what runs is told of it.
+        # An error here is reported to those who list what runs.
         return Counter()
 
 

@@ -1,4 +1,4 @@
-"""Fields of JSON that strangers wrote: the value where it has the type, else nothing."""
+"""Fields of JSON that others wrote: the value where it has the right type, else nothing."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
 
 MAX_INTERRUPTIONS = 5
-# What a follow-up repeats stands five levels further in as long as the plan is in the tick.
+# The payload that a follow-up repeats is five levels deeper while the plan is in the tick.
 _CARRIED_DEPTH = MAX_DEPTH - 5
 _TARGETS: dict[Fate, Target] = {
     Fate.DONE: "done",

@@ -11,7 +11,7 @@ from cadencebus.errors import Misconfigured
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# An agent that sees these believes it runs inside another one, or under another supervisor.
+# With these, an agent would believe that it runs inside another one, or under another supervisor.
 _MISLEADING = frozenset(
     {
         "CLAUDECODE",

@@ -117,7 +117,7 @@ def read_crontab() -> str:
     said = ended.stderr.decode("utf-8", "replace").strip()
     if "no crontab" in said:
         return ""
-    # Taken for an empty crontab, an error would have the real one overwritten.
+    # If an error were taken for an empty crontab, the real one would be overwritten.
     raise IOTrouble(f"crontab -l: exit {ended.returncode}: {said or 'it says nothing'}")
 
 
