@@ -130,6 +130,43 @@ def test_output_too_long_to_keep_is_no_event_of_codex() -> None:
     assert report.result.good
 
 
+def test_gemini_tells_session_model_and_tokens() -> None:
+    """A good run, as it was recorded: what the person asked is no message of the model's."""
+    report = ended(
+        "gemini",
+        {"type": "init", "session_id": "g1", "model": "auto"},
+        {"type": "message", "role": "user", "content": "Say hello."},
+        {"type": "message", "role": "assistant", "content": "Hel", "delta": True},
+        {"type": "message", "role": "assistant", "content": "lo", "delta": True},
+        {"type": "init"},
+        {"type": "of.tomorrow"},
+        {
+            "type": "result",
+            "status": "success",
+            "stats": {"input_tokens": 100, "cached": 10, "output_tokens": 20},
+        },
+    )
+    assert (report.session_id, report.model, report.model_messages, report.unknown) == ("g1", "auto", 1, 1)
+    assert report.tokens == Tokens(input=90, output=20, cache_read=10)
+    assert report.result is not None
+    assert (report.result.subtype, report.result.text, report.result_seen_at) == ("success", "Hello", 50.0)
+    silent = ended("gemini", {"type": "result", "status": "success", "stats": {"input_tokens": 1}})
+    assert (silent.result and silent.result.text, silent.tokens) == ("", Tokens(input=1))
+    assert ended("gemini", {"type": "result", "status": "success"}).tokens is None
+
+
+def test_gemini_says_it_all_in_one_document() -> None:
+    """With `--output-format json`: the answer, and no more of an error than is there."""
+    stats = {"models": {}}
+    good = ended("gemini", {"session_id": "g2", "response": "Hello", "stats": stats})
+    assert good.result is not None
+    assert (good.session_id, good.result.good, good.result.text) == ("g2", True, "Hello")
+    bad = ended("gemini", {"type": "init", "session_id": "g3"}, {"stats": stats, "error": {"message": "no"}})
+    assert bad.result is not None
+    assert (bad.session_id, bad.result.subtype, bad.result.text) == ("g3", "error", "no")
+    assert ended("gemini", {"response": "of nobody"}).result is None
+
+
 def test_gemini_counts_a_message_once_however_many_pieces_it_came_in() -> None:
     """Pieces in a row are one message; a tool between them ends it."""
     piece = {"type": "message", "role": "assistant", "content": "Hel", "delta": True}
@@ -157,7 +194,7 @@ def test_gemini_says_in_its_result_what_went_wrong() -> None:
     report = ended("gemini", {"type": "init", "session_id": "g", "model": "auto"}, failed)
     assert report.result is not None
     assert (report.result.is_error, report.result.text, report.model) == (True, "[API Error: x]", "auto")
-    for code, status in ((429, 429), (53, None)):
+    for code, status in ((429, 429), (53, None), (399, None), (400, 400), (599, 599), (600, None)):
         document = ended("gemini", {"session_id": "g", "error": {"type": "E", "message": "no", "code": code}})
         assert document.result is not None
         assert document.result.api_error_status == status
@@ -168,8 +205,11 @@ def test_an_error_of_gemini_that_nothing_follows_is_final() -> None:
     error = {"type": "error", "severity": "error", "message": "Loop detected"}
     report = ended("gemini", error)
     assert report.result is not None
-    assert report.result.text == "Loop detected"
+    assert (report.result.is_error, report.result.text) == (True, "Loop detected")
     assert ended("gemini", {**error, "severity": "warning"}).result is None
+    late = ended("gemini", error, {"type": "result", "status": "error", "error": {"type": "E"}}).result
+    assert late is not None
+    assert (late.subtype, late.text) == ("E", "Loop detected")
 
 
 def test_plain_output_is_only_counted() -> None:
