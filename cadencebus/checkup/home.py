@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cadencebus.checkup.finding import found, some
-from cadencebus.errors import Misconfigured
+from cadencebus.errors import CadenceError
 from cadencebus.session import process_tree
 from cadencebus.store import files, fitness
 from cadencebus.store.paths import FOLDERS, check_layout
@@ -34,7 +34,7 @@ def layout(patient: Patient) -> Iterator[Finding]:
         return
     try:
         check_layout(home)
-    except Misconfigured as error:
+    except CadenceError as error:
         yield found(
             "home.format", error.message, error.next_step or f"mv {home.format} away, then: cadence init"
         )

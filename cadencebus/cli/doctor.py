@@ -92,7 +92,7 @@ def _checks(home: Home | None) -> Sequence[Check]:
 def _understood(home: Home) -> bool:
     try:
         check_layout(home)
-    except Misconfigured:
+    except CadenceError:
         return False
     return True
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339, spelled
 from cadencebus.desk.journaling import tell
-from cadencebus.errors import IOTrouble
+from cadencebus.errors import CadenceError, IOTrouble, NotPermitted
 from cadencebus.model.hold import OPERATOR, Hold, hold_event, on_cadence
 from cadencebus.model.memory import cadence_memory
 from cadencebus.store import files, open_circuits
@@ -112,7 +112,8 @@ def put(home: Home, hold: Hold) -> None:
 
 def release(home: Home, found: Iterable[Hold]) -> list[Hold]:
     """Remove holds and tell of it; those that were still there."""
-    released, stuck = [], ""
+    released: list[Hold] = []
+    stuck: CadenceError | None = None
     for hold in found:
         try:
             _remove(f"{home.holds}/{hold.file}")
@@ -120,7 +121,9 @@ def release(home: Home, found: Iterable[Hold]) -> list[Hold]:
             continue
         except OSError as error:
             # The others are wanted gone all the same.
-            stuck = f"holds/{hold.file} can't be removed: {error.strerror}"
+            kind = NotPermitted if isinstance(error, PermissionError) else IOTrouble
+            said = f"holds/{hold.file} can't be removed: {error.strerror}"
+            stuck = kind(said, next_step="look at it, and remove it by hand")
             continue
         released.append(hold)
     if released:
@@ -129,8 +132,8 @@ def release(home: Home, found: Iterable[Hold]) -> list[Hold]:
             # As the consumer would, which may not be there to do it.
             open_circuits.draw(home, Memory(home), time.time())
         tell(home, *({**hold_event("hold.released", hold.file), "by": OPERATOR} for hold in released))
-    if stuck:
-        raise IOTrouble(stuck, next_step="look at it, and remove it by hand")
+    if stuck is not None:
+        raise stuck
     return released
 
 

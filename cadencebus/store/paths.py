@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from cadencebus.errors import IOTrouble, Misconfigured
+from cadencebus.errors import IOTrouble, Misconfigured, NotPermitted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def find_home(flag: str | None, environ: Mapping[str, str], cwd: str | None = No
     if given:
         root = os.path.abspath(os.path.expanduser(given))
         if not _is_home(root):
+            _refuse_shut(root)
             _refuse_half(root)
             said = "--home" if flag else "CADENCE_HOME"
             if os.path.isfile(root):
@@ -163,23 +164,33 @@ def check_layout(home: Home) -> None:
 
 def _unreadable(home: Home, error: OSError) -> CadenceError:
     """What is no file of ours is for a person to mend; a disk or a machine in trouble is tried again."""
+    if isinstance(error, PermissionError):
+        return _not_permitted(home.format, home.state, error)
     kind = Misconfigured if error.errno in FOR_A_PERSON else IOTrouble
-    return kind(f"{home.format}: {error.strerror}", next_step=_as_its_owner(home, error))
+    return kind(f"{home.format}: {error.strerror}")
 
 
-def _as_its_owner(home: Home, error: OSError) -> str | None:
-    """What to type where permissions keep us out: it depends on whose home it is."""
-    if error.errno != errno.EACCES:
-        return None
+def _refuse_shut(root: str) -> None:
+    """Refuse a folder that nobody but its owner may look into: whether it is a home can't be told."""
+    try:
+        os.stat(f"{root}/state")
+    except PermissionError as error:
+        raise _not_permitted(root, root, error) from None
+    except OSError:
+        return
+
+
+def _not_permitted(what: str, folder: str, error: OSError) -> CadenceError:
+    """What to type where permissions keep us out depends on whose the folder is."""
     import pwd  # noqa: PLC0415 - only where a home is refused
 
     try:
-        owner = os.stat(home.state).st_uid
-        if owner == os.geteuid():
-            return f"chmod -R u+rwX {home.state}"
-        return f"run as its owner: sudo -u {pwd.getpwuid(owner).pw_name} cadence …"
+        owner = os.stat(folder).st_uid
+        ours = owner == os.geteuid()
+        step = f"chmod -R u+rwX {folder}" if ours else f"sudo -u {pwd.getpwuid(owner).pw_name} cadence …"
     except (OSError, KeyError):
-        return "run as its owner"
+        step = "run as its owner"
+    return NotPermitted(f"{what}: {error.strerror}", next_step=step)
 
 
 def _refuse_half(root: str) -> None:

@@ -119,9 +119,9 @@ class House:
         )
         return self.started[-1]
 
-    def cadence(self, *words: str) -> subprocess.Popen[str]:
-        """Start the command as the owner."""
-        return self.start(self.python, "-m", "cadencebus", "--home", str(self.home), *words)
+    def cadence(self, *words: str, user: int = OWNER) -> subprocess.Popen[str]:
+        """Start the command, as the owner unless another is named."""
+        return self.start(self.python, "-m", "cadencebus", "--home", str(self.home), *words, user=user)
 
     def said(self, *words: str) -> str:
         """Run the command as the owner to its end, and give what it printed."""
@@ -217,6 +217,18 @@ def test_a_stranger_reads_writes_locks_and_ends_nothing(house: House, eventually
     assert json.loads((run / "run.json").read_text())["leaked"] == []
     consumer.send_signal(signal.SIGTERM)
     assert consumer.wait(5) == 0
+
+
+def test_a_stranger_is_told_that_he_is_not_permitted(house: House) -> None:
+    """Exit 77 wherever the door is shut; that there is no home there nobody can say."""
+    assert house.cadence("ls", user=STRANGER).wait(30) == 77
+    house.home.chmod(0o700)
+    os.chown(house.home, OWNER, OWNER)
+    assert house.cadence("ls", user=STRANGER).wait(30) == 77
+    house.said("pause")
+    for folder in (house.home, house.state, house.state / "holds"):
+        folder.chmod(0o755)
+    assert house.cadence("resume", user=STRANGER).wait(30) == 77
 
 
 @pytest.mark.slow
