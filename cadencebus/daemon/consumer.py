@@ -234,6 +234,7 @@ class Consumer:
             self.intake.bury(flight.file, rejected.fault)
         except OSError as error:
             self.disk_refused(error)
+            await asyncio.to_thread(self.gear.settling.forget, flight.cadence.name, flight.file)
             # Where not even that can be seen, the rescan after the trouble finds it.
             with contextlib.suppress(OSError):
                 flight.returned |= files.exists(f"{self.gear.home.inbox}/{flight.file}")

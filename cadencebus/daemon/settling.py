@@ -87,6 +87,15 @@ class Settling:
             raise found
         return found
 
+    def forget(self, cadence: str, file: str) -> None:
+        """Leave what was refused of a tick's end to whoever finds the tick: its own thread has given up.
+
+        It may be claimed for another run by then, and what was decided about this one must not move it.
+        """
+        queue = self._queue_of(cadence)
+        with queue.turn:
+            queue.unfinished = deque(left for left in queue.unfinished if left[0].file != file)
+
     def _queue_of(self, cadence: str) -> _Queue:
         return self._queues[hash(cadence) % _QUEUES]
 

@@ -71,6 +71,28 @@ def test_runs_are_counted_while_others_begin_and_land(home: Path) -> None:
     assert asyncio.run(story()) == 1
 
 
+def test_a_flight_that_an_error_ends_leaves_its_end_to_whoever_finds_it(home: Path) -> None:
+    """While it is still the only one that may touch its tick: after that the tick may be claimed anew."""
+
+    async def story() -> list[tuple[str, ...]]:
+        gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+        consumer = Consumer(gear)
+        flight = consumer.flights["file"] = Flight(gear, "file", Cadence(name="x"), Running(cadence="x"))
+        forgotten: list[tuple[str, ...]] = []
+        gear.settling.forget = lambda *what: forgotten.append((*what, *consumer.flights))  # type: ignore[method-assign]
+
+        async def refused() -> None:
+            raise OSError
+
+        await consumer._follow(flight, refused())
+        await consumer.crew.dismiss()
+        gear.journal.close()
+        assert not consumer.flights
+        return forgotten
+
+    assert asyncio.run(story()) == [("x", "file", "file")]
+
+
 def test_no_two_ticks_of_one_id_are_begun_at_once(home: Path) -> None:
     """Of two cadences: neither has a run yet that the other's claim could see."""
     stamp, random = "20261121T023000.123456Z", "7f3k9q2m"

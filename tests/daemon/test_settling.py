@@ -219,3 +219,23 @@ def test_what_the_disk_kept_waiting_counts_for_what_ends_later(
     assert gear.settling.settle(over(gear)).memory["x"]["failures"] == 2
     assert told_again(gear, first).memory["x"]["failures"] == 1
     assert told_again(gear, second).memory["x"]["failures"] == 3
+
+
+def test_what_its_own_thread_has_given_up_moves_no_other_run_of_it(
+    gear: Gear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rescan finished it, and the tick has been claimed anew, its old plan still in the file."""
+    given_up = over(gear)
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gear.memory, "change_by", broken)
+        with pytest.raises(OSError, match="Input"):
+            gear.settling.settle(given_up)
+    gear.settling.forget("x", given_up.tick.name.file)
+    gear.closing.replay(gear.spool.read("claimed", given_up.tick.name.file))
+    assert gear.spool.claim([given_up.tick.name.file])
+    gear.settling.settle(over(gear))
+    assert os.listdir(gear.home.claimed) == [given_up.tick.name.file]
