@@ -92,13 +92,6 @@ class Spool:
             self._read[file] = (seen, tick)
         return tick
 
-    def size(self, folder: str, file: str) -> int:
-        """How large a file of a folder is; nothing where it is gone."""
-        try:
-            return os.lstat(f"{self.home.state}/{folder}/{file}").st_size
-        except FileNotFoundError:
-            return 0
-
     def has_run(self, name: Name) -> bool:
         """Whether a run of it was begun: then its file carries its past, and is held to no limit."""
         return files.exists(self.home.run(name.id, 1))
