@@ -50,8 +50,11 @@ def main(words: list[str], context: Context) -> int:
     if out.json:
         out.document(holding.dump(hold, now))
         return 0
-    released = "`cadence resume`" if until is None else human_time.clock(until, now)
-    what = asked.name or ("the bus" if scope == BUS else scope.removeprefix("credentials-"))
+    shared = scope.removeprefix("credentials-")
+    what, whom = asked.name or shared, f" {asked.name}" if asked.name else f" --credentials {shared}"
+    if scope == BUS:
+        what, whom = "the bus", ""
+    released = f"`cadence resume{whom}`" if until is None else human_time.clock(until, now)
     out.line(f"{what} is paused until {released}")
     return 0
 

@@ -31,7 +31,8 @@ def main(words: list[str], context: Context) -> int:
     if sum(bool(given) for given in (asked.name, asked.credentials, asked.all)) > 1:
         raise Usage("resume: one of NAME, --credentials, --all")
     home, out, now = context.home, Output(context), time.time()
-    wanted = [hold for hold in holding.held(home, now) if asked.all or hold.scope in _scopes(home, asked)]
+    held = holding.held(home, now)
+    wanted = [hold for hold in held if asked.all or hold.scope in _scopes(home, asked)]
     if asked.name and not wanted:
         enqueue_checks.check_cadence(home, asked.name)
     released = holding.release(home, wanted)
@@ -41,13 +42,15 @@ def main(words: list[str], context: Context) -> int:
     for hold in released:
         out.line(f"released {hold.scope} {hold.reason}")
     if not released:
-        nobody = asked.credentials and holding.credentials_named(home, asked.credentials) is None
-        out.hint(
-            "nothing was held" + (f": no runner uses credentials {asked.credentials!r}" if nobody else "")
-        )
+        out.hint(f"nothing was held{_why_none(home, asked) or ('; what is: cadence holds' if held else '')}")
     if asked.name:
         _still_held(context, asked.name, {hold.reason for hold in released}, out)
     return 0
+
+
+def _why_none(home: Home, asked: Namespace) -> str:
+    nobody = asked.credentials and holding.credentials_named(home, asked.credentials) is None
+    return f": no runner uses credentials {asked.credentials!r}" if nobody else ""
 
 
 def _scopes(home: Home, asked: Namespace) -> set[str]:

@@ -64,6 +64,19 @@ def test_a_pause_is_one_file_and_resume_removes_it(
     ]
 
 
+@pytest.mark.parametrize("words", [(), ("work",), ("--credentials", "anthropic")])
+def test_the_resume_that_a_pause_names_ends_it(
+    cadence: Cadence, define: Define, words: tuple[str, ...]
+) -> None:
+    """Typed as it stands; where another is typed, it says that something else is held."""
+    define("work")
+    told = cadence("pause", *words).stdout
+    if words:
+        assert cadence("resume").stderr == "nothing was held; what is: cadence holds\n"
+    typed = told.partition("`cadence ")[2].partition("`")[0].split()
+    assert cadence(*typed).stdout.startswith("released ")
+
+
 def test_a_pause_may_end_by_itself(home: Path, cadence: Cadence, define: Define) -> None:
     """--for gives the file its end; a hold that is over is not listed."""
     define("work")
