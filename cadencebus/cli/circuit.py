@@ -13,8 +13,7 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.errors import Usage
 from cadencebus.model.hold import OPERATOR, on_cadence
-from cadencebus.model.memory import cadence_memory
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +51,7 @@ def main(words: list[str], context: Context) -> int:
 def _list(context: Context, name: str | None) -> int:
     out, now = Output(context), time.time()
     holds = holding.held(context.home, now)
-    known = holding.circuits(Memory(context.home), holds, now)
+    known = holding.circuits(Memories(context.home), holds, now)
     found = [one for one in known if name in {None, one.cadence}]
     if out.json:
         out.document([one.dump() for one in found])
@@ -79,7 +78,7 @@ def _row(one: holding.Circuit, now: float) -> list[Cell]:
 def _reset(context: Context, name: str | None) -> int:
     """Forget the failures in a row: the breaker is closed, and the next failure is the first."""
     home, out, now = context.home, Output(context), time.time()
-    memory = Memory(home, out.warn)
+    memory = Memories(home, out.warn)
     if name is not None and name not in memory.names():
         enqueue_checks.check_cadence(home, name)
     names = memory.names() if name is None else [name]
@@ -94,12 +93,12 @@ def _reset(context: Context, name: str | None) -> int:
     return 0
 
 
-def _close(home: Home, memory: Memory, names: Iterable[str], now: float) -> list[str]:
+def _close(home: Home, memory: Memories, names: Iterable[str], now: float) -> list[str]:
     """Close the circuits that are not; their cadences."""
     done: list[str] = []
     standing, wanted = {hold.file: hold for hold in holding.held(home, now)}, []
     for name in names:
-        known = cadence_memory(memory.load(name, now))
+        known = memory.cadence(name, now)
         files_held = [f"{on_cadence(name)}.{reason}.json" for reason in ("circuit_open", "backoff")]
         mine = [standing[file] for file in files_held if file in standing]
         if known.circuit or known.failures or mine:

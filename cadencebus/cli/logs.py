@@ -12,13 +12,12 @@ from cadencebus.desk.lookup import WAITING, Found, find, listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import NoSuch
-from cadencebus.model.foreign import mapping
 from cadencebus.model.legible import clean
 from cadencebus.model.naming import is_cadence
 from cadencebus.session import life
 from cadencebus.store import files, lock, runs
 from cadencebus.store.config import settings_or_default
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.streams.feed import Feed
 from cadencebus.streams.render import render
 
@@ -219,8 +218,8 @@ def _latest(home: Home, cadence: str | None = None) -> RunFolder | None:
         if run is not None:
             return run
     # Not by the folders of runs/: they have the day on which a tick was made, which may be long ago.
-    memory, now = Memory(home), time.time()
+    memory, now = Memories(home), time.time()
     names = memory.names() if cadence is None else [cadence]
-    ended = [mapping(memory.load(name, now, mend=False).get("last_run")) for name in names]
+    ended = [memory.cadence(name, now, mend=False).last_run for name in names]
     last = max(ended, key=lambda one: str(one.get("at") or ""), default={})
     return runs.named(home, last.get("run"))

@@ -16,7 +16,7 @@ from cadencebus.errors import CantCreate, Usage
 from cadencebus.model.foreign import amount, instant
 from cadencebus.model.legible import clean
 from cadencebus.store import files, rollups
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ def _now(facts: Facts, verdict: Verdict) -> Iterator[tuple[str, dict[str, str], 
 
 
 def _memory(home: Home, now: float) -> Iterator[tuple[str, dict[str, str], float]]:
-    memory = Memory(home)
+    memory = Memories(home)
     for name in memory.names():
         try:
             known = memory.load(name, now, mend=False)

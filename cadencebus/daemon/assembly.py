@@ -14,7 +14,7 @@ from cadencebus.session.launch import Launcher
 from cadencebus.store.config import LiveSettings
 from cadencebus.store.holds import Holds
 from cadencebus.store.journal import Journal
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.store.prompts import Prompts
 from cadencebus.store.spool import Spool
 
@@ -31,7 +31,7 @@ def assemble(
     settings = LiveSettings(home, flags=flags, environ=os.environ)
     spool = Spool(home, max_tick_bytes=settings.current.max_tick_bytes)
     holds, journal = Holds(home), Journal(home)
-    memory = Memory(home, say)
+    memory = Memories(home, say)
     closing = Closing(spool, holds, memory, journal)
     return Gear(
         home=home,

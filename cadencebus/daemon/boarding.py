@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.errors import CadenceError
 from cadencebus.model import foreign
-from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import is_session
 from cadencebus.model.runner import Runner, argv_for
 from cadencebus.session import aftermath, environment, launch, life, prompt
@@ -114,7 +113,7 @@ def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> s
     """The session to go on with; one of another runner or folder would not be found there."""
     if not (cadence.resume and runner.agent):
         return None
-    memory = cadence_memory(gear.memory.load(cadence.name, gear.clock.wall()))
+    memory = gear.memory.cadence(cadence.name, gear.clock.wall())
     session = memory.session_id
     if not is_session(session):
         return None

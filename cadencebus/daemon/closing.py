@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from cadencebus.model.settlement import FollowUp, Target
     from cadencebus.store.holds import Holds
     from cadencebus.store.journal import Journal
-    from cadencebus.store.memory import Memory
+    from cadencebus.store.memory import Memories
     from cadencebus.store.spool import Spool
 
 
 class Closing:
     """Commits settlements and replays them."""
 
-    def __init__(self, spool: Spool, holds: Holds, memory: Memory, journal: Journal) -> None:
+    def __init__(self, spool: Spool, holds: Holds, memory: Memories, journal: Journal) -> None:
         self._spool = spool
         self._holds = holds
         self._memory = memory

@@ -20,7 +20,7 @@ from cadencebus.policy import retention
 from cadencebus.session import life
 from cadencebus.store import archive, journal
 from cadencebus.store.corrupt import load_object
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -174,11 +174,8 @@ class GcPass:
 
     def _sessions(self) -> set[str]:
         """The last run of each cadence: its session may be resumed."""
-        memory = Memory(self.home)
-        last = (
-            mapping(memory.load(name, self.now, mend=False).get("last_run")).get("run")
-            for name in memory.names()
-        )
+        memory = Memories(self.home)
+        last = (memory.cadence(name, self.now, mend=False).last_run.get("run") for name in memory.names())
         return {str(run) for run in last if run}
 
     def _keys(self) -> Iterator[None]:

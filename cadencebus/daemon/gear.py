@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cadencebus.store.config import LiveSettings
     from cadencebus.store.holds import Holds
     from cadencebus.store.journal import Journal
-    from cadencebus.store.memory import Memory
+    from cadencebus.store.memory import Memories
     from cadencebus.store.paths import Home
     from cadencebus.store.prompts import Prompts
     from cadencebus.store.spool import Spool
@@ -37,7 +37,7 @@ class Gear:
     clock: Clock
     spool: Spool
     holds: Holds
-    memory: Memory
+    memory: Memories
     journal: Journal
     prompts: Prompts
     settings: LiveSettings

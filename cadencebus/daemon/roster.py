@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cadencebus.errors import CadenceError
 from cadencebus.model.hold import cadence_held
-from cadencebus.model.memory import cadence_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +71,7 @@ class Roster:
         """What is remembered of a cadence."""
         known = self._memories.get(name)
         if known is None:
-            known = self._memories[name] = cadence_memory(self._gear.memory.load(name, now))
+            known = self._memories[name] = self._gear.memory.cadence(name, now)
         return known
 
     def forget(self, name: str) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cadencebus.policy.classes import Verdict
     from cadencebus.store.config import LiveSettings
     from cadencebus.store.holds import Holds
-    from cadencebus.store.memory import Memory
+    from cadencebus.store.memory import Memories
 
 # Cadences that share a queue are settled together, too.
 _QUEUES = 64
@@ -52,7 +52,7 @@ class End:
 class Settling:
     """Decides upon one end after the other, and has the disk take those that wait together."""
 
-    def __init__(self, closing: Closing, memory: Memory, holds: Holds, settings: LiveSettings) -> None:
+    def __init__(self, closing: Closing, memory: Memories, holds: Holds, settings: LiveSettings) -> None:
         self._closing = closing
         self._memory = memory
         self._holds = holds
@@ -179,7 +179,7 @@ class _Queue:
 class _Foreseen:
     """What is remembered, as each end of a batch leaves it to the next one."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memories) -> None:
         self._memory = memory
         self._known: dict[str, Mapping[str, Any]] = {}
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk.forecast import schedules
 from cadencebus.errors import CadenceError
-from cadencebus.model.memory import cadence_memory
 from cadencebus.policy.collisions import DAYS, UNMEASURED, Load, Pileup, Week, week_of
 from cadencebus.store.zone import local_zone
 
@@ -65,7 +64,7 @@ def _load(snapshot: Snapshot, schedule: Schedule, weigh: str) -> tuple[Load | No
     if cadence.mode == "inline" and weigh == "duration":
         # It runs beside the slots.
         return None, True
-    averages = cadence_memory(snapshot.memory.load(cadence.name, snapshot.now, mend=False)).averages
+    averages = snapshot.memory.cadence(cadence.name, snapshot.now, mend=False).averages
     seconds, key = averages.get("seconds"), WEIGHTS[weigh]
     weight = 1.0 if key is None else averages.get(key)
     load = Load(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.desk.lookup import listing
 from cadencebus.model.foreign import instant
-from cadencebus.model.memory import cadence_memory
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _left(snapshot: Snapshot, cadence: str | None) -> list[_Left]:
 def _of(snapshot: Snapshot, found: Found) -> _Left:
     record = runs.record(runs.latest(snapshot.home, found.name.id))
     began = instant(record.get("started_at"))
-    averages = cadence_memory(snapshot.memory.load(found.name.cadence, snapshot.now, mend=False)).averages
+    averages = snapshot.memory.cadence(found.name.cadence, snapshot.now, mend=False).averages
     if began is None:
         return _Left(None, None)
     usual, limit = (

@@ -11,11 +11,10 @@ from cadencebus.clock import rfc3339, spelled
 from cadencebus.desk.journaling import tell
 from cadencebus.errors import CadenceError, IOTrouble, NotPermitted
 from cadencebus.model.hold import OPERATOR, Hold, hold_event, on_cadence
-from cadencebus.model.memory import cadence_memory
 from cadencebus.store import files, open_circuits
 from cadencebus.store.config import settings_or_default
 from cadencebus.store.holds import Holds
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,11 +75,11 @@ class Circuit:
         }
 
 
-def circuits(memory: Memory, holds: Iterable[Hold], now: float) -> list[Circuit]:
+def circuits(memory: Memories, holds: Iterable[Hold], now: float) -> list[Circuit]:
     """Every circuit that is not closed."""
     found, standing = [], {hold.file for hold in holds if not hold.over(now)}
     for name in memory.names():
-        circuit = cadence_memory(memory.load(name, now, mend=False)).circuit
+        circuit = memory.cadence(name, now, mend=False).circuit
         if circuit:
             found.append(
                 Circuit(
@@ -130,7 +129,7 @@ def release(home: Home, found: Iterable[Hold]) -> list[Hold]:
         files.sync_folder(home.holds)
         if any(hold.reason == "circuit_open" for hold in released):
             # As the consumer would, which may not be there to do it.
-            open_circuits.draw(home, Memory(home), time.time())
+            open_circuits.draw(home, Memories(home), time.time())
         tell(home, *({**hold_event("hold.released", hold.file), "by": OPERATOR} for hold in released))
     if stuck is not None:
         raise stuck

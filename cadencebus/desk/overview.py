@@ -24,7 +24,7 @@ from cadencebus.model.naming import name_in, parse_deferred
 from cadencebus.session import identity, life, reap
 from cadencebus.store import runs
 from cadencebus.store.corrupt import load_object
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.store.paths import FOLDERS
 from cadencebus.streams.render import render
 
@@ -124,7 +124,7 @@ def _no_folders(home: Home) -> list[str]:
 def _torn(home: Home) -> list[str]:
     """Memories that can't be read: the consumer sets them aside when it needs them."""
     wrong = []
-    for name in Memory(home).names():
+    for name in Memories(home).names():
         try:
             load_object(home.memory(name))
         except FileNotFoundError:

@@ -8,7 +8,6 @@ from cadencebus.desk import human_time
 from cadencebus.desk.lookup import Found, names
 from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import CadenceError, NoSuch
-from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
@@ -95,7 +94,7 @@ class Reasons(Snapshot):
         return admit(heads, self._room(), self.holds, self._caps(), now=self.now)
 
     def _head(self, cadence: Cadence, file: str, *, force: bool) -> Waiting:
-        memory = cadence_memory(self.memory.load(cadence.name, self.now, mend=False))
+        memory = self.memory.cadence(cadence.name, self.now, mend=False)
         held = any(hold.reason == "circuit_open" for hold in self.holds_on(cadence.name))
         return Waiting(
             cadence=cadence.name,
@@ -111,7 +110,7 @@ class Reasons(Snapshot):
         )
 
     def _brake(self, cadence: Cadence) -> Wait | None:
-        memory = cadence_memory(self.memory.load(cadence.name, self.now, mend=False))
+        memory = self.memory.cadence(cadence.name, self.now, mend=False)
         hold = brakes.brake(cadence, memory, running=self.running[cadence.name], now=self.now)
         return None if hold is None else Wait(hold.reason, hold.detail, hold.until)
 

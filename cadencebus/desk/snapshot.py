@@ -12,7 +12,7 @@ from cadencebus.model.hold import BUS, on_cadence, on_credentials
 from cadencebus.model.naming import name_in, parse_name
 from cadencebus.store import files, lock
 from cadencebus.store.config import settings_or_default
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.store.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Snapshot:
         self.prompts: Prompts = (
             before.prompts if before and kept else Prompts(home, lambda: settings[0].defaults)
         )
-        self.memory: Memory = before.memory if before else Memory(home)
+        self.memory: Memories = before.memory if before else Memories(home)
         # Folders that we may not read: they are reported, or they would look empty.
         self.unseen: list[str] = []
         try:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk import dead_letters, dead_retry, holding, killing
 from cadencebus.desk.lookup import find
-from cadencebus.model.foreign import mapping
 from cadencebus.model.hold import OPERATOR, Hold, on_cadence
 from cadencebus.store import runs
 from cadencebus.store.config import settings_or_default
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Actions:
 
     def last_run(self, cadence: str) -> str | None:
         """The id of the run that a cadence had last."""
-        last = mapping(Memory(self._home).load(cadence, time.time(), mend=False).get("last_run")).get("run")
+        last = Memories(self._home).cadence(cadence, time.time(), mend=False).last_run.get("run")
         return last if isinstance(last, str) else None
 
     def log(self, run_id: str) -> list[str]:

@@ -79,6 +79,7 @@ class CadenceMemory:
     circuit: Circuit | None = None
     streaks: Mapping[str, int] = field(default_factory=dict)
     averages: Mapping[str, float] = field(default_factory=dict)
+    last_run: Mapping[str, Any] = field(default_factory=dict)
     # When its last runs started, as files spell it: these texts sort like the times.
     recent: Sequence[str] = ()
     limits: Mapping[str, Any] | None = None
@@ -108,7 +109,7 @@ class BusMemory:
 
 def cadence_memory(members: Mapping[str, Any]) -> CadenceMemory:
     """The memory of a cadence, from its checked members."""
-    circuit = members.get("circuit")
+    circuit, last_run = members.get("circuit"), members.get("last_run") or {}
     return CadenceMemory(
         failures=members.get("failures") or 0,
         dead_in_a_row=members.get("dead_in_a_row") or 0,
@@ -119,7 +120,8 @@ def cadence_memory(members: Mapping[str, Any]) -> CadenceMemory:
         limits=members.get("limits"),
         spending=_spending(members),
         session_id=members.get("session_id"),
-        session_run=members.get("session_run") or (members.get("last_run") or {}).get("run"),
+        last_run=last_run,
+        session_run=members.get("session_run") or last_run.get("run"),
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cadencebus.model.tick import Tick
-    from cadencebus.store.memory import Memory
+    from cadencebus.store.memory import Memories
     from cadencebus.store.spool import Spool
 
 MEMBER = "schedule"
@@ -63,7 +63,9 @@ def standing_of(name: str, members: Any) -> Standing:  # noqa: ANN401 - what lie
 class Firings:
     """Puts the clock's ticks in, and keeps where each schedule stands."""
 
-    def __init__(self, spool: Spool, memory: Memory, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, spool: Spool, memory: Memories, report: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._spool = spool
         self._state = spool.home.state
         self._memory = memory

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model import strictjson
+from cadencebus.model.memory import cadence_memory
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy import budgets
@@ -19,6 +20,7 @@ from cadencebus.store.corrupt import load_object, set_aside
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from cadencebus.model.memory import CadenceMemory
     from cadencebus.store.paths import Home
 
 # How many run ids are remembered as applied: far more than can be settling at once.
@@ -37,7 +39,7 @@ _BLANK: Mapping[str, Any] = MappingProxyType(
 )
 
 
-class Memory:
+class Memories:
     """Reads and changes the cadences' memories; says through `report` when one had to be set aside."""
 
     def __init__(self, home: Home, report: Callable[[str], None] = lambda _: None) -> None:
@@ -62,6 +64,10 @@ class Memory:
                 self._report(f"cadences/{cadence}.json can't be read ({error}); set aside as {aside}")
             return {}
         return known[1]
+
+    def cadence(self, name: str, now: float, *, mend: bool = True) -> CadenceMemory:
+        """What is remembered of a cadence, as the rules read it."""
+        return cadence_memory(self.load(name, now, mend=mend))
 
     def names(self) -> list[str]:
         """The cadences that have a memory."""

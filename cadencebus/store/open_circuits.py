@@ -7,24 +7,23 @@ from typing import TYPE_CHECKING
 
 from cadencebus.model import strictjson
 from cadencebus.model.hold import cadence_held, parse_hold_name
-from cadencebus.model.memory import cadence_memory
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy import circuit as breaker
 from cadencebus.store import files
 
 if TYPE_CHECKING:
-    from cadencebus.store.memory import Memory
+    from cadencebus.store.memory import Memories
     from cadencebus.store.paths import Home
 
 
-def draw(home: Home, memory: Memory, now: float) -> None:
+def draw(home: Home, memory: Memories, now: float) -> None:
     """Draw it anew; OSError where the disk refuses, and then nothing but the picture is old."""
     open_now = {}
     for file in os.listdir(home.holds):
         scope, reason = parse_hold_name(file) or ("", "")
         name = cadence_held(scope)
         if reason == "circuit_open" and name and is_cadence(name):
-            circuit = cadence_memory(memory.load(name, now)).circuit
+            circuit = memory.cadence(name, now).circuit
             open_now.update({name: circuit} if circuit else {})
     picture = breaker.snapshot(open_now, now)
     if picture is None:

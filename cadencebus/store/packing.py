@@ -26,7 +26,7 @@ from cadencebus.model.naming import RAW, SUFFIX, is_id, name_in
 from cadencebus.model.tick import LARGEST, BadTick, read_members
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.store.paths import LAYOUT
 from cadencebus.store.spool import Spool
 
@@ -132,7 +132,7 @@ def _keys(home: Home, unread: list[str]) -> Iterator[Line]:
 
 
 def _memories(home: Home, unread: list[str]) -> Iterator[Line]:
-    for cadence in Memory(home).names():
+    for cadence in Memories(home).names():
         if (members := _object(home, f"cadences/{cadence}.json", unread, check_memory)) is not None:
             yield {"in": "cadences", "cadence": cadence, "memory": members}
 

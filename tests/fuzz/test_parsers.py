@@ -25,7 +25,7 @@ from cadencebus.model.tick import BadTick, read_members, tick_of
 from cadencebus.policy.timetable import cron_line
 from cadencebus.store import config, journal
 from cadencebus.store.badfile import BadFile
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.store.paths import Home
 from cadencebus.store.prompts import read_cadence
 from cadencebus.streams import registry
@@ -141,7 +141,7 @@ def memory(data: bytes) -> None:
         Path(home.tmp).mkdir()
         Path(home.memory("plain")).write_bytes(data)
         told: list[str] = []
-        found = Memory(home, told.append).load("plain", 0.0)
+        found = Memories(home, told.append).load("plain", 0.0)
         assert isinstance(found, dict)
         kept = [path.read_bytes() for path in Path(home.cadences).iterdir()]
         assert kept == [data]

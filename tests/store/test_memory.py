@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.store import memory as store_memory
-from cadencebus.store.memory import Memory
+from cadencebus.store.memory import Memories
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def test_what_many_book_at_once_is_exact(home: Path) -> None:
     there = Home(str(home))
 
     def book(worker: int) -> None:
-        mine = Memory(there)
+        mine = Memories(there)
         for n in range(10):
             patch = {"booking": {"day": DAY, "usd": 0.01}, f"w{worker}": n}
             mine.change("_bus", NOW, patch, run=f"r{worker}.{n}")
@@ -36,7 +36,7 @@ def test_what_many_book_at_once_is_exact(home: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    memory = Memory(there).load("_bus", NOW)
+    memory = Memories(there).load("_bus", NOW)
     assert memory["spent"][DAY] == pytest.approx(0.4)
     assert [memory[f"w{worker}"] for worker in range(4)] == [9] * 4
 
@@ -47,7 +47,7 @@ def test_a_link_in_the_place_of_a_memory_is_set_aside_and_not_followed(home: Pat
     path = home / "state" / "cadences" / "x.json"
     path.symlink_to(home / "elsewhere")
     said: list[str] = []
-    assert Memory(Home(str(home)), said.append).load("x", NOW) == {}
+    assert Memories(Home(str(home)), said.append).load("x", NOW) == {}
     (aside,) = path.parent.iterdir()
     assert (aside.is_symlink(), aside.name.startswith("x.json.corrupt-")) == (True, True)
     assert "a symbolic link" in said[0]
@@ -57,7 +57,7 @@ def test_a_link_in_the_place_of_a_memory_is_set_aside_and_not_followed(home: Pat
 def test_a_memory_that_cannot_be_read_is_set_aside_only_by_who_may_mend_it(home: Path, said: str) -> None:
     """Whoever only looks sees an empty one and leaves it; the consumer keeps it whole and says so."""
     there, told = Home(str(home)), list[str]()
-    memory = Memory(there, told.append)
+    memory = Memories(there, told.append)
     assert memory.load("x", NOW) == {}
     path = home / "state" / "cadences" / "x.json"
     path.write_text(said)
@@ -73,7 +73,7 @@ def test_a_memory_that_cannot_be_read_is_set_aside_only_by_who_may_mend_it(home:
 
 def test_whose_memories_there_are_is_told_in_order(home: Path) -> None:
     """What is called otherwise is no memory, and a folder that is gone holds none."""
-    memory = Memory(Home(str(home)))
+    memory = Memories(Home(str(home)))
     for name in ("b", "a"):
         memory.change(name, NOW, {"n": 1})
     cadences = home / "state" / "cadences"
@@ -86,7 +86,7 @@ def test_whose_memories_there_are_is_told_in_order(home: Path) -> None:
 
 def test_so_many_runs_are_remembered_as_applied_and_the_oldest_go_first(home: Path) -> None:
     """Far more than can be settling at once; a memory does not grow for ever."""
-    memory = Memory(Home(str(home)))
+    memory = Memories(Home(str(home)))
     for n in range(70):
         memory.change("x", NOW, {"n": n}, run=f"r{n}")
     assert memory.load("x", NOW)["applied"] == [f"r{n}" for n in range(6, 70)]
@@ -94,7 +94,7 @@ def test_so_many_runs_are_remembered_as_applied_and_the_oldest_go_first(home: Pa
 
 def test_a_memory_has_all_its_keys_from_the_first_failure_on(home: Path) -> None:
     """Who reads it with `jq` finds null where nothing is known yet; the bus has memories of its own kind."""
-    memory = Memory(Home(str(home)))
+    memory = Memories(Home(str(home)))
     memory.change("x", 0.0, {"failures": 1}, run="a.1")
     memory.change("_bus", 0.0, {"no_resources": 1})
     known = json.loads((home / "state" / "cadences" / "x.json").read_text())
@@ -108,14 +108,14 @@ def test_what_was_just_written_is_known_until_somebody_else_writes(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the file has it, without reading it back; an edit by hand, or another process's, is seen."""
-    memory = Memory(Home(str(home)))
+    memory = Memories(Home(str(home)))
     memory.change("x", NOW, {"failures": 1, "streaks": {"crash": 1}, "pair": (1, 2)})
     file = home / "state" / "cadences" / "x.json"
     written = json.loads(file.read_text())
     with monkeypatch.context() as patch:
         patch.setattr(store_memory, "load_object", lambda _path: pytest.fail("it was read back"))
         assert memory.load("x", NOW) == written
-    Memory(Home(str(home))).change("x", NOW, {"failures": 0})
+    Memories(Home(str(home))).change("x", NOW, {"failures": 0})
     assert memory.load("x", NOW)["failures"] == 0
     file.write_text(json.dumps(written | {"failures": 12}))
     assert memory.load("x", NOW)["failures"] == 12
