@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import stamp
 from cadencebus.daemon.heap import trim_heap
+from cadencebus.daemon.index import cadence_in
 from cadencebus.daemon.presence import OWN_DRAWINGS
 from cadencebus.model.naming import SUFFIX, parse_deferred
 from cadencebus.store import files
@@ -25,6 +26,9 @@ RESCAN = 30.0
 # Where events are known to be lost: this soon, and a tenth of the time.
 _SOON = 1.0
 _A_TURN = 500
+# How long a turn may bury what is no tick, and how much before it asks the clock: each waits for the disk.
+_A_WHILE = 0.1
+_SOME = 10
 # Names that a turn looks at for a rescan: a million at once would stop the turns for seconds.
 _A_LOOK = 2000
 
@@ -46,6 +50,8 @@ class Lookout:
         self._intake = intake
         self._tell = tell
         self._arrived: dict[str, None] = {}
+        # Under names of their own: they are taken up behind the ticks, for all of it may be rubbish.
+        self._strange: dict[str, None] = {}
         # In deferred/, but without a due time in front.
         self._misplaced: dict[str, None] = {}
         self._rescan_at = self._soonest = 0.0
@@ -57,7 +63,7 @@ class Lookout:
         """Something happened in a folder: remember the name if it is a tick's, and wake."""
         home = self._gear.home
         if folder == home.inbox:
-            self._arrived[name] = None
+            self._came(name)
         elif folder == home.deferred:
             self._defer(name)
         elif folder in {home.prompts, home.root, home.state}:
@@ -65,6 +71,10 @@ class Lookout:
                 return
             self._gear.edits += 1
         self._gear.wake()
+
+    def _came(self, file: str) -> None:
+        """Keep a name of inbox/ until it is taken up."""
+        (self._strange if cadence_in(file) is None else self._arrived)[file] = None
 
     def _defer(self, file: str) -> None:
         """Take up a name of deferred/, and tell that its tick was accepted."""
@@ -84,7 +94,7 @@ class Lookout:
 
     def all_seen(self, strangers: Iterable[str], misplaced: Iterable[str]) -> None:
         """The folders were read whole, these are left to be taken up; what comes from here on is told of."""
-        self._arrived.update(dict.fromkeys(strangers))
+        self._strange.update(dict.fromkeys(strangers))
         self._misplaced.update(dict.fromkeys(misplaced))
         self._rescan_at = self._gear.clock.monotonic() + RESCAN
 
@@ -96,25 +106,33 @@ class Lookout:
     @property
     def pending(self) -> bool:
         """Whether names are known that have not been looked at, or folders are being read."""
-        return bool(self._arrived or self._misplaced) or self._round is not None
+        return bool(self._arrived or self._strange or self._misplaced) or self._round is not None
 
     def take_up(self, now: float) -> None:
         """Take up what arrived, what became clear, and what became due."""
         self._readmit()
-        arrived = list(islice(self._arrived, _A_TURN))
-        for file in arrived:
-            del self._arrived[file]
-        if self._arrived:
+        self._intake.arrived(_first(self._arrived))
+        self._intake.arrived(_first(self._strange))
+        if self._arrived or self._strange:
             self._gear.wake()
-        self._intake.arrived(arrived)
-        self._intake.ingest(self._intake.doubtful(_A_TURN))
+        self._bury_for_a_while()
         self._intake.ready(self._gear.spool.promote(self._calendar.due(stamp(now))))
+
+    def _bury_for_a_while(self) -> None:
+        """Look again at what was no tick; what is left of a flood is looked at in the next turns."""
+        clock = self._gear.clock
+        ends = clock.monotonic() + _A_WHILE
+        while some := self._intake.doubtful(_SOME):
+            self._intake.ingest(some)
+            if clock.monotonic() >= ends:
+                self._gear.wake()
+                return
 
     def _readmit(self) -> None:
         """Let intake name what came to deferred/ without saying when it is due."""
         for file in list(self._misplaced):
             if file.endswith(SUFFIX) and not file.startswith(".") and self._gear.spool.readmit(file):
-                self._arrived[file] = None
+                self._came(file)
             # Only now: whatever the disk refused is tried again.
             del self._misplaced[file]
 
@@ -165,7 +183,7 @@ class Lookout:
         # Only what is new is kept; a name that vanished is found to be gone when its turn comes.
         for number, file in enumerate(self._gear.spool.names("inbox"), 1):
             if file not in self._index:
-                self._arrived[file] = None
+                self._came(file)
                 self._gear.wake()
             if number % _A_LOOK == 0:
                 yield True
@@ -180,3 +198,11 @@ class Lookout:
         monotonic = self._gear.clock.monotonic()
         doubt = self._intake.look_again_at()
         return min(self._rescan_at, self._rescan_at if doubt is None else doubt) - monotonic
+
+
+def _first(names: dict[str, None]) -> list[str]:
+    """Take out what came first."""
+    some = list(islice(names, _A_TURN))
+    for name in some:
+        del names[name]
+    return some

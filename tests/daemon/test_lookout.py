@@ -151,3 +151,25 @@ def test_a_misplaced_name_waits_until_it_is_free_in_the_inbox(tmp_path: Path) ->
     consumer.lookout.ring(home.deferred, "one.json")
     consumer.lookout.take_up(0.0)
     assert len(list(consumer.index.names())) == 1
+
+
+def test_a_flood_of_rubbish_keeps_no_tick_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece waits for the disk three times: behind twenty thousand a tick waited thirteen seconds."""
+    monkeypatch.setattr(lookout, "_A_WHILE", 0.0)
+    monkeypatch.setattr(lookout, "_A_TURN", 20)
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    consumer = Consumer(assemble(home, flags={}, say=lambda _: None))
+    consumer.intake.settle = 1e-9
+    inbox, dead = tmp_path / "bus/state/inbox", tmp_path / "bus/state/dead"
+    names = [f"{number}.json" for number in range(40)] + ["5-20261121T000000.000000Z-x-abcdefgh.json"]
+    for name in names:
+        (inbox / name).write_text("{")
+        consumer.lookout.ring(str(inbox), name)
+    consumer.lookout.take_up(0.0)
+    assert list(consumer.index.names()) == names[-1:]
+    assert len(list(dead.glob("*.raw"))) == 10
+    while consumer.intake.doubtful(1):
+        assert consumer.lookout.due_in() <= 0
+        consumer.lookout.take_up(0.0)
+    assert len(list(dead.glob("*.raw"))) == 40
