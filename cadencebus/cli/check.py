@@ -143,7 +143,7 @@ def _heartbeat_tasks(prompts: Prompts, findings: Findings) -> list[str]:
 def _check_contents(
     cadence: Cadence, settings: Settings, prompts: Prompts, home: Home, findings: Findings
 ) -> None:
-    """What is no error of the file, but would go wrong, or surprise, when it runs."""
+    """Warn of what is no error in the file, but would go wrong, or surprise, in a run."""
     where, runner = _where(cadence, home), settings.runners.get(cadence.runner)
     if runner is None:
         if findings.settled:
@@ -189,7 +189,7 @@ def _where(cadence: Cadence, home: Home) -> str:
 
 
 def _check_ends(cadence: Cadence, findings: Findings) -> None:
-    """Ends that have passed already: it would never fire again, and nobody would know why."""
+    """Warn of ends that have passed: it would never fire again, and nobody would know why."""
     for key, at in (("once_at", cadence.once_at), ("expires_at", cadence.expires_at)):
         if at is not None and at <= time.time():
             findings.warnings.append(
@@ -198,7 +198,7 @@ def _check_ends(cadence: Cadence, findings: Findings) -> None:
 
 
 def _check_collisions(names: list[str], home: Home, findings: Findings) -> None:
-    """Where these cadences meet more others than may run."""
+    """Warn where these cadences meet more others than may run."""
     snapshot = Snapshot(home, time.time())
     loads, _ = collisions.loads_of(snapshot)
     if not snapshot.settings.max_sessions or not any(load.name in names for load in loads):

@@ -81,7 +81,7 @@ def listing(
     """Every tick of these folders, each in `ls` order; done by day. Names are taken apart one by one."""
     there = folders(home, states)
     for folder in reversed([*there]) if backwards else there:
-        # What waits goes by its priority; what has ended by its birth.
+        # What waits goes by its priority; what has ended by when it was made.
         by = _born if folder.partition("/")[0] in ENDED else None
         for file in sorted(names(home, folder), key=by, reverse=backwards):
             name = name_in(file)
