@@ -212,7 +212,41 @@ def test_windows_lines_tabs_and_a_byte_order_mark_do_no_harm() -> None:
     assert told(found) == [("x", 300.0, "p")]
 
 
-@given(st.text(alphabet="tasks:- nameintrvlpo|>\"'#`~\n\t\\{}5mé", max_size=200))
+TASK = "- name: a\n  interval: 5m\n  prompt: go\n"
+PIECES = [
+    *(
+        TASK,
+        "- name: b\n",
+        "  interval: 5m\n",
+        "  interval: ",
+        "  prompt: go\n",
+        "  prompt: ",
+        "5m",
+        "0",
+        "-1s",
+    ),
+    *(
+        "\n",
+        "\n  ",
+        "- ",
+        ": ",
+        "|\n    ",
+        ">",
+        "'",
+        '"',
+        "\\",
+        " #",
+        "```\n",
+        "~~~",
+        "{}",
+        "\t",
+        "é",
+        "# x\n",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
 def test_no_text_breaks_the_reader(text: str) -> None:
     """It answers, and every task that it finds is whole."""
     for task in parse_heartbeat("tasks:\n" + text).tasks:

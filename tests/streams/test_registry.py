@@ -85,11 +85,12 @@ VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
 )
+REJECTED = st.fixed_dictionaries({"status": st.just("rejected"), "resetsAt": VALUES | st.floats(0, 1e13)})
 EVENTS = st.builds(
     lambda kind, rest: {"type": kind, **rest},
     st.sampled_from(KINDS) | SCALARS,
     st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6),
-)
+) | st.builds(lambda info: {"type": "rate_limit_event", "rate_limit_info": info}, REJECTED)
 
 
 @given(st.lists(EVENTS, max_size=6))
