@@ -143,6 +143,19 @@ def test_a_tick_without_a_priority_gets_its_cadences_own_once(
     assert names == [f"3-{silent[-8:]}", f"5-{said[-8:]}"]
 
 
+@pytest.fixture
+def leaves_at_once(slowness: Callable[[], float]) -> Callable[[subprocess.Popen[bytes]], None]:
+    """Tell a consumer to go, and see that it does so within two seconds."""
+
+    def leaves(consumer: subprocess.Popen[bytes]) -> None:
+        asked = time.monotonic()
+        consumer.terminate()
+        assert consumer.wait(timeout=10) == 0
+        assert time.monotonic() - asked < 2.5 * slowness()
+
+    return leaves
+
+
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who waits for a lock")
 def test_a_lock_that_is_not_given_back_keeps_no_consumer_from_leaving(
     home: Path,
@@ -150,7 +163,7 @@ def test_a_lock_that_is_not_given_back_keeps_no_consumer_from_leaving(
     write: Callable[..., None],
     consumer: Callable[..., subprocess.Popen[bytes]],
     eventually: Eventually,
-    slowness: Callable[[], float],
+    leaves_at_once: Callable[[subprocess.Popen[bytes]], None],
 ) -> None:
     """Whoever holds inbox/ holds back its claims; SIGTERM is obeyed within two seconds all the same."""
     write("x", "true")
@@ -162,10 +175,7 @@ def test_a_lock_that_is_not_given_back_keeps_no_consumer_from_leaving(
     eventually((home / "state" / "consumer.json").exists)
     # Its claim waits for the lock: /proc/locks shows the waiter with an arrow.
     eventually(lambda: any("->" in line for line in locks(process.pid)))
-    asked = time.monotonic()
-    process.terminate()
-    assert process.wait(timeout=10) == 0
-    assert time.monotonic() - asked < 2.5 * slowness()
+    leaves_at_once(process)
     assert len(list(inbox.iterdir())) == 1
     os.close(holder)
     assert cadence("run", "--drain").returncode == 0
@@ -179,7 +189,7 @@ def test_a_consumer_that_still_mends_leaves_all_the_same(
     write: Callable[..., None],
     consumer: Callable[..., subprocess.Popen[bytes]],
     eventually: Eventually,
-    slowness: Callable[[], float],
+    leaves_at_once: Callable[[subprocess.Popen[bytes]], None],
 ) -> None:
     """What a start finds may be much, or wait for somebody: SIGTERM is obeyed, and the next one goes on."""
     write("x", "true")
@@ -192,10 +202,7 @@ def test_a_consumer_that_still_mends_leaves_all_the_same(
     fcntl.flock(holder, fcntl.LOCK_EX)
     process = consumer()
     eventually(lambda: any("->" in line for line in locks(process.pid)))
-    asked = time.monotonic()
-    process.terminate()
-    assert process.wait(timeout=10) == 0
-    assert time.monotonic() - asked < 2.5 * slowness()
+    leaves_at_once(process)
     assert not (home / "state" / "consumer.json").exists()
     os.close(holder)
     assert cadence("run", "--drain").returncode == 0
@@ -208,7 +215,7 @@ def test_an_interpreter_that_takes_long_to_come_down_keeps_no_consumer(
     environment: dict[str, str],
     consumer: Callable[..., subprocess.Popen[bytes]],
     eventually: Eventually,
-    slowness: Callable[[], float],
+    leaves_at_once: Callable[[subprocess.Popen[bytes]], None],
 ) -> None:
     """Joining threads and taking modules apart took seconds on a busy machine: nothing of it is needed."""
     write("x", "true")
@@ -216,10 +223,7 @@ def test_an_interpreter_that_takes_long_to_come_down_keeps_no_consumer(
     environment["PYTHONPATH"] = str(home)
     process = consumer()
     eventually((home / "state" / "consumer.json").exists)
-    asked = time.monotonic()
-    process.terminate()
-    assert process.wait(timeout=10) == 0
-    assert time.monotonic() - asked < 2.5 * slowness()
+    leaves_at_once(process)
     assert not (home / "state" / "consumer.json").exists()
     assert events(home)[-1]["event"] == "consumer.stopped"
 
