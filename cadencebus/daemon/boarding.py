@@ -30,7 +30,7 @@ _LONGEST_PATH = 4096
 
 
 class Doomed(Exception):
-    """The tick is one, but no run of it can ever start: it is dead."""
+    """No run of this tick can ever start, though it is a valid one: it is dead."""
 
     def __init__(self, klass: str, reason: str) -> None:
         super().__init__(reason)
@@ -125,7 +125,7 @@ def _former_session(gear: Gear, cadence: Cadence, runner: Runner, cwd: str) -> s
 
 
 def furnish(gear: Gear, boarded: Boarded) -> tuple[launch.LaunchRequest, dict[str, Any]]:
-    """Write the run's folder durably; how it is to be started, and its record."""
+    """Write the run's folder durably; return how the run is to be started, and its record."""
     run, cadence = boarded.run, boarded.cadence
     argv, env = _argv(gear, boarded), _environment(gear, boarded)
     record = _record(gear, boarded, argv, env)
@@ -211,7 +211,7 @@ def _record(gear: Gear, boarded: Boarded, argv: Iterable[str], env: Iterable[str
 
 
 def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
-    """A run that was started by a former consumer, as its record tells it where that makes sense."""
+    """A run that a former consumer started, as its record has it, as far as that makes sense."""
     record = runs.record(run)
     same_boot = record.get("boot_id") == boot_id()
     started_at, began = gear.clock.wall(), foreign.amount(record.get("monotonic"))

@@ -61,7 +61,7 @@ def _only_one(gear: Gear, file: str) -> None:
 
 
 def _claimed(gear: Gear, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, bool] | None:
-    """The tick in a file of inbox/ and whether it is ours; None where it is gone, Rejected where none."""
+    """The tick of a file in inbox/, and whether it was claimed; None where it is gone, or Rejected."""
     try:
         return gear.spool.claim_if(file, fit)
     except FileNotFoundError:
@@ -81,7 +81,7 @@ def _claimed(gear: Gear, file: str, fit: Callable[[Tick], bool]) -> tuple[Tick, 
 
 
 def _turn_away(gear: Gear, file: str, found: Tick, cadence: Cadence, now: float) -> None:
-    """Do with a tick that is not to run what its content asks for."""
+    """Do what its content asks for with a tick that is not to run now."""
     tick = _anew(found)
     if _cancelled(gear, found):
         if gear.spool.claim([file]):

@@ -159,7 +159,7 @@ class Closing:
         return any(files.exists(f"{state}/{place}/{file}") for place in places)
 
     def finish_unrun(self, ticks: Iterable[tuple[Tick, str, str]], now: float, **extra: object) -> list[Tick]:
-        """Claim and finish ticks that need no run: (tick, status, reason); those that were still there."""
+        """Claim and finish ticks that need no run: (tick, status, reason); return those still there."""
         wanted = {tick.name.file: (tick, status, reason) for tick, status, reason in ticks}
         taken = self._spool.claim(list(wanted), durable=False)
         finished = []
@@ -198,7 +198,7 @@ class Closing:
         self.deliver(tick, now)
 
     def deliver(self, tick: Tick, now: float) -> None:
-        """Move a committed tick where its outcome says, told first."""
+        """Write a committed tick's end into the journal, then move it where its outcome says."""
         self._journal.write(now, [done_event(tick)], durable=True)
         if (tick.outcome or {}).get("status") == "dead":
             self._spool.entomb([tick.name.file])

@@ -60,7 +60,7 @@ class Consumer:
         return (self.note or {}).get(key)
 
     def dump(self) -> dict[str, Any] | None:
-        """As JSON: as it stands in the file; null where there is nobody, and nothing of anybody."""
+        """As JSON, as it stands in the file; null where no consumer lives, or has left a note."""
         if self.note is None:
             return {"alive": True} if self.alive else None
         keys = ("pid", "started_at", "version", "heartbeat_at", "slots", "gates", "starving")

@@ -33,7 +33,7 @@ class Disk:
 
     @property
     def well(self) -> bool:
-        """Whether nothing is known against it."""
+        """Whether no trouble with it is known."""
         return self._well.is_set()
 
     def forget_former(self) -> None:

@@ -133,7 +133,7 @@ def gates_of(gear: Gear) -> list[Gate[Any]]:
 
 
 async def prime(gear: Gear, all_gates: list[Gate[Any]]) -> None:
-    """Before the first tick starts: what can be known at once is, and a command's own policy stands in.
+    """Ask what can be answered before the first tick starts; for a command its policy stands in.
 
     A command that hangs must not keep the bus from starting, and what it has not said yet is not zero.
     """
@@ -223,7 +223,7 @@ def _present(root: str, place: str, ttl: float, now: float) -> str | None:
 
 
 def _is_present(path: str, ttl: float, now: float) -> bool:
-    """Whether this is a file, and still counts; whose words can't be read counts by its age."""
+    """Whether this is a file that still counts; one that can't be read counts by its age."""
     said = b""
     try:
         at = os.stat(path)

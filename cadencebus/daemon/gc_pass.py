@@ -76,7 +76,7 @@ class GcPass:
         return {"event": "gc.done", **self.tally.dump()}
 
     def steps(self) -> Iterator[None]:
-        """Do it; what frees room without needing any comes first. One part that fails stops no other."""
+        """Do it, first what frees room without needing any; one part that fails stops no other."""
         for part in (self._tmp, self._letters, self._runs, self._keys, self._journal, self._done):
             try:
                 yield from part()
@@ -233,7 +233,7 @@ class GcPass:
 
 
 def _run(path: str) -> Run | None:
-    """A run's folder; None for what has not the name of one."""
+    """The run in a folder; None where the folder has no run's name."""
     known = parse_run(os.path.basename(path))
     if known is None:
         return None

@@ -64,7 +64,7 @@ class Index:
         return True
 
     def fill(self, names: Iterable[str]) -> list[str]:
-        """Take up a whole folder at once; the names that are not canonical come back."""
+        """Take up a whole folder at once; return the names that are not canonical."""
         strange: list[str] = []
         found: dict[str, list[str]] = {}
         for file in names:
@@ -90,7 +90,7 @@ class Index:
         return came
 
     def pass_over(self, cadence: str) -> None:
-        """Let what waits for a cadence be fresh no longer."""
+        """Forget which of a cadence's waiting ticks are fresh."""
         if cadence in self._queues:
             self._fresh[cadence] = []
 
@@ -173,7 +173,7 @@ class Calendar:
         return True
 
     def fill(self, names: Iterable[str]) -> list[str]:
-        """Take up a whole folder at once; the names that say no time come back."""
+        """Take up a whole folder at once; return the names that say no time."""
         strange: list[str] = []
         self._names = PackedNames(_sound(names, strange))
         self._ids = None
@@ -211,7 +211,7 @@ class Calendar:
 
 
 def _sound(names: Iterable[str], strange: list[str]) -> Iterator[str]:
-    """Pass on what may lie in deferred/; the rest is set aside."""
+    """Pass on the names that may lie in deferred/; collect the others in `strange`."""
     for file in names:
         if _DEFERRED.fullmatch(file) or parse_deferred(file) is not None:
             yield file

@@ -93,7 +93,7 @@ class Lookout:
         self._gear.wake()
 
     def all_seen(self, strangers: Iterable[str], misplaced: Iterable[str]) -> None:
-        """The folders were read whole, these are left to be taken up; what comes from here on is told of."""
+        """Note that the folders were read whole: these are left to be taken up, events report what comes."""
         self._strange.update(dict.fromkeys(strangers))
         self._misplaced.update(dict.fromkeys(misplaced))
         self._rescan_at = self._gear.clock.monotonic() + RESCAN

@@ -96,9 +96,9 @@ class Launcher:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def over_within(self, shim: Shim, seconds: float) -> life.ExitRecord | None:
-        """Wait in a worker thread for the end of a run that may be brief, and of which nothing is left.
+        """Wait in a worker thread for the end of a brief run that leaves nothing behind.
 
-        None where it goes on, or nobody says that it ended so.
+        None where it goes on, or its shim does not say that it ended so.
         """
         shim.line.settimeout(seconds)
         try:

@@ -48,7 +48,7 @@ def serve(fd: int) -> None:
 
 
 def _let_go_of_the_terminal() -> None:
-    """Sessions outlive the consumer: `cadence run | tee` must come to its end all the same."""
+    """Give up the consumer's terminal or pipe: sessions outlive it, and `cadence run | tee` must end."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(null, number)
@@ -79,7 +79,7 @@ def _forked(line: socket.socket) -> tuple[int, socket.socket]:
 
 
 def _lead_runs(line: socket.socket) -> None:
-    """Do what can be done in advance, then lead the run, if there comes one, and those that come after it."""
+    """Do what can be done in advance, then lead one run after the other, as they come."""
     shim.stand_by()
     for number in range(_RUNS_EACH):
         request, alive = _next_request(line)
@@ -114,13 +114,13 @@ def hold_until_arrived(line: socket.socket) -> None:
 
 
 def arrived(line: socket.socket) -> None:
-    """Say so."""
+    """Say that a descriptor has arrived."""
     if not process_tree.LINUX:
         line.sendall(b"1")
 
 
 def exactly(line: socket.socket, size: int) -> bytes:
-    """So many bytes of a socket; none where it was closed before it had given them all."""
+    """Read exactly this many bytes of a socket; none where it was closed before."""
     data = bytearray()
     while len(data) < size:
         chunk = line.recv(min(size - len(data), 1 << 16))

@@ -79,7 +79,7 @@ class Shim:
         self.end: End | None = None
 
     def run(self) -> End | None:
-        """The whole life of a run; how it ended, where it came to its own end and left nothing behind."""
+        """Lead a run to its end; return how it ended, if it did so by itself and left nothing behind."""
         self.folder = os.open(self.request["run_dir"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             return self.end if self._lead() else None
@@ -153,7 +153,7 @@ class Shim:
     # --- the end ---------------------------------------------------------------------------------
 
     def _mind(self) -> None:
-        """Wait for the child's end; the time-out or SIGUSR1 take the ladder, by deadline, not by event."""
+        """Wait for the child's end; at the time-out or SIGUSR1, end it by one signal after the other."""
         self._wait(self.request["timeout_s"])
         # Who asked before anybody knew our pid could write down why, but not signal.
         if self._is_explained():

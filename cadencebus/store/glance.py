@@ -33,7 +33,7 @@ def glance(path: str) -> Glance | None:
 
 
 def glance_at(at: os.stat_result) -> Glance:
-    """The same, of a file that was looked at."""
+    """The same, made of a stat that was taken already."""
     # A program may set any mtime, and often whole seconds; the ctime is the file system's own.
     grain = _FINE if at.st_ctime_ns % _SECOND else _COARSE
     age = time.time_ns() - max(at.st_mtime_ns, at.st_ctime_ns)

@@ -113,7 +113,7 @@ class Holds:
     def spared(self, file: str, now: float, *, known: float | None = None) -> bool:
         """Whether a person released this hold so lately that the bus must not set it again.
 
-        What began since (`known`) is news to him, and holds all the same.
+        What began since then (`known`) is news, and holds all the same.
         """
         at = self._released.get(file)
         if at is None or (known is not None and known >= at):
