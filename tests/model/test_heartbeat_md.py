@@ -213,8 +213,8 @@ def test_windows_lines_tabs_and_a_byte_order_mark_do_no_harm() -> None:
 
 
 TASK = "- name: a\n  interval: 5m\n  prompt: go\n"
-WORDS = "- name: b\n¦  interval: 5m\n¦  interval: ¦  prompt: go\n¦  prompt: ¦5m¦0¦-1s".split("¦")
-SIGNS = "\n¦\n  ¦- ¦: ¦|\n    ¦>¦'¦\"¦\\¦ #¦```\n¦~~~¦{}¦\t¦é".split("¦")
+WORDS = ["- name: b\n", "  interval: 5m\n", "  interval: ", "  prompt: go\n", "  prompt: ", "5m", "0", "-1s"]
+SIGNS = ["\n", "\n  ", "- ", ": ", "|\n    ", ">", "'", '"', "\\", " #", "```\n", "~~~", "{}", "\t", "é"]
 TEXTS = st.lists(st.sampled_from([TASK, *WORDS, *SIGNS]), max_size=8).map("".join)
 
 
