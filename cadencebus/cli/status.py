@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import health, status_screen
@@ -15,7 +16,10 @@ from cadencebus.errors import CadenceError
 from cadencebus.store.paths import find_home
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cadencebus.desk.context import Context
+    from cadencebus.desk.health import Verdict
 
 EXAMPLES = """  cadence status
   cadence status --check     for a monitor: silent and 0 when well, else reasons
@@ -23,14 +27,24 @@ EXAMPLES = """  cadence status
   cadence top                the same, live"""
 
 
-def _say_which(context: Context, out: Output) -> None:
-    """Say which home is shown, where `$CADENCE_HOME` means another one than the current folder."""
-    if context.home_flag or not os.environ.get("CADENCE_HOME"):
-        return
-    with contextlib.suppress(CadenceError):
-        here = find_home(None, {}).root
-        if os.path.realpath(here) != os.path.realpath(context.home.root):
+def _say_which(context: Context, out: Output, verdict: Verdict) -> None:
+    """Say which home is shown, where another is meant by what is typed here without `--home`."""
+    shown = context.home.root
+    if context.home_flag:
+        if (verdict.complaints or verdict.notes) and not _is(shown, os.environ):
+            out.hint(f"for the commands above: export CADENCE_HOME={quote(shown)}")
+    elif os.environ.get("CADENCE_HOME") and not _is(shown, {}):
+        with contextlib.suppress(CadenceError):
+            here = find_home(None, {}).root
             out.hint(f"CADENCE_HOME names that home; you are in {here}: `cadence --home . status`")
+
+
+def _is(root: str, environ: Mapping[str, str]) -> bool:
+    """Whether a command without `--home` would mean that home."""
+    try:
+        return os.path.samefile(find_home(None, environ).root, root)
+    except (CadenceError, OSError):
+        return False
 
 
 def main(words: list[str], context: Context) -> int:
@@ -50,5 +64,5 @@ def main(words: list[str], context: Context) -> int:
             out.line(f"{verdict.health}: and {more} more")
     else:
         status_screen.draw(out, seen, now)
-        _say_which(context, out)
+        _say_which(context, out, verdict)
     return 1 if asked.check and verdict.health != health.WELL else 0

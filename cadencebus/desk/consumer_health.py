@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cadencebus.checkup.consumer import DEATHS, recent_deaths, stranger
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.consumer_note import Consumer
     from cadencebus.desk.facts import Facts
     from cadencebus.desk.forecast import Upcoming
+    from cadencebus.store.paths import Home
 
 # After several deaths, the last of them so lately, it is not well even if it is up again.
 _JUST_NOW = 300.0
@@ -38,15 +40,17 @@ def nobody_works(facts: Facts, *, hindered: bool = False) -> Iterator[Complaint]
     if consumer.alive:
         if len(deaths) >= DEATHS and now - (instant(deaths[-1].at) or 0.0) < _JUST_NOW:
             said = f"the consumer is up, but died {len(deaths)} times in the last hour ({deaths[-1].cause})"
-            yield Complaint(said, "`tail state/consumer.log`")
+            yield Complaint(said, _its_log(home))
         return
     if (parked := supervision.parked(home)) is not None:
-        yield Complaint(f"the consumer is parked: {parked.reason}", "fix that, then `cadence up`")
+        yield Complaint(
+            f"the consumer is parked: {parked.reason}", f"{_its_log(home)}, fix that, then `cadence up`"
+        )
     elif keeper is not None and process_tree.stopped(keeper.supervisor.pid):
         stopped = f"no consumer, and its supervisor (pid {keeper.supervisor.pid}) was stopped by a signal"
         yield Complaint(stopped, f"`kill -CONT {keeper.supervisor.pid}`")
     elif keeper is not None and keeper.state == "waiting":
-        yield _comes_back(keeper, len(deaths), now)
+        yield Complaint(_comes_back(keeper, len(deaths), now), _its_log(home))
     elif consumer.note is not None:
         yield Complaint(f"the consumer (pid {consumer.pid or '?'}) is gone: it was killed, or crashed", up)
     elif waits := _what_waits(facts):
@@ -63,13 +67,16 @@ def _what_waits(facts: Facts) -> str:
     return ", ".join(told)
 
 
-def _comes_back(keeper: supervision.State, deaths: int, now: float) -> Complaint:
+def _its_log(home: Home) -> str:
+    return f"`tail {quote(supervision.log_of(home))}`"
+
+
+def _comes_back(keeper: supervision.State, deaths: int, now: float) -> str:
     """Its supervisor is there: `cadence up` would be told that it is up already."""
     often = f", {deaths} times in the last hour" if deaths > 1 else ""
     until = instant(keeper.until) or now
     when = human_time.ahead(max(until, now), now)
-    said = f"the consumer died{often} ({keeper.reason}); it is started again at {when}"
-    return Complaint(said, "`tail state/consumer.log`")
+    return f"the consumer died{often} ({keeper.reason}); it is started again at {when}"
 
 
 def _wants_a_consumer(one: Upcoming, now: float) -> bool:

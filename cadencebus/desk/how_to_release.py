@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from cadencebus.desk.obstacles import ROOM_WANTED
+from cadencebus.desk.obstacles import room_wanted
 from cadencebus.model.foreign import mapping
 from cadencebus.store import install_record
 
@@ -42,13 +43,13 @@ def how_to_release(hold: Hold, home: Home) -> str:
     """What to type, and what to do before."""
     reason, detail, (kind, _, name) = hold.reason, hold.detail, hold.scope.partition("-")
     if reason == "disk_full" and any(sign in detail.lower() for sign in _NO_ROOM):
-        return ROOM_WANTED
+        return room_wanted(home)
     if reason in BY_ITSELF:
         return BY_ITSELF[reason]
     if reason == "circuit_open":
         return f"`cadence logs {name}`, then `cadence circuit reset {name}`"
     if unread(hold):
-        return f"`rm state/holds/{hold.file}`"
+        return f"`rm {quote(f'{home.holds}/{hold.file}')}`"
     if consumer := _another_environment(hold, home):
         return consumer
     whom = {"cadence": f" {name}", "credentials": f" --credentials {name}"}.get(kind, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cadencebus.desk.complaint import Complaint
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # With less than this no tick is accepted.
 _ROOM = 1 << 20
-ROOM_WANTED = "`df -h .`; it goes on by itself when there is room"
 # What to type for a problem in whose words this stands; what else is wrong keeps nobody from starting.
 _CURES = {
     " missing": "`cadence doctor --fix`",
@@ -36,6 +36,11 @@ def obstacles(facts: Facts) -> list[Complaint]:
     return found
 
 
+def room_wanted(home: Home) -> str:
+    """What to type where the disk is full."""
+    return f"`df -h {quote(home.root)}`; it goes on by itself when there is room"
+
+
 def _no_room(facts: Facts) -> Iterator[Complaint]:
     """A disk that takes nothing more, before the consumer has run into it."""
     if any(hold.reason == "disk_full" for hold in facts.holds):
@@ -47,9 +52,12 @@ def _no_room(facts: Facts) -> Iterator[Complaint]:
     if room.f_flag & os.ST_RDONLY:
         yield Complaint("the disk is mounted read-only, nothing can be accepted", "`dmesg | tail` says why")
     elif room.f_bavail * room.f_frsize < _ROOM:
-        yield Complaint("the disk is full, nothing can be accepted", ROOM_WANTED)
+        yield Complaint("the disk is full, nothing can be accepted", room_wanted(facts.home))
     elif room.f_files and not room.f_favail:
-        yield Complaint("no inode is free, nothing can be accepted", "remove small files: `df -i .`")
+        yield Complaint(
+            "no inode is free, nothing can be accepted",
+            f"remove small files: `df -i {quote(facts.home.root)}`",
+        )
 
 
 def _unfit(home: Home) -> Iterator[Complaint]:

@@ -359,7 +359,7 @@ def test_a_consumer_that_is_started_again_and_again_is_not_called_dead(home: Pat
     assert reason.startswith(
         "the consumer died, 3 times in the last hour (signal 9); it is started again at "
     )
-    assert reason.endswith(" (in 16s): `tail state/consumer.log`")
+    assert reason.endswith(f" (in 16s): `tail {home}/state/consumer.log`")
 
 
 def test_a_pause_is_no_illness_and_can_not_be_overlooked(
@@ -425,12 +425,12 @@ def test_the_circuit_of_a_cadence_that_is_gone_alarms_nobody(home: Path, define:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"f_bavail": 0}, "the disk is full, nothing can be accepted: `df -h .`; it goes on by itself"),
+        ({"f_bavail": 0}, "the disk is full, nothing can be accepted: `df -h {home}`; it goes on by itself"),
         ({"f_bavail": 255, "f_frsize": 4096}, "the disk is full"),
         ({"f_bavail": 256, "f_frsize": 4096}, ""),
         (
             {"f_favail": 0, "f_files": 9},
-            "no inode is free, nothing can be accepted: remove small files: `df -i .`",
+            "no inode is free, nothing can be accepted: remove small files: `df -i {home}`",
         ),
         # There are file systems that count none.
         ({"f_favail": 0, "f_files": 0}, ""),
@@ -447,7 +447,7 @@ def test_a_full_disk_is_told_before_the_consumer_runs_into_it(
     monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result([*(some | changed).values()]))
     health, said = why(home)
     assert (health, len(said)) == (("ill", 1) if told else ("well", 0))
-    assert "".join(said).startswith(told)
+    assert "".join(said).startswith(told.format(home=home))
 
 
 def test_on_a_terminal_nothing_is_told_three_times(
@@ -478,3 +478,6 @@ def test_another_home_than_the_one_somebody_stands_in_is_pointed_out(
     for folder in ("state", "prompts"):
         (here / folder).mkdir(parents=True)
     assert f"CADENCE_HOME names that home; you are in {here}" in cadence("status", cwd=here).stderr
+    told = f"for the commands above: export CADENCE_HOME={here}\n"
+    assert cadence("--home", str(here), "status").stderr == told, "as it stands it would go to another home"
+    assert cadence("--home", str(home), "status").stderr == ""

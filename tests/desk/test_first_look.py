@@ -114,7 +114,7 @@ def test_what_was_no_tick_is_not_told_to_be_tried_again(home: Path) -> None:
 def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
     """It holds until somebody removes it: that is an illness, and `cadence resume` is not its cure."""
     (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
-    assert [do for _, do in cures(home)] == ["`rm state/holds/bus.paused.json`"]
+    assert [do for _, do in cures(home)] == [f"`rm {home}/state/holds/bus.paused.json`"]
     assert notes(home) == []
 
 
@@ -193,7 +193,7 @@ def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
 @pytest.mark.parametrize(
     ("reason", "detail", "cure"),
     [
-        ("disk_full", "/h/state/tmp: No space left on device", "`df -h .`"),
+        ("disk_full", "/h/state/tmp: No space left on device", "`df -h {home}`"),
         ("disk_full", "/h/state/runs: No such file or directory", "`cadence doctor`"),
         ("auth", "Not logged in", "log in again, then `cadence resume work`"),
         ("config", "no such model (HTTP 404, exit 1)", "fix its file, then `cadence resume work`"),
@@ -201,7 +201,7 @@ def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
 )
 def test_a_hold_says_what_ends_it(home: Path, reason: str, detail: str, cure: str) -> None:
     """A disk that is not full is not looked at with df."""
-    assert how_to_release(hold(reason, detail), Home(str(home))).startswith(cure)
+    assert how_to_release(hold(reason, detail), Home(str(home))).startswith(cure.format(home=home))
 
 
 def test_the_login_of_a_known_agent_is_named(home: Path) -> None:
