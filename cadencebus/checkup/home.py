@@ -105,7 +105,7 @@ def _not_ours(home: Home, foreign: list[str]) -> Finding:
     """One finding, however many folders: they were all made, or given away, by one hand."""
     owner = fitness.user(os.lstat(f"{home.root}/{foreign[0]}").st_uid)
     what = f"{some(foreign)} belong{'s' if len(foreign) == 1 else ''} to {owner}, not to you"
-    return found("home.owner", what, fitness.give_or_be(home.state, owner))
+    return found("home.owner", what, fitness.ownership_cure(home.state, owner))
 
 
 def _writable_by_others(patient: Patient) -> Iterator[Finding]:

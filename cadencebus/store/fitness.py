@@ -147,7 +147,7 @@ def _check_folder(path: str, device: int | None) -> int:
         )
     if foreign(path, at):
         owner = user(at.st_uid)
-        raise Misconfigured(f"{path} belongs to {owner}, not to you", next_step=give_or_be(path, owner))
+        raise Misconfigured(f"{path} belongs to {owner}, not to you", next_step=ownership_cure(path, owner))
     return at.st_dev
 
 
@@ -165,7 +165,7 @@ def user(number: int) -> str:
         return f"user {number}"
 
 
-def give_or_be(path: str, owner: str) -> str:
+def ownership_cure(path: str, owner: str) -> str:
     """What to type where a folder is somebody else's."""
     mine = f"sudo chown -R {user(os.geteuid())} {path}"
     return mine if owner.startswith("user ") else f"sudo -u {owner} cadence …, or {mine}"
