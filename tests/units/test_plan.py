@@ -6,11 +6,12 @@ import pytest
 
 from cadencebus.policy.timetable import cron_line
 from cadencebus.units.activation import after_writing, before_removal, listens
-from cadencebus.units.plan import MANAGERS, Manager, fired_by, is_ours, plan
+from cadencebus.units.plan import MANAGERS, Manager, fired_by, is_ours, plan, trigger
 from cadencebus.units.site import Producer, Site
 
 MAIL = Producer(name="mail", line=cron_line("*/5 * * * *"))
 LAST = Producer(name="last", line=cron_line("0 9 L * *"))
+ALL = Producer(name="all", line=cron_line("0 9 * * *"), catch_up="all")
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
@@ -25,6 +26,9 @@ def test_each_manager_is_given_the_consumer_and_what_it_can_fire(manager: Manage
         assert "no last or n-th day" in made.left["last"]
         assert len(made.units) == (1 if manager == "cron" else 2)
     assert made.units[0].file.startswith("cadencebus" if manager != "cron" else "crontab")
+    promised = plan(manager, site, [MAIL, ALL]).caveats
+    assert "catch_up all is not kept" in promised["all"][0]
+    assert ("mail" in promised) is (manager != "systemd")
 
 
 @pytest.mark.parametrize("manager", ["launchd", "systemd"])
@@ -32,6 +36,8 @@ def test_a_unit_is_known_by_its_name(manager: Manager, site: Site) -> None:
     """Its home's, and of which cadence; not that of a neighbour whose name begins alike."""
     made = plan(manager, site, [MAIL])
     assert [fired_by(manager, site, unit.file) for unit in made.units][:2] == [None, "mail"]
+    assert [file for unit in made.units if (file := unit.file) == trigger(manager, site, "mail")]
+    assert trigger(manager, site, "mail").endswith("mail.plist" if manager == "launchd" else "mail.timer")
     assert all(is_ours(manager, site, unit.file) for unit in made.units)
     neighbour = Site(home=f"{site.home}2", program=site.program, path=site.path, logs=site.logs)
     assert not any(is_ours(manager, neighbour, unit.file) for unit in made.units)

@@ -85,6 +85,24 @@ def test_what_downtime_costs_follows_catch_up(site: Site) -> None:
     assert every.caveats == ("systemd makes up for missed firings with one: catch_up all is not kept",)
 
 
+def test_an_even_interval_is_a_calendar_event(site: Site) -> None:
+    """From a second on; no jitter is no key."""
+    for every, event in ((900.0, "*-*-* *:00/15:00"), (1.0, "*-*-* *:*:00/1")):
+        _, timer = producer(site, Producer(name="x", every=every))
+        assert values(timer, "Timer") == {
+            "OnCalendar": [event],
+            "Persistent": ["true"],
+            "AccuracySec": ["1s"],
+        }
+        assert timer.caveats == ()
+
+
+def test_a_program_that_systemd_can_not_start_is_refused(site: Site) -> None:
+    """It reads no quote in a path, whatever stands around it."""
+    with pytest.raises(Inexpressible, match=r'backslash in its path: /opt/a"b$'):
+        consumer(replace(site, program=('/opt/a"b', "-x")))
+
+
 def test_an_uneven_interval_counts_from_the_last_firing(site: Site) -> None:
     """And says what it can't do; less than a second it can't do at all."""
     _, timer = producer(site, Producer(name="x", every=420.0))
@@ -94,6 +112,9 @@ def test_an_uneven_interval_counts_from_the_last_firing(site: Site) -> None:
     # systemd takes no exponent: `1.296e+06s` is an invalid unit.
     assert values(fortnightly, "Timer")["OnUnitActiveSec"] == ["1296000s"]
     assert values(fortnightly, "Timer")["RandomizedDelaySec"] == ["1036800s"]
+    assert "OnCalendar" not in values(timer, "Timer")
+    _, swift = producer(site, Producer(name="x", every=1.5))
+    assert values(swift, "Timer")["OnActiveSec"] == ["1.5s"]
     with pytest.raises(Inexpressible, match=r"every 0\.5 s"):
         producer(site, Producer(name="x", every=0.5))
 
