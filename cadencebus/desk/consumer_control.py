@@ -70,6 +70,13 @@ class Up:
     fresh: bool
 
 
+class Began(NamedTuple):
+    """When a supervisor was started, and how long the log was then."""
+
+    at: str
+    log_size: int
+
+
 class DidNotComeUp(CadenceError):
     """The consumer ended instead of coming up."""
 
@@ -100,7 +107,7 @@ def bring_up(home: Home, pace: Pace) -> Up:
     if identity.MARK in os.environ:
         # Whatever a run starts is swept when it ends.
         raise NotPermitted("a session can't start the consumer: it would be ended with the session")
-    began = rfc3339(time.time())
+    began = Began(rfc3339(time.time()), _log_size(home))
     child = _spawn(home, pace)
     found = _until(lambda: _is_up(home) or _why_not_up(home, began, child), _UP_WITHIN)
     if isinstance(found, Up):
@@ -146,30 +153,38 @@ def _is_up(home: Home) -> Up | None:
     return Up(pid=there.pid, since=there.since, keeper=there.keeper, fresh=True)
 
 
-def _why_not_up(home: Home, began: str, child: subprocess.Popen[bytes]) -> CadenceError | None:
+def _why_not_up(home: Home, began: Began, child: subprocess.Popen[bytes]) -> CadenceError | None:
     """What kept it from coming up, as soon as that is known."""
     gone, said = child.poll() is not None, supervision.load(home)
-    died = [death for death in said.deaths if death.at >= began] if said is not None else []
+    died = [death for death in said.deaths if death.at >= began.at] if said is not None else []
     if said is not None and died and (said.parked or supervision.alive(home) is not None):
         code = died[-1].code
-        again = "it is parked: fix that, then cadence up" if said.parked else "it is tried again: cadence ps"
+        again = "fix this, then cadence up" if said.parked else "it is tried again: cadence ps"
         how = upkeep.spell(code)
         status = code if code and code > 0 else 1
-        return DidNotComeUp(status, f"the consumer ended, {how}", said=last_lines(home), next_step=again)
+        words = _words_since(home, began)
+        return DidNotComeUp(status, f"the consumer ended, {how}", said=words, next_step=again)
     if not gone or supervision.alive(home) is not None:
         # Another `cadence up` was faster: its supervisor is ours.
         return None
     if lock.is_held(home):
         return TryLater("another consumer is at work on this home", next_step="cadence ps")
-    return DidNotComeUp(
-        child.returncode or 1, "the supervisor ended", said=last_lines(home), next_step="cadence up"
-    )
+    words = _words_since(home, began)
+    return DidNotComeUp(child.returncode or 1, "the supervisor ended", said=words, next_step="cadence up")
 
 
-def last_lines(home: Home) -> list[str]:
-    """The end of the consumer's log."""
+def _log_size(home: Home) -> int:
+    with contextlib.suppress(OSError):
+        return os.stat(supervision.log_of(home)).st_size
+    return 0
+
+
+def _words_since(home: Home, began: Began) -> list[str]:
+    """The end of the consumer's log, of this start alone."""
     with contextlib.suppress(OSError), open(supervision.log_of(home), "rb") as log:
-        log.seek(max(0, os.fstat(log.fileno()).st_size - 8192))
+        size = os.fstat(log.fileno()).st_size
+        # One that had grown large was put aside at the start.
+        log.seek(max(began.log_size if began.log_size <= size else 0, size - 8192))
         return log.read().decode("utf-8", "replace").splitlines()[-_LINES:]
     return []
 

@@ -233,11 +233,11 @@ def test_what_needs_a_person_is_parked_at_once_with_its_last_words(
 ) -> None:
     """`up` gives them, and the consumer's own exit code."""
     (home / "cadence.yaml").write_text("max_sessions: [\n")
+    (home / "state" / "consumer.log").write_text("02:30:00 done work, last night\n")
     ended = cadence("up")
     assert ended.returncode == 78
-    said = "cadence: the consumer ended, exit 78; try: it is parked: fix that, then cadence up\n  | "
-    assert ended.stderr.startswith(said)
-    assert "\n  | cadence: cadence.yaml:1: " in f"\n{ended.stderr}"
+    said = "cadence: the consumer ended, exit 78; try: fix this, then cadence up\n  | cadence: cadence.yaml:"
+    assert ended.stderr.startswith(said), "what was said before this start is of no use now"
     assert ps()["parked"]["reason"].startswith("exit 78")
     assert "the consumer is parked: exit 78" in cadence("status", "--check").stdout
     (home / "cadence.yaml").unlink()
