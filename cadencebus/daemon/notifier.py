@@ -45,7 +45,6 @@ class Notifier:
     def due_in(self) -> float:
         """Seconds until it reads on; never where nobody wants to be told."""
         if not self._gear.settings.current.notify:
-            self._place = None
             return math.inf
         now = self._gear.clock.wall()
         if (

@@ -91,13 +91,20 @@ def test_an_incident_is_told_once_and_its_end_once(desk: Desk) -> None:
 
 
 def test_what_happened_before_anybody_wanted_to_know_is_no_news(desk: Desk) -> None:
-    """The first look begins at the journal's end; so does one after nobody was to be told for a while."""
+    """The first look begins at the journal's end."""
     (desk.home / "state" / "notices.json").unlink()
     desk.happens("circuit.opened")
     desk.start()
     assert desk.read() == []
+
+
+def test_what_happened_while_nobody_was_to_be_told_is_told_then(desk: Desk) -> None:
+    """Somebody who switches notices off and on again missed nothing of the day."""
     desk.start(notify=False)
     assert desk.notifier.due_in() == math.inf
+    desk.happens("circuit.opened")
+    desk.start()
+    assert "circuit:x" in (desk.home / "told").read_text()
 
 
 def test_what_a_consumer_finds_a_day_later_is_no_news_but_an_incident(desk: Desk) -> None:
