@@ -157,7 +157,7 @@ def test_gemini_tells_session_model_and_tokens() -> None:
 
 def test_gemini_says_it_all_in_one_document() -> None:
     """With `--output-format json`: the answer, and no more of an error than is there."""
-    stats = {"models": {}}
+    stats: dict[str, Any] = {"models": {}}
     good = ended("gemini", {"session_id": "g2", "response": "Hello", "stats": stats})
     assert good.result is not None
     assert (good.session_id, good.result.good, good.result.text) == ("g2", True, "Hello")
