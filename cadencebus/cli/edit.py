@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +56,10 @@ def main(words: list[str], context: Context) -> int:
 
 def _by_editor(spool: Spool, found: Found) -> tuple[Tick, str]:
     """Let a person edit the tick; the text is kept where it can't be taken."""
+    editor = _editor()
     before = waiting_tick.read(spool, found)
     path = _written(before)
-    _run_editor(path)
+    _run_editor(editor, path)
     try:
         after = _swapped(spool, found, before, path)
     except CadenceError as error:
@@ -122,8 +124,17 @@ def _written(tick: Tick) -> str:
     return path
 
 
-def _run_editor(path: str) -> None:
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+def _editor() -> str:
+    """The editor that somebody chose; the usual one only for somebody who sits there."""
+    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not chosen and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Usage(
+            "no terminal to edit at", next_step="say what is to change, as with --set k=v, or set EDITOR"
+        )
+    return chosen or "vi"
+
+
+def _run_editor(editor: str, path: str) -> None:
     # Ctrl-C is a key of the editor's then, and no word to us; a handler, unlike SIG_IGN, is not handed down.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

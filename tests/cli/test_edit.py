@@ -144,3 +144,10 @@ def test_an_editor_that_can_not_be_started_is_named(cadence: Cadence, waiting: s
     """Exit 64; one that fails changes nothing."""
     assert "no-such-editor" in cadence("edit", waiting, env={"EDITOR": "no-such-editor"}).stderr
     assert cadence("edit", waiting, env={"EDITOR": "false"}).returncode == 65
+
+
+def test_nobody_waits_for_an_editor_that_nobody_sees(cadence: Cadence, waiting: str) -> None:
+    """In a pipe, a script or a unit `vi` would wait for ever."""
+    ended = cadence("edit", waiting, env={"EDITOR": "", "VISUAL": ""})
+    assert (ended.returncode, ended.stdout) == (64, "")
+    assert "no terminal to edit at" in ended.stderr
