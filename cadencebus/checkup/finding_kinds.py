@@ -21,18 +21,16 @@ _UPGRADE = "upgrade cadencebus, in its checkout: git pull && pipx install --forc
 KINDS: dict[str, Kind] = {
     "check.cant_tell": Kind("warn", "what could not be looked at may be ill, too", "cadence doctor --debug"),
     # --- the machine
-    "python.old": Kind(
-        "ill", "older ones lack what cadencebus is written in", "install Python 3.11 or newer"
-    ),
-    "package.missing": Kind("ill", "verbs that need it fail", _INSTALL),
-    "package.old": Kind("warn", "it was never tried with a version that old", _INSTALL),
+    "python.old": Kind("ill", "cadencebus does not run on older ones", "install Python 3.11 or newer"),
+    "package.missing": Kind("ill", "commands that need it fail", _INSTALL),
+    "package.old": Kind("warn", "it was never tested with one that old", _INSTALL),
     "clock.insane": Kind("ill", "schedules, ages and retention go by the clock", "set the clock: date"),
     "clock.behind": Kind(
         "warn", "what waits for a time waits longer, and stamps sort wrongly", "set the clock: date"
     ),
     "clock.jumped": Kind(
         "warn",
-        "by a clock that runs ahead everything looks old, so gc removes nothing for a day",
+        "with a clock ahead everything looks old: gc removes nothing for a day",
         "date, then: cadence gc --trust-clock",
     ),
     "inotify.short": Kind(
@@ -57,11 +55,9 @@ KINDS: dict[str, Kind] = {
     "home.other_file_system": Kind(
         "ill", "a rename between file systems can be cut in two", "put all of state/ on one file system"
     ),
-    "home.permissions": Kind(
-        "ill", "whoever may write there can have commands run as you", "cadence doctor --fix"
-    ),
+    "home.permissions": Kind("ill", "who can write there can run commands as you", "cadence doctor --fix"),
     "home.open": Kind("warn", "payloads and logs can be read by others", "cadence doctor --fix"),
-    "home.owner": Kind("ill", "the bus can't write there, or somebody else can", "chown -R to yourself"),
+    "home.owner": Kind("ill", "you can't write there, or others can", "chown -R to yourself"),
     "home.read_only": Kind("ill", "nothing can be enqueued, started or finished", "mount it writable"),
     "home.network": Kind("ill", "renames and locks can't be trusted there", "move the home to a local disk"),
     "home.forgetful": Kind(
@@ -69,9 +65,7 @@ KINDS: dict[str, Kind] = {
     ),
     "home.uneasy": Kind("warn", "a service may find nothing there", "cadence down, move the home to ~/bus"),
     "home.format": Kind("ill", "another version of the program wrote it", _UPGRADE),
-    "prompts.writable": Kind(
-        "ill", "whoever may write there can have commands run as you", "cadence doctor --fix"
-    ),
+    "prompts.writable": Kind("ill", "who can write there can run commands as you", "cadence doctor --fix"),
     "disk.full": Kind("ill", "nothing can be accepted or started", "free some space: df -h"),
     "disk.low": Kind("warn", "a full disk holds the whole bus", "free some space: cadence gc; df -h"),
     "inodes.few": Kind("warn", "each tick and each log takes one", "remove small files: df -i"),
@@ -87,7 +81,7 @@ KINDS: dict[str, Kind] = {
         "warn", "it may just be starting; else consumer.json could not be written", "cadence ps"
     ),
     "consumer.stranger": Kind(
-        "ill", "whoever holds the lock keeps the consumer out", "see what that is, and end it"
+        "ill", "what holds the lock keeps the consumer out", "see what that is, and end it"
     ),
     "consumer.version": Kind("warn", "what was fixed since is not in use yet", "cadence restart"),
     "consumer.parked": Kind(
@@ -103,14 +97,14 @@ KINDS: dict[str, Kind] = {
     ),
     # --- what lies on the disk
     "state.corrupt": Kind(
-        "warn", "it was set aside whole; what it said is not in force", "read it, then remove it"
+        "warn", "it was set aside whole; what it says is not in force", "read it, then remove it"
     ),
     "state.torn": Kind("warn", "it is ignored until it is fixed", "cadence doctor --fix"),
     "tick.unreadable": Kind("ill", "it can't be run as it is", "cadence up, which buries it with its reason"),
-    "tick.twice": Kind("warn", "one of them loses: it would be done twice", "cadence restart"),
-    "name.odd": Kind("note", "the bus takes no notice of it", "move it away"),
+    "tick.twice": Kind("warn", "only one of them is kept: the work would be done twice", "cadence restart"),
+    "name.odd": Kind("note", "the bus ignores it", "move it away"),
     "journal.torn": Kind(
-        "note", "history and stats pass over these lines", "nothing to do, unless there are many"
+        "note", "history and stats skip these lines", "nothing to do, unless there are many"
     ),
     "tmp.stale": Kind("note", "a program died while it wrote them; nothing of it was accepted", "cadence gc"),
     # --- cadences
@@ -121,13 +115,11 @@ KINDS: dict[str, Kind] = {
     "cadence.disabled": Kind("note", "they wait until it is enabled", "say enabled: true in its file"),
     "prompt.empty": Kind("warn", "the agent is asked nothing", "write what is to be done"),
     "prompt.odd_name": Kind("warn", "it is no cadence", "rename it: a-z, 0-9, . _ -"),
-    "follow_up.unknown": Kind("warn", "what should follow will die as unknown_cadence", "cadence check"),
+    "follow_up.unknown": Kind("warn", "what should follow it will die as unknown_cadence", "cadence check"),
     "runner.unknown": Kind("ill", "no run of it can start", "cadence check"),
     # --- programs and credentials
     "program.missing": Kind("ill", "no run of it can start", "install it, or correct PATH"),
-    "notice.missing": Kind(
-        "warn", "dead letters and holds come, and nobody hears of them", "install it, or correct PATH"
-    ),
+    "notice.missing": Kind("warn", "nobody hears of dead letters and holds", "install it, or correct PATH"),
     "program.silent": Kind("warn", "it may hang in a run, too", "try it by hand"),
     "credentials.missing": Kind("ill", "auth: api-key demands one: no run can start", "set the key"),
     "credentials.placeholder": Kind(
@@ -137,7 +129,7 @@ KINDS: dict[str, Kind] = {
     "credentials.refused": Kind("ill", "every run will end as auth or billing", "set a key that is valid"),
     "credentials.unreachable": Kind("warn", "runs will end as network", "check the network and the base URL"),
     # --- units
-    "unit.stale": Kind("warn", "it starts something else than you think", "cadence install"),
+    "unit.stale": Kind("warn", "it starts something other than you think", "cadence install"),
     "producers.lost": Kind(
         "warn", "until it is fired from outside again, the bus's own clock fires it", "cadence install"
     ),
@@ -147,19 +139,17 @@ KINDS: dict[str, Kind] = {
     "hold.unreadable": Kind("ill", "it holds until somebody removes it", "cadence holds"),
     "hold.passing": Kind("note", "it ends by itself", "cadence holds"),
     "circuit.open": Kind("ill", "it failed several times in a row", "cadence circuit reset"),
-    "dead.fresh": Kind("ill", "somebody should know why they died", "cadence dead"),
+    "dead.fresh": Kind("ill", "look why they died", "cadence dead"),
     "dead.old": Kind("note", "they stay until somebody decides", "cadence dead"),
     "gate.failing": Kind(
-        "ill", "it can't tell, and goes by its own rule for that", "try its command by hand"
+        "ill", "it goes by its on_error until its command answers", "try its command by hand"
     ),
     "cadence.starving": Kind("warn", "others take all the room", "raise max_sessions, or its priority"),
-    "queue.stalled": Kind("ill", "something could start, and nothing does", "cadence restart"),
+    "queue.stalled": Kind("ill", "something could start, but nothing does", "cadence restart"),
     # --- habits
     "timeout.near": Kind(
-        "warn", "a little more work, and they are killed", "raise its timeout, or shorten the task"
+        "warn", "with a little more work they would be killed", "raise its timeout, or shorten the task"
     ),
-    "run.leaks": Kind(
-        "warn", "what it leaves behind is killed, its work with it", "let it wait for its children"
-    ),
+    "run.leaks": Kind("warn", "what it leaves running is killed", "let it wait for its children"),
     "retention.late": Kind("warn", "the home only grows", "cadence gc"),
 }
