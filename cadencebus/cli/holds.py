@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk import holding, human_time
 from cadencebus.desk.columns import Column
+from cadencebus.desk.how_to_release import without_a_time
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted
 
@@ -48,7 +49,7 @@ def _row(hold: Hold, now: float) -> list[Cell]:
         hold.scope,
         Painted(hold.reason, "yellow"),
         human_time.clock(hold.since, now),
-        "released" if hold.until is None else human_time.clock(hold.until, now),
+        without_a_time(hold) if hold.until is None else human_time.clock(hold.until, now),
         hold.by,
         hold.detail,
     ]

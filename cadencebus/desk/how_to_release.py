@@ -39,6 +39,11 @@ _REFUSED = re.compile(r"\bexit \d+\)")
 _NOT_FOUND = re.compile(r"(?P<program>[\w.+-]+): not found \(ENOENT\); install it")
 
 
+def without_a_time(hold: Hold) -> str:
+    """How a hold ends that names no time."""
+    return "by itself" if hold.reason in BY_ITSELF else "until released"
+
+
 def how_to_release(hold: Hold, home: Home) -> str:
     """What to type, and what to do before."""
     reason, detail, (kind, _, name) = hold.reason, hold.detail, hold.scope.partition("-")

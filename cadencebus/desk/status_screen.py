@@ -227,9 +227,7 @@ def waiting(row: Queue, now: float, told: str = "") -> list[Cell]:
 
 
 def _hold(hold: Hold, now: float) -> list[Cell]:
-    until = _until(hold.until, now) or (
-        "by itself" if hold.reason in how_to_release.BY_ITSELF else "until released"
-    )
+    until = _until(hold.until, now) or how_to_release.without_a_time(hold)
     return [hold.scope, Painted(hold.reason, "yellow"), until, safe(hold.detail)]
 
 

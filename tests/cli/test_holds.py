@@ -159,6 +159,7 @@ def test_resume_says_what_still_holds(home: Path, cadence: Cadence, define: Defi
     define("work")
     cadence("pause")
     cadence("pause", "work")
+    assert cadence("holds").stdout.count("until released") == 2, "not that it was"
     ended = cadence("resume", "work")
     assert ended.stdout == "released cadence-work paused\n"
     assert "work still waits" in ended.stderr
