@@ -6,6 +6,7 @@ even argparse.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cadencebus.desk.context import GLOBALS, Context
@@ -127,6 +128,11 @@ def _run(words: list[str], context: Context) -> int:
         from cadencebus.desk.early_leave import allow  # noqa: PLC0415 - loading what it needs takes a while
 
         allow()
+        if os.getpid() == 1:
+            from cadencebus.desk.first_process import stay_behind  # noqa: PLC0415 - only in a container
+
+            if (ended := stay_behind()) is not None:
+                return ended
     module = __import__(f"cadencebus.cli.{found[0]}", fromlist=["main"])
     try:
         return int(module.main(words[1:], context))

@@ -34,6 +34,7 @@ LINUX_ONLY = {
 }
 # Where that is used all the same: behind a `hasattr` of the same file.
 GUARDED = {
+    "cadencebus.desk.first_process": {"signal.sigwaitinfo"},
     "cadencebus.session.bell": {"os.pidfd_open"},
     "cadencebus.session.process_tree": {"os.pidfd_open", "signal.pidfd_send_signal"},
     "cadencebus.session.machine": {"os.sched_getaffinity"},
