@@ -67,6 +67,7 @@ def settled(ground: Ground, *, strict_runs: bool = True) -> list[str]:
     faults += _journal(ground)
     faults += _follow_ups(ground)
     faults += _keys(ground)
+    faults += _memories(ground)
     if strict_runs:
         faults += runs(ground)
     return faults
@@ -218,6 +219,21 @@ def _keys(ground: Ground) -> list[str]:
         if folder == "done" and tick.get("key") and tick["outcome"]["status"] == "ok":
             ran[tick["cadence"], tick["key"]] += 1
     return [f"key used twice: {cadence} {key!r}: {n} ran" for (cadence, key), n in ran.items() if n > 1]
+
+
+def _memories(ground: Ground) -> list[str]:
+    """A cadence remembers each run that ended well once, whatever was settled together with it."""
+    well: Counter[str] = Counter()
+    for _, _, path in tick_files(ground):
+        tick = _read(path)
+        well[tick.get("cadence", "")] += sum(a.get("class") == "ok" for a in tick.get("attempts", []))
+    faults = []
+    for cadence, wanted in well.items():
+        memory = _read(ground.state / "cadences" / f"{cadence}.json")
+        counted = (memory.get("averages") or {}).get("runs", 0)
+        if counted != wanted:
+            faults.append(f"memory: of {wanted} runs of {cadence} that ended well {counted} are remembered")
+    return faults
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,18 +11,23 @@ import errno
 import os
 import stat
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cadencebus import clock
-from cadencebus.daemon import closing, recovery
+from cadencebus.daemon import closing, recovery, settling
 from cadencebus.session import launch, life
-from cadencebus.store import dedupe, files, inlet, journal, lock, runs, spool, tomb
+from cadencebus.store import dedupe, files, inlet, journal, lock, memory, runs, spool, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# So many ticks of the cadence `many` lie in a home that is mixed (torturing/ground.py).
+_MANY = 3
 
 
 def put(fault: object, owner: Any, name: str) -> Any:  # noqa: ANN401
@@ -188,6 +193,44 @@ def freed_keys() -> None:
     put(lambda _path: (None, 0.0), dedupe, "_holder")
 
 
+def _together() -> None:
+    """Let the ends of `many` come together: no fault, what is to be seen takes several."""
+
+    def settle_all(self: Any, queue: Any, batch: Any) -> None:  # noqa: ANN401
+        until = time.monotonic() + (1.0 if batch[0].cadence.name == "many" else 0.0)
+        while time.monotonic() < until and len(batch) + len(queue.waiting) < _MANY:
+            time.sleep(0.01)
+        whole(self, queue, [*batch, *(queue.waiting.popleft() for _ in range(len(queue.waiting)))])
+
+    whole = put(settle_all, settling.Settling, "_settle_all")
+
+
+def decided_alone() -> None:
+    """Each of the ends that are settled together is decided as if there were no others."""
+    _together()
+    put(lambda _self, _settlement: None, settling._Foreseen, "learn")  # noqa: SLF001
+
+
+def last_decided_first() -> None:
+    """What a disk kept from being finished is finished from its end: the disk refuses a memory once."""
+    _together()
+    refused = threading.Event()
+
+    def change_by(self: Any, cadence: str, now: float, changes: Any) -> None:  # noqa: ANN401
+        well = [patch for _, patch in changes if "averages" in patch]
+        if cadence == "many" and len(well) > 1 and not refused.is_set():
+            refused.set()
+            raise OSError(errno.EIO, os.strerror(errno.EIO), cadence)
+        change(self, cadence, now, changes)
+
+    def finish(self: Any, queue: Any) -> None:  # noqa: ANN401
+        queue.unfinished.reverse()
+        whole(self, queue)
+
+    change = put(change_by, memory.Memories, "change_by")
+    whole = put(finish, settling.Settling, "_finish")
+
+
 def follows_links() -> None:
     """A symbolic link in inbox/ is opened."""
     # What follows is read as if it lay in the home.
@@ -250,6 +293,8 @@ FAULTS: dict[str, Callable[[], None]] = {
     "swallowed-commit": swallowed_commit,
     "forgotten-strays": forgotten_strays,
     "looks-in-claimed": looks_in_claimed,
+    "decided-alone": decided_alone,
+    "last-decided-first": last_decided_first,
     "follows-links": follows_links,
     "clock": clock_jumps,
     "wall-watch": wall_watch,

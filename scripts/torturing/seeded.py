@@ -23,6 +23,8 @@ CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
     "copy-then-remove": ("kill", [f"consumer:unlink:{nth}" for nth in range(1, 14)]),
     "looks-in-claimed": ("errors", ["consumer:fsync:dead:2:EIO:once"]),
     "freed-keys": ("errors", ["consumer:stat:keys:1:EIO:once"]),
+    "decided-alone": ("errors", ["consumer:stat:keys:1:EIO:once"]),
+    "last-decided-first": ("errors", ["consumer:stat:keys:1:EIO:once"]),
     "follows-links": ("hostile", ["rubbish"]),
     "wall-watch": ("clock", ["forward"]),
     "wall-timeout": ("clock", ["forward"]),
@@ -36,7 +38,7 @@ CAUGHT_BY: dict[str, tuple[str, list[str]]] = {
     "unsynced-journal": ("power", ["consumer:whole:1"]),
     "no-commit": ("power", ["consumer:whole:1"]),
 }
-SHORT = ("swallowed-errors", "forgotten-strays", "no-keys", "no-lock", "always-dead")
+SHORT = ("swallowed-errors", "forgotten-strays", "no-keys", "decided-alone", "no-lock", "always-dead")
 
 
 def main(options: Options) -> Report:
