@@ -14,29 +14,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.errors import CadenceError, NoSuch
+from cadencebus.daemon.dials import Dials
 from cadencebus.model.duration import spell_duration
-from cadencebus.model.firing_rule import FiringRule, rule_of
 from cadencebus.model.tick import Tick
-from cadencebus.policy.due import Firing, due, suspended
-from cadencebus.policy.timetable import timetable_of
+from cadencebus.policy.due import Firing, due
 from cadencebus.store import files
-from cadencebus.store.fired_outside import fired_outside
 from cadencebus.store.firings import Firings, Standing
 from cadencebus.store.prompts import Prompts
-from cadencebus.store.zone import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import tzinfo
 
+    from cadencebus.daemon.dials import Dial
     from cadencebus.daemon.gear import Gear
-    from cadencebus.policy.timetable import Timetable
+    from cadencebus.model.firing_rule import FiringRule
 
 # Edits cause events; this is for file systems that have none.
 LOOK_EVERY = 30.0
@@ -46,25 +41,6 @@ _REST = 20
 OFTEN = 5.0
 _BEHIND_ENOUGH = 60.0
 _AFTER_A_FAULT = 60.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Dial:
-    """One schedule: when it fires, how far it has come on disk, when it is to be asked next."""
-
-    rule: FiringRule
-    timetable: Timetable
-    standing: Standing | None
-    wake_at: float = -math.inf
-    # Whether a crash, or the disk, may have cut its last firing off.
-    doubtful: bool = True
-    # The waiting tick that stands for later firings, too, once this has been reported.
-    folded_into: str | None = None
-
-    @property
-    def new(self) -> bool:
-        """Whether its rule is seen for the first time: that fires nothing."""
-        return self.standing is None or self.standing.cursor.fingerprint != self.timetable.fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +62,12 @@ class Clockwork:
         # A reader of its own: the loop and this chore's thread must not use one at the same time.
         self._prompts = Prompts(gear.home, lambda: gear.settings.current.defaults)
         self._firings = Firings(gear.spool, gear.memory, gear.say)
-        self._dials: dict[str, Dial] = {}
-        self._suspended: set[str] = set()
-        self._lost: frozenset[str] = frozenset()
-        self._complaints: dict[str, str] = {}
+        self._dials = Dials(gear, self._prompts, self._firings)
         self._edits = -1
         self._look_at = self._rest_until = -math.inf
         self._wake_at = math.inf
         self._now = -math.inf
         self._stopped = False
-        self._zone = local_zone()
 
     def due_in(self) -> float:
         """Seconds until the next firing, or the next look at the files."""
@@ -118,96 +90,21 @@ class Clockwork:
         # Read before the look: what is edited meanwhile is looked at again.
         edits = self._gear.edits
         if edits != self._edits or began >= self._look_at:
-            self._look(now)
+            self._dials.look(now)
             took = self._gear.clock.monotonic() - began
             self._look_at = began + max(LOOK_EVERY, _REST * took)
             self._rest_until = began + _REST * took
         if now < self._now:
             # The clock was set back: what was passed over may be still to come.
-            for dial in self._dials.values():
+            for dial in self._dials:
                 dial.wake_at = -math.inf
         self._now = now
         # The emergency stop stops this clock as well: what it would have fired counts as missed.
         self._stopped = files.exists(self._gear.home.stop)
-        asked = [dial for dial in self._dials.values() if dial.wake_at <= now]
+        asked = [dial for dial in self._dials if dial.wake_at <= now]
         self._fire([dial for dial in asked if dial.new or not self._stopped], now)
-        self._wake_at = min((dial.wake_at for dial in self._dials.values()), default=math.inf)
+        self._wake_at = min((dial.wake_at for dial in self._dials), default=math.inf)
         self._edits = edits
-
-    # --- what the files say ----------------------------------------------------------------------
-
-    def _look(self, now: float) -> None:
-        zone, fired = local_zone(), self._fired_outside()
-        if zone != self._zone:
-            # The C library does not notice a new zone by itself: `active_hours` would keep to the old one.
-            time.tzset()
-            self._zone = zone
-        names = self._prompts.names()
-        # A file that is away fires nothing, and comes back as after downtime.
-        for gone in self._dials.keys() - set(names):
-            del self._dials[gone]
-        for name in names:
-            rule = self._rule(name, now)
-            if rule is None:
-                continue
-            if rule.scheduled and name not in fired:
-                self._take_up(rule, zone, now)
-            else:
-                self._suspend(name, now)
-
-    def _fired_outside(self) -> frozenset[str]:
-        """What a service manager fires; what it should fire and can't is reported once."""
-        found = fired_outside(self._gear.home)
-        if found.lost and found.lost != self._lost:
-            self._gear.say(f"{found.remark}; {found.cure}")
-        self._lost = found.lost
-        return found.cadences
-
-    def _rule(self, name: str, now: float) -> FiringRule | None:
-        """What its file says, or said before it was broken; None: nothing new is known."""
-        try:
-            rule = rule_of(self._prompts.load(name))
-        except (NoSuch, OSError):
-            return None
-        except CadenceError as error:
-            return self._kept(name, str(error), now)
-        self._complaints.pop(name, None)
-        return rule
-
-    def _kept(self, name: str, why: str, now: float) -> FiringRule | None:
-        """The last rule that made sense, from memory or disk: a broken edit stops no clock."""
-        dial = self._dials.get(name)
-        standing = dial.standing if dial else self._firings.load(name, now)
-        known = standing is not None and bool(standing.cursor.fingerprint)
-        if known and self._complaints.get(name) != why:
-            self._complaints[name] = why
-            self._gear.say(f"{why}; its last good schedule goes on")
-            self._gear.tell({"event": "schedule.kept", "cadence": name, "reason": why})
-        return standing.rule if known and standing else None
-
-    def _take_up(self, rule: FiringRule, zone: tzinfo, now: float) -> None:
-        timetable = timetable_of(rule, local=zone)
-        if timetable is None:
-            return
-        dial = self._dials.get(rule.name)
-        if dial is None:
-            self._suspended.discard(rule.name)
-            standing = self._firings.load(rule.name, now)
-            self._dials[rule.name] = Dial(rule=rule, timetable=timetable, standing=standing)
-        elif (dial.rule, dial.timetable) != (rule, timetable):
-            dial.rule, dial.timetable, dial.wake_at = rule, timetable, -math.inf
-
-    def _suspend(self, name: str, now: float) -> None:
-        """Give up a schedule that is off or fired by others; once it is the clock's again, it begins anew."""
-        if name in self._suspended:
-            return
-        dial = self._dials.pop(name, None)
-        standing = dial.standing if dial else self._firings.load(name, now)
-        if standing is not None and standing.cursor.fingerprint:
-            self._firings.save(name, replace(standing, cursor=suspended(standing.cursor)), now)
-        self._suspended.add(name)
-
-    # --- what is due -----------------------------------------------------------------------------
 
     def _fire(self, dials: Sequence[Dial], now: float) -> None:
         turns = [turn for dial in dials if (turn := self._asked(dial, now)) is not None]
