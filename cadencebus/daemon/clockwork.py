@@ -1,13 +1,13 @@
 """The bus's own clock: puts a tick in for each firing of each schedule.
 
-In this order, so that a crash anywhere loses nothing and doubles nothing: the tick durable, the journal, the
-cursor durable. Of a firing that was cut off, the same tick (its id is drawn from cadence and slot) is looked
-for wherever ticks lie before it is made again.
+First the tick is made durable, then the journal is written, then the cursor: so a crash anywhere neither loses
+nor doubles a firing. The tick of one that was cut off has the same id again, for that is made of cadence and
+slot; it is looked for wherever ticks lie before it is made once more.
 
-Where runs take longer than the interval, or are held, ticks don't pile up: with `overlap: coalesce` the tick
-that still waits stands for the next firing, since its run starts later than both; so it does whatever
-`overlap` says in a queue that is full (`max_inbox`). What `catch_up: all` brings back is wanted one by one:
-those ticks have a key, and are neither folded so nor absorbed.
+Where runs take longer than the interval, or are held, ticks don't pile up: with `overlap: coalesce` a tick that
+still waits stands for the next firing, since its run starts after both. In a full queue (`max_inbox`) it does so
+whatever `overlap` says. The ticks that `catch_up: all` brings back are wanted one by one: they have a key, and
+are never folded or absorbed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What is due: which ticks a schedule puts in now, and what the bus remembers of it afterwards.
 
-The cursor is a high-water mark: everything up to its slot is settled, and it never goes back. Whoever puts
-the ticks in saves it only after they are durable; a crash between the two makes the same ticks again, with
-the same ids.
+The cursor is a high-water mark: everything up to its slot is settled, and it never goes back. It is
+saved only after the ticks are durable; a crash between the two makes the same ticks again, with the same ids.
 """
 
 from __future__ import annotations
