@@ -22,8 +22,8 @@ from cadencebus.model import strictjson
 from cadencebus.model.hold import parse_hold_name
 from cadencebus.model.legible import escaped
 from cadencebus.model.memory_keys import check_memory
-from cadencebus.model.naming import RAW, SUFFIX, is_id, name_in
-from cadencebus.model.tick import LARGEST, BadTick, read_members
+from cadencebus.model.naming import RAW, SUFFIX, is_id, is_session, parse_deferred, parse_name
+from cadencebus.model.tick import LARGEST, BadTick, check_members, read_members
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memories
@@ -33,6 +33,7 @@ from cadencebus.store.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cadencebus.model.naming import Name
     from cadencebus.store.paths import Home
 
 FORMAT = 1
@@ -99,11 +100,41 @@ def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
         # A folder, a device, a link: nothing that could be taken along.
         unread.append(f"{folder}/{escaped(file)}")
         return None
-    line: Line = {"in": "inbox" if folder == "claimed" else folder, "file": escaped(file)}
-    if name_in(file):
+    kind, name = "inbox" if folder == "claimed" else folder, queued_name(folder, file)
+    if kind == "dead" and name is None:
+        # No letter of ours: a consumer would not know what to do with it there, either.
+        unread.append(f"{folder}/{escaped(file)}")
+        return None
+    line: Line = {"in": kind, "file": escaped(file)}
+    if name is not None and file.endswith(SUFFIX):
         with contextlib.suppress(BadTick):
-            return line | {"tick": read_members(data)}
+            return line | {"tick": fitting(read_members(data), name)}
+    # The consumer there gives it a name, or buries it, as the one here would have.
     return line | {"bytes": base64.b64encode(data).decode("ascii")}
+
+
+def queued_name(folder: str, file: str) -> Name | None:
+    """The name of a tick in a folder, of a letter or its bytes; None for what is still to be named."""
+    if folder == "deferred":
+        deferred = parse_deferred(file)
+        return deferred and deferred[1]
+    return parse_name(file.removesuffix(RAW) if folder == "dead" else file)
+
+
+def fitting(members: Line, name: Name) -> Line:
+    """A tick's members, as they may stand under its name; BadTick says why not."""
+    check_members(members)
+    if members["cadence"] != name.cadence:
+        raise BadTick("misnamed", f"its cadence is {members['cadence']!r}, its name says {name.cadence!r}")
+    return members
+
+
+def check_remembered(members: Line) -> None:
+    """Refuse a memory that can't be taken along; ValueError says why."""
+    check_memory(members)
+    session = members.get("session_id")
+    if session is not None and not is_session(session):
+        raise ValueError(f"session_id: {session!r} is none")
 
 
 def is_key(key: str, tick_id: object) -> bool:
@@ -133,7 +164,7 @@ def _keys(home: Home, unread: list[str]) -> Iterator[Line]:
 
 def _memories(home: Home, unread: list[str]) -> Iterator[Line]:
     for cadence in Memories(home).names():
-        if (members := _object(home, f"cadences/{cadence}.json", unread, check_memory)) is not None:
+        if (members := _object(home, f"cadences/{cadence}.json", unread, check_remembered)) is not None:
             yield {"in": "cadences", "cadence": cadence, "memory": members}
 
 

@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import parse_rfc3339
 from cadencebus.errors import BadData, CantCreate, IOTrouble, Misconfigured
 from cadencebus.model import strictjson
-from cadencebus.model.memory_keys import check_memory
-from cadencebus.model.naming import RAW, is_cadence, is_session, parse_deferred, parse_name
-from cadencebus.model.tick import BadTick, check_members
+from cadencebus.model.naming import RAW, is_cadence, parse_name
 from cadencebus.store import files, together
-from cadencebus.store.packing import FORMAT, is_hold, is_key
+from cadencebus.store.packing import FORMAT, check_remembered, fitting, is_hold, is_key, queued_name
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -69,7 +67,7 @@ def unpack(home: Home, lines: Iterable[bytes], agree: Callable[[Taken], bool] = 
         if name is not None and name.id in present:
             if not item.place.endswith(RAW):
                 taken.duplicates.append(name.id)
-        elif name is None and files.exists(f"{home.state}/{item.place}"):
+        elif (name is None or item.place.endswith(RAW)) and files.exists(f"{home.state}/{item.place}"):
             taken.kept.append(item.place)
         elif item.place in items:
             raise BadData(f"line {number}: {item.place} for the second time: nothing was imported")
@@ -165,10 +163,7 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
     if kind == "cadences":
         if not is_cadence(line["cadence"]) or not isinstance(line["memory"], dict):
             raise BadData(f"{line['cadence']!r} can't name a cadence, or its memory is no object")
-        session = line["memory"].get("session_id")
-        if session is not None and not is_session(session):
-            raise BadData(f"session_id: {line['memory']['session_id']!r} is none")
-        check_memory(line["memory"])
+        check_remembered(line["memory"])
         data = strictjson.dumps(line["memory"])
         return kind, None, Item(place=f"cadences/{line['cadence']}.json", data=data)
     if kind == "holds":
@@ -184,33 +179,22 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
 
 
 def _queued(kind: str, file: str, line: dict[str, Any]) -> tuple[Name | None, Item]:
-    deferred = parse_deferred(file) if kind == "deferred" else None
-    name = deferred[1] if deferred else parse_name(file.removesuffix(RAW) if kind == "dead" else file)
+    name = queued_name(kind, file)
     if "tick" in line:
-        members = line["tick"]
-        if name is None or not isinstance(members, dict) or (kind == "deferred" and deferred is None):
+        if name is None or not isinstance(line["tick"], dict):
             raise BadData(f"{file!r} can't name a tick")
-        _check_tick(members, name)
-        return name, Item(place=f"{kind}/{file}", data=strictjson.dumps(members))
+        return name, Item(place=f"{kind}/{file}", data=strictjson.dumps(fitting(line["tick"], name)))
     try:
         data = base64.b64decode(line["bytes"], validate=True)
     except binascii.Error:
         raise BadData("bytes: not base64") from None
-    if name is not None and (kind != "deferred" or deferred is not None):
+    if name is not None:
         return name, Item(place=f"{kind}/{file}", data=data)
     if kind == "dead":
         raise BadData(f"{file!r} can't name a dead letter")
-    # A file that a producer had put in under a name of its own: the consumer names or buries it.
-    return None, Item(place=f"inbox/imported-{hashlib.sha256(data).hexdigest()[:16]}.json", data=data)
-
-
-def _check_tick(members: dict[str, Any], name: Name) -> None:
-    try:
-        check_members(members)
-    except BadTick as fault:
-        raise BadData(fault.message) from None
-    if members["cadence"] != name.cadence:
-        raise BadData(f"its cadence is {members['cadence']!r}, its name says {name.cadence!r}")
+    # What a producer had put in under a name of its own: the consumer gives it one, or buries it.
+    own = hashlib.sha256(f"{kind}/{file}\0".encode() + data).hexdigest()[:16]
+    return None, Item(place=f"inbox/imported-{own}.json", data=data)
 
 
 # --- writing -------------------------------------------------------------------------------------

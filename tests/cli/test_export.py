@@ -313,6 +313,35 @@ def test_an_import_that_was_cut_off_is_simply_done_again(
     assert len([path for path in tree(home) if not path.startswith("tmp/")]) == 4
 
 
+def test_what_is_not_in_order_here_is_no_reason_to_stay_there(
+    home: Path, cadence: Cadence, define: Define, tmp_path: Path
+) -> None:
+    """Whatever a home has in its folders: what was exported of it is imported, the rest was told of."""
+    define("work")
+    state = home / "state"
+    for name in ("mine", "yours"):
+        (state / "inbox" / f"{name}.json").write_text('{"cadence": "work"}')
+    (state / "inbox" / FILE).write_text('{"cadence": "other"}')
+    (state / "inbox" / FILE.replace("2m", "2p")).write_text('{"cadence": "work", "payload": []}')
+    (state / "deferred" / FILE.replace("2m", "2q")).write_text('{"cadence": "work", "id": "later"}')
+    (state / "dead" / "note.json").write_text("{}")
+    (state / "dead" / f"{LETTER}.raw").write_text('{"cadence":"work"}')
+    (state / "cadences" / "work.json").write_text('{"session_id": "--yolo"}')
+    ended = cadence("export")
+    for place in ("dead/note.json", "cadences/work.json"):
+        assert f"state/{place} can't be read: it stays behind" in ended.stderr
+    (tmp_path / "bus.jsonl").write_text(ended.stdout)
+    assert cadence("init", tmp_path / "new").returncode == 0
+    for _ in range(2):
+        taken = cadence("--home", tmp_path / "new", "import", "bus.jsonl", "--unknown", cwd=tmp_path)
+        assert taken.returncode == 0, taken.stderr
+    after = tree(tmp_path / "new")
+    assert sorted(after.values()) == sorted(tree(home)[name] for name in tree(home) if name not in {
+        "dead/note.json", "cadences/work.json"
+    })  # fmt: skip
+    assert {f"inbox/{FILE}", f"dead/{LETTER}.raw"} < after.keys()
+
+
 def test_what_stays_behind_is_told_of(home: Path, cadence: Cadence, define: Define) -> None:
     """What a consumer has in hand, unless it is asked for; and what can't be read."""
     define("work")
