@@ -48,6 +48,19 @@ def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
     return tick
 
 
+def overdue(gear: Gear, file: str, cadence: Cadence) -> tuple[Tick, str, str] | None:
+    """A ready tick that is past its time, as `finish_unrun` takes it; None for what has to await its turn."""
+    now = gear.clock.wall()
+    try:
+        _only_one(gear, file)
+        found = gear.spool.read("inbox", file)
+    except (BadTick, PermissionError, Rejected):
+        return None
+    tick = _anew(found)
+    stale = None if _cancelled(gear, found) else _stale(tick, cadence, now)
+    return None if stale is None else (tick, "expired", stale)
+
+
 def _only_one(gear: Gear, file: str) -> None:
     """Refuse a copy: its id has ended, is being run, or has runs that are another cadence's."""
     name = parse_name(file)

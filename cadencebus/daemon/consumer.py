@@ -247,6 +247,8 @@ class Consumer:
         self.lineup.landed(flight.cadence.name, flight.file, turned_away=flight.turned_away)
         for file in self._behind.pop(flight.file, ()):
             self.index.add(file)
+        if flight.turned_away and not self.stopping:
+            self.crew.take_on(self.sideline.expire(flight.cadence))
         if flight.guard_passed:
             self.lineup.let_pass(flight.file)
         settlement = flight.settlement

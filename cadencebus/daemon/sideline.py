@@ -1,11 +1,13 @@
-"""Ticks that need no run of their own: absorbed by one that starts (coalesce), or skipped (skip)."""
+"""Ticks that need no run of their own: absorbed by one that starts, skipped during one, or expired."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon import checkin
 from cadencebus.daemon.packed_names import PackedNames
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import files, runs
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from cadencebus.daemon.boarding import Boarded
     from cadencebus.daemon.gear import Gear
     from cadencebus.daemon.index import Index
+    from cadencebus.model.cadence import Cadence
 
 _AT_ONCE = 200
 # How much of ticks is in memory at once: most take some hundred bytes, some a megabyte each.
@@ -38,6 +41,8 @@ class Sideline:
         self._index = index
         # By cadence: names, each with the mark of its payload in front.
         self._marked: dict[str, PackedNames] = {}
+        # By cadence: how many to look at behind the next one that has expired; 0 while that is done.
+        self._behind: dict[str, int] = {}
         self.busy = 0
 
     async def absorb(self, boarded: Boarded, fresh: Iterable[str]) -> None:
@@ -71,6 +76,27 @@ class Sideline:
             self.busy -= 1
             self._gear.wake()
 
+    async def expire(self, cadence: Cadence) -> None:
+        """Finish who comes next and has expired as well; the more of them there are, the more at once."""
+        most = self._behind.get(cadence.name, 1)
+        names = list(islice(self._index.queue(cadence.name), most))
+        if not names:
+            return
+        self.busy += 1
+        self._behind[cadence.name], more = 0, 1
+        try:
+            async for some in self._light(names):
+                gone, all_of_them = await asyncio.to_thread(self._expire_some, cadence, some)
+                for file in gone:
+                    self._index.discard(file)
+                more = min(2 * most, _AT_ONCE) if all_of_them else 1
+        except OSError as error:
+            await self._gear.trouble(error)
+        finally:
+            self._behind[cadence.name] = more
+            self.busy -= 1
+            self._gear.wake()
+
     async def _light(self, names: Iterable[str]) -> AsyncIterator[list[str]]:
         """The names of ticks, as many together as may be in memory at once."""
         for some in _pieces(names):
@@ -97,6 +123,15 @@ class Sideline:
                 continue
             ticks.append((tick, "skipped", f"it came while a run of {cadence} was going on (overlap: skip)"))
         self._gear.closing.finish_unrun(ticks, self._gear.clock.wall())
+
+    def _expire_some(self, cadence: Cadence, names: list[str]) -> tuple[list[str], bool]:
+        looked_at = []
+        for file in names:
+            with contextlib.suppress(FileNotFoundError):
+                looked_at.append(checkin.overdue(self._gear, file, cadence))
+        past = [one for one in looked_at if one is not None]
+        finished = self._gear.closing.finish_unrun(past, self._gear.clock.wall()) if past else []
+        return [tick.name.file for tick in finished], len(past) == len(looked_at)
 
     def _marks(self, names: list[str]) -> list[tuple[str, str]]:
         marks = []

@@ -44,23 +44,25 @@ def test_a_file_that_may_not_be_read_holds_nobody_up(gear: Gear) -> None:
     assert [path.name for path in Path(gear.home.done).rglob("*.json")] == [other]
 
 
-class Weighed(Closing):
-    """Notes how much it was given at once."""
+class Noting(Closing):
+    """Notes how many ticks it was given at once, and of how many bytes."""
 
     def __init__(self, gear: Gear) -> None:
         super().__init__(gear.spool, gear.holds, gear.memory, gear.journal)
-        self.at_once: list[int] = []
+        self.bytes_at_once: list[int] = []
+        self.ticks_at_once: list[int] = []
 
     def finish_unrun(self, ticks: Iterable[tuple[Tick, str, str]], now: float, **extra: object) -> list[Tick]:
         """Note, and finish."""
         given = list(ticks)
-        self.at_once.append(sum(len(tick.bytes()) for tick, _, _ in given))
+        self.bytes_at_once.append(sum(len(tick.bytes()) for tick, _, _ in given))
+        self.ticks_at_once.append(len(given))
         return super().finish_unrun(given, now, **extra)
 
 
 def test_large_ticks_are_not_all_in_memory_at_once(gear: Gear) -> None:
     """A thousand of a megabyte, set aside two hundred at a time, made the consumer a gigabyte large."""
-    closing = gear.closing = Weighed(gear)
+    closing = gear.closing = Noting(gear)
     now = time.time()
     ticks = [
         Tick(id=new_id(now), cadence="x", source="cli", created_at=now, payload={"text": "y" * 1_000_000})
@@ -69,4 +71,44 @@ def test_large_ticks_are_not_all_in_memory_at_once(gear: Gear) -> None:
     gear.spool.put(ticks, now)
     asyncio.run(Sideline(gear, Index()).skip("x", [tick.name.file for tick in ticks]))
     assert len(list(Path(gear.home.done).rglob("*.json"))) == len(ticks)
-    assert max(closing.at_once) < 5_000_000
+    assert max(closing.bytes_at_once) < 5_000_000
+
+
+def test_expired_ticks_are_finished_together(gear: Gear) -> None:
+    """One by one, each with its own waits for the disk, a hundred thousand of them take many minutes."""
+    closing = gear.closing = Noting(gear)
+    index, now, cadence = Index(), time.time(), gear.prompts.load("x")
+    expired = [
+        Tick(id=new_id(now + n), cadence="x", source="cli", created_at=now, expires_at=now) for n in range(10)
+    ]
+    fresh = [Tick(id=new_id(now + n), cadence="x", source="cli", created_at=now) for n in range(20, 30)]
+    gear.spool.put(expired + fresh, now)
+    index.fill(tick.name.file for tick in expired + fresh)
+
+    async def several_are_turned_away() -> None:
+        sideline = Sideline(gear, index)
+        await asyncio.gather(*(sideline.expire(cadence) for _ in range(3)))
+        for _ in range(6):
+            await sideline.expire(cadence)
+
+    asyncio.run(several_are_turned_away())
+    assert closing.ticks_at_once == [1, 2, 4, 3]
+    assert list(index.names()) == [tick.name.file for tick in fresh]
+    assert sorted(path.name for path in Path(gear.home.inbox).iterdir()) == list(index.names())
+
+
+def test_a_copy_of_what_has_ended_awaits_its_turn(gear: Gear) -> None:
+    """It is a twin to be buried, however late it is; nor does a file that is gone stop anything."""
+    index, now = Index(), time.time()
+    copy, gone = (
+        Tick(id=new_id(now + n), cadence="x", source="cli", created_at=now, expires_at=now) for n in range(2)
+    )
+    gear.spool.put([copy], now)
+    Path(gear.home.dead, copy.name.file).write_bytes(copy.bytes())
+    index.fill([copy.name.file, gone.name.file])
+    sideline = Sideline(gear, index)
+    asyncio.run(sideline.expire(gear.prompts.load("x")))
+    assert [path.name for path in Path(gear.home.inbox).iterdir()] == [copy.name.file]
+    index.discard(copy.name.file)
+    asyncio.run(sideline.expire(gear.prompts.load("x")))
+    assert sideline.busy == 0
