@@ -141,7 +141,8 @@ def _tell(out: Output, found: Found, members: dict[str, Any]) -> int:
         out.line(found.name.id, " ", painted(status))
     if status in WELL:
         return 0
-    out.warn(f"{found.name.id} {found.name.cadence}: {status}: {outcome.get('reason')}")
+    told = f"{found.name.id} {found.name.cadence}: {status}: {outcome.get('reason')}"
+    out.warn(f"{told}: cadence show {found.name.random}")
     return 1
 
 

@@ -37,6 +37,7 @@ def test_a_failed_run_leads_on_to_its_end(cadence: Cadence, failed: str, screen:
         f"something to stderr; ended: crash (it failed: no such host (exit 3)): cadence show {failed[-8:]}"
         in cadence("logs", "bad").stderr
     )
+    assert cadence("wait", failed).stderr.endswith(f": cadence show {failed[-8:]}\n")
     assert "cadence circuit reset bad" in cadence("circuit").stderr
     assert "cadence resume" in cadence("holds").stderr
     shown = screen("show", failed, columns=60)
