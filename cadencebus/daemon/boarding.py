@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -186,15 +187,16 @@ def _environment(gear: Gear, boarded: Boarded) -> dict[str, str]:
 
 def _record(gear: Gear, boarded: Boarded, argv: Iterable[str], env: Iterable[str]) -> dict[str, Any]:
     """run.json as it stands before the start; nothing in it names the home, which may be moved."""
-    root = gear.home.root
+    # A neighbour whose name only begins like the home's (`bus-tools` beside `bus`) stays where it is.
+    here = re.compile(re.escape(gear.home.root) + r"(?![\w.-])")
     return {
         "tick": boarded.tick.id,
         "cadence": boarded.cadence.name,
         "run": boarded.run.id,
         "attempt": len(boarded.tick.attempts) + 1,
         "runner": boarded.runner.name,
-        "argv": [arg.replace(root, "{home}") for arg in argv],
-        "cwd": boarded.cwd.replace(root, "{home}"),
+        "argv": [here.sub("{home}", arg) for arg in argv],
+        "cwd": here.sub("{home}", boarded.cwd),
         "env": sorted(env),
         "pid": None,
         "started_at": rfc3339(boarded.started_at),

@@ -94,6 +94,18 @@ def test_the_record_says_what_is_about_to_run(gear: Gear) -> None:
     assert text[offset : offset + width].strip() == "null"
 
 
+def test_a_neighbour_of_the_home_is_called_by_its_own_name(gear: Gear) -> None:
+    """`bus-tools` beside `bus` is outside, and does not move with it."""
+    root = gear.home.root
+    beside = Path(f"{root}-work")
+    beside.mkdir()
+    words = (f"{root}-tools/x", f"--at={root}", f"cd {root}; ls {root}/a:{root}")
+    boarded, _ = furnished(gear, replace(PLAIN, command=words, cwd=str(beside)))
+    record = json.loads(Path(boarded.run.file("run.json")).read_text())
+    assert record["argv"] == [f"{root}-tools/x", "--at={home}", "cd {home}; ls {home}/a:{home}"]
+    assert record["cwd"] == str(beside)
+
+
 def test_a_run_is_told_where_it_is_and_what_of(gear: Gear) -> None:
     """By its environment, whatever the cadence sets; its prompt is in a file."""
     cadence = replace(PLAIN, env=(("CADENCE_RUN_ID", "mine"), ("MORE", "1")), timeout=7.0, kill_grace=2.0)
