@@ -36,7 +36,7 @@ COLUMNS = (
 
 def main(words: list[str], context: Context) -> int:
     """List open circuits, or close them by hand."""
-    parser = Parser("circuit", "Breakers that opened after failures in a row.", EXAMPLES)
+    parser = Parser("circuit", "Circuit breakers that opened after failures in a row.", EXAMPLES)
     parser.add_argument("what", nargs="?", default="ls", choices=("ls", "reset"), help="default: ls")
     parser.add_argument("name", nargs="?", help="the cadence to reset")
     parser.add_argument("--all", action="store_true", help="reset every cadence")

@@ -1,4 +1,4 @@
-"""`cadence completion`: verbs, cadences, ids and options at the press of a key."""
+"""`cadence completion`: completes verbs, cadences, ids and options."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ def main(words: list[str], context: Context) -> int:
     )
     parser.add_argument("id", nargs="*", help="ids, or unique parts of them")
     parser.add_argument("--cadence", metavar="C", help="of this cadence")
-    parser.add_argument("--class", dest="klass", metavar="K", help="that died of this: timeout, crash, …")
-    parser.add_argument("--since", type=a_duration, metavar="D", help="that died in this time")
+    parser.add_argument("--class", dest="klass", metavar="K", help="of this class: timeout, crash, …")
+    parser.add_argument("--since", type=a_duration, metavar="D", help="dead for no longer than this")
     parser.add_argument("--all", action="store_true", help="every letter")
     asked = parser.parse_args(words)
     filtered = asked.cadence or asked.klass or asked.since is not None

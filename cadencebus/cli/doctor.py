@@ -37,7 +37,9 @@ _COLOURS = {"ill": "bold red", "warn": "yellow", "note": "dim"}
 def main(words: list[str], context: Context) -> int:
     """Look at everything; exit 1 where something is ill."""
     parser = Parser(
-        "doctor", "Every known way in which a home can be ill, each with the cure. Exit 1 if ill.", EXAMPLES
+        "doctor",
+        "Check for everything that is known to go wrong, and say what to type. Exit 1 if ill.",
+        EXAMPLES,
     )
     parser.add_argument("--fix", action="store_true", help="fix what is safe to fix, and look again")
     parser.add_argument("--online", action="store_true", help="ask the providers, 8 s at most")

@@ -88,7 +88,7 @@ def _parse(words: list[str]) -> Namespace:
     parser = Parser("edit", "Change a waiting tick: by options, or as JSON in an editor.", EXAMPLES)
     parser.add_argument("tick", help="its id, or any unique part of it")
     parser.add_argument("--priority", type=int, choices=range(10), metavar="N", help="0 first, 9 last")
-    parser.add_argument("--not-before", metavar="TIME", help="not due until then; `now`: at once")
+    parser.add_argument("--not-before", metavar="TIME", help="not due until then, or `now`")
     parser.add_argument("--payload", metavar="JSON|@FILE|-", help="another payload")
     parser.add_argument("--set", action="append", metavar="k=v", help="one member of the payload")
     return parser.parse_args(words)

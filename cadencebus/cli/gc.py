@@ -37,7 +37,7 @@ _SAID = {
 def main(words: list[str], context: Context) -> int:
     """Run gc once, by `retention` in cadence.yaml."""
     parser = Parser(
-        "gc", "What `retention` lets go is archived, then removed; never what is needed.", EXAMPLES
+        "gc", "Archive, then remove, what is older than `retention`; never what is still needed.", EXAMPLES
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and leave it")
     parser.add_argument("--trust-clock", action="store_true", help="believe the clock although it jumped")

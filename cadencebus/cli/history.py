@@ -40,7 +40,7 @@ def main(words: list[str], context: Context) -> int:
     """List runs; --json gives the journal's own lines."""
     parser = Parser("history", "Runs that ended, newest last, from the journal.", EXAMPLES)
     parser.add_argument("--cadence", metavar="C", help="only this cadence")
-    parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help="so long ago (7d)")
+    parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help="since when (7d)")
     parser.add_argument(
         "-n", "--limit", type=a_count, metavar="N", help=f"the newest N (default: {_SHOWN} on a terminal)"
     )

@@ -76,7 +76,7 @@ def _print(out: Output, record: Record, wanted: Plan) -> None:
 
 def _parse(words: list[str]) -> Namespace:
     parser = Parser("install", "The consumer and its producers as native units of your user.", EXAMPLES)
-    parser.add_argument("manager", choices=MANAGERS, help="who shall start it")
+    parser.add_argument("manager", choices=MANAGERS, help="who is to start it")
     parser.add_argument("--print", action="store_true", help="print the units, touch nothing")
     parser.add_argument("--dry-run", action="store_true", help="show what would change and be run")
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")

@@ -29,7 +29,11 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("tick", help="its id, any unique part of it, or its cadence")
     parser.add_argument("--requeue", action="store_true", help="its tick goes back to the queue, uncounted")
     parser.add_argument(
-        "--timeout", type=a_duration, default=_WITHIN, metavar="D", help="wait so long (default 60s), else 75"
+        "--timeout",
+        type=a_duration,
+        default=_WITHIN,
+        metavar="D",
+        help="how long to wait (60s) before exit 75",
     )
     asked = parser.parse_args(words)
     home, out = context.home, Output(context)

@@ -60,7 +60,9 @@ FAMILIES = {
 def main(words: list[str], context: Context) -> int:
     """Print it, or write it where node_exporter looks."""
     parser = Parser("metrics", "The bus in numbers, as Prometheus reads them.", EXAMPLES)
-    parser.add_argument("--textfile", metavar="PATH", help="write it there, for node_exporter, in one step")
+    parser.add_argument(
+        "--textfile", metavar="PATH", help="replace this file, for node_exporter, in one step"
+    )
     asked = parser.parse_args(words)
     now = time.time()
     found = samples(context.home, now)

@@ -39,7 +39,9 @@ _HOUR = 3600.0
 def main(words: list[str], context: Context) -> int:
     """List what is due in order, each with what will make it wait."""
     parser = Parser("next", "What is due in the next hours, in local time, and what holds it.", EXAMPLES)
-    parser.add_argument("--hours", metavar="N", default="24", help="how far to look (24); 90m will do, too")
+    parser.add_argument(
+        "--hours", metavar="N", default="24", help="hours to look ahead (24), or a duration such as 90m"
+    )
     hours = _hours(parser.parse_args(words).hours)
     home, out, now = context.home, Output(context), time.time()
     found = upcoming(home, now, hours)

@@ -35,7 +35,7 @@ def main(words: list[str], context: Context) -> int:
         "--until", type=parse_moment, metavar="TIME", help="resume by itself then: 07:30, 2026-12-01, …"
     )
     parser.add_argument(
-        "--reason", type=a_text, default="", metavar="T", help="why, for whoever wonders later"
+        "--reason", type=a_text, default="", metavar="T", help="why; `status` and `holds` show it"
     )
     asked = parser.parse_args(words)
     if asked.name and asked.credentials:

@@ -26,7 +26,7 @@ EXAMPLES = """  cadence resume                        the whole bus
 def main(words: list[str], context: Context) -> int:
     """Release holds; a hold that the bus set itself is not set again for five minutes."""
     parser = holding.with_scope(Parser("resume", "Release what is held.", EXAMPLES))
-    parser.add_argument("--all", action="store_true", help="every hold there is")
+    parser.add_argument("--all", action="store_true", help="every hold")
     asked = parser.parse_args(words)
     if sum(bool(given) for given in (asked.name, asked.credentials, asked.all)) > 1:
         raise Usage("resume: one of NAME, --credentials, --all")

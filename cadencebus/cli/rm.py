@@ -27,9 +27,7 @@ def main(words: list[str], context: Context) -> int:
     parser = Parser("rm", "Cancel waiting ticks; they lie in done/ as `cancelled`.", EXAMPLES)
     parser.add_argument("tick", nargs="*", help="ids, or unique parts of them")
     parser.add_argument("--cadence", metavar="C", help="all that waits for this cadence")
-    parser.add_argument(
-        "--reason", type=a_text, default="cancelled by rm", help="why, for whoever reads it later"
-    )
+    parser.add_argument("--reason", type=a_text, default="cancelled by rm", help="why; `show` shows it")
     asked = parser.parse_args(words)
     if bool(asked.tick) == bool(asked.cadence):
         raise Usage("rm: ids, or --cadence", next_step="cadence ls inbox")

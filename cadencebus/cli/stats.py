@@ -51,7 +51,7 @@ def main(words: list[str], context: Context) -> int:
     what = "Success rate, durations, waits, turns, tokens, money, streaks, by cadence."
     parser = Parser("stats", what, EXAMPLES)
     parser.add_argument("--cadence", metavar="C", help="only this cadence")
-    since = "so long ago (7d); from a day on: whole days, UTC"
+    since = "since when (7d); a day or more: whole days, UTC"
     parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help=since)
     parser.add_argument("--plot", action="store_true", help="draw it, day by day")
     asked = parser.parse_args(words)

@@ -37,7 +37,7 @@ def main(words: list[str], context: Context) -> int:
     """Show it until somebody has seen enough."""
     parser = Parser("top", "The whole bus, live: what runs, what waits and why; keys to act on it.", EXAMPLES)
     parser.add_argument(
-        "--interval", type=a_duration, default=_INTERVAL, metavar="D", help="look again so often (1s)"
+        "--interval", type=a_duration, default=_INTERVAL, metavar="D", help="how often to look (1s)"
     )
     asked = parser.parse_args(words)
     home = context.home

@@ -52,7 +52,7 @@ def main(words: list[str], context: Context) -> int:
 
 
 def _parse(words: list[str]) -> Namespace:
-    parser = Parser("uninstall", "Take away what `cadence install` put in place; the home stays.", EXAMPLES)
+    parser = Parser("uninstall", "Remove what `cadence install` put in place; the home stays.", EXAMPLES)
     parser.add_argument("manager", nargs="?", choices=MANAGERS, help="default: as it was installed")
     parser.add_argument("--dry-run", action="store_true", help="show what would go and be run")
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")

@@ -36,7 +36,7 @@ def with_kill(parser: Parser) -> Parser:
         type=a_duration,
         default=_ALL_WITHIN,
         metavar="D",
-        help="wait so long for that (60s), else 75",
+        help="how long to wait for that (60s) before exit 75",
     )
     return parser
 

@@ -25,7 +25,7 @@ _LACKING = {
 }
 # By what it is that fails, and how.
 _CURES = {
-    ("binary", "ENOENT"): "install it, or say where it is",
+    ("binary", "ENOENT"): "install it, or give its whole path",
     ("binary", "EACCES"): "it must be a file that this user may execute (chmod +x)",
     ("binary", "ENOTDIR"): "correct its path",
     ("binary", "ENOEXEC"): "let a script begin with #! and its interpreter; build a binary for this machine",

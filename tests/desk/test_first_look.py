@@ -178,7 +178,7 @@ def test_a_program_that_only_this_shell_finds_is_the_consumers_path(
 ) -> None:
     """`cadence check` finds it, `cadence resume` alone would fail again: what differs is the PATH."""
     missing = hold(
-        "config", "the program could not start: agent: not found (ENOENT); install it, or say where it is"
+        "config", "the program could not start: agent: not found (ENOENT); install it, or give its whole path"
     )
     assert how_to_release(missing, Home(str(home))) == "`cadence check`, then `cadence resume work`"
     program = tmp_path / "agent"
