@@ -15,7 +15,7 @@ from cadencebus.desk.options import Parser, a_count, a_duration
 from cadencebus.desk.output import safe
 from cadencebus.desk.stdio import to_stderr
 from cadencebus.errors import TryLater, Usage
-from cadencebus.store import fitness
+from cadencebus.store import fitness, make_home
 from cadencebus.store.lock import ConsumerLock
 from cadencebus.store.yamltext import BadYAML, load
 
@@ -49,6 +49,7 @@ def main(words: list[str], context: Context) -> int:
         if not context.quiet:
             to_stderr(f"{time_of_day(time.time())} {safe(text)}")
 
+    make_home.furnish(home)
     fitness.check(home)
     fitness.check_machine()
     with ConsumerLock(home) as lock:

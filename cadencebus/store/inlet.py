@@ -77,6 +77,9 @@ def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> No
         written = [(_beside(home, name), target_of(home, name, due)) for name, _, due in batch]
         _write([(at, data) for (at, _), (_, data, _) in zip(written, batch, strict=True)])
     except OSError as error:
+        if error.errno == errno.ENOENT and _furnished(home):
+            put_all(home, batch)
+            return
         raise CantCreate(
             f"{error.filename or home.tmp}: {error.strerror or error}: nothing was accepted",
             next_step=_mend_first(error),
@@ -91,6 +94,13 @@ def put_all(home: Home, batch: Sequence[tuple[Name, bytes, float | None]]) -> No
         ) from error
     for temporary, _ in written:
         files.discard(temporary)
+
+
+def _furnished(home: Home) -> bool:
+    """Whether the home was a bare one, which has its folders now."""
+    from cadencebus.store import make_home  # noqa: PLC0415 - the first time in a fresh clone
+
+    return make_home.furnish(home)
 
 
 def _write(contents: Sequence[tuple[str, bytes]]) -> None:

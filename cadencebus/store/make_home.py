@@ -34,8 +34,9 @@ def make(home: Home) -> list[str]:
     _refuse(home)
     _make_path(home.root)
     # state/ comes last of the two, complete: a home that is found is a home that works.
-    folders = (home.prompts, home.state, *(f"{home.state}/{name}" for name in FOLDERS))
-    made = [f"{os.path.relpath(folder, home.root)}/" for folder in folders if files.make_folder(folder)]
+    made = [
+        f"{os.path.relpath(folder, home.root)}/" for folder in _folders(home) if files.make_folder(folder)
+    ]
     made += _write(home, home.format, f"{LAYOUT}\n")
     made += _write(home, home.settings, commented_settings())
     # A home with cadences needs no example, least of all one that was just removed.
@@ -43,6 +44,23 @@ def make(home: Home) -> list[str]:
         made += _write(home, home.prompt("hello"), HELLO)
     files.sync_folders([home.prompts, home.state, home.root])
     return made
+
+
+def furnish(home: Home) -> bool:
+    """Make the folders of a home that came without any, as git keeps none; False where it has one."""
+    if any(map(files.exists, (home.format, *_folders(home)[2:]))):
+        return False
+    _refuse(home)
+    os.chmod(home.state, 0o700)
+    for folder in _folders(home):
+        files.make_folder(folder)
+    _write(home, home.format, f"{LAYOUT}\n")
+    files.sync_folders([home.state, home.root])
+    return True
+
+
+def _folders(home: Home) -> tuple[str, ...]:
+    return (home.prompts, home.state, *(f"{home.state}/{name}" for name in FOLDERS))
 
 
 def _refuse(home: Home) -> None:

@@ -6,6 +6,10 @@ import json
 import shlex
 from typing import TYPE_CHECKING
 
+import pytest
+
+from cadencebus.errors import CantCreate, Misconfigured
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -62,3 +66,29 @@ def test_a_home_of_a_later_version_is_left_alone(cadence: Cadence, home: Path) -
     assert refused.returncode == 78
     assert "upgrade cadencebus" in refused.stderr
     assert not (home / "state" / "keys").exists()
+
+
+@pytest.mark.parametrize("first", ["enqueue", "run"])
+def test_a_home_that_came_without_its_folders_works(cadence: Cadence, tmp_path: Path, first: str) -> None:
+    """Git keeps no empty folder: in a fresh clone `state/` has a README at most."""
+    home = tmp_path / "clone"
+    (home / "prompts").mkdir(parents=True)
+    (home / "prompts" / "x.md").write_text("---\nrunner: command\ncommand: ['true']\n---\n")
+    (home / "state").mkdir(mode=0o755)
+    (home / "state" / "README.md").write_text("the queue")
+    words = {"enqueue": ("enqueue", "x"), "run": ("run", "--once")}
+    assert cadence("--home", str(home), *words[first]).returncode == 0
+    assert (home / "state").stat().st_mode & 0o777 == 0o700
+    assert sorted(path.name for path in home.iterdir()) == ["prompts", "state"]
+    assert cadence("--home", str(home), *words["enqueue"]).returncode == 0
+    assert cadence("--home", str(home), "run", "--drain").returncode == 0
+    assert len(list((home / "state" / "done").glob("*/*.json"))) == (2 if first == "enqueue" else 1)
+
+
+def test_a_home_that_lost_a_folder_is_not_made_whole_by_the_way(cadence: Cadence, home: Path) -> None:
+    """A disk that is not mounted, a slip of the hand: somebody has to look first."""
+    (home / "prompts" / "x.md").write_text("Do it.\n")
+    (home / "state" / "tmp").rmdir()
+    assert cadence("enqueue", "x").returncode == CantCreate.exit_code
+    assert cadence("run", "--once").returncode == Misconfigured.exit_code
+    assert not (home / "state" / "tmp").exists()
