@@ -134,6 +134,7 @@ def test_a_restart_neither_repeats_nor_forgets(bus: Bus) -> None:
     bus.start()
     assert bus.at(5.5 * HOUR) == ["05-04T05:00"]
     assert "3 missed firings got no tick of their own" in bus.journal()[-2]["reason"]
+    assert bus.said == ["work: 3 missed firings got no tick of their own"]
 
 
 def test_an_edit_takes_effect_at_once_and_fires_nothing_of_the_past(bus: Bus) -> None:
@@ -169,6 +170,19 @@ def test_a_broken_file_keeps_its_last_good_schedule_and_says_so_once(bus: Bus) -
     assert bus.at(2.5 * HOUR) == ["05-04T02:30"]
     bus.define("never-right", schedule="0 99 * * *")
     assert bus.at(3 * HOUR) == []
+    assert not [line for line in bus.said if "never-right" in line], "nothing good of it goes on"
+
+
+def test_a_file_that_can_not_be_looked_at_stops_no_clock(bus: Bus) -> None:
+    """Neither its own, which goes by what it said last, nor the others'."""
+    path = bus.define(schedule="0 * * * *")
+    bus.define("other", schedule="0 * * * *")
+    bus.at(0)
+    path.unlink()
+    path.symlink_to(path.name)
+    bus.gear.edits += 1
+    bus.at(HOUR, fold=True)
+    assert sorted(tick["cadence"] for tick in bus.ticks()) == ["other", "work"]
 
 
 @pytest.mark.parametrize("by", ["enabled", "producers"])
