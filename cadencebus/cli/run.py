@@ -32,11 +32,16 @@ EXAMPLES = """  cadence run               until SIGTERM; sessions go on, and are
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """The usual loop, which is silent when it goes though it could not be made for want of descriptors."""
+    """The usual loop, made to come and go quietly where descriptors or threads are lacking."""
 
     def __del__(self) -> None:
         # asyncio's would close what is not there, and leave a traceback; one that was made is closed by now.
         return
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - theirs
+        """Wait for its threads here, where nothing else runs: asyncio takes one more thread for that."""
+        if self._default_executor is not None:  # type: ignore[attr-defined]
+            self._default_executor.shutdown()  # type: ignore[attr-defined]
 
 
 def main(words: list[str], context: Context) -> int:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,22 @@ def test_where_there_can_be_no_loop_there_is_a_line_and_no_traceback(
     monkeypatch.setattr(socket, "socketpair", refuse)
     assert main(["run", "--once", "--home", str(home)]) == IOTrouble.exit_code
     assert capsys.readouterr().err == "cadence: Too many open files\n"
+
+
+def test_where_no_thread_more_is_to_be_had_a_consumer_leaves_as_ever(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One more was wanted just to wait for the others: all had been done, and it ended with 70."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if "_do_shutdown" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert main(["run", "--once", "--home", str(home)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_quiet_is_known_by_its_first_letter(home: Path, cadence: Cadence) -> None:
