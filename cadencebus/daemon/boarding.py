@@ -219,12 +219,14 @@ def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
     started_at, began = gear.clock.wall(), foreign.amount(record.get("monotonic"))
     with contextlib.suppress(ValueError, TypeError):
         started_at = parse_rfc3339(record.get("started_at", ""))
-    guard = record.get("runner") == GUARD
-    runner = _guard_runner(cadence) if guard else gear.settings.current.runners.get(str(record.get("runner")))
+    # Of a record that can't be read: what anybody can tell.
+    known = {"tick": tick.id, "cadence": tick.cadence, "run": run.id, "runner": cadence.runner, **record}
+    guard = known["runner"] == GUARD
+    runner = _guard_runner(cadence) if guard else gear.settings.current.runners.get(str(known["runner"]))
     return Boarded(
         tick=tick,
         cadence=replace(cadence, timeout=foreign.amount(record.get("deadline_s")) or cadence.timeout),
-        runner=runner or Runner(name=str(record.get("runner")), argv=(), stream="plain"),
+        runner=runner or Runner(name=str(known["runner"]), argv=(), stream="plain"),
         run=run,
         cwd=(foreign.text(record.get("cwd"), _LONGEST_PATH) or "{home}").replace("{home}", gear.home.root),
         started_at=started_at,
@@ -234,7 +236,7 @@ def found(gear: Gear, tick: Tick, run: RunFolder, cadence: Cadence) -> Boarded:
         resumed=bool(record.get("resumed")),
         probe=bool(record.get("probe")),
         guard=guard,
-        record=record,
+        record=known,
     )
 
 

@@ -273,6 +273,8 @@ def test_of_another_boot_only_the_wall_clock_is_left(gear: Gear) -> None:
     os.unlink(boarded.run.file("run.json"))
     found = boarding.found(gear, boarded.tick, boarded.run, AGENT)
     assert (found.cadence.timeout, found.cwd) == (AGENT.timeout, gear.home.root)
+    assert found.runner.agent, "its end would be taken for a command's, which needs no result"
+    assert found.record["run"] == boarded.run.id
     assert abs(found.started_at - time.time()) < 60
     assert abs(found.monotonic - time.monotonic()) < 60
 
