@@ -61,6 +61,7 @@ HOME = (
     Check("producers", services.lost),
     Check("time-outs", recurring.timeouts),
     Check("leaks", recurring.leaks),
+    Check("failed notices", recurring.notices),
     Check("retention", recurring.tidiness),
 )
 

@@ -120,6 +120,7 @@ KINDS: dict[str, Kind] = {
     # --- programs and credentials
     "program.missing": Kind("ill", "no run of it can start", "install it, or correct PATH"),
     "notice.missing": Kind("warn", "nobody hears of dead letters and holds", "install it, or correct PATH"),
+    "notice.failing": Kind("warn", "nobody hears of dead letters and holds", "try it by hand"),
     "program.silent": Kind("warn", "it may hang in a run, too", "try it by hand"),
     "credentials.missing": Kind("ill", "auth: api-key demands one: no run can start", "set the key"),
     "credentials.placeholder": Kind(

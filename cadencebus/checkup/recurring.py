@@ -1,13 +1,15 @@
-"""What happens again and again: runs near their time-out, runs that leave processes behind, no gc."""
+"""What happens again and again: runs near their time-out, leaks, notices that fail, no gc."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.checkup.finding import count, found
-from cadencebus.model.foreign import amount, mapping, sequence
+from cadencebus.model.foreign import amount, instant, mapping, sequence
 from cadencebus.policy import retention
 from cadencebus.store import gc_state, journal, runs
 
@@ -22,7 +24,8 @@ _PIECE = 8 << 20
 _RUNS = 20
 _OFTEN = 3
 _NEAR = 0.8
-_LATE = 3 * 86400.0
+_A_DAY = 86400.0
+_LATE = 3 * _A_DAY
 
 
 def timeouts(patient: Patient) -> Iterator[Finding]:
@@ -52,19 +55,36 @@ def leaks(patient: Patient) -> Iterator[Finding]:
             yield found("run.leaks", f"{name}: {left} of its last {len(its)} runs left processes behind")
 
 
+def notices(patient: Patient) -> Iterator[Finding]:
+    """Notices of the last day that could not be given, by commands that nobody has changed since."""
+    if not patient.settings.notify:
+        return
+    file = patient.home.settings
+    edited = os.stat(file).st_mtime if os.path.exists(file) else 0.0
+    since = max(patient.now - _A_DAY, edited)
+    failed = [one for one in _told(patient, "notice.failed", 2) if (instant(one.get("at")) or 0.0) > since]
+    if failed:
+        what = f"{count(len(failed), 'notice')} could not be given, the last: {failed[-1].get('reason')}"
+        yield found("notice.failing", what, "try the command of notify in cadence.yaml by hand")
+
+
 def _recent(patient: Patient) -> dict[str, deque[dict[str, Any]]]:
     """The last runs of each cadence, as the newest journals tell of them."""
     found_: dict[str, deque[dict[str, Any]]] = {}
-    for day in journal.days(patient.home)[-_DAYS:]:
-        for line in runs.tail(f"{patient.home.events}/{day}.jsonl", _PIECE).splitlines():
-            if b'"run.ended"' not in line:
-                continue
-            try:
-                one = mapping(json.loads(line))
-            except (ValueError, RecursionError):
-                continue
-            found_.setdefault(str(one.get("cadence")), deque(maxlen=_RUNS)).append(one)
+    for one in _told(patient, "run.ended", _DAYS):
+        found_.setdefault(str(one.get("cadence")), deque(maxlen=_RUNS)).append(one)
     return found_
+
+
+def _told(patient: Patient, event: str, days: int) -> Iterator[dict[str, Any]]:
+    """The events of a kind that the newest journals tell of, the oldest first."""
+    wanted = f'"{event}"'.encode()
+    for day in journal.days(patient.home)[-days:]:
+        for line in runs.tail(f"{patient.home.events}/{day}.jsonl", _PIECE).splitlines():
+            if wanted not in line:
+                continue
+            with contextlib.suppress(ValueError, RecursionError):
+                yield mapping(json.loads(line))
 
 
 def tidiness(patient: Patient) -> Iterator[Finding]:

@@ -44,7 +44,12 @@ def hold(home: Path, name: str, **more: object) -> None:
 
 def ended(home: Path, seconds: float, times: int, **more: object) -> Path:
     """Tell the journal of some runs."""
-    line = {"at": rfc3339(time.time()), "event": "run.ended", "cadence": "brief", "seconds": seconds, **more}
+    return told(home, times, event="run.ended", cadence="brief", seconds=seconds, **more)
+
+
+def told(home: Path, times: int = 1, **event: object) -> Path:
+    """Tell the journal of an event."""
+    line = {"at": rfc3339(time.time()), **event}
     return write(home / "state" / "events" / f"{day(time.time())}.jsonl", f"{json.dumps(line)}\n" * times)
 
 
@@ -183,6 +188,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     "no program that tells": (
         lambda home: write(home / "cadence.yaml", "notify: [{command: [./tell-me]}]"),
         "notice.missing", "warn", "PATH",
+    ),
+    "a notice that nobody got": (
+        lambda home: (
+            write(home / "cadence.yaml", "notify: [{command: [sh, -c, exit 3]}]"),
+            told(home, event="notice.failed", reason="sh ended with exit 3: no mailbox"),
+        ),
+        "notice.failing", "warn", "by hand",
     ),
     "no key": (
         lambda home: prompt(home, "auth: api-key"),
