@@ -86,7 +86,7 @@ class Consumer:
         recovery = Recovery(self.gear, self.index, self.calendar)
         adoptees = await asyncio.to_thread(recovery.run)
         self.intake.settle = self.gear.settings.current.settle
-        await asyncio.to_thread(self.intake.settle_priorities)
+        await asyncio.to_thread(self.intake.priorities.begin)
         self._flush()
         self._adopt(adoptees)
         self.lookout.all_seen(recovery.strangers, recovery.misplaced)

@@ -111,6 +111,14 @@ class Index:
             self._fresh.pop(cadence, None)
         return True
 
+    def rename(self, file: str, target: str) -> None:
+        """Know a waiting tick of the same cadence by another name; it did not come later for that."""
+        cadence = file[26:-14]
+        queue = self._queues.get(cadence)
+        if queue is not None and queue.discard(file):
+            queue.add(target)
+            self._changed.add(cadence)
+
     def head(self, cadence: str) -> str | None:
         """The next tick of a cadence."""
         queue = self._queues.get(cadence)

@@ -9,9 +9,9 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import stamp
+from cadencebus.daemon.own_priority import OwnPriority
 from cadencebus.model.legible import escaped
 from cadencebus.model.naming import (
-    DEFAULT_PRIORITY,
     SUFFIX,
     Name,
     deferred_name,
@@ -61,7 +61,7 @@ class Intake:
         self._index = index
         self._calendar = calendar
         self._clock = clock
-        self._own_priority = own_priority
+        self.priorities = OwnPriority(spool, index, clock, own_priority)
         self._running_as = running_as
         self._look_after = look_after
         self._tell = tell
@@ -88,6 +88,7 @@ class Intake:
             elif self._new(file, name) and self._take_up(file, name):
                 self._tell({"event": "tick.accepted", "cadence": name.cadence, "tick": name.id})
         self.ingest(strangers)
+        self.priorities.sync()
 
     def ready(self, promoted: Iterable[str]) -> None:
         """Take up names whose time has come, and which lie in inbox/ now."""
@@ -95,6 +96,7 @@ class Intake:
             name = parse_name(file)
             if name is not None and self._new(file, name) and self._take_up(file, name):
                 self._tell({"event": "tick.due", "cadence": name.cadence, "tick": name.id})
+        self.priorities.sync()
 
     def _new(self, file: str, name: Name) -> bool:
         if file in self._index or self._twin(file, name):
@@ -137,36 +139,7 @@ class Intake:
 
     def _take_up(self, file: str, name: Name) -> bool:
         """Add a tick to the index, renamed to its cadence's priority where its producer gave none."""
-        if name.priority == DEFAULT_PRIORITY:
-            file = self._own_name(file, name)
-        return self._index.add(file)
-
-    def settle_priorities(self) -> None:
-        """Give what already waits its cadence's own priority, as if it were seen arriving."""
-        for cadence in self._index.cadences():
-            if self._own_priority(cadence) == DEFAULT_PRIORITY:
-                continue
-            for file in self._index.queue(cadence):
-                name = parse_name(file)
-                if name is not None and name.priority == DEFAULT_PRIORITY:
-                    target = self._own_name(file, name)
-                    if target != file and self._index.discard(file):
-                        self._index.add(target)
-
-    def _own_name(self, file: str, name: Name) -> str:
-        """The file's name after the one rename to its cadence's priority, where it gives none itself."""
-        target = name.at(self._own_priority(name.cadence)).file
-        if target != file and self._silent_on_priority(file) and self._spool.rename("inbox", file, target):
-            return target
-        return file
-
-    def _silent_on_priority(self, file: str) -> bool:
-        try:
-            return "priority" not in tomb.examine(
-                f"{self._spool.home.inbox}/{file}", self._spool.max_tick_bytes
-            )
-        except (BadTick, OSError):
-            return False
+        return self._index.add(self.priorities.name(file, name))
 
     def ingest(self, strangers: Iterable[str]) -> None:
         """Give foreign files their names, in the order in which they were written."""
@@ -228,7 +201,7 @@ class Intake:
         name = name_of(
             members.get("id") or inlet.new_id(now),
             cadence,
-            self._own_priority(cadence) if priority is None else priority,
+            self.priorities.of(cadence) if priority is None else priority,
         )
         tick = tick_of(members, name, born=at.st_mtime)
         if "id" in members and (place := self._taken(name)):

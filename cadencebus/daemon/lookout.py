@@ -116,6 +116,8 @@ class Lookout:
         if self._arrived or self._strange:
             self._gear.wake()
         self._bury_for_a_while()
+        if self._intake.priorities.go_on():
+            self._gear.wake()
         self._intake.ready(self._gear.spool.promote(self._calendar.due(stamp(now))))
 
     def _bury_for_a_while(self) -> None:

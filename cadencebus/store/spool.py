@@ -265,14 +265,15 @@ class Spool:
         files.sync_folders([self.home.inbox, self.home.deferred])
         return True
 
-    def rename(self, folder: str, file: str, target: str) -> bool:
+    def rename(self, folder: str, file: str, target: str, *, durable: bool = True) -> bool:
         """Give a waiting tick another name in its folder; False where it is gone or the name is taken."""
         with self.moving(within=_LOOP_WAITS):
             try:
                 files.move(f"{self.home.state}/{folder}/{file}", f"{self.home.state}/{folder}/{target}")
             except (FileNotFoundError, FileExistsError):
                 return False
-        files.sync_folder(f"{self.home.state}/{folder}")
+        if durable:
+            files.sync_folder(f"{self.home.state}/{folder}")
         return True
 
     def rewrite(self, folder: str, file: str, tick: Tick) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cadencebus.clock import day, rfc3339, stamp
+from cadencebus.daemon import own_priority
 from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.model.naming import deferred_name, is_id, parse_deferred, parse_name
@@ -172,10 +173,38 @@ def test_what_waited_before_gets_its_cadences_priority_too(inbox: Inbox) -> None
     inbox.write(meant.name.file, meant.bytes().decode())
     inbox.index.fill(inbox.names)
     inbox.priorities["x"] = 7
-    inbox.intake.settle_priorities()
+    inbox.intake.priorities.begin()
+    assert not inbox.intake.priorities.go_on()
     kept = [one.name.file for one in (other, meant, bumped)]
     assert inbox.names == sorted([*kept, tick.name.at(7).file])
     assert set(inbox.index.names()) == set(inbox.names)
+
+
+def test_a_long_queue_gets_its_cadences_priority_beside_the_turns(
+    inbox: Inbox, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start waited for all of it, with a sync each: ten thousand ticks took five seconds."""
+    monkeypatch.setattr(own_priority, "_AT_A_START", 0.0)
+    ticks = sorted((some() for _ in range(5)), key=lambda tick: tick.name.file)
+    for tick in ticks:
+        silent(inbox, tick)
+    inbox.index.fill(inbox.names)
+    inbox.index.pass_over("x")
+    inbox.priorities["x"] = 3
+    inbox.intake.priorities.begin()
+    assert (
+        set(inbox.index.names())
+        == set(inbox.names)
+        == {tick.name.file if n else tick.name.at(3).file for n, tick in enumerate(ticks)}
+    )
+    begun = ticks[1].name.file
+    inbox.index.discard(begun)
+    assert inbox.intake.priorities.go_on(0.0)
+    assert begun in inbox.names
+    inbox.intake.priorities.go_on(60.0)
+    assert list(inbox.index.names()) == [tick.name.at(3).file for tick in ticks if tick is not ticks[1]]
+    assert inbox.index.take_fresh("x") == [], "it came no later for that: nobody skips it"
+    assert witness.seen.count("sync inbox") == 2
 
 
 def test_strangers_are_named_in_the_order_in_which_they_were_written(inbox: Inbox, witness: Witness) -> None:
