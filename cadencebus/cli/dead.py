@@ -11,7 +11,7 @@ from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.nearest import meant, why_none
-from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.options import Parser, a_duration, a_word
 from cadencebus.desk.output import Cell, Output, Painted, safe
 from cadencebus.desk.tick_size import spool_of
 from cadencebus.errors import BadData, CadenceError, Usage
@@ -54,8 +54,10 @@ def main(words: list[str], context: Context) -> int:
         "what", nargs="?", default="ls", choices=("ls", "show", "retry", "purge"), help="default: ls"
     )
     parser.add_argument("id", nargs="*", help="ids, or unique parts of them")
-    parser.add_argument("--cadence", metavar="C", help="of this cadence")
-    parser.add_argument("--class", dest="klass", metavar="K", help="of this class: timeout, crash, …")
+    parser.add_argument("--cadence", type=a_word, metavar="C", help="of this cadence")
+    parser.add_argument(
+        "--class", dest="klass", type=a_word, metavar="K", help="of this class: timeout, crash, …"
+    )
     parser.add_argument("--since", type=a_duration, metavar="D", help="dead for no longer than this")
     parser.add_argument("--all", action="store_true", help="every letter")
     asked = parser.parse_args(words)

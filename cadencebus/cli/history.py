@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.desk import ended_runs, human_time
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.nearest import why_none
-from cadencebus.desk.options import Parser, a_count, a_duration
+from cadencebus.desk.options import Parser, a_count, a_duration, a_word
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.model.duration import spell_duration
 
@@ -39,7 +39,7 @@ _SHOWN = 40
 def main(words: list[str], context: Context) -> int:
     """List runs; --json gives the journal's own lines."""
     parser = Parser("history", "Runs that ended, newest last, from the journal.", EXAMPLES)
-    parser.add_argument("--cadence", metavar="C", help="only this cadence")
+    parser.add_argument("--cadence", type=a_word, metavar="C", help="only this cadence")
     parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help="since when (7d)")
     parser.add_argument(
         "-n", "--limit", type=a_count, metavar="N", help=f"the newest N (default: {_SHOWN} on a terminal)"

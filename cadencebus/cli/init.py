@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from cadencebus.desk.options import Parser
+from cadencebus.desk.options import Parser, a_word
 from cadencebus.desk.output import Output
 from cadencebus.errors import CantCreate
 from cadencebus.store import fitness, make_home
@@ -23,7 +23,7 @@ def main(words: list[str], context: Context) -> int:
     """Make what is missing, say what was made and what to type next."""
     parser = Parser("init", "Make a home; what exists is kept as it is, and nothing is enqueued.", EXAMPLES)
     parser.add_argument(
-        "dir", nargs="?", help="the folder (default: --home, CADENCE_HOME or the current one)"
+        "dir", nargs="?", type=a_word, help="the folder (default: --home, CADENCE_HOME or the current one)"
     )
     asked = parser.parse_args(words)
     root = asked.dir or context.home_flag or os.environ.get("CADENCE_HOME") or "."

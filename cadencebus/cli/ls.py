@@ -12,7 +12,7 @@ from cadencebus.desk import human_time
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.lookup import ENDED, STATES, TICK_FILE, Found, folders, listing, members_of, names
 from cadencebus.desk.nearest import why_none
-from cadencebus.desk.options import Parser, a_count
+from cadencebus.desk.options import Parser, a_count, a_word
 from cadencebus.desk.output import Cell, Output, painted, safe
 from cadencebus.desk.reasons import Reasons, spell
 from cadencebus.model.foreign import instant, mapping, sequence
@@ -44,7 +44,7 @@ def main(words: list[str], context: Context) -> int:
     """List ticks: what waits from its head, what has ended from its tail."""
     parser = Parser("ls", "Ticks as a table; --json gives one tick a line, as on disk.", EXAMPLES)
     parser.add_argument("folder", nargs="?", choices=STATES, help="only this folder")
-    parser.add_argument("--cadence", help="only this cadence")
+    parser.add_argument("--cadence", type=a_word, help="only this cadence")
     parser.add_argument(
         "-n", "--limit", type=a_count, metavar="N", help=f"of each folder (default: {_SHOWN} on a terminal)"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import day
 from cadencebus.desk import health
-from cadencebus.desk.options import Parser
+from cadencebus.desk.options import Parser, a_word
 from cadencebus.desk.output import Output
 from cadencebus.desk.overview import overview
 from cadencebus.errors import CantCreate, Usage
@@ -61,7 +61,7 @@ def main(words: list[str], context: Context) -> int:
     """Print it, or write it where node_exporter looks."""
     parser = Parser("metrics", "The bus in numbers, as Prometheus reads them.", EXAMPLES)
     parser.add_argument(
-        "--textfile", metavar="PATH", help="replace this file, for node_exporter, in one step"
+        "--textfile", type=a_word, metavar="PATH", help="replace this file, for node_exporter, in one step"
     )
     asked = parser.parse_args(words)
     now = time.time()

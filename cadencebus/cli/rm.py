@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk import waiting_tick
 from cadencebus.desk.lookup import WAITING, find_each, listing
-from cadencebus.desk.options import Parser, a_text
+from cadencebus.desk.options import Parser, a_text, a_word
 from cadencebus.desk.output import Output
 from cadencebus.desk.tick_size import spool_of
 from cadencebus.errors import Usage
@@ -26,7 +26,7 @@ def main(words: list[str], context: Context) -> int:
     """Finish waiting ticks as `cancelled`; nothing is cancelled where one of them can't be found."""
     parser = Parser("rm", "Cancel waiting ticks; they lie in done/ as `cancelled`.", EXAMPLES)
     parser.add_argument("tick", nargs="*", help="ids, or unique parts of them")
-    parser.add_argument("--cadence", metavar="C", help="all that waits for this cadence")
+    parser.add_argument("--cadence", type=a_word, metavar="C", help="all that waits for this cadence")
     parser.add_argument("--reason", type=a_text, default="cancelled by rm", help="why; `show` shows it")
     asked = parser.parse_args(words)
     if bool(asked.tick) == bool(asked.cadence):

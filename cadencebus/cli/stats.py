@@ -10,7 +10,7 @@ from cadencebus.clock import day, parse_rfc3339
 from cadencebus.desk import ended_runs, plot
 from cadencebus.desk.columns import Column
 from cadencebus.desk.nearest import why_none
-from cadencebus.desk.options import Parser, a_duration
+from cadencebus.desk.options import Parser, a_duration, a_word
 from cadencebus.desk.output import Cell, Output, Painted
 from cadencebus.model.duration import spell_duration
 from cadencebus.policy.figures import Figures, Histogram, sparkline, summed
@@ -50,7 +50,7 @@ def main(words: list[str], context: Context) -> int:
     """Sum up the journal by cadence."""
     what = "Success rate, durations, waits, turns, tokens, money, streaks, by cadence."
     parser = Parser("stats", what, EXAMPLES)
-    parser.add_argument("--cadence", metavar="C", help="only this cadence")
+    parser.add_argument("--cadence", type=a_word, metavar="C", help="only this cadence")
     since = "since when (7d); a day or more: whole days, UTC"
     parser.add_argument("--since", type=a_duration, default=_SINCE, metavar="D", help=since)
     parser.add_argument("--plot", action="store_true", help="draw it, day by day")

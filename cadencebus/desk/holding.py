@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339, spelled
 from cadencebus.desk.journaling import tell
+from cadencebus.desk.options import Parser, a_word
 from cadencebus.errors import CadenceError, IOTrouble, NotPermitted
 from cadencebus.model.hold import OPERATOR, Hold, hold_event, on_cadence
 from cadencebus.store import files, open_circuits
@@ -19,15 +20,15 @@ from cadencebus.store.memory import Memories
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cadencebus.desk.options import Parser
     from cadencebus.store.paths import Home
 
 
 def with_scope(parser: Parser) -> Parser:
     """The options of a verb that holds, or releases: a cadence, credentials, or the whole bus."""
-    parser.add_argument("name", nargs="?", help="a cadence (default: the whole bus)")
+    parser.add_argument("name", nargs="?", type=a_word, help="a cadence (default: the whole bus)")
     parser.add_argument(
         "--credentials",
+        type=a_word,
         metavar="C",
         help="all that share these credentials, named by themselves or by a runner",
     )

@@ -94,6 +94,13 @@ def a_duration(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
+def a_word(text: str) -> str:
+    """What something is called; an empty word is mostly a variable that was never set."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty word names nothing")
+    return text
+
+
 def a_text(text: str) -> str:
     """A text that is written down, whatever the locale took its bytes for."""
     try:

@@ -96,6 +96,24 @@ def test_a_mistake_is_answered_in_plain_words(
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        *(["pause", ""], ["pause", "--credentials", ""], ["resume", ""], ["resume", "--credentials="]),
+        *(["dead", "purge", "--class=", "--all"], ["ls", "--cadence", ""], ["metrics", "--textfile", ""]),
+        ["init", ""],
+    ],
+)
+def test_a_variable_that_was_never_set_means_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """`cadence pause "$NAME"` is no word for the whole bus, nor is `cadence init "$DIR"` one for this folder."""
+    monkeypatch.setenv("CADENCE_HOME", str(home))
+    assert main(words) == 64
+    assert "an empty word names nothing" in capsys.readouterr().err
+    assert not list((home / "state" / "holds").iterdir())
+
+
+@pytest.mark.parametrize(
     ("given", "says"), [("cadence.yaml", "a file"), ("nowhere", "no such folder"), (".", "no state/")]
 )
 def test_what_is_no_home_is_called_what_it_is(
