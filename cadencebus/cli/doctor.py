@@ -58,6 +58,8 @@ def main(words: list[str], context: Context) -> int:
         out.document(_document(home, findings, mended, failed) | {"programs": patient.programs})
     else:
         _say(out, home, findings, mended, failed, verbose=asked.verbose)
+        if findings and (first := context.to_export()):
+            out.hint(f"for the commands above: {first}")
         if asked.verbose:
             _versions(out, patient)
     if home is None:

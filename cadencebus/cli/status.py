@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import health, status_screen
@@ -16,8 +15,6 @@ from cadencebus.errors import CadenceError
 from cadencebus.store.paths import find_home
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cadencebus.desk.context import Context
     from cadencebus.desk.health import Verdict
 
@@ -28,23 +25,16 @@ EXAMPLES = """  cadence status
 
 
 def _say_which(context: Context, out: Output, verdict: Verdict) -> None:
-    """Say which home is shown, where another is meant by what is typed here without `--home`."""
-    shown = context.home.root
+    """Say which home is shown, where another is meant by what is typed here."""
     if context.home_flag:
-        if (verdict.complaints or verdict.notes) and not _is(shown, os.environ):
-            out.hint(f"for the commands above: export CADENCE_HOME={quote(shown)}")
-    elif os.environ.get("CADENCE_HOME") and not _is(shown, {}):
+        first = context.to_export()
+        if first and (verdict.complaints or verdict.notes):
+            out.hint(f"for the commands above: {first}")
+    elif os.environ.get("CADENCE_HOME"):
         with contextlib.suppress(CadenceError):
             here = find_home(None, {}).root
-            out.hint(f"CADENCE_HOME names that home; you are in {here}: `cadence --home . status`")
-
-
-def _is(root: str, environ: Mapping[str, str]) -> bool:
-    """Whether a command without `--home` would mean that home."""
-    try:
-        return os.path.samefile(find_home(None, environ).root, root)
-    except (CadenceError, OSError):
-        return False
+            if os.path.realpath(here) != os.path.realpath(context.home.root):
+                out.hint(f"CADENCE_HOME names that home; you are in {here}: `cadence --home . status`")
 
 
 def main(words: list[str], context: Context) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cadencebus.errors import Usage
+from cadencebus.errors import CadenceError, Usage
 from cadencebus.store.paths import Home, find_home
 
 # They stand before or after the verb.
@@ -27,6 +27,21 @@ class Context:
         if self._home is None:
             self._home = find_home(self.home_flag, os.environ)
         return self._home
+
+    def to_export(self) -> str | None:
+        """What to type first, where a command without `--home` would mean another home than this one."""
+        from shlex import quote  # noqa: PLC0415 - few ask
+
+        if not self.home_flag:
+            return None
+        root = os.path.abspath(os.path.expanduser(self.home_flag))
+        try:
+            if os.path.samefile(find_home(None, os.environ).root, root):
+                return None
+        except (CadenceError, OSError):
+            # There is none.
+            pass
+        return f"export CADENCE_HOME={quote(root)}"
 
     def take_globals(self, words: list[str]) -> list[str]:
         """Note the global options and give back the other words."""

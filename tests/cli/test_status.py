@@ -480,4 +480,5 @@ def test_another_home_than_the_one_somebody_stands_in_is_pointed_out(
     assert f"CADENCE_HOME names that home; you are in {here}" in cadence("status", cwd=here).stderr
     told = f"for the commands above: export CADENCE_HOME={here}\n"
     assert cadence("--home", str(here), "status").stderr == told, "as it stands it would go to another home"
+    assert cadence("--home", str(here), "doctor").stderr.endswith(told)
     assert cadence("--home", str(home), "status").stderr == ""
