@@ -106,7 +106,7 @@ def test_a_mistake_is_answered_in_plain_words(
 def test_a_variable_that_was_never_set_means_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    """`cadence pause "$NAME"` is no word for the whole bus, nor is `cadence init "$DIR"` one for this folder."""
+    """`cadence pause "$NAME"` does not mean the whole bus, nor `cadence init "$DIR"` this folder."""
     monkeypatch.setenv("CADENCE_HOME", str(home))
     assert main(words) == 64
     assert "an empty word names nothing" in capsys.readouterr().err
