@@ -1,13 +1,13 @@
 """The bus's own clock: puts a tick in for each firing of each schedule.
 
-First the tick is made durable, then the journal is written, then the cursor: so a crash anywhere neither loses
-nor doubles a firing. The tick of one that was cut off has the same id again, for that is made of cadence and
-slot; it is looked for wherever ticks lie before it is made once more.
+First the tick is made durable, then the journal is written, then the cursor: so a crash anywhere neither
+loses nor doubles a firing. The tick of one that was cut off has the same id again, for that is made of
+cadence and slot; it is looked for wherever ticks lie before it is made once more.
 
-Where runs take longer than the interval, or are held, ticks don't pile up: with `overlap: coalesce` a tick that
-still waits stands for the next firing, since its run starts after both. In a full queue (`max_inbox`) it does so
-whatever `overlap` says. The ticks that `catch_up: all` brings back are wanted one by one: they have a key, and
-are never folded or absorbed.
+Where runs take longer than the interval, or are held, ticks don't pile up: with `overlap: coalesce` a tick
+that still waits stands for the next firing, since its run starts after both. In a full queue (`max_inbox`) it
+does so whatever `overlap` says. The ticks that `catch_up: all` brings back are wanted one by one: they have a
+key, and are never folded or absorbed.
 """
 
 from __future__ import annotations

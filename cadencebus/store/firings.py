@@ -1,8 +1,9 @@
 """What the bus's own clock writes: ticks that are made once, and how far each schedule has come.
 
-The id of a firing's tick is made of cadence and slot. After a crash between putting it in and saving the cursor
-the same tick is made again, and found by its name wherever it lies by then. A `key` would do as well, but ticks
-with a key are never absorbed, and a schedule whose runs take longer than its interval would pile up.
+The id of a firing's tick is made of cadence and slot. After a crash between putting it in and saving the
+cursor the same tick is made again, and found by its name wherever it lies by then. A `key` would do as well,
+but ticks with a key are never absorbed, and a schedule whose runs take longer than its interval would pile
+up.
 """
 
 from __future__ import annotations
