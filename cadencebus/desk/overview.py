@@ -84,6 +84,9 @@ class Onlooker:
                 return otherwise
 
         torn: list[str] = part("cadences/", lambda: cached("torn", (home.cadences,), lambda: _torn(home)), [])
+        failures: list[EndedRun] = part(
+            "events/", lambda: cached("failures", journal, lambda: _failures(home, now)), []
+        )
         facts = Facts(
             home=home,
             at=now,
@@ -97,7 +100,8 @@ class Onlooker:
             holds=reasons.holds,
             circuits=part("cadences/", lambda: holding.circuits(reasons.memory, reasons.holds, now), []),
             dead=part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), Dead()),
-            failures=part("events/", lambda: cached("failures", journal, lambda: _failures(home, now)), []),
+            # As they were found, some time ago: by now the first may be too long ago.
+            failures=[run for run in failures if run.at >= now - _FAILURES_SINCE],
             broken=part("prompts/", lambda: _broken(reasons), {}),
             next_due=part("prompts/", lambda: _next_due(reasons), []),
             # Last: by now every part has told what it can't read.
@@ -114,7 +118,7 @@ def _no_folders(home: Home) -> list[str]:
         if not os.path.lexists(path):
             missing.append(f"state/{folder}")
         elif os.path.islink(path) or not os.path.isdir(path):
-            wrong.append(f"state/{folder} is no folder")
+            wrong.append(f"state/{folder} is not a folder")
     if missing:
         more = f" and {len(missing) - 1} more are" if missing[1:] else " is"
         wrong.append(f"{missing[0]}{more} missing")
@@ -250,7 +254,8 @@ def _next_due(snapshot: Snapshot) -> list[Upcoming]:
 
 def _schedules(snapshot: Snapshot) -> list[forecast.Schedule]:
     home = snapshot.home
-    paths = (home.prompts, home.cadences, home.settings, f"{home.root}/HEARTBEAT.md", *_prompt_files(home))
+    said = (home.settings, f"{home.root}/HEARTBEAT.md", f"{home.state}/producers.json")
+    paths = (home.prompts, home.cadences, *said, *_prompt_files(home))
     return snapshot.cache.get("schedules", paths, lambda: forecast.schedules(snapshot))
 
 
