@@ -124,7 +124,7 @@ class Settling:
                 end.error = end.error or error
         except Exception:  # noqa: BLE001 - it is one end's: whose it is shows when each goes on by itself
             for end, settlement in decided:
-                self._settle_alone(end, settlement)
+                self._settle_alone(queue, end, settlement)
         else:
             for end, settlement in decided:
                 end.settlement = settlement
@@ -141,12 +141,15 @@ class Settling:
                 end.error = error
         return decided
 
-    def _settle_alone(self, end: End, settlement: Settlement) -> None:
+    def _settle_alone(self, queue: _Queue, end: End, settlement: Settlement) -> None:
         try:
             # What was committed together is not committed again: it may have left claimed/ meanwhile.
             if self._closing.delivered(end.tick.name, settlement.run) is None:
                 self._closing.close((end.tick, settlement))
             end.settlement = settlement
+        except OSError as error:
+            queue.unfinished.append((end.tick.name, settlement.run))
+            end.error = error
         except Exception as error:  # noqa: BLE001 - nobody but this end's own thread is told
             end.error = error
 

@@ -202,6 +202,31 @@ def test_a_disk_that_refuses_is_told_of_to_each(
     assert (memory["failures"], memory["applied"]) == (4, [end.facts.run for end in (first, *ends)])
 
 
+def test_a_disk_that_refuses_one_who_goes_on_by_himself_is_waited_for_as_ever(
+    gear: Gear, disk: Disk, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decided together stands, whatever came between."""
+    broken, sound = over(gear, Class.OK, cadence=replace(PLAIN, then=("y",))), over(gear)
+    whole, calls = gear.journal.write, count()
+
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    def full(*words: Any, **more: Any) -> None:
+        if next(calls):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(*words, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gear.spool, "put", no_room)
+        patch.setattr(gear.journal, "write", full)
+        _, *errors = settle_beside(gear, disk, threads, over(gear), broken, sound)
+    assert [type(error) for error in errors] == [MemoryError, OSError]
+    settlement = gear.settling.resumed("x", sound.facts.run)
+    assert settlement is not None
+    assert (settlement.target, settlement.memory["x"]["failures"]) == ("inbox", 1)
+
+
 def test_what_the_disk_kept_waiting_counts_for_what_ends_later(
     gear: Gear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
