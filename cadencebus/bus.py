@@ -149,4 +149,4 @@ def _spelled(key: str, moment: Moment) -> str:
             moment = moment.timestamp()
         return moment if isinstance(moment, str) else rfc3339(moment)
     except (TypeError, ValueError, OverflowError):
-        raise BadData(f"{key}: {moment!r} is no moment") from None
+        raise BadData(f"{key}: {moment!r} is not a moment") from None

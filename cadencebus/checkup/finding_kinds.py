@@ -114,7 +114,7 @@ KINDS: dict[str, Kind] = {
     "cadence.none": Kind("note", "there is nothing to run", "write prompts/NAME.md, or: cadence init"),
     "cadence.disabled": Kind("note", "they wait until it is enabled", "say enabled: true in its file"),
     "prompt.empty": Kind("warn", "the agent is asked nothing", "write what is to be done"),
-    "prompt.odd_name": Kind("warn", "it is no cadence", "rename it: a-z, 0-9, . _ -"),
+    "prompt.odd_name": Kind("warn", "it is not a cadence", "rename it: a-z, 0-9, . _ -"),
     "follow_up.unknown": Kind("warn", "what should follow it will die as unknown_cadence", "cadence check"),
     "runner.unknown": Kind("ill", "no run of it can start", "cadence check"),
     # --- programs and credentials

@@ -30,7 +30,7 @@ def layout(patient: Patient) -> Iterator[Finding]:
     """Each folder is there, is one, and lies on one file system; the layout is a known one."""
     home = patient.home
     if not os.path.isdir(home.root):
-        yield found("home.missing", f"{home.root} is no folder", f"cadence init {home.root}")
+        yield found("home.missing", f"{home.root} is not a folder", f"cadence init {home.root}")
         return
     try:
         check_layout(home)

@@ -87,7 +87,7 @@ def question_of(credentials: str, environ: Mapping[str, str]) -> Question | None
 def _put(question: Question, answers: dict[int, tuple[int | None, str]], at: int) -> None:
     """Put a question; an answer of any kind shows that somebody is there."""
     if not question.url.startswith(("http://", "https://")):
-        answers[at] = (None, "the base URL is no http address")
+        answers[at] = (None, "the base URL is not an http address")
         return
     try:
         request = urllib.request.Request(question.url, headers=question.headers)  # noqa: S310 - looked at above

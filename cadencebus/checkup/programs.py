@@ -37,7 +37,7 @@ def resolve(cadence: Cadence, runner: Runner, home: Home) -> Program:
     """Find the program that the next run of a cadence would start."""
     cwd = home.folder(cadence.cwd)
     if not os.path.isdir(cwd):
-        return Program("", problem=f"cwd: {cwd} is no folder: its runs can't start")
+        return Program("", problem=f"cwd: {cwd} is not a folder: its runs can't start")
     word = (runner.argv or cadence.command or ("",))[0].replace("{home}", home.root)
     if not word or word.startswith("{"):
         return Program(word)
@@ -53,7 +53,7 @@ def resolve(cadence: Cadence, runner: Runner, home: Home) -> Program:
 def _found(word: str, cwd: str, path: str) -> tuple[str | None, str | None]:
     """Where a program lies, or what to say of one that does not."""
     found = shutil.which(os.path.join(cwd, word) if "/" in word else word, path=path)
-    where = "is no program" if "/" in word else "is not found in PATH"
+    where = "is not a program" if "/" in word else "is not found in PATH"
     if word.startswith("~"):
         # A shell would have made a path of it; there is none.
         where = f"is taken literally, write {os.path.expanduser(word)}"

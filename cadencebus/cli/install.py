@@ -100,7 +100,7 @@ def _refuse(home: Home, record: Record, *, dry: bool) -> None:
         )
     if shutil.which(service_manager.PROGRAMS[record.by]) is None and not (dry and record.by != "cron"):
         raise Misconfigured(
-            f"no {service_manager.PROGRAMS[record.by]} on this machine: {record.by} is not at home here",
+            f"no {service_manager.PROGRAMS[record.by]} on this machine: {record.by} does not run here",
             next_step=f"cadence install {record.by} --print, and take it along",
         )
     by_hand = (
@@ -217,5 +217,5 @@ def _by_hand(out: Output, record: Record, changes: list[Change], told: list[Orde
     out.warn(f"the files are written, but {service_manager.UNREACHABLE[record.by]}. Where it listens, run:")
     for line in to_run:
         out.line(f"  {line}")
-    out.hint("(the last one tells the bus that its own clock may stand down)")
+    out.hint("(the last one leaves these schedules to it)")
     return TryLater.exit_code

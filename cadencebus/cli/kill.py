@@ -46,7 +46,7 @@ def main(words: list[str], context: Context) -> int:
         )
     first = killing.end(run, requeue=asked.requeue, detail="cadence kill")
     if not first:
-        out.warn(f"{run.id} was being ended already, for another reason: that one stands")
+        out.warn(f"{run.id} was being ended already, for another reason, which stays")
     if not killing.until_over(home, found, run, asked.timeout):
         raise TryLater(f"{run.id} is not over yet", next_step=f"cadence show {found.name.random}")
     if out.json:

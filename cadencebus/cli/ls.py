@@ -143,4 +143,4 @@ def _remark(
         out.hint(f"{shown} of {total} shown: --limit N shows more")
     if strangers:
         them = "1 file in inbox/ waits" if strangers == 1 else f"{strangers} files in inbox/ wait"
-        out.hint(f"{them} for a consumer, which makes ticks of what is one: cadence up")
+        out.hint(f"{them} for a consumer: cadence up")

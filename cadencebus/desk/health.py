@@ -134,7 +134,7 @@ def _held(facts: Facts) -> Iterator[Complaint]:
     for hold in facts.holds:
         # An operator's own pause is no illness.
         if hold.reason in _ALARMING and not _by_operator(hold) and hold.scope not in moot:
-            strange = f"holds/{hold.file} is no hold that anybody knows"
+            strange = f"holds/{hold.file} is not a hold that the bus knows"
             said = hold.detail or (strange if hold.reason == "unreadable" else "")
             what = f"{hold.scope} is held by {hold.reason}{_until(hold, facts.at)}"
             yield Complaint(what + (f": {said}" if said else ""), how_to_release(hold, facts.home))

@@ -49,7 +49,7 @@ def parse_moment(text: str, now: float | None = None) -> float:
             continue
         now = time.time() if now is None else now
         return next_time(now, hour=clock.hour, minute=clock.minute, second=clock.second)
-    raise Usage(f"{text!r} is no time: 14:30, 2026-12-01 09:00, or 2026-12-01T09:00:00Z")
+    raise Usage(f"{text!r} is not a time: 14:30, 2026-12-01 09:00, or 2026-12-01T09:00:00Z")
 
 
 def duration(option: str, text: str) -> float:

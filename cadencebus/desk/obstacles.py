@@ -21,7 +21,7 @@ _ROOM = 1 << 20
 # What to type for a problem in whose words this stands; what else is wrong keeps nobody from starting.
 _CURES = {
     " missing": "`cadence doctor --fix`",
-    "is no folder": "move it away, then `cadence doctor --fix`",
+    "is not a folder": "move it away, then `cadence doctor --fix`",
     "cadence.yaml": "fix it, then `cadence check`",
 }
 

@@ -112,7 +112,7 @@ def a_text(text: str) -> str:
 def a_count(text: str) -> int:
     """A whole number of things, none included."""
     if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     if len(text) > _MOST_DIGITS:
         raise argparse.ArgumentTypeError(f"{text!r} is more than there can be")
     return int(text)

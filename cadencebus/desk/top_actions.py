@@ -44,7 +44,7 @@ class Actions:
         if run is None:
             return f"{found.name.cadence}: nothing of it is alive any more"
         first = killing.end(run, requeue=False, detail="cadence top")
-        return f"{run.id} is being ended" + ("" if first else ", as somebody wished before")
+        return f"{run.id} is being ended" + ("" if first else ", as was asked before")
 
     def retry(self, cadence: str) -> str:
         """Make new ticks of a cadence's dead letters."""

@@ -79,7 +79,7 @@ def kept_rule(name: str, members: Mapping[str, Any]) -> FiringRule:
     """Read a rule back; ValueError for what is none."""
     for key, value in members.items():
         if key not in _SHAPES:
-            raise ValueError(f"not a rule: {key!r} is no key of one")
+            raise ValueError(f"not a rule: {key!r} is not a key of one")
         if not _SHAPES[key](value):
             raise ValueError(f"not a rule: {key} is {value!r}")
     return FiringRule(name=name, **members)

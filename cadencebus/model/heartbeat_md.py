@@ -140,7 +140,7 @@ def _keep(item: _Item, number: int, key: str, value: str, problems: list[Problem
     if key not in KEYS:
         near = get_close_matches(key, KEYS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(KEYS)}"
-        problems.append(Problem(line=number, text=f"{key!r} is no key of a task; {hint}"))
+        problems.append(Problem(line=number, text=f"{key!r} is not a key of a task; {hint}"))
     elif key in item.values:
         problems.append(Problem(line=number, text=f"{key} stands here a second time"))
     else:

@@ -158,7 +158,7 @@ def hold_event(event: str, file: str) -> dict[str, Any]:
 
 
 def hold_of(
-    file: str, members: Mapping[str, Any] | None, *, seen: float, why: str = "it is no JSON object"
+    file: str, members: Mapping[str, Any] | None, *, seen: float, why: str = "it is not a JSON object"
 ) -> Hold | None:
     """The hold behind a file; one that can't be read holds what its name says until somebody removes it."""
     named = parse_hold_name(file)

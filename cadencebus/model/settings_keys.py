@@ -178,7 +178,7 @@ KEYS: dict[str, Key] = {
     "settle": Key(
         kind=DURATION,
         default="2s",
-        help="how long a file that is no tick (yet) must stand still before it is judged",
+        help="how long a file that is not a tick (yet) must stay unchanged before it is judged",
     ),
     "unknown_grace": Key(
         kind=DURATION,

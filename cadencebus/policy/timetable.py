@@ -150,7 +150,7 @@ def timetable_of(cadence: Scheduled, *, local: tzinfo = UTC) -> Timetable | None
     if len(asked) > 1:
         raise ValueError(f"{' and '.join(asked)}: only one of them can say when")
     if cadence.every is not None and not 0 < cadence.every < math.inf:
-        raise ValueError(f"every: {cadence.every:g} is no interval; it must be more than 0")
+        raise ValueError(f"every: {cadence.every:g} is not an interval; it must be more than 0")
     return Timetable(
         name=cadence.name,
         line=None if cadence.schedule is None else cron_line(cadence.schedule),
@@ -169,7 +169,7 @@ def cron_line(text: str) -> CronLine:
     """Read five cron fields, or a shorthand such as `@daily`; ValueError says which field is wrong."""
     spelled = SHORTHANDS.get(text.strip().lower(), text)
     if spelled.strip().startswith("@"):
-        raise ValueError(f"schedule: {text!r} is no shorthand; known are {', '.join(SHORTHANDS)}")
+        raise ValueError(f"schedule: {text!r} is not a shorthand; known are {', '.join(SHORTHANDS)}")
     fields = spelled.lower().split()
     if len(fields) != _FIELDS:
         raise ValueError(
@@ -203,7 +203,9 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     # A folder's name, such as `Europe`, ends as an OSError, a path as a ValueError.
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"timezone: {name!r} is no time zone; write it like Europe/Berlin or UTC") from None
+        raise ValueError(
+            f"timezone: {name!r} is not a time zone; write it like Europe/Berlin or UTC"
+        ) from None
 
 
 def _share(name: str, purpose: str) -> float:

@@ -98,7 +98,9 @@ def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> Effect
     outage = replace(outage, held=outage.held + 1)
     every = doubling(outage.held, _PROBE_FIRST, _PROBE_MOST)
     extra = {"at_most": 1, "probe_at": rfc3339(now + every), "probe_every": every}
-    detail = f"no agent reached its API since {rfc3339(since)[:16]}Z, one at a time tries: {verdict.reason}"
+    detail = (
+        f"no agent has reached its API since {rfc3339(since)[:16]}Z, one at a time tries: {verdict.reason}"
+    )
     hold = Hold(scope=BUS, reason="network", since=since, detail=detail, extra=extra)
     return Effects(holds=(hold,), memory={"_bus": {"network": outage.dump()}})
 

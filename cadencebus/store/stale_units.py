@@ -37,7 +37,7 @@ def stale_units(home: Home) -> list[StaleUnit]:
         return []
     cure, fireable = record.again, fireable_cadences(home)
     if not os.access(record.program[0], os.X_OK):
-        return [_stale(record.program[0], "its units start this, which is no program any more", cure)]
+        return [_stale(record.program[0], "its units start this, which is not a program any more", cure)]
     if not record.started:
         what = f"its units are written, but {record.by} was never told to start all of them"
         return [_stale(folder_of(record.by, os.environ), what, cure)]

@@ -162,20 +162,20 @@ def _item(line: dict[str, Any]) -> tuple[str, Name | None, Item]:
         return (kind, *_queued(kind, str(line["file"]), line))
     if kind == "cadences":
         if not is_cadence(line["cadence"]) or not isinstance(line["memory"], dict):
-            raise BadData(f"{line['cadence']!r} can't name a cadence, or its memory is no object")
+            raise BadData(f"{line['cadence']!r} can't name a cadence, or its memory is not an object")
         check_remembered(line["memory"])
         data = strictjson.dumps(line["memory"])
         return kind, None, Item(place=f"cadences/{line['cadence']}.json", data=data)
     if kind == "holds":
         if not is_hold(line["file"]) or not isinstance(line["hold"], dict):
-            raise BadData(f"{line['file']!r} can't name a hold, or it is no object")
+            raise BadData(f"{line['file']!r} can't name a hold, or it is not an object")
         return kind, None, Item(place=f"holds/{line['file']}", data=strictjson.dumps(line["hold"]))
     if kind == "keys":
         if not is_key(line["key"], line["tick"]):
             raise BadData("not a key")
         at = parse_rfc3339(line["at"])
         return kind, None, Item(place=f"keys/{line['key']}", link=line["tick"], at=at)
-    raise BadData(f"{kind!r} is no part of a home")
+    raise BadData(f"{kind!r} is not a part of a home")
 
 
 def _queued(kind: str, file: str, line: dict[str, Any]) -> tuple[Name | None, Item]:

@@ -110,4 +110,4 @@ def _member(place: str, key: object, value: object, kind: dict[object, Kind]) ->
     path = f"{place}.{key}" if place else str(key)
     if str in kind and isinstance(key, str):
         return _misfits(path, value, kind[str])
-    return _misfits(path, value, kind[key]) if key in kind else [f"{path} is no key of launchd"]
+    return _misfits(path, value, kind[key]) if key in kind else [f"{path} is not a key of launchd"]

@@ -166,7 +166,7 @@ def test_outside_of_any_home_the_machine_is_looked_at(cadence: Cadence, tmp_path
     gone = cadence("doctor", env={"CADENCE_HOME": str(tmp_path / "gone")})
     assert gone.returncode == 1
     assert "can't tell" not in alone.stdout + gone.stdout
-    assert gone.stdout.startswith(f"ill   {tmp_path}/gone is no folder  →  cadence init {tmp_path}/gone\n")
+    assert gone.stdout.startswith(f"ill   {tmp_path}/gone is not a folder  →  cadence init {tmp_path}/gone\n")
     half = tmp_path / "half"
     half.mkdir()
     (half / "cadence.yaml").touch()

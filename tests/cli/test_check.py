@@ -73,13 +73,13 @@ def test_a_runner_that_is_not_defined_is_a_problem(home: Path, cadence: Cadence)
     ("file", "text", "warning"),
     [
         ("x.md", "---\ncommand: [no-such-program]\n---\n", "no-such-program is not found in PATH"),
-        ("x.md", "---\ncommand: [./tool]\n---\n", "./tool is no program"),
+        ("x.md", "---\ncommand: [./tool]\n---\n", "./tool is not a program"),
         (
             "x.md",
             "---\ncommand: ['true']\nguard: [no-guard]\n---\n",
             "its guard no-guard is not found in PATH",
         ),
-        ("x.md", "---\ncommand: ['true']\ncwd: nowhere\n---\n", "is no folder: its runs can't start"),
+        ("x.md", "---\ncommand: ['true']\ncwd: nowhere\n---\n", "is not a folder: its runs can't start"),
         ("x.md", "---\ncommand: ['true']\nthen: [y]\n---\n", "then: there is no cadence 'y'"),
         ("My Job.md", "Do it.\n", "prompts/My Job.md: no cadence: a name is a-z"),
         ("x.md", "---\ncommand: [~/bin/x]\n---\n", "x.md: ~/bin/x is taken literally, write /"),
@@ -102,7 +102,7 @@ def test_a_notice_that_nobody_could_give_is_a_warning(home: Path, cadence: Caden
     ended = cadence("check")
     assert ended.returncode == 0
     assert ended.stderr.splitlines() == [
-        "warning: cadence.yaml: notify.1: ./tell-me is no program: nobody is told by it"
+        "warning: cadence.yaml: notify.1: ./tell-me is not a program: nobody is told by it"
     ]
 
 

@@ -28,7 +28,7 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("circuit --until 09:00", 64, "no option --until; try: "),
     ("pause --until 2020-01-01", 64, "--until lies in the past"),
     ("pause --until 09:00 --for 2h", 64, "--for and --until: only one of them"),
-    ("pause --until monday", 64, "'monday' is no time: 14:30, 2026-12-01 09:00"),
+    ("pause --until monday", 64, "'monday' is not a time: 14:30, 2026-12-01 09:00"),
     ("ls --limit", 64, "wants a value"),
     ("ls inbox dead", 64, "one word too many: 'dead'"),
     ("dead rety", 64, "'rety' is none of ls, show, retry, purge: did you mean 'retry'?"),

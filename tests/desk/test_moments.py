@@ -67,7 +67,7 @@ def test_a_time_that_clocks_skip_is_not_before_they_do() -> None:
 @pytest.mark.parametrize("typed", ["", "noon", "25:00", "2026-13-01", "20:00:61x"])
 def test_what_is_no_time_is_refused(typed: str) -> None:
     """The refusal shows how one is written."""
-    with pytest.raises(Usage, match="is no time: 14:30"):
+    with pytest.raises(Usage, match="is not a time: 14:30"):
         parse_moment(typed)
 
 

@@ -125,7 +125,7 @@ def test_a_record_that_makes_no_sense_is_none(home: Path, text: str) -> None:
 def test_a_program_that_is_gone_is_the_first_thing_to_say(home: Path, units: Path) -> None:
     """All units are as they should be, and none could start."""
     install_record.save(Home(str(home)), Record(by="systemd", program=("/gone/cadence",), path="/bin"))
-    assert "no program any more" in stale_units(Home(str(home)))[0].what
+    assert "not a program any more" in stale_units(Home(str(home)))[0].what
 
 
 def test_the_cure_brings_no_timers_to_who_wanted_none(home: Path, units: Path) -> None:

@@ -155,8 +155,8 @@ def test_every_list_passes_the_schema_and_knows_itself_again(nasty: Site) -> Non
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"KeepAlive": {"Successfulexit": False}}, "KeepAlive.Successfulexit is no key of launchd"),
-        ({"Keepalive": True}, "Keepalive is no key of launchd"),
+        ({"KeepAlive": {"Successfulexit": False}}, "KeepAlive.Successfulexit is not a key of launchd"),
+        ({"Keepalive": True}, "Keepalive is not a key of launchd"),
         ({"RunAtLoad": 1}, "RunAtLoad can't be 1"),
         ({"ThrottleInterval": True}, "ThrottleInterval can't be True"),
         ({"StartInterval": 0}, "StartInterval can't be 0"),
