@@ -58,10 +58,10 @@ def test_read_forwards_or_backwards_they_are_the_same(
             if event == "run.ended" and at >= since:
                 ends.append((f"r.{at}", cadence, klass))
         first = NOW + 43200 * since
-        for cadence in (None, "a"):
-            own = [run for run, whose, _ in ends if cadence in {None, whose}]
-            assert [one.line["run"] for one in runs(home, first, cadence)] == own
-            assert [one.line["run"] for one in newest(home, first, cadence, most)] == own[-most:]
+        for asked in (None, "a"):
+            own = [run for run, whose, _ in ends if asked in {None, whose}]
+            assert [one.line["run"] for one in runs(home, first, asked)] == own
+            assert [one.line["run"] for one in newest(home, first, asked, most)] == own[-most:]
         bad = [run for run, _, klass in ends if klass == "crash"]
         assert [one.line["run"] for one in failures(home, first, most)] == bad[-most:]
 
