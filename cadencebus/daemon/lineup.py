@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
 
 # How long a guard's "go on" is good; then it is asked again.
 GUARD_GOOD_FOR = 300.0
-_BURIALS_A_TURN = 200
+# How long a turn buries ticks of unknown cadences: each waits for the disk three times.
+_A_WHILE = 0.1
 # Ticks that are read at once to find those that need not wait, of all cadences that must.
 _READ_AT_ONCE = 2000
 
@@ -207,18 +207,20 @@ class Lineup:
             return False
 
     def doomed(self) -> Iterator[tuple[str, BadTick]]:
-        """Ticks of unknown cadences whose grace is over, some at a time."""
-        now = self._gear.clock.monotonic()
+        """Ticks of unknown cadences whose grace is over, to be buried; some are left to the next turns."""
+        clock = self._gear.clock
+        began = clock.monotonic()
         for name, since in list(self._unknown_since.items()):
-            if now - since < self._gear.settings.current.unknown_grace:
+            if began - since < self._gear.settings.current.unknown_grace:
                 continue
-            if self._index.count(name) <= _BURIALS_A_TURN:
-                del self._unknown_since[name]
-            for file in islice(self._index.queue(name), _BURIALS_A_TURN):
+            for file in self._index.queue(name):
                 yield (
                     file,
                     BadTick("unknown_cadence", f"no cadence {name!r}: prompts/{name}.md does not exist"),
                 )
+                if clock.monotonic() - began >= _A_WHILE:
+                    return
+            del self._unknown_since[name]
 
     def grace_ends_in(self) -> float:
         """Seconds until an unknown cadence's grace is over; infinite where none is unknown."""

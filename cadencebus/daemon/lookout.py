@@ -83,9 +83,15 @@ class Lookout:
             return
         parsed = parse_deferred(file)
         if parsed is None:
-            self._misplaced[file] = None
+            self._misplace([file])
         elif self._calendar.add(file):
             self._tell({"event": "tick.accepted", "cadence": parsed[1].cadence, "tick": parsed[1].id})
+
+    def _misplace(self, names: Iterable[str]) -> None:
+        """Keep names of deferred/ that say no time, of files that may be ticks all the same."""
+        self._misplaced |= {
+            file: None for file in names if file.endswith(SUFFIX) and not file.startswith(".")
+        }
 
     def lost(self) -> None:
         """Events were lost: rescan soon."""
@@ -95,7 +101,7 @@ class Lookout:
     def all_seen(self, strangers: Iterable[str], misplaced: Iterable[str]) -> None:
         """Note that the folders were read whole: these are left to be taken up, events report what comes."""
         self._strange.update(dict.fromkeys(strangers))
-        self._misplaced.update(dict.fromkeys(misplaced))
+        self._misplace(misplaced)
         self._rescan_at = self._gear.clock.monotonic() + RESCAN
 
     def look_anew(self) -> None:
@@ -131,12 +137,14 @@ class Lookout:
                 return
 
     def _readmit(self) -> None:
-        """Let intake name what came to deferred/ without saying when it is due."""
-        for file in list(self._misplaced):
-            if file.endswith(SUFFIX) and not file.startswith(".") and self._gear.spool.readmit(file):
+        """Let intake name what came to deferred/ without saying when it is due, some at a time."""
+        for file in list(islice(self._misplaced, _SOME)):
+            if self._gear.spool.readmit(file):
                 self._came(file)
             # Only now: whatever the disk refused is tried again.
             del self._misplaced[file]
+        if self._misplaced:
+            self._gear.wake()
 
     def forget_gone(self) -> bool:
         """Forget heads that were removed by hand; True where there were any: all is looked at anew."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cadencebus.daemon import lookout
+from cadencebus.daemon import lineup, lookout
 from cadencebus.daemon.assembly import assemble
 from cadencebus.daemon.consumer import Consumer
 from cadencebus.model.naming import parse_deferred
@@ -173,3 +173,38 @@ def test_a_flood_of_rubbish_keeps_no_tick_waiting(tmp_path: Path, monkeypatch: p
         assert consumer.lookout.due_in() <= 0
         consumer.lookout.take_up(0.0)
     assert len(list(dead.glob("*.raw"))) == 40
+
+
+def test_a_flood_in_deferred_is_readmitted_some_at_a_time(tmp_path: Path) -> None:
+    """Two syncs each: all in one turn, nobody who sends a signal would be heard."""
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    consumer = Consumer(assemble(home, flags={}, say=lambda _: None))
+    for number in range(25):
+        (tmp_path / f"bus/state/deferred/{number}.json").write_text('{"cadence": "x"}')
+        consumer.lookout.ring(home.deferred, f"{number}.json")
+    consumer.lookout.take_up(0.0)
+    assert len(consumer.index) == 10
+    while consumer.lookout.pending:
+        consumer.lookout.take_up(0.0)
+    assert len(consumer.index) == 25
+
+
+def test_ticks_of_many_unknown_cadences_are_buried_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone without its prompts: behind those of five thousand cadences a tick waited six seconds."""
+    monkeypatch.setattr(lineup, "_A_WHILE", 0.0)
+    home = Home(str(tmp_path / "bus"))
+    make(home)
+    consumer = Consumer(assemble(home, flags={"unknown_grace": "0s"}, say=lambda _: None))
+    names = [f"5-20261121T000000.{number:06d}Z-x{number % 2}-abcdefgh.json" for number in range(4)]
+    consumer.index.fill(names)
+    for name in names:
+        (tmp_path / "bus/state/inbox" / name).write_text(f'{{"cadence": "{name[26:28]}"}}')
+    for left in (3, 2, 1, 0):
+        consumer.lineup.heads({}, [], 0.0)
+        for file, fault in consumer.lineup.doomed():
+            consumer.intake.bury_unknown(file, fault)
+        assert len(consumer.index) == left
+    assert len(list((tmp_path / "bus/state/dead").glob("*.raw"))) == 4
