@@ -158,6 +158,9 @@ def _moment(value: Any) -> datetime:
     return datetime.fromisoformat(value.upper())
 
 
+_NO_ZONES = "only local, until tzdata is installed: this machine has no time zones"
+
+
 def _zone(value: Any) -> str | None:
     if value == "local":
         return None
@@ -167,7 +170,7 @@ def _zone(value: Any) -> str | None:
     except (KeyError, OSError):
         # Looked up only for who mistyped one: there are six hundred files of them.
         known = tuple(sorted(available_timezones()))
-        raise Wrong(Fault(allowed=ZONE.allowed, known=known)) from None
+        raise Wrong(Fault(allowed=ZONE.allowed if known else _NO_ZONES, known=known)) from None
     return str(value)
 
 

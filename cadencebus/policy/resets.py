@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
@@ -12,6 +13,27 @@ _LATE = timedelta(minutes=10)
 _LAST_YEAR = timedelta(days=30)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+# What the CLIs' library still calls by its older name, which a machine's own database may have dropped.
+_NOW_CALLED = {
+    "Africa/Asmera": "Africa/Asmara",
+    "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
+    "America/Catamarca": "America/Argentina/Catamarca",
+    "America/Cordoba": "America/Argentina/Cordoba",
+    "America/Godthab": "America/Nuuk",
+    "America/Indianapolis": "America/Indiana/Indianapolis",
+    "America/Jujuy": "America/Argentina/Jujuy",
+    "America/Louisville": "America/Kentucky/Louisville",
+    "America/Mendoza": "America/Argentina/Mendoza",
+    "Asia/Calcutta": "Asia/Kolkata",
+    "Asia/Katmandu": "Asia/Kathmandu",
+    "Asia/Rangoon": "Asia/Yangon",
+    "Asia/Saigon": "Asia/Ho_Chi_Minh",
+    "Atlantic/Faeroe": "Atlantic/Faroe",
+    "Europe/Kiev": "Europe/Kyiv",
+    "Pacific/Enderbury": "Pacific/Kanton",
+    "Pacific/Ponape": "Pacific/Pohnpei",
+    "Pacific/Truk": "Pacific/Chuuk",
+}
 # No limit lasts longer than this, even if a spend limit names a date years ahead.
 _LONGEST_WAIT = 366 * 86400.0
 
@@ -97,12 +119,11 @@ def _dated(clock: datetime, day: str, month: str, year: str | None, today: datet
 
 def _zone(named: str | None, tz: tzinfo | None) -> tzinfo | None:
     """The zone that the words name, else the one to assume; None is this machine's own."""
-    name = (named or "").strip("()").upper()
-    if name in {"UTC", "GMT", "Z"}:
+    name = (named or "").strip("()")
+    if name.upper() in {"UTC", "GMT", "Z"}:
         return UTC
-    if name:
-        try:
-            return ZoneInfo((named or "").strip("()"))
-        except (KeyError, ValueError, OSError):
-            return tz
+    for spelled in (_NOW_CALLED.get(name, name), name):
+        # The empty name, a folder's and a path's: each is refused in its own way.
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            return ZoneInfo(spelled)
     return tz

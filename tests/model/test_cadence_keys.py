@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -13,6 +14,9 @@ from cadencebus.model.cadence import Backoff, Cadence, CircuitRules, Expect, Hou
 from cadencebus.model.cadence_keys import KEYS
 from cadencebus.model.front_matter import cadence_of
 from cadencebus.model.keys import Wrong
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMAND = {"command": ["true"]}
 # The published table: every key, and its default as it is written there.
@@ -183,6 +187,17 @@ def test_a_key_refuses_what_it_can_not_mean(key: str, written: object, where: st
     faults = refused(**{key: written})
     assert list(faults) == [where]
     assert allowed in faults[where]
+
+
+def test_where_no_zone_is_known_that_is_said_and_the_cure(tmp_path: Path) -> None:
+    """A small image has none: "found Europe/Berlin, allowed a zone such as Europe/Berlin" helped nobody."""
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        assert "until tzdata is installed" in refused(timezone="Europe/Berlin")["timezone"]
+    finally:
+        zoneinfo.reset_tzpath()
+        zoneinfo.ZoneInfo.clear_cache()
 
 
 @pytest.mark.parametrize("line", ["./job.sh --all", """cd /x && echo "it's" > y"""])

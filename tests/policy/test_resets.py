@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import time
+import zoneinfo
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +15,12 @@ from hypothesis import strategies as st
 
 from cadencebus.policy.resets import reset_time
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
+# A zone's file: no transitions, one type, 5:30 hours ahead, called IST.
+INDIA = struct.pack(">4s16x6llbb4s", b"TZif", 0, 0, 0, 0, 1, 4, 19_800, 0, 0, b"IST")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +71,21 @@ def test_the_end_of_a_limit_is_read_from_the_words_of_every_cli(said: str, until
 def test_no_time_is_made_up(said: str) -> None:
     """Where nothing is said, or nonsense, the back-off decides."""
     assert reset_time(said, now=NOW.timestamp(), tz=UTC) is None
+
+
+def test_a_zone_is_known_by_its_older_name_on_a_machine_that_dropped_it(tmp_path: Path) -> None:
+    """Node says Asia/Calcutta, Debian 13 knows Asia/Kolkata alone: the limit seemed to end hours later."""
+    kolkata = tmp_path / "Asia" / "Kolkata"
+    kolkata.parent.mkdir()
+    kolkata.write_bytes(INDIA)
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    ZoneInfo.clear_cache()
+    try:
+        told = reset_time("Your limit will reset at 3pm (Asia/Calcutta).", now=NOW.timestamp(), tz=UTC)
+    finally:
+        zoneinfo.reset_tzpath()
+        ZoneInfo.clear_cache()
+    assert told == datetime(2026, 11, 21, 9, 30, tzinfo=UTC).timestamp()
 
 
 def test_a_minute_just_gone_is_not_tomorrow() -> None:
