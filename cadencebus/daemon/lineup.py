@@ -142,9 +142,9 @@ class Lineup:
         self._heads |= {name: self._pressing(self._heads[name], file) for name, file in forced.items()}
         return bool(forced)
 
-    @staticmethod
-    def _pressing(head: Waiting, file: str) -> Waiting:
-        return replace(head, file=file, priority=int(file[0]), force=True)
+    def _pressing(self, head: Waiting, file: str) -> Waiting:
+        inline = self._is_inline(self._roster.cadence(head.cadence), file)
+        return replace(head, file=file, priority=int(file[0]), inline=inline, force=True)
 
     def _head(self, cadence: Cadence, file: str, turn: _Turn) -> Waiting:
         name, credentials = cadence.name, self._gear.settings.current.credentials_of(cadence.runner)
@@ -154,7 +154,7 @@ class Lineup:
             file=file,
             priority=int(file[0]),
             group=cadence.group,
-            inline=cadence.mode == "inline" or self._needs_guard(cadence, file),
+            inline=self._is_inline(cadence, file),
             exclusive=cadence.exclusive,
             concurrency=cadence.concurrency,
             credentials=credentials,
@@ -258,8 +258,8 @@ class Lineup:
         """Whether a start led to this one: its guard let it pass, or the one before it was none to run."""
         return head.cadence in self._owed or self.guard_passed(head.file)
 
-    def _needs_guard(self, cadence: Cadence, file: str) -> bool:
-        return cadence.guard is not None and not self.guard_passed(file)
+    def _is_inline(self, cadence: Cadence, file: str) -> bool:
+        return cadence.mode == "inline" or (cadence.guard is not None and not self.guard_passed(file))
 
     @staticmethod
     def seconds_until(due_stamp: str, now: float) -> float:

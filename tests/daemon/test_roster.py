@@ -219,6 +219,29 @@ def test_a_forced_tick_does_not_wait_for_those_of_its_cadence_that_must(
     assert (head.file, head.force) == (waiting[0], False)
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_forced_tick_takes_the_room_of_its_own_run(gear: Gear, tmp_path: Path, *, held: bool) -> None:
+    """Its guard has let it pass: it is a session, though the guard of the one before it was not asked yet."""
+    (tmp_path / "bus/prompts/x.md").write_text(
+        COMMAND.format(5).replace("priority", "guard: 'true'\npriority")
+    )
+    index = Index()
+    lineup = Lineup(gear, index, HoldKeeper(gear, lambda _: None, lambda: None))
+    for force in (False, True):
+        tick, data, _ = Maker("cli", {}).make({"cadence": "x", "force": force})
+        (tmp_path / "bus/state/inbox" / tick.file).write_bytes(data)
+        index.add(tick.file)
+    waiting = list(index.queue("x"))
+    holds = [Hold(scope="bus", reason="paused", since=0.0, until=None)] if held else []
+    for passed in (False, True):
+        lineup.heads({}, holds, time.time())
+        lineup.urgent({"x"})
+        (head,) = lineup.line()
+        assert (head.file, head.inline) == (waiting[1], not passed)
+        lineup.let_pass(head.file)
+        lineup.started("x")
+
+
 def test_of_many_cadences_that_must_wait_few_ticks_are_read(
     gear: Gear, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
