@@ -137,6 +137,17 @@ def test_a_cache_of_impossible_numbers_is_made_anew(
     assert look(home, cache).cadences["work"].runs == 1
 
 
+def test_a_cache_of_another_version_is_made_anew(home: Path, cache: Path, journal: Path) -> None:
+    """Whatever stands in it."""
+    journal.write_text(ended(1))
+    look(home, cache)
+    (file,) = cache.rglob("*.json")
+    told = file.read_text().replace('"turns": 2', '"turns": 9')
+    for version, turns in ((1, 9), (0, 2)):
+        file.write_text(told.replace('"version": 1', f'"version": {version}'))
+        assert look(home, cache).cadences["work"].turns == turns
+
+
 def test_a_journal_that_was_replaced_begins_anew(home: Path, cache: Path, journal: Path) -> None:
     """Restored from a backup, cut short, written over."""
     journal.write_text(ended(1) + ended(2) + ended(3))
@@ -145,14 +156,19 @@ def test_a_journal_that_was_replaced_begins_anew(home: Path, cache: Path, journa
     assert dict(look(home, cache).cadences["work"].classes) == {"crash": 1}
 
 
-def test_no_cache_folder_is_no_trouble(home: Path, journal: Path, tmp_path: Path) -> None:
+def test_no_cache_folder_is_no_trouble(
+    home: Path, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nowhere to remember, or a file in the way: it takes longer, no more."""
     journal.write_text(ended(1))
     blocked = tmp_path / "blocked"
     blocked.write_text("")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
     for environ in ({}, {"XDG_CACHE_HOME": str(blocked)}, {"XDG_CACHE_HOME": "relative", "HOME": "here"}):
         (day,) = rollups.daily(Home(str(home)), DAY, environ)
         assert day.cadences["work"].runs == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == before, "nothing is written where one stands"
 
 
 def test_lines_that_are_no_facts_are_passed_over(home: Path, cache: Path, journal: Path) -> None:
