@@ -173,6 +173,23 @@ def test_what_the_kernel_can_not_tell_is_known_to_be_lost(
     assert heard.lost == 1
 
 
+@linux_only
+def test_a_folder_in_the_place_of_a_watched_one_is_watched(home: Path) -> None:
+    """Restored from a backup, or moved away and made anew: its ticks waited for the rescan for ever."""
+    inbox = home / "state" / "inbox"
+
+    def replaced() -> None:
+        inbox.rename(home / "state" / "old")
+        inbox.mkdir(mode=0o700)
+
+    def late(heard: Heard) -> bool:
+        if heard.lost:
+            (inbox / "late.json").touch()
+        return ("inbox", "late.json") in heard.rings
+
+    assert heard_while(Home(str(home)), replaced, late).lost == 1
+
+
 def test_a_folder_that_cannot_be_watched_is_left_to_the_rescan(home: Path) -> None:
     """It is named, and the others are watched all the same."""
     deferred, tick = home / "state" / "deferred", home / "state" / "inbox" / "a.json"
