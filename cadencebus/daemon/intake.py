@@ -39,6 +39,8 @@ class Doubt:
     """A file that is no tick yet: perhaps somebody still writes it."""
 
     signature: Signature
+    # When it was found; and since when it has stood still.
+    found: float
     since: float
 
 
@@ -71,6 +73,14 @@ class Intake:
     def look_again_at(self) -> float | None:
         """When the next doubtful file should be looked at, on the monotonic clock."""
         return next((doubt.since + self.settle for doubt in self._doubts.values()), None)
+
+    def undecided(self) -> bool:
+        """Whether a doubtful file is due, or was found so lately that it may still become a tick."""
+        now = self._clock.monotonic()
+        return any(
+            doubt.since + self.settle <= now or now < doubt.found + self.settle
+            for doubt in self._doubts.values()
+        )
 
     def doubtful(self, most: int) -> list[str]:
         """The first of the doubtful files that are to be looked at again now."""
@@ -189,7 +199,7 @@ class Intake:
         if doubt is None or doubt.signature != signature:
             # Always at the end: the doubts are kept in the order in which they are due.
             self._doubts.pop(file, None)
-            self._doubts[file] = Doubt(signature, now)
+            self._doubts[file] = Doubt(signature, now if doubt is None else doubt.found, now)
             return self.settle <= 0
         return now - doubt.since >= self.settle
 

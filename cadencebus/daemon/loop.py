@@ -179,7 +179,7 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
             # Everything that may start has been started: from here on only see it to its end.
             consumer.last_orders = True
             # What is no tick yet has its time to become one, or to be buried.
-            if consumer.idle() and consumer.intake.look_again_at() is None:
+            if consumer.idle() and not consumer.intake.undecided():
                 return {}
         if mode == "drain" and (stuck := _left_over(consumer)) is not None:
             return stuck

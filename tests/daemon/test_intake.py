@@ -425,6 +425,24 @@ def test_a_tick_that_somebody_moved_back_by_hand_is_no_copy_of_itself(inbox: Inb
     assert inbox.names == [tick.name.file]
 
 
+def test_a_file_that_grows_for_ever_is_waited_for_no_longer_than_others(
+    inbox: Inbox, fake_clock: FakeClock
+) -> None:
+    """`run --once` would not come to its end: such a file has its time, counted from when it was found."""
+    inbox.write("log.json", "x")
+    inbox.intake.arrived(["log.json"])
+    for size in (2, 3):
+        assert inbox.intake.undecided()
+        fake_clock.advance(1.0)
+        inbox.write("log.json", "x" * size)
+        inbox.intake.ingest(["log.json"])
+    assert not inbox.intake.undecided(), "it is still written, and left to whoever comes next"
+    fake_clock.advance(2.0)
+    assert inbox.intake.undecided(), "now it has stood still, and is to be buried"
+    inbox.intake.ingest(inbox.intake.doubtful(9))
+    assert (inbox.names, inbox.intake.undecided()) == ([], False)
+
+
 def test_doubts_come_in_the_order_of_their_time_and_not_all_at_once(inbox: Inbox) -> None:
     """What changed meanwhile waits anew, behind the others; a look costs nothing where nothing is due."""
     intake, clock = inbox.intake, inbox.clock
