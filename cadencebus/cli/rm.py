@@ -9,10 +9,14 @@ from cadencebus.desk.lookup import WAITING, find_each, listing
 from cadencebus.desk.options import Parser, a_text, a_word
 from cadencebus.desk.output import Output
 from cadencebus.desk.tick_size import spool_of
-from cadencebus.errors import Usage
+from cadencebus.errors import NoSuch, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cadencebus.desk.context import Context
+    from cadencebus.desk.lookup import Found
+    from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence rm 7f3k9q2m
   cadence rm 7f3k --reason "superseded by the evening run"
@@ -32,17 +36,29 @@ def main(words: list[str], context: Context) -> int:
     if bool(asked.tick) == bool(asked.cadence):
         raise Usage("rm: ids, or --cadence", next_step="cadence ls inbox")
     spool, out = spool_of(context.home), Output(context)
-    found_all = find_each(context.home, asked.tick, waiting=True)
-    if asked.cadence:
-        found_all = list(listing(context.home, WAITING, asked.cadence))
-        if not found_all:
-            out.hint(f"nothing waits for {asked.cadence}")
-    for found in found_all:
-        waiting_tick.cancel(spool, found, asked.reason)
+    by_id = find_each(context.home, asked.tick, waiting=True)
+    cancelled: list[Found] = []
+    for found in _all_of(context.home, asked.cadence) if asked.cadence else by_id:
+        try:
+            waiting_tick.cancel(spool, found, asked.reason)
+        except NoSuch:
+            if not asked.cadence:
+                raise
+            # It was taken while the others were cancelled: then it waits no more.
+            continue
+        cancelled.append(found)
         if out.json:
             out.line_of_json({"id": found.name.id, "status": waiting_tick.CANCELLED})
         else:
             out.line(f"{found.name.id} cancelled")
-    if 0 < len(found_all) <= _UNDONE:
-        out.hint(f"undo: cadence dead retry {' '.join(found.name.random for found in found_all)}")
+    if not cancelled:
+        out.hint(f"nothing waits for {asked.cadence}")
+    elif len(cancelled) <= _UNDONE:
+        out.hint(f"undo: cadence dead retry {' '.join(found.name.random for found in cancelled)}")
     return 0
+
+
+def _all_of(home: Home, cadence: str) -> Iterator[Found]:
+    """All that waits for a cadence; looked for twice, for what is put off may become due meanwhile."""
+    for _ in range(2):
+        yield from listing(home, WAITING, cadence)

@@ -100,7 +100,8 @@ def _gone(found: Found) -> Iterator[None]:
     """Say what a missing or mistaken file means to whoever wanted to handle it."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
+        # What was put off may be due by now: then it is in inbox/ already.
         raise NoSuch(
             f"{found.name.id} is not waiting any more: it was taken meanwhile",
             next_step=f"cadence show {found.name.random}",

@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.cli import rm
+from cadencebus.desk import lookup
+from cadencebus.desk.context import Context
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    import pytest
 
     from tests.cli.conftest import Define
     from tests.conftest import Cadence, Eventually
@@ -49,6 +55,30 @@ def test_the_wrong_tick_can_be_brought_back_as_it_was_told(
     (again,), (put_off,) = ticks("inbox").values(), ticks("deferred").values()
     assert (again["retry_of"], again["payload"]) == (ready, {"n": 1})
     assert (put_off["retry_of"], put_off["not_before"][:4]) == (late, "2099")
+
+
+def test_what_is_taken_meanwhile_keeps_the_rest_from_nothing(
+    home: Path, define: Define, enqueue: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a consumer was at work, `rm --cadence` ended with 66 at the first tick, and cancelled none."""
+    define("old")
+    taken, due, late = enqueue("old"), enqueue("old", "--in", "1h"), enqueue("old", "--in", "2h")
+    state = home / "state"
+
+    def meanwhile(*asked: object) -> Iterator[lookup.Found]:
+        known = list(lookup.listing(*asked))  # type: ignore[arg-type]
+        for ready in state.glob(f"inbox/*{taken[-8:]}*"):
+            ready.rename(state / "claimed" / ready.name)
+        for deferred in state.glob(f"deferred/*{due[-8:]}*"):
+            deferred.rename(state / "inbox" / deferred.name.partition("~")[2])
+        yield from known
+
+    monkeypatch.setattr(rm, "listing", meanwhile)
+    context = Context()
+    context.home_flag = str(home)
+    assert rm.main(["--cadence", "old"], context) == 0
+    assert [path.name[-13:-5] for path in state.glob("claimed/*")] == [taken[-8:]]
+    assert {path.name[-13:-5] for path in state.glob("done/*/*")} == {due[-8:], late[-8:]}
 
 
 def test_all_that_waits_for_a_cadence_is_cancelled(
