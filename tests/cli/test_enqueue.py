@@ -25,6 +25,6 @@ def test_one_set_takes_several_members(cadence: Cadence, define: Define, ticks: 
 def test_a_payload_that_is_no_json_is_bad_data_and_told_where(cadence: Cadence, define: Define) -> None:
     """In one line; nothing of the interpreter that `enqueue` does without is missed."""
     define("work")
-    ended = cadence("enqueue", "work", "--payload", '{"a": 1,}')
+    ended = cadence("enqueue", "work", "--payload", "{a: 1}")
     assert (ended.returncode, ended.stdout) == (65, "")
     assert ended.stderr.startswith("cadence: --payload: not JSON: Expecting property name")

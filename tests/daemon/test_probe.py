@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cadencebus.policy.deadlines import EndRun
+    from tests.conftest import Eventually
 
 IDLE = 100.0
 
@@ -113,13 +114,15 @@ def test_whoever_names_no_probe_is_never_judged(probe: Callable[..., Probe]) -> 
     asyncio.run(silent())
 
 
-def test_a_judge_who_is_still_at_it_ends_with_the_run(probe: Callable[..., Probe]) -> None:
+def test_a_judge_who_is_still_at_it_ends_with_the_run(
+    home: Path, probe: Callable[..., Probe], eventually: Eventually
+) -> None:
     """The watch does not wait for him."""
 
     async def cut_off() -> float:
-        one = probe("sleep 60")
+        one = probe(f"touch {home}/at-it; sleep 60")
         one.verdict(IDLE, 0.0)
-        await asyncio.sleep(0)
+        await asyncio.to_thread(eventually, (home / "at-it").exists)
         began = time.monotonic()
         await one.close()
         return time.monotonic() - began
