@@ -66,6 +66,7 @@ def test_the_first_sight_of_a_schedule_fires_nothing_of_the_past() -> None:
     assert found.ticks == ()
     assert found.wake_at == MONDAY + 11 * HOUR
     assert found.cursor == begin(HOURLY, MONDAY + 10.5 * HOUR)
+    assert due(HOURLY, None, MONDAY + 10.5 * HOUR, written=MONDAY) == found, "however old the file is"
 
 
 def test_a_firing_is_due_at_its_moment_and_not_again() -> None:
@@ -169,6 +170,16 @@ def test_a_single_moment_is_caught_up_after_downtime() -> None:
     bus = Bus(Timetable(name="x", once_at=MONDAY + HOUR), MONDAY)
     assert [tick.slot for tick in bus.turn(MONDAY + 3 * HOUR).ticks] == [MONDAY + HOUR]
     assert bus.turn(MONDAY + 4 * HOUR).wake_at is None
+
+
+@pytest.mark.parametrize(("written", "ticks"), [(0.5, 1), (1, 0), (2, 0), (9, 0), (None, 0)])
+def test_a_single_moment_seen_too_late_was_to_come_when_it_was_written(
+    written: float | None, ticks: int
+) -> None:
+    """Or it is a moment of the past, which nobody can have meant."""
+    once = Timetable(name="x", once_at=MONDAY + HOUR)
+    at = None if written is None else MONDAY + written * HOUR
+    assert len(due(once, None, MONDAY + 3 * HOUR, written=at).ticks) == ticks
 
 
 def test_an_edit_takes_effect_at_once_and_looks_only_forward() -> None:
