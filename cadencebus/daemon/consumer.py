@@ -118,7 +118,8 @@ class Consumer:
             # Any look would be refused again now; once the disk is well, all is looked at anew.
             return
         try:
-            self.lookout.take_up(now)
+            # Who absorbs reads files beside the loop: their names stay as they are for so long.
+            self.lookout.take_up(now, rename=not self.sideline.busy)
             self.lookout.rescan(self._recover_strays)
             if not self.stopping:
                 self._start_what_may(now)

@@ -119,6 +119,11 @@ class Index:
             queue.add(target)
             self._changed.add(cadence)
 
+    def now_called(self, file: str) -> str | None:
+        """The name under which a tick waits, which may have got another priority; None: it does not wait."""
+        names = (file, *(f"{priority}{file[1:]}" for priority in range(10)))
+        return next((name for name in names if name in self), None)
+
     def head(self, cadence: str) -> str | None:
         """The next tick of a cadence."""
         queue = self._queues.get(cadence)

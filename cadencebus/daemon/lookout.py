@@ -114,15 +114,15 @@ class Lookout:
         """Whether names are known that have not been looked at, or folders are being read."""
         return bool(self._arrived or self._strange or self._misplaced) or self._round is not None
 
-    def take_up(self, now: float) -> None:
-        """Take up what arrived, what became clear, and what became due."""
+    def take_up(self, now: float, *, rename: bool = True) -> None:
+        """Take up what arrived, what became clear, and what became due; `rename` what waited before."""
         self._readmit()
         self._intake.arrived(_first(self._arrived))
         self._intake.arrived(_first(self._strange))
         if self._arrived or self._strange:
             self._gear.wake()
         self._bury_for_a_while()
-        if self._intake.priorities.go_on():
+        if rename and self._intake.priorities.go_on():
             self._gear.wake()
         self._intake.ready(self._gear.spool.promote(self._calendar.due(stamp(now))))
 

@@ -64,13 +64,23 @@ class OwnPriority:
         ends = self._clock.monotonic() + within
         for file in self._former:
             name = parse_name(file)
-            if name is not None and file in self._index and (target := self.name(file, name)) != file:
-                self._index.rename(file, target)
+            if name is not None and file in self._index:
+                self._settle(file, name)
             if self._clock.monotonic() >= ends:
                 self.sync()
                 return True
         self.sync()
         return False
+
+    def _settle(self, file: str, name: Name) -> None:
+        try:
+            target = self.name(file, name)
+        except OSError:
+            # It is the next one again when the disk, or whoever keeps inbox/ locked, lets us.
+            self._former = chain((file,), self._former)
+            raise
+        if target != file:
+            self._index.rename(file, target)
 
     def _silent(self, file: str) -> bool:
         path = f"{self._spool.home.inbox}/{file}"

@@ -51,11 +51,11 @@ class Sideline:
         marked = self._marked.setdefault(boarded.cadence.name, PackedNames())
         try:
             for some in _pieces(fresh):
-                names = [file for file in some if file in self._index]
+                names = self._waiting(some)
                 for file, mark in await asyncio.to_thread(self._marks, names):
                     marked.add(mark + file)
             async for some in self._light(_taken(marked, _mark(boarded.tick))):
-                names = [file for file in some if file in self._index]
+                names = self._waiting(some)
                 for file in await asyncio.to_thread(self._absorb_some, boarded, names):
                     self._index.discard(file)
         except OSError as error:
@@ -63,6 +63,9 @@ class Sideline:
         finally:
             self.busy -= 1
             self._gear.wake()
+
+    def _waiting(self, names: list[str]) -> list[str]:
+        return [name for file in names if (name := self._index.now_called(file)) is not None]
 
     async def skip(self, cadence: str, came: list[str]) -> None:
         """Finish as `skipped` what came while a run of its cadence was going on."""

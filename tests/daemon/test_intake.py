@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -205,6 +206,24 @@ def test_a_long_queue_gets_its_cadences_priority_beside_the_turns(
     assert list(inbox.index.names()) == [tick.name.at(3).file for tick in ticks if tick is not ticks[1]]
     assert inbox.index.take_fresh("x") == [], "it came no later for that: nobody skips it"
     assert witness.seen.count("sync inbox") == 2
+
+
+def test_a_rename_that_the_disk_refused_is_tried_again(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps inbox/ locked for a moment must not cost a tick its cadence's priority."""
+    tick = some()
+    silent(inbox, tick)
+    inbox.index.fill(inbox.names)
+    inbox.priorities["x"] = 7
+
+    def refused(*_: object, **__: object) -> bool:
+        raise BlockingIOError(errno.EAGAIN, "another program keeps it locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "rename", refused)
+        with pytest.raises(BlockingIOError):
+            inbox.intake.priorities.begin()
+    assert not inbox.intake.priorities.go_on(60.0)
+    assert inbox.names == list(inbox.index.names()) == [tick.name.at(7).file]
 
 
 def test_strangers_are_named_in_the_order_in_which_they_were_written(inbox: Inbox, witness: Witness) -> None:

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cadencebus.daemon import boarding
 from cadencebus.daemon.closing import Closing
 from cadencebus.daemon.index import Index
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.model.tick import Tick
+from cadencebus.store import runs
 from cadencebus.store.inlet import new_id
 from cadencebus.store.spool import Spool
 
@@ -72,6 +74,27 @@ def test_large_ticks_are_not_all_in_memory_at_once(gear: Gear) -> None:
     asyncio.run(Sideline(gear, Index()).skip("x", [tick.name.file for tick in ticks]))
     assert len(list(Path(gear.home.done).rglob("*.json"))) == len(ticks)
     assert max(closing.bytes_at_once) < 5_000_000
+
+
+def test_a_tick_that_was_given_another_priority_is_absorbed_all_the_same(gear: Gear) -> None:
+    """A long queue gets its cadence's priority beside the turns: what was renamed got runs of its own."""
+    index, now, cadence = Index(), time.time(), gear.prompts.load("x")
+    ticks = [Tick(id=new_id(now + n), cadence="x", source="cli", created_at=now) for n in range(4)]
+    gear.spool.put(ticks, now)
+    started, *waiting = (tick.name.file for tick in ticks)
+    index.fill(waiting)
+    run = runs.folder(gear.home, ticks[0].id, 1)
+    Path(run.path).mkdir(parents=True)
+    boarded = boarding.found(gear, ticks[0], run, cadence)
+    sideline = Sideline(gear, index)
+    other = Tick(id=new_id(now), cadence="x", source="cli", created_at=now, payload={"n": 1})
+    asyncio.run(sideline.absorb(boarding.found(gear, other, run, cadence), waiting[1:]))
+    for tick in ticks[1:3]:
+        gear.spool.rename("inbox", tick.name.file, tick.name.at(3).file)
+        index.rename(tick.name.file, tick.name.at(3).file)
+    asyncio.run(sideline.absorb(boarded, waiting[:1]))
+    assert [path.name for path in Path(gear.home.inbox).iterdir()] == [started]
+    assert len(index) == 0
 
 
 def test_expired_ticks_are_finished_together(gear: Gear) -> None:
