@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ class OwnPriority:
         self.of = own
         # What waited before this consumer came, and has not been looked at.
         self._former: Iterator[str] = iter(())
+        # The one of them that is being looked at: if the disk refuses, it is the next one again.
+        self._unsettled: str | None = None
         self._renamed = False
 
     def name(self, file: str, name: Name) -> str:
@@ -62,25 +65,24 @@ class OwnPriority:
     def go_on(self, within: float = _BESIDE) -> bool:
         """Treat what waited before as if it were seen arriving, for a while; True where more is left."""
         ends = self._clock.monotonic() + within
-        for file in self._former:
-            name = parse_name(file)
-            if name is not None and file in self._index:
-                self._settle(file, name)
+        while (file := self._unsettled or next(self._former, None)) is not None:
+            self._unsettled = file
+            self._settle(file)
+            self._unsettled = None
             if self._clock.monotonic() >= ends:
                 self.sync()
                 return True
         self.sync()
         return False
 
-    def _settle(self, file: str, name: Name) -> None:
-        try:
-            target = self.name(file, name)
-        except OSError:
-            # It is the next one again when the disk, or whoever keeps inbox/ locked, lets us.
-            self._former = chain((file,), self._former)
-            raise
-        if target != file:
-            self._index.rename(file, target)
+    def _settle(self, file: str) -> None:
+        name = parse_name(file)
+        if name is None or file not in self._index:
+            return
+        # What may not be moved at all is judged at its claim.
+        with contextlib.suppress(PermissionError):
+            if (target := self.name(file, name)) != file:
+                self._index.rename(file, target)
 
     def _silent(self, file: str) -> bool:
         path = f"{self._spool.home.inbox}/{file}"

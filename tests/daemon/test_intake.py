@@ -220,8 +220,9 @@ def test_a_rename_that_the_disk_refused_is_tried_again(inbox: Inbox, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Spool, "rename", refused)
-        with pytest.raises(BlockingIOError):
-            inbox.intake.priorities.begin()
+        for look in (inbox.intake.priorities.begin, inbox.intake.priorities.go_on):
+            with pytest.raises(BlockingIOError):
+                look()
     assert not inbox.intake.priorities.go_on(60.0)
     assert inbox.names == list(inbox.index.names()) == [tick.name.at(7).file]
 
