@@ -158,6 +158,10 @@ class Index:
         """Every waiting name of a cadence, in order, as it is now."""
         return iter(self._queues.get(cadence, ()))
 
+    def backwards(self, cadence: str) -> Iterator[str]:
+        """The same, from the end of the queue."""
+        return reversed(self._queues.get(cadence, ()))
+
     def names(self) -> Iterator[str]:
         """Every waiting name, as it is now."""
         return chain.from_iterable([iter(queue) for queue in self._queues.values()])

@@ -58,9 +58,15 @@ class OwnPriority:
 
     def begin(self) -> None:
         """Look at what waits already: the index was filled without that."""
-        own = [cadence for cadence in self._index.cadences() if self.of(cadence) != DEFAULT_PRIORITY]
-        self._former = chain.from_iterable([self._index.queue(cadence) for cadence in own])
+        self._former = chain.from_iterable([self._in_turn(cadence) for cadence in self._index.cadences()])
         self.go_on(_AT_A_START)
+
+    def _in_turn(self, cadence: str) -> Iterator[str]:
+        """The oldest stays the head meanwhile: where all have to go back, the last goes first."""
+        own = self.of(cadence)
+        if own == DEFAULT_PRIORITY:
+            return iter(())
+        return self._index.queue(cadence) if own < DEFAULT_PRIORITY else self._index.backwards(cadence)
 
     def go_on(self, within: float = _BESIDE) -> bool:
         """Treat what waited before as if it were seen arriving, for a while; True where more is left."""

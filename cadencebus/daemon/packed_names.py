@@ -50,6 +50,10 @@ class PackedNames:
         """All of them, in order, as they are now: they may change meanwhile."""
         return (name for bundle in tuple(self._bundles) for name in _names_of(bundle))
 
+    def __reversed__(self) -> Iterator[str]:
+        """The same, from their end."""
+        return (name for bundle in reversed(tuple(self._bundles)) for name in reversed(_names_of(bundle)))
+
     def __contains__(self, name: str) -> bool:
         at = self._place(name)
         return at >= 0 and f"{_END}{name}{_END}" in self._bundles[at]

@@ -208,6 +208,25 @@ def test_a_long_queue_gets_its_cadences_priority_beside_the_turns(
     assert witness.seen.count("sync inbox") == 2
 
 
+@pytest.mark.parametrize("own", [3, 7])
+def test_the_oldest_of_a_long_queue_comes_first_while_it_is_renamed(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, own: int
+) -> None:
+    """What got a later place must not have those behind it pass."""
+    monkeypatch.setattr(own_priority, "_AT_A_START", 0.0)
+    oldest, *rest = sorted((some() for _ in range(9)), key=lambda tick: tick.name.file)
+    for tick in (oldest, *rest):
+        silent(inbox, tick)
+    inbox.index.fill(inbox.names)
+    inbox.priorities["x"] = own
+    inbox.intake.priorities.begin()
+    for left in range(8, 0, -1):
+        head = inbox.index.head("x")
+        assert head in {oldest.name.file, oldest.name.at(own).file}
+        assert inbox.intake.priorities.go_on(0.0), left
+    assert inbox.names == [tick.name.at(own).file for tick in (oldest, *rest)]
+
+
 def test_a_rename_that_the_disk_refused_is_tried_again(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever keeps inbox/ locked for a moment must not cost a tick its cadence's priority."""
     tick = some()
