@@ -24,7 +24,7 @@ from cadencebus.model.legible import escaped
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import RAW, SUFFIX, is_id, is_session, parse_deferred, parse_name
 from cadencebus.model.tick import LARGEST, BadTick, check_members, read_members
-from cadencebus.store import files
+from cadencebus.store import files, runs
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memories
 from cadencebus.store.paths import LAYOUT
@@ -100,6 +100,7 @@ def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
         # A folder, a device, a link: nothing that could be taken along.
         unread.append(f"{folder}/{escaped(file)}")
         return None
+    kind: str | None
     kind, name = "inbox" if folder == "claimed" else folder, queued_name(folder, file)
     if kind == "dead" and name is None:
         # No letter of ours: a consumer would not know what to do with it there, either.
@@ -108,9 +109,20 @@ def _tick(home: Home, folder: str, file: str, unread: list[str]) -> Line | None:
     line: Line = {"in": kind, "file": escaped(file)}
     if name is not None and file.endswith(SUFFIX):
         with contextlib.suppress(BadTick):
-            return line | {"tick": fitting(read_members(data), name)}
+            members = fitting(read_members(data), name)
+            if folder == "claimed" and _has_ended(home, name, members):
+                # Its consumer died before it could move it.
+                kind = "dead" if members["outcome"].get("status") == "dead" else None
+            return line | {"in": kind, "tick": members} if kind else None
     # The consumer there gives it a name, or buries it, as the one here would have.
     return line | {"bytes": base64.b64encode(data).decode("ascii")}
+
+
+def _has_ended(home: Home, name: Name, members: Line) -> bool:
+    """Whether a claimed tick has its outcome; that of an earlier life does not count while it runs anew."""
+    last = runs.latest(home, name.id)
+    told = last is None or any(attempt.get("run") == last.id for attempt in members.get("attempts", ()))
+    return told and bool(members.get("outcome"))
 
 
 def queued_name(folder: str, file: str) -> Name | None:

@@ -361,6 +361,25 @@ def test_what_stays_behind_is_told_of(home: Path, cadence: Cadence, define: Defi
     assert FILE in cadence("export", "--claimed").stdout
 
 
+@pytest.mark.parametrize(
+    ("status", "begun_since", "taken_as"),
+    [("ok", False, None), ("dead", False, "dead"), ("ok", True, "inbox"), (None, False, "inbox")],
+)
+def test_what_has_ended_and_was_not_moved_yet_is_not_taken_along_as_waiting(
+    home: Path, status: str | None, taken_as: str | None, *, begun_since: bool
+) -> None:
+    """A consumer died between the two: there it would run once more. Unless it was run anew since."""
+    tick_id = "20261121T023000.123456Z-7f3k9q2m"
+    tick: dict[str, object] = {"cadence": "work", "attempts": [{"n": 1, "run": f"{tick_id}.1"}]}
+    if status:
+        tick["outcome"] = {"status": status, "class": "ok", "finished_at": "2026-11-21T02:30:00Z"}
+    (home / "state" / "claimed" / FILE).write_text(json.dumps(tick))
+    for number in range(1, 3 if begun_since else 2):
+        Path(Home(str(home)).run(tick_id, number)).mkdir(parents=True)
+    packed = pack(Home(str(home)), io.BytesIO(), 1_800_000_000.0, version="1", claimed=True)
+    assert packed.counts == ({taken_as: 1} if taken_as else {})
+
+
 def test_a_tick_that_becomes_due_meanwhile_is_taken_along_once(home: Path) -> None:
     """It is met in both folders; what is no hold, or gone when it is read, is nobody's business."""
     state = home / "state"
