@@ -233,6 +233,7 @@ def last_decided_first() -> None:
 
 def follows_links() -> None:
     """A symbolic link in inbox/ is opened."""
+    put(os.stat, tomb, "regular")
     # What follows is read as if it lay in the home.
     whole = put(
         lambda path, flags, *more, **named: whole(path, flags & ~os.O_NOFOLLOW, *more, **named), os, "open"
