@@ -111,6 +111,11 @@ def bring_up(home: Home, pace: Pace) -> Up:
     child = _spawn(home, pace)
     found = _until(lambda: _is_up(home) or _why_not_up(home, began, child), _UP_WITHIN)
     if isinstance(found, Up):
+        if found.keeper is not None and found.keeper.supervisor.pid != child.pid:
+            # Another `cadence up` was faster. Ours, still on its way, must not come up after a `down`.
+            child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_UP_WITHIN)
         return found
     if found is not None:
         raise found

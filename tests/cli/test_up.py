@@ -199,6 +199,25 @@ def test_two_at_once_start_one(
     assert said[0]["supervisor"] == said[1]["supervisor"]
 
 
+def test_who_was_slower_leaves_no_supervisor_that_is_still_on_its_way(
+    home: Path, cadence: Cadence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a `down` it would have found the home free, and brought a consumer up that nobody asked for."""
+    spawned = []
+
+    def slowly(*_: object) -> subprocess.Popen[bytes]:
+        # Meanwhile another one brings a consumer up.
+        assert cadence(*HURRY).returncode == 0
+        spawned.append(subprocess.Popen(["sleep", "60"]))
+        return spawned[0]
+
+    monkeypatch.setattr(consumer_control, "_spawn", slowly)
+    up = consumer_control.bring_up(Home(str(home)), consumer_control.Pace())
+    assert up.keeper is not None
+    assert up.keeper.supervisor.lives()
+    assert spawned[0].poll() == -signal.SIGTERM
+
+
 def test_five_quick_deaths_park_it_and_up_tries_again(
     home: Path, cadence: Cadence, ps: Callable[[], dict[str, Any]], eventually: Eventually
 ) -> None:
