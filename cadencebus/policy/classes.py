@@ -200,8 +200,8 @@ CLASSES: dict[Class, Row] = {
         cure="Put it in again if it is still wanted.",
     ),
     Class.ABORTED: _failed(
-        "something outside the bus ended it",
-        "Look for the out-of-memory killer, a logout, or somebody's kill.",
+        "it was cut short, not by the bus",
+        "Read the end of its log; look for the out-of-memory killer, a logout, or somebody's kill.",
     ),
     Class.INTERRUPTED: _again(
         "the consumer or the machine died under it",

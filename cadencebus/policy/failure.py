@@ -257,7 +257,7 @@ def _reason(rule: Rule, e: Evidence, words: str) -> str:
     elif klass in _TOLD_LAST:
         detail = _last_line(ending) or ("" if klass is Class.CRASH else rule.name)
     else:
-        detail = "" if e.signalled else rule.name
+        detail = "a signal from elsewhere" if e.signalled else rule.name
     return explain(CLASSES[klass].saying, detail, status=e.status, exit_code=e.exit_code, signal=e.signal)
 
 

@@ -178,6 +178,14 @@ def test_exit_0_is_no_success_without_a_result() -> None:
     assert judged(replace(SILENT, report=None)).klass is Class.ABORTED
 
 
+def test_a_session_that_just_stops_is_not_blamed_on_somebody_outside() -> None:
+    """Nobody sent it a signal, as far as anybody knows: whoever looks for a killer looks in vain."""
+    assert judged(SILENT).reason == "it was cut short, not by the bus: exit 0 without a result"
+    assert judged(replace(SILENT, exit_code=None, signal=9)).reason == (
+        "it was cut short, not by the bus: a signal from elsewhere (SIGKILL)"
+    )
+
+
 def test_a_good_result_is_no_success_with_another_exit() -> None:
     """Something went wrong after it."""
     assert judged(replace(WELL, exit_code=1)).klass is Class.CRASH
