@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tenacity import RetryCallState
 from tenacity.wait import wait_chain, wait_exponential, wait_fixed
@@ -12,32 +12,10 @@ if TYPE_CHECKING:
 
     from tenacity.wait import wait_base
 
-
-class Delays(Protocol):
-    """The waits of a cadence: a list whose last repeats, or an exponential."""
-
-    @property
-    def delays(self) -> tuple[float, ...]:
-        """The waits one after the other; the last repeats."""
-
-    @property
-    def initial(self) -> float | None:
-        """The first wait of an exponential; None where `delays` counts."""
-
-    @property
-    def multiplier(self) -> float:
-        """How much longer each further wait is."""
-
-    @property
-    def max(self) -> float | None:
-        """The longest wait."""
-
-    @property
-    def jitter(self) -> float:
-        """By which share each wait may be shorter or longer."""
+    from cadencebus.model.cadence import Backoff
 
 
-def wait_after(nth: int, waits: Delays, rng: random.Random) -> float:
+def wait_after(nth: int, waits: Backoff, rng: random.Random) -> float:
     """Seconds to hold the cadence after its n-th consecutive failed run, jittered."""
     if nth < 1:
         return 0.0
@@ -50,7 +28,7 @@ def doubling(nth: int, first: float, most: float) -> float:
     return _asked(nth, wait_exponential(multiplier=first, max=most))
 
 
-def _strategy(waits: Delays) -> wait_base:
+def _strategy(waits: Backoff) -> wait_base:
     if waits.initial is not None:
         longest = waits.max if waits.max is not None else 10 * 365 * 86400.0
         return wait_exponential(multiplier=waits.initial, exp_base=waits.multiplier, max=longest)

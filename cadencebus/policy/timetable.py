@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -22,6 +22,9 @@ from cadencebus.model.cronline import LAST, CronLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cadencebus.model.cadence import Cadence
+    from cadencebus.model.firing_rule import FiringRule
 
 SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -37,46 +40,6 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - walls have no zone: this is what
 _DAWN = datetime(1, 1, 2)  # noqa: DTZ001
 # A leap year, so that the 29th of February is found at once.
 _SOME_DAY = datetime(2000, 1, 1)  # noqa: DTZ001
-
-
-class Scheduled(Protocol):
-    """What a timetable wants to know of a cadence."""
-
-    @property
-    def name(self) -> str:
-        """Whose it is; phase and jitter are drawn from it."""
-
-    @property
-    def schedule(self) -> str | None:
-        """A cron line."""
-
-    @property
-    def every(self) -> float | None:
-        """An interval."""
-
-    @property
-    def once_at(self) -> float | None:
-        """A single moment."""
-
-    @property
-    def max_firings(self) -> int | None:
-        """An end by count."""
-
-    @property
-    def expires_at(self) -> float | None:
-        """An end by date."""
-
-    @property
-    def timezone(self) -> str | None:
-        """The zone of its clock; None: the machine's."""
-
-    @property
-    def catch_up(self) -> str:
-        """What becomes of missed firings: `none`, `one` or `all`."""
-
-    @property
-    def jitter(self) -> float:
-        """The most by which firings are shifted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +105,7 @@ class Timetable:
         return takewhile(lambda slot: slot + offset < ends, found)
 
 
-def timetable_of(cadence: Scheduled, *, local: tzinfo = UTC) -> Timetable | None:
+def timetable_of(cadence: Cadence | FiringRule, *, local: tzinfo = UTC) -> Timetable | None:
     """The timetable of a cadence, None where somebody else enqueues it; ValueError names the wrong key."""
     asked = [key for key in ("schedule", "every", "once_at") if getattr(cadence, key) is not None]
     if not asked:

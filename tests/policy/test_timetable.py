@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cadencebus.model.firing_rule import FiringRule
 from cadencebus.policy import timetable
 from cadencebus.policy.schedule_words import describe
 from cadencebus.policy.timetable import Timetable, cron_line, timetable_of
@@ -26,22 +28,10 @@ BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The part of a cadence that says when."""
-
-    name: str = "inbox-processor"
-    schedule: str | None = None
-    every: float | None = None
-    once_at: float | None = None
-    max_firings: int | None = None
-    expires_at: float | None = None
-    timezone: str | None = None
-    catch_up: str = "one"
-    jitter: float = 0.0
+Asked = partial(FiringRule, name="inbox-processor")
 
 
-def made(asked: Asked) -> Timetable:
+def made(asked: FiringRule) -> Timetable:
     """The timetable of something that has one."""
     timetable = timetable_of(asked, local=BERLIN)
     assert timetable is not None
@@ -344,7 +334,7 @@ def test_a_cadence_without_any_of_the_keys_has_no_timetable() -> None:
         (Asked(schedule="0 0 * * *", timezone="../../etc/passwd"), "is not a time zone"),
     ],
 )
-def test_what_can_never_fire_is_refused_with_its_key(asked: Asked, said: str) -> None:
+def test_what_can_never_fire_is_refused_with_its_key(asked: FiringRule, said: str) -> None:
     """The message names the key, what was found and what is allowed."""
     with pytest.raises(ValueError, match=re.escape(said)):
         timetable_of(asked)
@@ -388,7 +378,7 @@ def test_what_can_never_fire_is_refused_with_its_key(asked: Asked, said: str) ->
         (Asked(every=60.0, expires_at=at("2027-01-01")), "every minute, until 2027-01-01 00:00"),
     ],
 )
-def test_a_timetable_says_itself_in_words(asked: Asked, words: str) -> None:
+def test_a_timetable_says_itself_in_words(asked: FiringRule, words: str) -> None:
     """What `cadences` and `next` show."""
     assert describe(made(asked)) == words
 
