@@ -14,29 +14,6 @@ if TYPE_CHECKING:
 BUS = "bus"
 OPERATOR = "operator"
 CONSUMER = "consumer"
-REASONS = (
-    "paused",
-    "backoff",
-    "circuit_open",
-    "rate_limited",
-    "auth",
-    "billing",
-    "config",
-    "resources",
-    "usage",
-    "pressure",
-    "load",
-    "memory",
-    "active_hours",
-    "exclusive",
-    "network",
-    "turn_budget",
-    "daily_budget",
-    "runs_per_hour",
-    "failures",
-    "disk_full",
-    "unreadable",
-)
 # What only an operator (or a change of what was wrong) releases: `run --drain` does not wait for these.
 UNTIL_RELEASED = frozenset({"paused", "auth", "billing", "config", "turn_budget", "failures", "unreadable"})
 
