@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import waiting_tick
@@ -12,16 +13,19 @@ from cadencebus.desk.tick_size import spool_of
 from cadencebus.errors import NoSuch, Usage
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Iterator
 
     from cadencebus.desk.context import Context
     from cadencebus.desk.lookup import Found
+    from cadencebus.errors import BadData
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence rm 7f3k9q2m
   cadence rm 7f3k --reason "superseded by the evening run"
   cadence rm --cadence brief       all that waits for it"""
 
+_AT_ONCE = 100
 # Of more than these nobody types the ids again.
 _UNDONE = 20
 
@@ -36,29 +40,35 @@ def main(words: list[str], context: Context) -> int:
     if bool(asked.tick) == bool(asked.cadence):
         raise Usage("rm: ids, or --cadence", next_step="cadence ls inbox")
     spool, out = spool_of(context.home), Output(context)
-    by_id = find_each(context.home, asked.tick, waiting=True)
     cancelled: list[Found] = []
-    for found in _all_of(context.home, asked.cadence) if asked.cadence else by_id:
-        try:
-            waiting_tick.cancel(spool, found, asked.reason)
-        except NoSuch:
-            if not asked.cadence:
-                raise
-            # It was taken while the others were cancelled: then it waits no more.
-            continue
-        cancelled.append(found)
-        if out.json:
-            out.line_of_json({"id": found.name.id, "status": waiting_tick.CANCELLED})
-        else:
-            out.line(f"{found.name.id} cancelled")
+    refused: list[NoSuch | BadData] = []
+    for several in _batches(context.home, asked):
+        ended, why_not = waiting_tick.cancel(spool, several, asked.reason)
+        cancelled += ended
+        refused += why_not
+        for found in ended:
+            if out.json:
+                out.line_of_json({"id": found.name.id, "status": waiting_tick.CANCELLED})
+            else:
+                out.line(f"{found.name.id} cancelled")
+    if cancelled and len(cancelled) <= _UNDONE:
+        out.hint(f"undo: cadence dead retry {' '.join(found.name.random for found in cancelled)}")
+    for why in refused:
+        # One that was taken while the others were cancelled waits no more.
+        if asked.tick or not isinstance(why, NoSuch):
+            raise why
     if not cancelled:
         out.hint(f"nothing waits for {asked.cadence}")
-    elif len(cancelled) <= _UNDONE:
-        out.hint(f"undo: cadence dead retry {' '.join(found.name.random for found in cancelled)}")
     return 0
 
 
-def _all_of(home: Home, cadence: str) -> Iterator[Found]:
-    """All that waits for a cadence; looked for twice, for what is put off may become due meanwhile."""
+def _batches(home: Home, asked: Namespace) -> Iterator[list[Found]]:
+    """What is to be cancelled, some at a time: whoever claims waits until these are."""
+    if asked.tick:
+        yield find_each(home, asked.tick, waiting=True)
+        return
+    # Looked for twice, for what is put off may become due meanwhile.
     for _ in range(2):
-        yield from listing(home, WAITING, cadence)
+        waiting = listing(home, WAITING, asked.cadence)
+        while several := list(islice(waiting, _AT_ONCE)):
+            yield several

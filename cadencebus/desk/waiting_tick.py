@@ -16,12 +16,13 @@ from cadencebus.desk import tick_size
 from cadencebus.desk.journaling import tell
 from cadencebus.errors import BadData, NoSuch, TryLater
 from cadencebus.model.tick import BadTick, Tick
-from cadencebus.store import files, inlet
+from cadencebus.store import files, inlet, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cadencebus.desk.lookup import Found
+    from cadencebus.store.paths import Home
     from cadencebus.store.spool import Spool
 
 CANCELLED = "cancelled"
@@ -33,38 +34,42 @@ def read(spool: Spool, found: Found) -> Tick:
         return spool.read(found.folder, found.file)
 
 
-def cancel(spool: Spool, found: Found, reason: str) -> None:
-    """Finish a waiting tick as `cancelled`: written, moved to done/, told, in this order."""
+def cancel(spool: Spool, several: Sequence[Found], reason: str) -> tuple[list[Found], list[NoSuch | BadData]]:
+    """Finish waiting ticks as `cancelled`: written, moved to done/, told, in this order, with few syncs.
+
+    Those that were, and why the others were not.
+    """
     now = time.time()
-    home, file = spool.home, found.name.file
-    outcome = {
-        "status": CANCELLED,
-        "class": CANCELLED,
-        "reason": reason,
-        "finished_at": rfc3339(now),
-    }
-    folder = f"{home.done}/{day(now)}"
-    with _in_hand(spool, found) as tick:
+    home, folder = spool.home, f"{spool.home.done}/{day(now)}"
+    outcome = {"status": CANCELLED, "class": CANCELLED, "reason": reason, "finished_at": rfc3339(now)}
+    with _in_hand(spool, several) as (ticks, refused):
+        if not ticks:
+            return [], refused
         # A crash from here on leaves the outcome in inbox/: the consumer moves it to done/ for us.
-        _replace(spool, file, tick.ended(outcome).settled_by(None))
+        _replace(spool, [(at.name.file, tick.ended(outcome).settled_by(None)) for at, tick in ticks.items()])
         if files.make_folder(folder):
             files.sync_folder(home.done)
-        files.move(f"{home.inbox}/{file}", f"{folder}/{file}")
+        for found in ticks:
+            files.move(f"{home.inbox}/{found.name.file}", f"{folder}/{found.name.file}")
         files.sync_folders([folder, home.inbox])
-    facts = {"event": "tick.done", "cadence": tick.cadence, "tick": tick.id, "attempt": len(tick.attempts)}
-    tell(home, facts | outcome, at=now)
+    about = ({"cadence": one.cadence, "tick": one.id, "attempt": len(one.attempts)} for one in ticks.values())
+    tell(home, *({"event": "tick.done", **facts, **outcome} for facts in about), at=now)
+    return list(ticks), refused
 
 
 def change(spool: Spool, found: Found, changed: Callable[[Tick], Tick]) -> Tick:
     """Replace a waiting tick by what the function makes of it as it lies there now."""
     home = spool.home
-    with _in_hand(spool, found) as before:
+    with _in_hand(spool, [found]) as (ticks, refused):
+        if refused:
+            raise refused[0]
+        before = ticks[found]
         after = changed(before)
         tick_size.check(spool, after)
         moved = after.not_before != before.not_before
         due = after.not_before if moved else found.due
         target = inlet.target_of(home, after.name, due if due is not None and due > time.time() else None)
-        _replace(spool, found.name.file, after)
+        _replace(spool, [(found.name.file, after)])
         source = f"{home.inbox}/{found.name.file}"
         if target != source:
             files.move(source, target)
@@ -73,26 +78,50 @@ def change(spool: Spool, found: Found, changed: Callable[[Tick], Tick]) -> Tick:
 
 
 @contextlib.contextmanager
-def _in_hand(spool: Spool, found: Found) -> Iterator[Tick]:
-    """Hold the tick fast in inbox/, where nobody claims it while the lock is held."""
+def _in_hand(
+    spool: Spool, several: Sequence[Found]
+) -> Iterator[tuple[dict[Found, Tick], list[NoSuch | BadData]]]:
+    """Hold ticks fast in inbox/, where nobody claims them while the lock is held; why not the others."""
     home = spool.home
-    here = f"{home.inbox}/{found.name.file}"
+    ticks: dict[Found, Tick] = {}
+    refused: list[NoSuch | BadData] = []
     with spool.moving():
-        if found.state == "deferred":
-            # Left in deferred/, it could become due, and move, under our hands. Should we die now, the
-            # consumer sees that it is not due yet and puts it back.
-            with _gone(found):
-                files.move(f"{home.deferred}/{found.file}", here)
-            files.sync_folders([home.inbox, home.deferred])
         try:
-            with _gone(found):
-                tick = spool.read("inbox", found.name.file)
-            yield tick
+            for found in several:
+                try:
+                    ticks[found] = _taken(spool, found)
+                except (NoSuch, BadData) as why:
+                    refused.append(why)
+            if any(found.state == "deferred" for found in ticks):
+                files.sync_folders([home.inbox, home.deferred])
+            yield ticks, refused
         except BaseException:
-            if found.state == "deferred":
-                with contextlib.suppress(OSError):
-                    files.move(here, f"{home.deferred}/{found.file}")
+            for found in ticks:
+                _put_back(home, found)
             raise
+
+
+def _taken(spool: Spool, found: Found) -> Tick:
+    """What a waiting tick says, taken into inbox/.
+
+    Left in deferred/, it could become due, and move, under our hands. Should we die now, the consumer
+    sees that it is not due yet and puts it back.
+    """
+    home = spool.home
+    with _gone(found):
+        if found.state == "deferred":
+            files.move(f"{home.deferred}/{found.file}", f"{home.inbox}/{found.name.file}")
+        try:
+            return spool.read("inbox", found.name.file)
+        except BaseException:
+            _put_back(home, found)
+            raise
+
+
+def _put_back(home: Home, found: Found) -> None:
+    if found.state == "deferred":
+        with contextlib.suppress(OSError):
+            files.move(f"{home.inbox}/{found.name.file}", f"{home.deferred}/{found.file}")
 
 
 @contextlib.contextmanager
@@ -110,9 +139,18 @@ def _gone(found: Found) -> Iterator[None]:
         raise BadData(f"state/{found.place}: {fault.message}: the consumer will bury it") from None
 
 
-def _replace(spool: Spool, file: str, tick: Tick) -> None:
-    temporary = f"{spool.home.tmp}/hand.{os.getpid()}.{file}"
-    files.replace(temporary, f"{spool.home.inbox}/{file}", tick.bytes())
+def _replace(spool: Spool, contents: Sequence[tuple[str, Tick]]) -> None:
+    home = spool.home
+    temporary = f"{home.tmp}/hand.{os.getpid()}."
+    together.write_many((temporary + file, tick.bytes()) for file, tick in contents)
+    try:
+        for file, _ in contents:
+            os.rename(temporary + file, f"{home.inbox}/{file}")
+        files.sync_folder(home.inbox)
+    except OSError:
+        for file, _ in contents:
+            files.discard(temporary + file)
+        raise
 
 
 def changed_meanwhile(found: Found) -> TryLater:

@@ -96,6 +96,19 @@ def test_all_that_waits_for_a_cadence_is_cancelled(
     assert "nothing waits for old" in cadence("rm", "--cadence", "old").stderr
 
 
+def test_rubbish_among_what_waits_keeps_nothing_else(
+    home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
+) -> None:
+    """The consumer buries it; that one was not cancelled is said, and that is all that is left."""
+    define("old")
+    rubbish = enqueue("old", "--in", "1h")
+    mine = {enqueue("old", "--in", "2h"), enqueue("old")}
+    next(home.glob(f"state/deferred/*{rubbish[-8:]}*")).write_text("{")
+    ended = cadence("rm", "--cadence", "old")
+    assert (ended.returncode, rubbish[-8:] in ended.stderr) == (65, True)
+    assert {line.split()[0] for line in ended.stdout.splitlines()} == mine == set(ticks("done"))
+
+
 def test_nothing_is_cancelled_where_one_id_is_wrong(
     cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
 ) -> None:

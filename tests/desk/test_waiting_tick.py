@@ -75,7 +75,8 @@ def test_a_cancelled_tick_has_its_outcome_before_it_moves_and_is_told_of_last(
     hand: Hand, deferred: bool
 ) -> None:
     """What crashes on the way is finished by the consumer: the outcome says where it belongs."""
-    waiting_tick.cancel(hand.spool, hand.put(deferred=deferred), "by hand")
+    found = hand.put(deferred=deferred)
+    assert waiting_tick.cancel(hand.spool, [found], "by hand") == ([found], [])
     moved = ["sync done", "rename done/today/T", "sync done/today", "sync inbox"]
     told = ["sync events", "sync events/today.jsonl"]
     assert hand.steps == [*(TAKEN if deferred else ()), *WRITTEN, *moved, *told]
@@ -106,14 +107,24 @@ def test_what_goes_wrong_puts_a_tick_that_was_put_off_back(hand: Hand) -> None:
         waiting_tick.change(hand.spool, found, fail)
     assert find(hand.home, hand.tick.id).place == found.place
     Path(hand.home.deferred, found.file).unlink()
-    for act in (
-        lambda: waiting_tick.cancel(hand.spool, found, "x"),
-        lambda: waiting_tick.read(hand.spool, found),
-    ):
-        with pytest.raises(NoSuch, match="it was taken meanwhile"):
-            act()
+    with pytest.raises(NoSuch, match="it was taken meanwhile"):
+        waiting_tick.read(hand.spool, found)
+    _, (gone,) = waiting_tick.cancel(hand.spool, [found], "x")
+    assert "it was taken meanwhile" in gone.message
     torn = hand.put(deferred=True)
     Path(hand.home.deferred, torn.file).write_text("{")
-    with pytest.raises(BadData, match="the consumer will bury it"):
-        waiting_tick.cancel(hand.spool, torn, "x")
+    _, (why,) = waiting_tick.cancel(hand.spool, [torn], "x")
+    assert (type(why), "the consumer will bury it" in why.message) == (BadData, True)
     assert find(hand.home, hand.tick.id).place == torn.place
+
+
+def test_many_are_cancelled_with_the_syncs_of_a_few(hand: Hand) -> None:
+    """A sync for each step of each tick takes minutes where a hundred thousand wait."""
+    several: list[Found] = []
+    for _ in range(40):
+        hand.tick = Tick(id=new_id(1.7e9), cadence="x", created_at=1.0)
+        several.append(hand.put(deferred=bool(len(several) % 2)))
+    assert waiting_tick.cancel(hand.spool, several, "by hand") == (several, [])
+    assert sum(step.startswith("sync") for step in hand.seen) < len(several) / 2
+    assert {line["tick"] for line in journal.read(hand.home)} == {found.name.id for found in several}
+    assert {find(hand.home, found.name.id).state for found in several} == {"done"}
