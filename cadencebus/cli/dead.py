@@ -9,7 +9,7 @@ from cadencebus.cli import show
 from cadencebus.desk import dead_letters, dead_retry, enqueue_checks, human_time
 from cadencebus.desk.columns import Column, last_part
 from cadencebus.desk.journaling import tell
-from cadencebus.desk.lookup import listing
+from cadencebus.desk.lookup import Found, listing
 from cadencebus.desk.nearest import meant, why_none
 from cadencebus.desk.options import Parser, a_duration, a_word
 from cadencebus.desk.output import Cell, Output, Painted, safe
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from cadencebus.desk.context import Context
     from cadencebus.desk.dead_letters import Letter
-    from cadencebus.desk.lookup import Found
     from cadencebus.store.paths import Home
 
 EXAMPLES = """  cadence dead                          what died, and of what
@@ -43,6 +42,8 @@ COLUMNS = (
     Column("REASON", folds=True),
 )
 
+# Nobody types the ids of more than these.
+_TYPED = 20
 # What a terminal shows unless told otherwise; a pipe gets all.
 _SHOWN = 40
 
@@ -133,7 +134,7 @@ def _show(asked: Namespace, context: Context) -> int:
 
 def _retry(asked: Namespace, context: Context) -> int:
     out, now, spool = Output(context), time.time(), spool_of(context.home)
-    found, unfit = [], 0
+    found, unfit = list[Found](), list[Found]()
     for at in _chosen(context.home, asked):
         one = dead_letters.letter_of(context.home, at)
         try:
@@ -144,7 +145,7 @@ def _retry(asked: Namespace, context: Context) -> int:
         except CadenceError as error:
             if asked.id:
                 raise
-            unfit += 1
+            unfit.append(at)
             out.warn(f"left in dead/: {error.message}")
         else:
             found.append(at)
@@ -157,9 +158,14 @@ def _retry(asked: Namespace, context: Context) -> int:
             for tick_id in again.ids:
                 out.line(tick_id)
     why = "" if found or unfit else _why_none(context.home, asked)
-    left = f", {unfit} left in dead/; remove one: cadence dead purge ID"
-    out.hint(dead_retry.spell(retried) + (left if unfit else why))
+    out.hint(dead_retry.spell(retried) + (_left(unfit) if unfit else why))
     return 0
+
+
+def _left(unfit: list[Found]) -> str:
+    few = [found.name.random for found in unfit] if len(unfit) <= _TYPED else ["ID …"]
+    them = "it" if len(unfit) == 1 else "them"
+    return f", {len(unfit)} left in dead/; remove {them}: cadence dead purge {' '.join(few)}"
 
 
 def _refuse_twin(letter: Letter, *, by_hand: bool) -> None:

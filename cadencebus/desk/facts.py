@@ -92,8 +92,9 @@ class Dead:
     classes: Mapping[str, int] = field(default_factory=dict)
     cadences: Mapping[str, int] = field(default_factory=dict)
     newest: Letter | None = None
-    # Whether that one is a tick, so that it can be tried again.
+    # Whether that one is a tick, so that it can be tried again; how many are none.
     retriable: bool = False
+    hopeless: int = 0
 
     def dump(self) -> dict[str, Any]:
         """As JSON."""

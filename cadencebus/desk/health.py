@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cadencebus.daemon.consumer_note import Consumer
-    from cadencebus.desk.facts import Facts, Queue
+    from cadencebus.desk.dead_letters import Letter
+    from cadencebus.desk.facts import Dead, Facts, Queue
     from cadencebus.model.hold import Hold
     from cadencebus.store.paths import Home
 
@@ -202,11 +203,19 @@ def _died(facts: Facts) -> Iterator[Complaint]:
     if last is None or last.died_at is None or (ago := facts.at - last.died_at) >= FRESH:
         return
     letters = "1 dead letter" if count == 1 else f"{count} dead letters"
-    tick = last.found.name
-    cure = f"`cadence show {tick.random}`, fix that, then `cadence dead retry {tick.random}`"
-    if not facts.dead.retriable:
-        cure = f"`cadence show {tick.random}`, fix what wrote it, then `cadence dead purge {tick.random}`"
-    elif count > 1:
-        cure = "`cadence dead`, fix that, then `cadence dead retry --all`"
-    of = f"{tick.cadence}, {last.klass}: {last.reason}"
-    yield Complaint(f"{letters}, the last {human_time.ago(ago)} ago: {of}", cure)
+    of = f"{last.found.name.cadence}, {last.klass}: {last.reason}"
+    yield Complaint(f"{letters}, the last {human_time.ago(ago)} ago: {of}", _life_after(facts.dead, last))
+
+
+def _life_after(dead: Dead, last: Letter) -> str:
+    """What to type about dead letters: what never was a tick can't be tried again."""
+    one = last.found.name.random
+    if dead.count == 1 and dead.retriable:
+        return f"`cadence show {one}`, fix that, then `cadence dead retry {one}`"
+    if dead.count == 1:
+        return f"`cadence show {one}`, fix what wrote it, then `cadence dead purge {one}`"
+    if dead.hopeless == dead.count:
+        return "`cadence dead`, fix what wrote them, then `cadence dead purge --all`"
+    left = f"the {dead.hopeless} that are no ticks" if dead.hopeless > 1 else "one that is no tick"
+    leaves = f", which leaves {left}" if dead.hopeless else ""
+    return f"`cadence dead`, fix that, then `cadence dead retry --all`{leaves}"

@@ -22,7 +22,7 @@ from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.foreign import amount, instant
 from cadencebus.model.naming import name_in, parse_deferred
 from cadencebus.session import identity, life, reap
-from cadencebus.store import runs
+from cadencebus.store import files, runs
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.memory import Memories
 from cadencebus.store.paths import FOLDERS
@@ -224,12 +224,15 @@ def _dead(home: Home) -> Dead:
     read = [letter_of(home, found) for found in newest]
     died = [(at, letter) for letter in read if (at := letter.died_at) is not None]
     last = max(died, key=lambda one: one[0])[1] if died else None
+    hopeless = sum(files.exists(one.raw) and not is_tick(home, one) for one in read)
     return Dead(
         count=len(letters),
         classes=dict(Counter(letter.klass for letter in read).most_common()),
         cadences=dict(Counter(found.name.cadence for found in letters).most_common()),
         newest=last,
         retriable=last is not None and is_tick(home, last),
+        # Where all that were read are rubbish, a flood of it is meant.
+        hopeless=hopeless if hopeless < len(read) else len(letters),
     )
 
 

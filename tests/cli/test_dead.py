@@ -184,7 +184,7 @@ def test_what_can_not_be_a_tick_stays_and_is_named(
     ended = cadence("dead", "retry", "--all")
     assert ended.returncode == 0
     # What can't be retried has one way out, which is named.
-    assert "1 retried, 1 left in dead/; remove one: cadence dead purge ID" in ended.stderr
+    assert f"1 retried, 1 left in dead/; remove it: cadence dead purge {rubbish[-8:]}" in ended.stderr
     assert list(ticks("dead")) == [rubbish]
 
 

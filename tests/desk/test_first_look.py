@@ -111,6 +111,32 @@ def test_what_was_no_tick_is_not_told_to_be_tried_again(home: Path) -> None:
     assert do == "`cadence show 7f3k9q2m`, fix what wrote it, then `cadence dead purge 7f3k9q2m`"
 
 
+def test_of_several_letters_it_is_told_which_a_retry_leaves(home: Path) -> None:
+    """`dead retry --all` passes over what is no tick: `status` would be ill for another day."""
+    dead = home / "state" / "dead"
+    outcome = {
+        "status": "dead",
+        "class": "not_json",
+        "reason": "not JSON",
+        "finished_at": rfc3339(time.time()),
+    }
+
+    def bury(random: str, raw: str) -> None:
+        file = TICK.replace("7f3k9q2m", random)
+        (dead / file).write_text(json.dumps({"cadence": "work", "outcome": outcome}))
+        (dead / f"{file}.raw").write_text(raw)
+
+    bury("7f3k9q2m", "no JSON")
+    bury("8f3k9q2m", "no JSON")
+    ((_, do),) = cures(home)
+    assert do == "`cadence dead`, fix what wrote them, then `cadence dead purge --all`"
+    bury("9f3k9q2m", '{"cadence": "work"}')
+    ((_, do),) = cures(home)
+    assert do == (
+        "`cadence dead`, fix that, then `cadence dead retry --all`, which leaves the 2 that are no ticks"
+    )
+
+
 def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
     """It holds until somebody removes it: that is an illness, and `cadence resume` is not its cure."""
     (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
