@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import day, parse_rfc3339, rfc3339, stamp
 from cadencebus.errors import CantCreate, IOTrouble
 from cadencebus.model.hold import hold_event
-from cadencebus.model.naming import crockford
+from cadencebus.model.naming import crockford, is_cadence
 from cadencebus.model.settlement import Settlement, settlement_of
 from cadencebus.model.tick import BadTick, Tick
 from cadencebus.store import files
@@ -81,8 +81,9 @@ class Closing:
                 for name, patch in settlement.memory.items():
                     changes.setdefault(name, []).append((settlement.run, patch))
         now = max(settlement.at for _, settlement in ends)
-        for name, patches in changes.items():
-            self._memory.change_by(name, now, patches)
+        # A cadence's own comes last: where that has a run applied, the bus's and the credentials' have it.
+        for name in sorted(changes, key=is_cadence):
+            self._memory.change_by(name, now, changes[name])
         for tick, settlement in ends:
             told += self._follow(tick, settlement, again=again)
         facts = [fact for tick, settlement in ends for fact in _facts(tick, settlement)]

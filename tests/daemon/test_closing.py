@@ -147,6 +147,35 @@ def test_a_crash_right_after_the_commit_loses_nothing_of_the_plan(gear: Gear) ->
     assert {"hold.set", "circuit.opened", "tick.accepted", "tick.done"} <= set(events(gear))
 
 
+@pytest.mark.parametrize("survive", [1, 2])
+def test_a_crash_between_two_memories_loses_none_of_the_changes(
+    gear: Gear, monkeypatch: pytest.MonkeyPatch, survive: int
+) -> None:
+    """What a run cost the bus is booked by the replay, once, whichever memories were written before."""
+    tick = claimed(gear)
+    changes = {
+        "x": {"failures": 3},
+        "_bus": {"booking": {"day": DAY, "usd": 0.5}},
+        "_credentials-anthropic": {"rate_limited": 2},
+    }
+    write, written = gear.memory.change_by, list[str]()
+
+    def change_by(name: str, *change: Any) -> None:
+        if len(written) == survive:
+            raise KeyboardInterrupt
+        written.append(name)
+        write(name, *change)
+
+    monkeypatch.setattr(gear.memory, "change_by", change_by)
+    with pytest.raises(KeyboardInterrupt):
+        gear.closing.close((tick, plan(tick, memory=changes)))
+    monkeypatch.undo()
+    gear.closing.replay(gear.spool.read("claimed", tick.name.file))
+    assert gear.memory.load("x", NOW)["failures"] == 3
+    assert gear.memory.load("_bus", NOW)["spent"] == {DAY: 0.5}
+    assert gear.memory.load("_credentials-anthropic", NOW)["rate_limited"] == 2
+
+
 def test_a_follow_up_that_would_be_too_big_leaves_the_payload_to_its_parent(gear: Gear) -> None:
     """As a dead letter of its own it would tell nobody of anything."""
     tick = claimed(gear)
