@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # A day by the minute: launchd keeps every entry in memory, and nobody reads more.
 MOST_ENTRIES = 1440
 _BELOW_DOCTYPE = 2
+# However short the interval, launchd waits so long before it starts a job again.
+_LEAST = 10
+_HOUR, _DAY = 3600, 86400
 
 
 def label(site: Site, cadence: str | None = None) -> str:
@@ -62,7 +65,7 @@ def producer(site: Site, wanted: Producer) -> Unit:
         # The id of each tick is of no use there; what goes wrong is.
         "StandardErrorPath": f"{site.logs}/producers.log",
     }
-    return _unit(members, caveats=_caveats(wanted))
+    return _unit(members, caveats=_caveats(wanted.catch_up, by_calendar="StartCalendarInterval" in members))
 
 
 def calendar_intervals(line: CronLine) -> list[dict[str, int]]:
@@ -84,13 +87,22 @@ def _when(wanted: Producer) -> dict[str, Any]:
     if wanted.zone is not None:
         raise Inexpressible(f"launchd knows only the machine's own time zone, not {wanted.zone}")
     if wanted.line is None:
-        every = wanted.every or 0.0
-        if every < 1 or every != int(every):
-            raise Inexpressible(f"launchd counts whole seconds, not {in_digits(every)}")
-        return {"StartInterval": int(every)}
+        return _interval(wanted.every or 0.0)
     entries = calendar_intervals(wanted.line)
     # An entry that leaves out everything would mean every minute; say so in plain words.
     return {"StartInterval": 60} if entries == [{}] else {"StartCalendarInterval": entries}
+
+
+def _interval(every: float) -> dict[str, Any]:
+    if every < _LEAST:
+        raise Inexpressible(f"launchd starts a job no more often than every {_LEAST} s")
+    if every != int(every):
+        raise Inexpressible(f"launchd counts whole seconds, not {in_digits(every)}")
+    if every % _HOUR or _DAY % every:
+        return {"StartInterval": int(every)}
+    # An interval that ends while the machine sleeps is passed over: a laptop might never see its day end.
+    hours = range(0, len(ALL_HOURS), int(every) // _HOUR)
+    return {"StartCalendarInterval": [{"Hour": hour, "Minute": 0} for hour in hours]}
 
 
 def _days(line: CronLine) -> list[dict[str, int]]:
@@ -108,10 +120,14 @@ def _choices(key: str, values: frozenset[int], everything: frozenset[int]) -> li
     return [{}] if values == everything else [{key: value} for value in sorted(values)]
 
 
-def _caveats(wanted: Producer) -> tuple[str, ...]:
-    if wanted.catch_up == "one":
+def _caveats(catch_up: str, *, by_calendar: bool) -> tuple[str, ...]:
+    if by_calendar and catch_up == "one":
         return ("launchd makes up for sleep, but not for a machine that was off",)
-    return (f"launchd fires once after sleep: catch_up {wanted.catch_up} is not kept",)
+    if by_calendar:
+        return (f"launchd fires once after sleep: catch_up {catch_up} is not kept",)
+    if catch_up == "none":
+        return ()
+    return (f"launchd passes over what falls into sleep: catch_up {catch_up} is not kept",)
 
 
 def _unit(members: dict[str, Any], caveats: tuple[str, ...] = ()) -> Unit:

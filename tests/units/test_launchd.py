@@ -5,7 +5,7 @@ from __future__ import annotations
 import plistlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from cadencebus.units.launchd import MOST_ENTRIES, calendar_intervals, consumer,
 from cadencebus.units.launchd_keys import faults
 from cadencebus.units.seal import Condition, condition
 from cadencebus.units.site import Inexpressible, Producer, Site, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 START = datetime(2026, 2, 20, tzinfo=UTC)
 INBOX = Producer(name="inbox", line=cron_line("*/5 8-19 * * mon-fri"), delay=7.5)
@@ -29,24 +32,37 @@ def members(unit: Unit) -> dict[str, Any]:
 def test_the_consumer_is_kept_alive_and_leaves_its_sessions_alone(site: Site) -> None:
     """Restarted after a failure, not after a clean stop; its process group is abandoned, not killed."""
     unit = consumer(site)
-    plist = members(unit)
     assert unit.file == f"cadencebus.{site.slug}.plist"
-    assert plist["Label"] == f"cadencebus.{site.slug}"
-    assert plist["ProgramArguments"] == ["/srv/ann/.local/bin/cadence", "run"]
-    assert plist["EnvironmentVariables"] == {"CADENCE_HOME": site.home, "PATH": site.path}
-    assert plist["KeepAlive"] == {"SuccessfulExit": False}
-    assert plist["AbandonProcessGroup"] is True
-    assert plist["SoftResourceLimits"]["NumberOfFiles"] > 256
-    assert plist["RunAtLoad"] is True
-    assert plist["StandardErrorPath"] == "/srv/ann/Library/Logs/cadencebus/consumer.log"
+    assert members(unit) == {
+        "Label": f"cadencebus.{site.slug}",
+        "ProgramArguments": ["/srv/ann/.local/bin/cadence", "run"],
+        "EnvironmentVariables": {"CADENCE_HOME": site.home, "PATH": site.path},
+        "RunAtLoad": True,
+        "KeepAlive": {"SuccessfulExit": False},
+        "ThrottleInterval": 30,
+        "AbandonProcessGroup": True,
+        "ProcessType": "Standard",
+        "SoftResourceLimits": {"NumberOfFiles": 8192},
+        "ExitTimeOut": 10,
+        "StandardOutPath": "/srv/ann/Library/Logs/cadencebus/consumer.log",
+        "StandardErrorPath": "/srv/ann/Library/Logs/cadencebus/consumer.log",
+    }
 
 
 def test_a_cadence_is_an_agent_that_does_not_run_when_loaded(site: Site) -> None:
     """Its share of the jitter waits in deferred/."""
-    plist = members(producer(site, INBOX))
-    assert plist["RunAtLoad"] is False
-    assert plist["ProgramArguments"][1:] == ["enqueue", "inbox", "--source", "launchd", "--in", "7.5s"]
-    assert len(plist["StartCalendarInterval"]) == 12 * 12 * 5
+    unit = producer(site, INBOX)
+    plist = members(unit)
+    assert unit.file == f"cadencebus.{site.slug}.inbox.plist"
+    assert len(plist.pop("StartCalendarInterval")) == 12 * 12 * 5
+    assert plist == {
+        "Label": f"cadencebus.{site.slug}.inbox",
+        "ProgramArguments": [*site.program, "enqueue", "inbox", "--source", "launchd", "--in", "7.5s"],
+        "EnvironmentVariables": {"CADENCE_HOME": site.home},
+        "RunAtLoad": False,
+        "ProcessType": "Background",
+        "StandardErrorPath": "/srv/ann/Library/Logs/cadencebus/producers.log",
+    }
 
 
 @pytest.mark.parametrize(
@@ -99,7 +115,12 @@ def test_no_entry_names_day_and_weekday_together() -> None:
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
+        (Producer(name="x", every=10.0), 10),
         (Producer(name="x", every=90.0), 90),
+        (Producer(name="x", every=1800.0), 1800),
+        (Producer(name="x", every=5400.0), 5400),
+        (Producer(name="x", every=18000.0), 18000),
+        (Producer(name="x", every=172800.0), 172800),
         (Producer(name="x", line=cron_line("* * * * *")), 60),
     ],
 )
@@ -111,9 +132,20 @@ def test_an_interval_is_a_count_of_seconds(site: Site, asked: Producer, expected
 
 
 @pytest.mark.parametrize(
+    ("every", "hours"),
+    [(3600.0, range(24)), (7200.0, range(0, 24, 2)), (43200.0, (0, 12)), (86400.0, (0,))],
+)
+def test_hours_that_divide_a_day_go_by_the_calendar(site: Site, every: float, hours: Iterable[int]) -> None:
+    """An interval that ends in sleep is passed over: a laptop would never see its day."""
+    plist = members(producer(site, Producer(name="x", every=every)))
+    assert plist["StartCalendarInterval"] == [{"Hour": hour, "Minute": 0} for hour in hours]
+    assert "StartInterval" not in plist
+
+
+@pytest.mark.parametrize(
     ("asked", "why"),
     [
-        (Producer(name="x", every=0.5), "whole seconds, not 0.5"),
+        (Producer(name="x", every=9.0), "no more often than every 10 s"),
         (Producer(name="x", every=90.5), "whole seconds, not 90.5"),
         (Producer(name="x", line=cron_line("0 9 */2 * mon")), "never both at once"),
         (Producer(name="x", line=cron_line("0 9 L * *")), "no last or n-th day"),
@@ -136,6 +168,16 @@ def test_a_promise_that_launchd_does_not_keep_is_named(site: Site) -> None:
     for mode in ("none", "all"):
         unit = producer(site, replace(INBOX, catch_up=mode))
         assert unit.caveats == (f"launchd fires once after sleep: catch_up {mode} is not kept",)
+
+
+def test_an_interval_that_ends_in_sleep_is_passed_over(site: Site) -> None:
+    """By its manual: what only the calendar has is not promised of an interval."""
+    odd = Producer(name="x", every=5400.0)
+    for mode in ("one", "all"):
+        unit = producer(site, replace(odd, catch_up=mode))
+        assert unit.caveats == (f"launchd passes over what falls into sleep: catch_up {mode} is not kept",)
+    assert producer(site, replace(odd, catch_up="none")).caveats == ()
+    assert producer(site, Producer(name="x", every=7200.0)).caveats == producer(site, INBOX).caveats
 
 
 def test_paths_survive_the_xml(nasty: Site) -> None:
