@@ -133,6 +133,6 @@ def _early(tick: Tick, now: float) -> bool:
 def _stale(tick: Tick, cadence: Cadence, now: float) -> str | None:
     if tick.expires_at is not None and tick.expires_at <= now:
         return f"expired at {rfc3339(tick.expires_at)}"
-    if cadence.ttl is not None and tick.created_at + cadence.ttl <= now and not tick.attempts:
+    if cadence.ttl is not None and tick.created_at + cadence.ttl <= now:
         return f"older than its ttl of {cadence.ttl:g} s"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -176,7 +177,8 @@ def absorbable(tick: Tick) -> bool:
 
 
 def _mark(tick: Tick) -> str:
-    return f"{hash(repr(sorted(tick.payload.items()))) & _ALL_BITS:0{_MARK}x}"
+    # Equal objects read alike, whatever the order of their members.
+    return f"{hash(json.dumps(dict(tick.payload), sort_keys=True)) & _ALL_BITS:0{_MARK}x}"
 
 
 def _taken(marked: PackedNames, mark: str) -> list[str]:

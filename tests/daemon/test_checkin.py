@@ -131,6 +131,15 @@ def test_what_is_stale_or_early_is_turned_away(gear: Gear) -> None:
     assert told == [("tick.done", late.id), ("tick.deferred", early.id)]
 
 
+def test_a_retry_is_stale_as_well(gear: Gear) -> None:
+    """A tick older than its `ttl` is not run, neither the first time nor again."""
+    with open(f"{gear.home.prompts}/x.md", "w", encoding="utf-8") as file:
+        file.write('---\ncommand: ["true"]\nttl: 1h\n---\n')
+    tick = put(gear, attempts=[{"n": 1, "run": "r", "class": "rate_limited", "counted": False}])
+    assert take(gear, tick) is None
+    assert places(gear, tick) == ["done"]
+
+
 def test_a_claimed_folder_that_lets_nothing_in_is_no_fault_of_the_tick(
     gear: Gear, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,28 @@ def test_a_tick_that_was_given_another_priority_is_absorbed_all_the_same(gear: G
     assert len(index) == 0
 
 
+def test_equal_payloads_are_equal_whatever_the_order_of_their_members(gear: Gear) -> None:
+    """Two producers need not write the members of an object, however deep it lies, in one order."""
+    now = time.time()
+    payloads: list[dict[str, object]] = [
+        {"mails": [{"from": "a", "to": "b"}]},
+        {"mails": [{"to": "b", "from": "a"}]},
+        {"mails": [{"to": "a", "from": "b"}]},
+    ]
+    ticks = [
+        Tick(id=new_id(now + n), cadence="x", source="cli", created_at=now, payload=payload)
+        for n, payload in enumerate(payloads)
+    ]
+    gear.spool.put(ticks[1:], now)
+    index = Index()
+    index.fill(tick.name.file for tick in ticks[1:])
+    run = runs.folder(gear.home, ticks[0].id, 1)
+    Path(run.path).mkdir(parents=True)
+    boarded = boarding.found(gear, ticks[0], run, gear.prompts.load("x"))
+    asyncio.run(Sideline(gear, index).absorb(boarded, [tick.name.file for tick in ticks[1:]]))
+    assert [path.name for path in Path(gear.home.inbox).iterdir()] == [ticks[2].name.file]
+
+
 def test_expired_ticks_are_finished_together(gear: Gear) -> None:
     """One by one, each with its own waits for the disk, a hundred thousand of them take many minutes."""
     closing = gear.closing = Noting(gear)
