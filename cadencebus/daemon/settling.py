@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.model.memory import bus_memory, cadence_memory, credentials_memory
+from cadencebus.model.naming import is_cadence
 from cadencebus.model.settlement import Remembered
 from cadencebus.policy.settle import settle
 from cadencebus.store.memory import foreseen
@@ -59,6 +60,8 @@ class Settling:
         self._settings = settings
         self._rng = random.Random()  # noqa: S311 - it spreads the tries, it guards nothing
         self._queues = [_Queue() for _ in range(_QUEUES)]
+        # Who changes a memory that cadences share is alone from the decision until it is written.
+        self._shared = threading.Lock()
 
     def settle(self, end: End) -> Settlement:
         """Settle an end in a thread that may wait: with this call, or with another that took it along."""
@@ -115,8 +118,13 @@ class Settling:
         try:
             self._finish(queue)
             decided = self._decided(batch)
-            if decided:
-                self._closing.close(*((end.tick, settlement) for end, settlement in decided))
+            if any(_concerns_others(settlement) for _, settlement in decided):
+                with self._shared:
+                    # Anew: another queue may just have changed what all cadences remember together.
+                    decided = self._decided([end for end, _ in decided])
+                    self._close(decided)
+            else:
+                self._close(decided)
         except OSError as error:
             # Each thread is told, waits for the disk, and asks how far its own has come.
             queue.unfinished += [(end.tick.name, settlement.run) for end, settlement in decided]
@@ -128,6 +136,10 @@ class Settling:
         else:
             for end, settlement in decided:
                 end.settlement = settlement
+
+    def _close(self, decided: list[tuple[End, Settlement]]) -> None:
+        if decided:
+            self._closing.close(*((end.tick, settlement) for end, settlement in decided))
 
     def _decided(self, batch: list[End]) -> list[tuple[End, Settlement]]:
         decided = []
@@ -166,6 +178,12 @@ class Settling:
         )
         memories.learn(settlement)
         return settlement
+
+
+def _concerns_others(settlement: Settlement) -> bool:
+    """Whether it changes what cadences remember together; money alone is added up where it is written."""
+    shared = (patch for name, patch in settlement.memory.items() if not is_cadence(name))
+    return any(patch.keys() != {"booking"} for patch in shared)
 
 
 class _Queue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -116,6 +117,26 @@ def test_each_end_is_decided_in_the_light_of_those_before(
     assert sorted({settlement.at for settlement in settled[1:]}) == [one.at for one in settled[1:]]
     memory = gear.memory.load("x", NOW)
     assert (memory["failures"], memory["applied"]) == (4, [end.facts.run for end in ends])
+
+
+def test_runs_of_two_cadences_that_fail_at_once_are_two_failures(
+    gear: Gear, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cadences remember together loses no word of either, though each settles in its own queue."""
+    settling, both, close = gear.settling, threading.Barrier(2), gear.closing.close
+    queue, names = settling._queue_of("x"), (f"y{n}" for n in count())
+    other = next(name for name in names if settling._queue_of(name) is not queue)
+
+    def close_when_both_are_decided(*ends: Any) -> list[Tick]:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+        return close(*ends)
+
+    monkeypatch.setattr(gear.closing, "close", close_when_both_are_decided)
+    ends = [over(gear, Class.NETWORK), over(gear, Class.NETWORK, cadence=replace(PLAIN, name=other))]
+    for end in list(threads.map(settling.settle, ends)):
+        assert end.target == "inbox"
+    assert gear.memory.load("_bus", NOW)["network"]["tries"] == 2
 
 
 def test_ends_of_one_batch_go_their_own_ways(gear: Gear, disk: Disk, threads: ThreadPoolExecutor) -> None:
