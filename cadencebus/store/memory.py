@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # How many run ids are remembered as applied: far more than can be settling at once.
 APPLIED = 64
+# Rules write these whole, and None when they are over.
+_INCIDENTS = ("circuit", "network")
 # The keys that every cadence's memory has, so that `jq` need not ask whether they are there.
 _BLANK: Mapping[str, Any] = MappingProxyType(
     {
@@ -122,7 +124,16 @@ def foreseen(
             return old
         applied = [*applied, run][-APPLIED:]
     blank = _BLANK if is_cadence(cadence) else {}
-    return {**blank, **old, **budgets.booked(old, patch), "applied": applied}
+    return {**blank, **old, **_going_on(old, budgets.booked(old, patch)), "applied": applied}
+
+
+def _going_on(old: Mapping[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """The change, with what another version knows of an incident that is not over."""
+    for key in _INCIDENTS:
+        before, after = old.get(key), patch.get(key)
+        if before and after:
+            patch[key] = {**before, **after}
+    return patch
 
 
 def _mark(path: str) -> tuple[int, int, int]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000.0
 DAY = "2027-01-15"
+AT = "2027-01-15T08:00:00.000000Z"
+# What both a circuit and an outage are made of.
+INCIDENT = {"length": 60.0, "failures": 3, "reason": "it failed", "tries": 3, "held": 0}
 
 
 def test_what_many_book_at_once_is_exact(home: Path) -> None:
@@ -119,3 +122,18 @@ def test_what_was_just_written_is_known_until_somebody_else_writes(
     assert memory.load("x", NOW)["failures"] == 0
     file.write_text(json.dumps(written | {"failures": 12}))
     assert memory.load("x", NOW)["failures"] == 12
+
+
+@pytest.mark.parametrize(("name", "key"), [("x", "circuit"), ("_bus", "network")])
+def test_what_a_newer_version_remembers_inside_an_incident_stays_as_long_as_that(
+    home: Path, name: str, key: str
+) -> None:
+    """A rule writes a circuit, an outage whole; what it does not know of it goes when it is over."""
+    memory = Memories(Home(str(home)))
+    memory.change(name, NOW, {key: {"since": AT, "until": AT, **INCIDENT, "told": ["ann"]}})
+    memory.change(name, NOW, {key: {"since": AT, "until": AT, **INCIDENT, "tries": 4}}, run="r.1")
+    assert memory.load(name, NOW)[key]["told"] == ["ann"]
+    assert memory.load(name, NOW)[key]["tries"] == 4
+    memory.change(name, NOW, {key: None}, run="r.2")
+    memory.change(name, NOW, {key: {"since": AT, "until": AT, **INCIDENT}}, run="r.3")
+    assert "told" not in memory.load(name, NOW)[key]
