@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, parse_rfc3339
 from cadencebus.daemon.bounded_command import run_bounded
 from cadencebus.errors import CadenceError
-from cadencebus.model import strictjson
 from cadencebus.policy import notices
 from cadencebus.session import environment
 from cadencebus.store import files, tailing
-from cadencebus.store.corrupt import load_object, set_aside
+from cadencebus.store.corrupt import load_object, save_object, set_aside
 from cadencebus.store.tailing import Place
 
 if TYPE_CHECKING:
@@ -144,8 +142,7 @@ class Notifier:
         kept = {name: about for name, about in self._open.items() if self._age_of(about) < _FORGOTTEN}
         self._open = kept
         picture = {"day": self._place.day, "offset": self._place.offset, "open": kept}
-        temporary = f"{self._gear.home.tmp}/notices.{os.getpid()}.{os.urandom(4).hex()}"
-        files.replace(temporary, self._path, strictjson.dumps(picture))
+        save_object(self._gear.home, self._path, picture)
 
     def _age_of(self, about: dict[str, Any]) -> float:
         return self._age({"at": about.get("since")})

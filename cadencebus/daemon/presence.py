@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339
-from cadencebus.model import strictjson
 from cadencebus.store import files, open_circuits
+from cadencebus.store.corrupt import save_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +53,8 @@ class Presence:
         self._drawn = sketch
         self._last, self._next = now, now + HEARTBEAT
         self._beat_at = self._next
-        self._show(self._gear.home.consumer, picture)
+        with contextlib.suppress(OSError):
+            save_object(self._gear.home, self._gear.home.consumer, picture, durable=False)
 
     def snapshot_circuits(self) -> None:
         """Rewrite circuit-open.json, at every transition and at start; it is absent when none is open."""
@@ -73,12 +73,6 @@ class Presence:
         if not self._gear.lost():
             self._draw_circuits()
             files.discard(self._gear.home.consumer)
-
-    def _show(self, path: str, picture: Mapping[str, Any]) -> None:
-        with contextlib.suppress(OSError):
-            temporary = f"{self._gear.home.tmp}/.{os.path.basename(path)}.{os.getpid()}"
-            files.discard(temporary)
-            files.replace(temporary, path, strictjson.dumps(dict(picture)), durable=False)
 
     def noticed(self, flight: Flight, settlement: Settlement) -> None:
         """Say in one line how a tick fared."""

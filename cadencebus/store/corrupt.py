@@ -1,15 +1,20 @@
-"""Small JSON objects on disk; one that can't be read is set aside whole, never overwritten."""
+"""Small JSON objects on disk: read, replaced whole, and set aside where they can't be read."""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import stamp
 from cadencebus.errors import BadData
 from cadencebus.model import strictjson
 from cadencebus.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cadencebus.store.paths import Home
 
 
 def load_object(path: str, limit: int = 1 << 22) -> dict[str, Any]:
@@ -26,6 +31,12 @@ def load_object(path: str, limit: int = 1 << 22) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - to the caller it is bad content like any other
     return value
+
+
+def save_object(home: Home, path: str, members: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Write one JSON object in place of what was there; readers see the old or the new."""
+    temporary = f"{home.tmp}/{os.path.basename(path)}.{os.getpid()}.{os.urandom(4).hex()}"
+    files.replace(temporary, path, strictjson.dumps(dict(members)), durable=durable)
 
 
 def set_aside(path: str, now: float) -> str | None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import parse_rfc3339, rfc3339, spelled
-from cadencebus.model import strictjson
 from cadencebus.model.shapes import having, is_amount, is_text, is_time, or_null
 from cadencebus.policy.clock_trust import Clocks, Trust
-from cadencebus.store import archive, files
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.corrupt import load_object, save_object
 
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home
@@ -44,10 +41,9 @@ def save(home: Home, known: Trust) -> None:
         "doubted_at": spelled(known.doubted_at),
         "doubt": known.doubt,
     }
-    temporary = f"{home.tmp}/{archive.LEAVING}json.{os.getpid()}.{os.urandom(4).hex()}"
     # The next gc then compares with the one before: a jump of the clock is still a jump.
     with contextlib.suppress(OSError):
-        files.replace(temporary, _path(home), strictjson.dumps(members))
+        save_object(home, _path(home), members)
 
 
 def _path(home: Home) -> str:

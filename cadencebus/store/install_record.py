@@ -6,13 +6,11 @@ tell a unit that has become stale from one that a person edited.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from cadencebus.model import strictjson
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.corrupt import load_object, save_object
 from cadencebus.units.plan import MANAGERS, Manager
 from cadencebus.units.site import Site
 
@@ -79,9 +77,7 @@ def save(home: Home, record: Record) -> None:
         "consumer_only": record.consumer_only,
         "started": record.started,
     }
-    temporary = f"{home.tmp}/installed.{os.getpid()}"
-    files.discard(temporary)
-    files.replace(temporary, _path(home), strictjson.dumps(members))
+    save_object(home, _path(home), members)
 
 
 def forget(home: Home) -> None:

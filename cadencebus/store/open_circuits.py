@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.model import strictjson
 from cadencebus.model.hold import cadence_held, parse_hold_name
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy import circuit as breaker
 from cadencebus.store import files
+from cadencebus.store.corrupt import save_object
 
 if TYPE_CHECKING:
     from cadencebus.store.memory import Memories
@@ -29,6 +29,4 @@ def draw(home: Home, memory: Memories, now: float) -> None:
     if picture is None:
         files.discard(home.open_circuits)
     else:
-        temporary = f"{home.tmp}/.circuit-open.{os.getpid()}"
-        files.discard(temporary)
-        files.replace(temporary, home.open_circuits, strictjson.dumps(picture), durable=False)
+        save_object(home, home.open_circuits, picture, durable=False)

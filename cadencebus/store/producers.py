@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cadencebus.model import strictjson
 from cadencebus.model.naming import is_cadence
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.corrupt import load_object, save_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,9 +42,7 @@ def save(home: Home, by: str, cadences: Iterable[str]) -> None:
         files.discard(_path(home))
         files.sync_folder(home.state)
         return
-    temporary = f"{home.tmp}/producers.{os.getpid()}"
-    files.discard(temporary)
-    files.replace(temporary, _path(home), strictjson.dumps({"by": by, "cadences": names}))
+    save_object(home, _path(home), {"by": by, "cadences": names})
 
 
 def _path(home: Home) -> str:
