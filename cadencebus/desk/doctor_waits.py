@@ -89,12 +89,13 @@ def queues(patient: Patient) -> Iterator[Finding]:
     free = []
     for cadence, oldest in sorted(snapshot.oldest.items()):
         wait, waited = snapshot.of_cadence(cadence), patient.now - parse_stamp(oldest)
-        if wait is None and waited > STALLED:
+        since = snapshot.free_since(cadence)
+        if since is not None and patient.now - since > STALLED:
             free.append(cadence)
         elif wait is not None and wait.reason in FOR_ROOM and waited > STARVING:
             what = f"{cadence} has waited for room for {human_time.ago(waited)}: {wait.detail or wait.reason}"
             yield found("cadence.starving", what)
-    idle = idle_for(patient.home, patient.now)
+    idle = idle_for(patient.home, patient.consumer, patient.now)
     if free and idle > STALLED and not snapshot.stopped and not patient.consumer.unheard:
         what = f"{', '.join(free[:3])} could start, but nothing has started for {human_time.ago(idle)}"
         yield found("queue.stalled", what)

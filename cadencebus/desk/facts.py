@@ -62,6 +62,7 @@ class Queue:
     oldest_at: float | None
     due_at: float | None
     wait: Wait | None
+    free_since: float | None
 
     def waits_for(self, reason: str) -> bool:
         """Whether this is what keeps it."""

@@ -107,9 +107,9 @@ def _stalled(facts: Facts) -> Iterator[Complaint]:
     if facts.stopped or not facts.consumer.alive or facts.consumer.unheard:
         return
     free = [row for row in facts.queue if row.ready and row.wait is None]
-    ages = [facts.at - row.oldest_at for row in free if row.oldest_at is not None]
+    ages = [facts.at - row.free_since for row in free if row.free_since is not None]
     try:
-        idle = idle_for(facts.home, facts.at)
+        idle = idle_for(facts.home, facts.consumer, facts.at)
     except OSError:
         return
     if ages and max(ages) > STALLED and idle > STALLED:
@@ -120,9 +120,10 @@ def _stalled(facts: Facts) -> Iterator[Complaint]:
         )
 
 
-def idle_for(home: Home, now: float) -> float:
-    """For how long nothing was started or finished: each claim changes this folder, and so does each end."""
-    return now - os.stat(home.claimed).st_mtime
+def idle_for(home: Home, consumer: Consumer, now: float) -> float:
+    """For how long a consumer that is up started, finished and released nothing: each changes a folder."""
+    moved = max(os.stat(folder).st_mtime for folder in (home.claimed, home.holds))
+    return now - max(moved, consumer.started_at or 0.0)
 
 
 def _until(hold: Hold, now: float) -> str:

@@ -198,6 +198,7 @@ def _queue(reasons: Reasons) -> list[Queue]:
             oldest_at=parse_stamp(oldest[cadence]) if cadence in oldest else None,
             due_at=parse_stamp(first[cadence]) if cadence in first else None,
             wait=reasons.of_cadence(cadence) if reasons.counts[cadence] else None,
+            free_since=reasons.free_since(cadence) if reasons.counts[cadence] else None,
         )
         for cadence in sorted({*reasons.counts, *late}, key=lambda c: (oldest.get(c, "9"), c))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from cadencebus.desk import human_time
@@ -46,6 +47,16 @@ class Reasons(Snapshot):
         if not self.consumed and (wait is None or wait.reason in FOR_ROOM):
             return NO_CONSUMER
         return wait or self._former_run(cadence)
+
+    def free_since(self, cadence: str) -> float | None:
+        """Since when its next tick lies here with nothing in its way; None where something is."""
+        if self.of_cadence(cadence) is not None:
+            return None
+        try:
+            # Its name tells when it was made: since then it may have been put off, or have lain elsewhere.
+            return os.stat(f"{self.home.inbox}/{self.heads[cadence]}").st_ctime
+        except (OSError, KeyError):
+            return None
 
     def _former_run(self, cadence: str) -> Wait | None:
         """Wait for the run of a tick that was moved back by hand: no second one starts beside it."""

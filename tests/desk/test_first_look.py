@@ -137,6 +137,30 @@ def test_of_several_letters_it_is_told_which_a_retry_leaves(home: Path) -> None:
     )
 
 
+def test_what_may_start_only_now_is_no_sign_of_a_consumer_that_hangs(waiting: Path) -> None:
+    """A tick may be old when it comes (put off, moved in), a consumer new, a hold just released."""
+    lock = os.open(waiting / "state", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    now = time.time()
+
+    def stalled(*, came: float, began: float, released: float) -> bool:
+        note = {"pid": os.getpid(), "started_at": rfc3339(now - began), "heartbeat_at": rfc3339(now + 1e6)}
+        (waiting / "state" / "consumer.json").write_text(json.dumps(note))
+        later = now + came
+        os.utime(waiting / "state" / "claimed", (now - 9e3, now - 9e3))
+        os.utime(waiting / "state" / "holds", (later - released, later - released))
+        told = overview(Home(str(waiting)), later).verdict.complaints
+        return any("nothing started" in one.what for one in told)
+
+    try:
+        assert stalled(came=600, began=0, released=600)
+        assert not stalled(came=1, began=9e3, released=9e3)
+        assert not stalled(came=600, began=-590, released=9e3)
+        assert not stalled(came=600, began=9e3, released=10)
+    finally:
+        os.close(lock)
+
+
 def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
     """It holds until somebody removes it: that is an illness, and `cadence resume` is not its cure."""
     (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
