@@ -47,15 +47,17 @@ class Streak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """Since when no agent reached its API, how many tried, how many of them while the bus was held for it."""
+    """Since when no agent reached its API, how many tried, how often the bus was held for it, when last."""
 
     since: float
     tries: int
     held: int
+    held_at: float | None = None
 
     def dump(self) -> dict[str, Any]:
         """The JSON object in the memory of the bus."""
-        return {"since": rfc3339(self.since), "tries": self.tries, "held": self.held}
+        at = {} if self.held_at is None else {"held_at": rfc3339(self.held_at)}
+        return {"since": rfc3339(self.since), "tries": self.tries, "held": self.held, **at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,13 @@ def _circuit(members: Mapping[str, Any]) -> Circuit:
 
 
 def _outage(members: Mapping[str, Any]) -> Outage:
-    return Outage(since=parse_rfc3339(members["since"]), tries=members["tries"], held=members["held"])
+    at = members.get("held_at")
+    return Outage(
+        since=parse_rfc3339(members["since"]),
+        tries=members["tries"],
+        held=members["held"],
+        held_at=parse_rfc3339(at) if at else None,
+    )
 
 
 def _streak(members: Mapping[str, Any], key: str) -> Streak:

@@ -44,7 +44,7 @@ KEYS: dict[str, Shape] = {
     "limits": or_null(having(changed_at=or_null(is_time))),
     "spent": map_of(is_amount),
     # Of the bus as a whole, and of credentials.
-    "network": or_null(having(since=is_time, tries=is_count, held=is_count)),
+    "network": or_null(having(since=is_time, tries=is_count, held=is_count, held_at=or_null(is_time))),
     "no_resources": or_null(is_count),
     "no_resources_at": is_time,
     "rate_limited": or_null(is_count),

@@ -62,7 +62,7 @@ def after(
     klass = verdict.klass
     marks = {"cadence": cadence, "fingerprints": dict(facts.fingerprints or {})}
     if klass is Class.NETWORK:
-        return _unreachable(verdict, remembered, now)
+        return _unreachable(verdict, facts, remembered, now)
     if klass is Class.NO_RESOURCES:
         return _no_room(verdict, facts, remembered, now)
     if klass is Class.NEVER_RAN:
@@ -87,15 +87,17 @@ def after(
     return Effects(holds=tuple(holds), releases=releases, memory=memory)
 
 
-def _unreachable(verdict: Verdict, remembered: Remembered, now: float) -> Effects:
+def _unreachable(verdict: Verdict, facts: RunFacts, remembered: Remembered, now: float) -> Effects:
     """One more agent that reached nobody: after half an hour the bus holds, and probes one run at a time."""
     known = remembered.bus.outage or Outage(since=now, tries=0, held=0)
     # A clock that was set back: begin to count anew.
     since = min(known.since, now)
-    outage = Outage(since=since, tries=known.tries + 1, held=known.held)
-    if outage.tries < _DOWN_TRIES or now - since < _DOWN_AFTER:
+    outage = replace(known, since=since, tries=known.tries + 1)
+    # What had started before the bus was held is no probe: eight at once must not make the next one rare.
+    no_news = known.held_at is not None and facts.started_at < known.held_at <= now
+    if no_news or outage.tries < _DOWN_TRIES or now - since < _DOWN_AFTER:
         return Effects(memory={"_bus": {"network": outage.dump()}})
-    outage = replace(outage, held=outage.held + 1)
+    outage = replace(outage, held=outage.held + 1, held_at=now)
     every = doubling(outage.held, _PROBE_FIRST, _PROBE_MOST)
     extra = {"at_most": 1, "probe_at": rfc3339(now + every), "probe_every": every}
     detail = (

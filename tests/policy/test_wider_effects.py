@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cadencebus.clock import parse_rfc3339
+from cadencebus.clock import parse_rfc3339, rfc3339
 from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import Hold, hold_of
 from cadencebus.model.memory import CadenceMemory, bus_memory, credentials_memory
@@ -89,6 +89,19 @@ def test_half_an_hour_without_network_holds_the_bus_and_probes_one_at_a_time() -
     for at, held in ((90001, False), (99001, False), (99002, True)):
         assert world.ends(Class.NETWORK, NOW + at).attempt["counted"]
         assert (NETWORK in world.holds) is held
+
+
+def test_sessions_that_fail_together_make_the_first_probe_no_rarer() -> None:
+    """They had started before the bus was held: what they met is no news, and the first probe stays near."""
+    world = World()
+    for at in (0, 900):
+        world.ends(Class.NETWORK, NOW + at)
+    for at in range(1800, 1808):
+        world.ends(Class.NETWORK, NOW + at, began=NOW + 1700)
+        assert (world.holds[NETWORK].extra or {})["probe_at"] == rfc3339(NOW + 2100)
+    assert world.bus["network"]["tries"] == 10
+    world.ends(Class.NETWORK, NOW + 2110, began=NOW + 2100)
+    assert (world.holds[NETWORK].extra or {})["probe_every"] == 600
 
 
 @pytest.mark.parametrize(
