@@ -35,15 +35,13 @@ def every_on_calendar(every: float) -> str | None:
     """An interval that goes round a minute, an hour or a day evenly, as a calendar event; None for others."""
     for unit, cycle, form in _CLOCK:
         steps, odd = divmod(every, unit)
-        if steps and not odd and cycle % every == 0:
+        if not odd and cycle % every == 0:
             return form.format("00" if every == cycle else f"00/{steps:g}")
     return None
 
 
 def _days_of(line: CronLine) -> list[tuple[str, str]]:
     """Pairs of weekdays and date; systemd wants both to match, so cron's `either` is two events."""
-    if line.any_day and line.any_weekday:
-        return [("", "-*")]
     if line.either_day:
         if line.any_day or line.any_weekday:
             return [("", "-*")]

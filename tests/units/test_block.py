@@ -22,6 +22,7 @@ def test_a_block_is_put_at_the_end_and_taken_out_again() -> None:
     )
     assert block_in(text, HOME) == "1 2 * * * ours\n"
     assert without_block(text, HOME) == "0 9 * * * mine\n"
+    assert block_in("0 9 * * * mine\n", HOME) is None
 
 
 @given(before=FOREIGN, after=FOREIGN, old=FOREIGN, new=FOREIGN)
@@ -50,7 +51,8 @@ def test_another_home_has_its_own_block() -> None:
 
 def test_a_block_that_was_copied_is_one_again() -> None:
     """The first stays where it was."""
-    doubled = with_block("x\n", HOME, "a\n") + "y\n" + with_block("", HOME, "a\n")
+    doubled = with_block("x\n", HOME, "a\n") + "y\n" + with_block("", HOME, "c\n")
+    assert block_in(doubled, HOME) == "a\n"
     assert with_block(doubled, HOME, "b\n") == with_block("x\n", HOME, "b\n") + "y\n"
 
 

@@ -83,6 +83,7 @@ def test_an_interval_that_divides_an_hour_or_a_day_is_a_line(site: Site, every: 
         (Producer(name="x", every=172800.0), "every 172800 s"),
         (Producer(name="x", every=0.5), "every 0.5 s"),
         (Producer(name="x", line=cron_line("0 0 L * *")), "no last or n-th day"),
+        (Producer(name="x", line=cron_line("0 0 LW * *")), "no last or n-th day"),
         (Producer(name="x", line=cron_line("0 0 * * mon#1")), "no last or n-th day"),
         (Producer(name="x", line=cron_line("0 0 * * *,mon")), r"can't say '\*,mon'"),
         (Producer(name="x", line=cron_line("0 0 * * *"), zone="Asia/Tokyo"), "own time zone, not Asia/Tokyo"),

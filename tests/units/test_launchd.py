@@ -110,6 +110,7 @@ def test_no_entry_names_day_and_weekday_together() -> None:
     """Whichever of them matched, the job would start."""
     for line in ("0 9 1,15 * mon", "0 9 13 5 fri"):
         assert not any({"Day", "Weekday"} <= entry.keys() for entry in calendar_intervals(cron_line(line)))
+    assert calendar_intervals(cron_line("0 9 1 * 0-6")) == [{"Hour": 9, "Minute": 0}]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,7 @@ def test_hours_that_divide_a_day_go_by_the_calendar(site: Site, every: float, ho
         (Producer(name="x", every=90.5), "whole seconds, not 90.5"),
         (Producer(name="x", line=cron_line("0 9 */2 * mon")), "never both at once"),
         (Producer(name="x", line=cron_line("0 9 L * *")), "no last or n-th day"),
+        (Producer(name="x", line=cron_line("0 9 LW * *")), "no last or n-th day"),
         (Producer(name="x", line=cron_line("0 9 * * fri#2")), "no last or n-th day"),
         (Producer(name="x", line=cron_line("0 9 * * *"), zone="Asia/Tokyo"), "own time zone, not Asia/Tokyo"),
         (Producer(name="x", line=cron_line("1-59 1-23 2-31 2-12 *")), f"over {MOST_ENTRIES}"),

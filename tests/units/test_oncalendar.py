@@ -26,6 +26,8 @@ WORDS = {
     "0 9 1,15 * mon": ["*-*-01,15 09:00:00", "Mon *-*-* 09:00:00"],
     "0 9 */10 * mon": ["Mon *-*-01..31/10 09:00:00"],
     "0 9 1 * 0-6": ["*-*-* 09:00:00"],
+    "0 9 1-31 * mon": ["*-*-* 09:00:00"],
+    "0 9 * * fri#2,mon#2": ["Mon *-*-08..14 09:00:00", "Fri *-*-08..14 09:00:00"],
     "0 0 L * *": ["*-*~01 00:00:00"],
     "0 0 15,L * *": ["*-*-15 00:00:00", "*-*~01 00:00:00"],
     "0 0 LW * *": ["Mon..Fri *-*~01 00:00:00", "Fri *-*~02 00:00:00", "Fri *-*~03 00:00:00"],
@@ -111,7 +113,7 @@ def test_systemd_takes_every_even_interval() -> None:
         assert (third - second).total_seconds() == every
 
 
-@pytest.mark.parametrize("line", ["0 0 */2 * 5L", "0 0 */5,L * mon#1"])
+@pytest.mark.parametrize("line", ["0 0 */2 * 5L", "0 0 */5,L * mon#1", "0 0 */5,LW * mon"])
 def test_a_last_day_that_must_be_another_as_well_is_refused(line: str) -> None:
     """There are no words for both."""
     with pytest.raises(Inexpressible, match="systemd can't say"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -24,6 +25,13 @@ INBOX = Producer(
 )
 
 
+def body(unit: Unit) -> str:
+    """All that systemd reads, below the two comments by which the file is known again."""
+    *comments, rest = unit.text.split("\n", 2)
+    assert all(comment.startswith("# ") for comment in comments)
+    return rest
+
+
 def values(unit: Unit, section: str) -> dict[str, list[str]]:
     """The keys of a section, each with all its values."""
     found: dict[str, list[str]] = {}
@@ -37,18 +45,30 @@ def values(unit: Unit, section: str) -> dict[str, list[str]]:
 def test_the_consumer_is_restarted_and_stopped_without_its_sessions(site: Site) -> None:
     """Not restarted after 75 or 78, not stopped for a session that ran out of memory."""
     unit = consumer(site)
-    service = values(unit, "Service")
-    assert unit.file == f"cadencebus-{site.slug}.service"
-    assert service["ExecStart"] == [":/srv/ann/.local/bin/cadence run"]
-    assert service["Environment"] == [
-        "CADENCE_HOME=/srv/ann/mail",
-        "PATH=/srv/ann/.local/bin:/usr/bin:/bin",
-    ]
-    assert service["Restart"] == ["on-failure"]
-    assert service["RestartPreventExitStatus"] == ["75 78"]
-    assert service["KillMode"] == ["process"]
-    assert service["OOMPolicy"] == ["continue"]
-    assert values(unit, "Install") == {"WantedBy": ["default.target"]}
+    assert unit.file == "cadencebus-mail-9ef88374.service"
+    assert (
+        body(unit)
+        == """\
+[Unit]
+Description=cadencebus consumer of /srv/ann/mail
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=:/srv/ann/.local/bin/cadence run
+Environment=CADENCE_HOME=/srv/ann/mail
+Environment=PATH=/srv/ann/.local/bin:/usr/bin:/bin
+Restart=on-failure
+RestartSec=5
+RestartPreventExitStatus=75 78
+KillMode=process
+OOMPolicy=continue
+TimeoutStopSec=10
+
+[Install]
+WantedBy=default.target
+"""
+    )
 
 
 def test_no_line_of_a_unit_draws_the_next_one_in(site: Site) -> None:
@@ -63,17 +83,37 @@ def test_no_line_of_a_unit_draws_the_next_one_in(site: Site) -> None:
 def test_a_cadence_is_a_timer_and_its_service(site: Site) -> None:
     """The timer carries the jitter itself, so the command has no delay."""
     service, timer = producer(site, INBOX)
-    assert service.file.removesuffix(".service") == timer.file.removesuffix(".timer")
-    assert values(service, "Service")["ExecStart"] == [
-        ":/srv/ann/.local/bin/cadence enqueue inbox --source systemd"
-    ]
-    assert values(timer, "Timer") == {
-        "OnCalendar": ["Mon..Fri *-*-* 08..19:00..55/5:00 Europe/Berlin"],
-        "Persistent": ["true"],
-        "AccuracySec": ["1s"],
-        "RandomizedDelaySec": ["90s"],
-        "FixedRandomDelay": ["true"],
-    }
+    assert service.file == "cadencebus-mail-9ef88374-inbox.service"
+    assert (
+        body(service)
+        == """\
+[Unit]
+Description=cadencebus tick for inbox
+
+[Service]
+Type=oneshot
+ExecStart=:/srv/ann/.local/bin/cadence enqueue inbox --source systemd
+Environment=CADENCE_HOME=/srv/ann/mail
+"""
+    )
+    assert timer.file == "cadencebus-mail-9ef88374-inbox.timer"
+    assert (
+        body(timer)
+        == """\
+[Unit]
+Description=cadencebus timer for inbox
+
+[Timer]
+OnCalendar=Mon..Fri *-*-* 08..19:00..55/5:00 Europe/Berlin
+Persistent=true
+AccuracySec=1s
+RandomizedDelaySec=90s
+FixedRandomDelay=true
+
+[Install]
+WantedBy=timers.target
+"""
+    )
     assert timer.caveats == ()
 
 
@@ -175,10 +215,11 @@ def test_systemd_would_have_found_something(site: Site, tmp_path: Path) -> None:
 
 def test_systemd_reads_the_words_back_as_they_were(nasty: Site) -> None:
     """Its escapes undone by a small reader of our own: %% is %, quotes keep a word together."""
-    unit = consumer(nasty)
+    here = replace(nasty, home=nasty.home + "\\n\\")
+    unit = consumer(here)
     for line in values(unit, "Service")["Environment"]:
         name, _, value = unquoted(line).partition("=")
-        assert value == nasty.environment[name]
+        assert value == here.environment[name]
     command = values(unit, "Service")["ExecStart"][0]
     assert command == ':"/opt/a b%%h/cadence" -x 100%% run'
 
@@ -186,7 +227,7 @@ def test_systemd_reads_the_words_back_as_they_were(nasty: Site) -> None:
 def unquoted(word: str) -> str:
     """One word of a unit file, as systemd.syntax(7) has it."""
     if word.startswith('"'):
-        word = word[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        word = re.sub(r"\\(.)", r"\1", word[1:-1])
     return word.replace("%%", "%")
 
 
