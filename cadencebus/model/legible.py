@@ -15,11 +15,17 @@ _ESCAPES = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _NAMES = "(?:(?:api|access|private)[_-]?key|token|secret|passw(?:or)?d|authorization|cookie|bearer)"
+# What the system says of a file whose name is like that of a secret.
+_SYSTEM_SAYS = (
+    "(?:permission denied|operation not (?:permitted|supported)|input/output error|read-only file system"
+    "|invalid argument|directory not empty|device or resource busy|resource temporarily unavailable"
+    r"|connection (?:refused|reset by peer|timed out)|network is unreachable)\b"
+)
 # What a key, a password or a token looks like; the first group is what may stay before it.
 _KNOWN_KEYS = (
     r"\b(sk-ant-|sk-|xox[abeprs]-|gh[pousr]_|AIza|AKIA|github_pat_|glpat-|eyJ(?=[\w-]{6,}\.[\w-]{6,}\.))[\w.-]{6,}",
     r"\b(hf_|npm_)[A-Za-z0-9]{20,}",
-    rf"({_NAMES}[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)[^\s\"',;]{{6,}}",
+    rf"({_NAMES}[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)(?!{_SYSTEM_SAYS})[^\s\"',;]{{6,}}",
     r"(\b(?:bearer|basic)\s+)[\w.~+/-]{16,}=*",
     r"(://[^/\s:@]*:)[^/\s@]+(?=@)",
     r"(-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----\n?)[^-]{6,}",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadencebus.model.legible import clean, clip, escaped, one_line
+from cadencebus.model.legible import clean, clip, escaped, one_line, redacted
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,24 @@ def test_a_cut_text_says_that_it_was_cut() -> None:
 def test_any_name_of_a_file_can_be_shown(name: bytes, shown: str) -> None:
     """Whatever bytes it is made of; two names never look the same."""
     assert escaped(name.decode("utf-8", "surrogateescape")) == shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "cat: /etc/passwd: Permission denied",
+        "rm: cannot remove '/run/token': Operation not permitted",
+        "/home/me/.ssh/secret: Input/output error",
+        "open /run/secrets/token: permission denied",
+        "token: Connection refused",
+    ],
+)
+def test_what_the_system_says_of_a_file_is_no_secret(said: str) -> None:
+    """Its name may look like that of one: the message would say nothing any more."""
+    assert redacted(said) == said
+
+
+@pytest.mark.parametrize("said", ["password: permission1", "token=Operation-not", "passwd: Permission slip"])
+def test_a_secret_that_begins_like_such_a_message_is_one(said: str) -> None:
+    """What is not certain to be harmless goes."""
+    assert "[redacted]" in redacted(said)
