@@ -13,7 +13,7 @@ from cadencebus.daemon.tee import Tee
 from cadencebus.policy.deadlines import EndRun, Limits, LookAgain, Signs, judge
 from cadencebus.session import life, process_tree, reap
 from cadencebus.store import runs
-from cadencebus.streams.registry import PARSERS
+from cadencebus.streams.parser import parser_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class RunWatch:
         self._gear = gear
         self._boarded = boarded
         self._run = boarded.run
-        self._parser = PARSERS[boarded.runner.stream]() if boarded.runner.stream != "plain" else None
+        self._parser = parser_of(boarded.runner.stream)
         self._offset = 0
         self._tee = Tee(self._run.file("stderr.log"), boarded.cadence.name) if gear.verbose else None
         self._sizes = (0, 0)

@@ -99,7 +99,6 @@ class Report:
     believed_until: float | None = None
     events: int = 0
     unknown: int = 0
-    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,13 +28,11 @@ from cadencebus.store.badfile import BadFile
 from cadencebus.store.memory import Memories
 from cadencebus.store.paths import Home
 from cadencebus.store.prompts import read_cadence
-from cadencebus.streams import registry
+from cadencebus.streams.parser import READERS, EventParser
 from cadencebus.streams.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from cadencebus.streams.registry import EventParser
 
 CORPUS = Path(__file__).parents[1] / "golden" / "corpus"
 NAME = name_of("20261121T023000.123456Z-7f3k9q2m", "plain", 5)
@@ -159,13 +157,8 @@ def events(data: bytes) -> None:
 
 def stream(data: bytes) -> None:
     """A report at any moment, the same however the bytes were cut; and nothing raw for a terminal."""
-    makers: dict[str, Callable[[], EventParser]] = {
-        "claude": registry.claude,
-        "codex": registry.codex,
-        "gemini": registry.gemini,
-    }
-    for runner, make in makers.items():
-        whole, pieces = make(), make()
+    for runner, reader in READERS.items():
+        whole, pieces = EventParser(reader()), EventParser(reader())
         whole.feed(data, 1.0)
         for at in range(0, len(data), 7):
             pieces.feed(data[at : at + 7], 1.0)

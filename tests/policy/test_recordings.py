@@ -14,7 +14,7 @@ from cadencebus.clock import parse_rfc3339
 from cadencebus.model.ending import Ending, Stop
 from cadencebus.model.legible import clean
 from cadencebus.policy.failure import classify
-from cadencebus.streams.registry import PARSERS
+from cadencebus.streams.parser import parser_of
 
 CAPTURES = Path(__file__).parents[1] / "golden" / "captures"
 NOW = parse_rfc3339("2026-11-21T03:10:00Z")
@@ -46,9 +46,10 @@ def recording(folder: Path) -> Recording:
     """Read a folder of tests/golden/captures as the session would have gathered it."""
     meta = json.loads((folder / "meta.json").read_text())
     stdout, stderr = printed(folder, "stdout"), printed(folder, "stderr")
-    parser = PARSERS[meta["stream"]]()
-    parser.feed(stdout, 1.0)
-    parser.finish()
+    parser = parser_of(meta["stream"])
+    if parser is not None:
+        parser.feed(stdout, 1.0)
+        parser.finish()
     stopped = meta.get("stopped")
     ending = Ending(
         exit_code=meta["exit_code"],
@@ -57,8 +58,8 @@ def recording(folder: Path) -> Recording:
         spawn_what="binary" if "spawn_error" in meta else None,
         stop=Stop(klass=stopped, by="consumer", at=NOW, detail="no output for 1200 s") if stopped else None,
         ran_s=meta["ran_s"],
-        agent=meta["stream"] != "plain",
-        report=parser.report,
+        agent=parser is not None,
+        report=parser.report if parser else None,
         stdout_tail=words(stdout[-4096:]),
         stderr_tail=words(stderr[-4096:]),
         stderr_head=words(stderr[:2048]),

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from cadencebus.model.ending import Denials, RateLimit, Report, Tokens
+from cadencebus.streams.claude import ClaudeReader
 from cadencebus.streams.in_flight import REQUEST_S, TOOL_S
-from cadencebus.streams.registry import claude
+from cadencebus.streams.parser import EventParser
 
 
 def line(kind: str, **rest: object) -> bytes:
@@ -39,7 +40,7 @@ def ends(*, subtype: str = "success", is_error: bool = False, **rest: object) ->
 
 def read(*lines: bytes, now: float = 100.0) -> Report:
     """The report so far on a run that printed this."""
-    parser = claude()
+    parser = EventParser(ClaudeReader())
     for printed in lines:
         parser.feed(printed, now)
     return parser.report
@@ -80,7 +81,7 @@ def test_an_announced_retry_is_believed_for_its_delay_and_a_request() -> None:
     assert read(retry(12_000), limited).waiting_for == "api_retry"
     for answer in (says("m1"), b'{"type":"stream_event","event":{}}\n', line("system", subtype="status")):
         assert read(retry(12_000), answer).waiting_for is None
-    cut_off = claude()
+    cut_off = EventParser(ClaudeReader())
     cut_off.feed(retry(12_000), 100.0)
     cut_off.finish()
     assert (cut_off.report.waiting_for, cut_off.report.believed_until) == (None, None)
@@ -186,7 +187,7 @@ def test_the_session_is_known_from_the_first_line_on() -> None:
 
 def test_a_thousand_open_calls_are_not_all_remembered() -> None:
     """Memory is bounded, whatever a stream claims."""
-    parser = claude()
+    parser = EventParser(ClaudeReader())
     for n in range(2000):
         parser.feed(says(f"m{n}", calls(f"t{n}", "Bash"), parent=f"p{n}"), 1.0)
     assert len(parser._reader._in_flight._calls) <= 256  # type: ignore[attr-defined]

@@ -1,7 +1,6 @@
-"""Which parser reads which stream: bytes of a log in, a report out, at any moment of the run.
+"""Reads what an agent prints: bytes of a log in, a report out, at any moment of the run.
 
-A parser knows lines and times, no pipes and no files: whoever tails the log feeds it by offset
-(`report.bytes` is the next one).
+A parser knows lines and times, no pipes and no files: whoever reads the log feeds it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from cadencebus.streams.claude import ClaudeReader
 from cadencebus.streams.codex import CodexReader
 from cadencebus.streams.feed import Feed, Overlong
 from cadencebus.streams.gemini import GeminiReader
-from cadencebus.streams.plain import PlainParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,20 +22,6 @@ if TYPE_CHECKING:
 # One JSON document over several lines is put together up to this size.
 DOCUMENT_MOST = 1 << 20
 _JSON_HEADS = (b'{"', b'[{"', b"{\n", b"[\n")
-
-
-class Parser(Protocol):
-    """What follows a run's standard output."""
-
-    def feed(self, data: bytes, now: float) -> None:
-        """Take the next bytes of the log, read at this monotonic time."""
-
-    def finish(self) -> None:
-        """Conclude: nothing will follow."""
-
-    @property
-    def report(self) -> Report:
-        """What was told so far."""
 
 
 class Reader(Protocol):
@@ -70,12 +54,11 @@ class EventParser:
         self._lines = Feed()
         self._document = bytearray()
         self._now = 0.0
-        self._bytes = self._events = self._unknown = 0
+        self._events = self._unknown = 0
         self._truncated = False
 
     def feed(self, data: bytes, now: float) -> None:
         """Take the next bytes of the log, read at this monotonic time."""
-        self._bytes += len(data)
         self._now = now
         skim, skimmed = self._reader.skim, 0
         for line in self._lines.push(data):
@@ -104,7 +87,6 @@ class EventParser:
         """What was told so far."""
         return replace(
             self._reader.report(),
-            bytes=self._bytes,
             events=self._events,
             unknown=self._unknown,
             truncated=self._truncated,
@@ -157,24 +139,14 @@ def _parse(line: bytes) -> object:
     return value
 
 
-def claude() -> EventParser:
-    """Follows Claude Code."""
-    return EventParser(ClaudeReader())
-
-
-def codex() -> EventParser:
-    """Follows Codex."""
-    return EventParser(CodexReader())
-
-
-def gemini() -> EventParser:
-    """Follows Gemini CLI."""
-    return EventParser(GeminiReader())
-
-
-PARSERS: dict[str, Callable[[], Parser]] = {
-    "claude": claude,
-    "codex": codex,
-    "gemini": gemini,
-    "plain": PlainParser,
+READERS: dict[str, Callable[[], Reader]] = {
+    "claude": ClaudeReader,
+    "codex": CodexReader,
+    "gemini": GeminiReader,
 }
+
+
+def parser_of(stream: str) -> EventParser | None:
+    """What follows a run's standard output; None for a plain stream, of which nothing is read."""
+    reader = READERS.get(stream)
+    return EventParser(reader()) if reader else None
