@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.clock import rfc3339, spelled
 from cadencebus.desk import holding
@@ -116,6 +116,13 @@ class Dead:
         }
 
 
+class Faults(NamedTuple):
+    """Cadences whose files can't be read, and why; and those whose agent would be asked nothing."""
+
+    broken: dict[str, str]
+    empty: list[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """A home at one moment."""
@@ -135,8 +142,7 @@ class Facts:
     circuits: Sequence[holding.Circuit]
     dead: Dead
     failures: Sequence[EndedRun]
-    # Cadences whose files can't be read, and why.
-    broken: Mapping[str, str]
+    faults: Faults
     next_due: Sequence[Upcoming]
     # What could not be looked at, or is not as it must be.
     problems: Sequence[str]
@@ -162,7 +168,7 @@ class Facts:
             "circuits": [circuit.dump() for circuit in self.circuits],
             "dead": self.dead.dump(),
             "failures": [run.line for run in self.failures],
-            "broken": [{"cadence": name, "why": why} for name, why in self.broken.items()],
+            "broken": [{"cadence": name, "why": why} for name, why in self.faults.broken.items()],
             "next_due": [one.brief() for one in self.next_due],
             "problems": list(self.problems),
         }

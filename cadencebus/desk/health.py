@@ -71,6 +71,13 @@ def _notes(facts: Facts) -> list[Complaint]:
         for row in facts.queue
         if row.waits_for("disabled")
     ]
+    told += [
+        Complaint(
+            f"{name}: its prompt is empty, the agent would be asked nothing",
+            f"write it into prompts/{name}.md",
+        )
+        for name in facts.faults.empty
+    ]
     return [*told, *_far_off(facts)]
 
 
@@ -162,7 +169,7 @@ def _full(facts: Facts) -> Iterator[Complaint]:
 
 def _broken(facts: Facts, told: set[str]) -> Iterator[Complaint]:
     waiting = {row.cadence: row for row in facts.queue if row.ready}
-    for name, why in facts.broken.items():
+    for name, why in facts.faults.broken.items():
         row = waiting.get(name)
         yield Complaint(f"{name}: {_ready(row) if row else ''}{why}", "`cadence check`")
     for row in facts.queue:
@@ -182,6 +189,8 @@ def _broken(facts: Facts, told: set[str]) -> Iterator[Complaint]:
 
 
 def _ready(row: Queue) -> str:
+    if not row.ready:
+        return f"{row.deferred} {'is' if row.deferred == 1 else 'are'} put off: "
     return f"{row.ready} {'waits' if row.ready == 1 else 'wait'}: "
 
 

@@ -13,7 +13,7 @@ from cadencebus.daemon import consumer_note
 from cadencebus.desk import ended_runs, forecast, holding
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.dead_retry import is_tick
-from cadencebus.desk.facts import Dead, Facts, Queue, Run
+from cadencebus.desk.facts import Dead, Facts, Faults, Queue, Run
 from cadencebus.desk.forecast import Upcoming
 from cadencebus.desk.health import Verdict, judge
 from cadencebus.desk.lookup import Found, listing, names
@@ -102,7 +102,7 @@ class Onlooker:
             dead=part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), Dead()),
             # As they were found, some time ago: by now the first may be too long ago.
             failures=[run for run in failures if run.at >= now - _FAILURES_SINCE],
-            broken=part("prompts/", lambda: _broken(reasons), {}),
+            faults=part("prompts/", lambda: _faults(reasons), Faults({}, [])),
             next_due=part("prompts/", lambda: _next_due(reasons), []),
             # Last: by now every part has told what it can't read.
             problems=[*filter(None, [reasons.problem]), *_no_folders(home), *reasons.unseen, *unread, *torn],
@@ -138,19 +138,23 @@ def _torn(home: Home) -> list[str]:
     return wrong
 
 
-def _broken(snapshot: Snapshot) -> dict[str, str]:
-    """Cadences whose files can't be read: what was never good fires nothing, so nothing of it would wait."""
-    why = {}
+def _faults(snapshot: Snapshot) -> Faults:
+    """What was never good fires nothing, so nothing of it would wait."""
+    faults = Faults({}, [])
     for name in snapshot.prompts.names():
         try:
-            snapshot.prompts.load(name)
+            cadence = snapshot.prompts.load(name)
         except CadenceError as error:
             # A file that went while we looked is nobody's fault; a link that leads nowhere stays.
             if not isinstance(error, NoSuch) or os.path.islink(snapshot.home.prompt(name)):
-                why[name] = error.message
+                faults.broken[name] = error.message
         except OSError as error:
-            why[name] = f"prompts/{name}.md: {error.strerror}"
-    return why
+            faults.broken[name] = f"prompts/{name}.md: {error.strerror}"
+        else:
+            runner = snapshot.settings.runners.get(cadence.runner)
+            if cadence.enabled and runner and runner.agent and not cadence.prompt.strip():
+                faults.empty.append(name)
+    return faults
 
 
 def _all_running(snapshot: Snapshot) -> list[Run]:
@@ -197,7 +201,7 @@ def _queue(reasons: Reasons) -> list[Queue]:
             deferred=late[cadence],
             oldest_at=parse_stamp(oldest[cadence]) if cadence in oldest else None,
             due_at=parse_stamp(first[cadence]) if cadence in first else None,
-            wait=reasons.of_cadence(cadence) if reasons.counts[cadence] else None,
+            wait=reasons.of_cadence(cadence) if reasons.counts[cadence] else reasons.orphaned(cadence),
             free_since=reasons.free_since(cadence) if reasons.counts[cadence] else None,
         )
         for cadence in sorted({*reasons.counts, *late}, key=lambda c: (oldest.get(c, "9"), c))

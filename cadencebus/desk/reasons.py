@@ -58,6 +58,13 @@ class Reasons(Snapshot):
         except (OSError, KeyError):
             return None
 
+    def orphaned(self, cadence: str) -> Wait | None:
+        """What keeps all that is put off for a cadence from ever starting: nothing defines it."""
+        try:
+            return None if self.prompts.defined(cadence) else _no_prompt(cadence)
+        except OSError:
+            return None
+
     def _former_run(self, cadence: str) -> Wait | None:
         """Wait for the run of a tick that was moved back by hand: no second one starts beside it."""
         head = parse_name(self.heads.get(cadence, ""))
@@ -130,7 +137,7 @@ class Reasons(Snapshot):
         try:
             cadence = self.prompts.current(name)
         except NoSuch:
-            self._own[name] = Wait("unknown", f"prompts/{name}.md does not exist")
+            self._own[name] = _no_prompt(name)
         except CadenceError as error:
             self._own[name] = Wait("broken", error.message)
         except OSError as error:
@@ -168,6 +175,10 @@ class Reasons(Snapshot):
         mark = f"-{found.name.cadence}-"
         queue = (file for file in names(self.home, "inbox") if mark in file and file < found.file)
         return sum(1 for file in queue if (name := parse_name(file)) and name.cadence == found.name.cadence)
+
+
+def _no_prompt(cadence: str) -> Wait:
+    return Wait("unknown", f"prompts/{cadence}.md does not exist")
 
 
 def spell(wait: Wait | None, now: float) -> str:

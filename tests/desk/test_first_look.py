@@ -90,6 +90,28 @@ def test_dead_letters_say_what_the_last_one_died_of(home: Path) -> None:
     assert cures(home)[0][1] == "`cadence dead`, fix that, then `cadence dead retry --all`"
 
 
+def test_what_is_put_off_for_a_cadence_that_is_gone_is_told_before_it_is_due(home: Path) -> None:
+    """Nothing of it is ready, so nothing of it waits; when its time comes it dies."""
+    (home / "state" / "deferred" / f"20991121T023000.000000Z~{TICK}").write_text('{"cadence": "work"}')
+    assert cures(home) == [
+        ("work: 1 is put off: prompts/work.md does not exist", "put it back, or `cadence rm --cadence work`")
+    ]
+
+
+def test_an_agent_that_would_be_asked_nothing_is_noted(home: Path) -> None:
+    """Somebody emptied its file, or has not yet written what is to be done; a command needs no prompt."""
+    (home / "prompts" / "brief.md").write_text("---\nrunner: claude\n---\n\n")
+    (home / "prompts" / "emptied.md").write_text("")
+    (home / "prompts" / "off.md").write_text("---\nenabled: false\n---\n")
+    (home / "prompts" / "work.md").write_text("---\ncommand: ['true']\n---\n")
+    assert cures(home) == []
+    told = overview(Home(str(home))).verdict.notes
+    assert [one.what for one in told] == [
+        f"{name}: its prompt is empty, the agent would be asked nothing" for name in ("brief", "emptied")
+    ]
+    assert told[0].do == "write it into prompts/brief.md"
+
+
 def test_a_prompt_that_leads_nowhere_is_told_before_anything_waits_for_it(home: Path) -> None:
     """Its schedule is gone with it: nothing of it would ever wait."""
     (home / "prompts" / "brief.md").symlink_to(home / "nowhere.md")
