@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.clock import rfc3339
 from cadencebus.model.foreign import amount, epoch, mapping, sequence, whole
 from cadencebus.model.legible import clean, one_line
 
@@ -51,12 +51,22 @@ def _claude(event: Event) -> list[str]:
             info = mapping(event.get("rate_limit_info"))
             until = epoch(info.get("resetsAt"))
             said = f"limit reached: {_word(info.get('rateLimitType'))}" + (
-                f", resets {rfc3339(until)}" if until else ""
+                f", resets {_by_the_clock(until)}" if until else ""
             )
             return _lines("! ", said) if info.get("status") == "rejected" else []
         case "result":
             return _claude_result(event)
     return []
+
+
+def _by_the_clock(at: float) -> str:
+    """An instant as the clock here shows it, with its zone."""
+    try:
+        here = datetime.fromtimestamp(at).astimezone()
+    except (ValueError, OverflowError):
+        # The last hours of 9999 are the year 10000 east of Greenwich.
+        here = datetime.fromtimestamp(at, UTC)
+    return f"{here:%Y-%m-%d %H:%M %Z}"
 
 
 def _claude_system(event: Event) -> list[str]:

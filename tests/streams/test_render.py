@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadencebus.streams.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def shown(stream: str, printed: bytes) -> list[str]:
@@ -41,10 +45,21 @@ def test_a_run_with_a_tool_reads_like_a_story(recordings: dict[str, tuple[str, b
     ]
 
 
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Read it there."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_tokyo")
 def test_a_failure_says_why_before_it_says_what_it_cost(recordings: dict[str, tuple[str, bytes]]) -> None:
-    """A limit with its end, an error in the words of the CLI, a denied tool by name."""
+    """A limit with its end by the reader's clock, an error in the words of the CLI, a denied tool by name."""
     limited = shown(*recordings["oauth_429_unified_seven_day"])
-    assert "! limit reached: seven_day, resets 2026-11-24T03:08:38.000000Z" in limited
+    assert "! limit reached: seven_day, resets 2026-11-24 12:08 JST" in limited
     assert limited[-2:] == [
         "! You've hit your weekly limit · resets Nov 24, 3:08am (UTC)",
         "= failed, 1 turn, 0.4 s, $0.0000",
