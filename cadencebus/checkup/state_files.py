@@ -33,8 +33,8 @@ def state(patient: Patient) -> Iterator[Finding]:
     """Small files that can't be read, and those that were set aside."""
     home = patient.home
     aside = [
-        f"{folder}{file}" for folder in ("", "cadences/", "holds/") for file in patient.files(folder)
-        if ".corrupt-" in file
+        f"{folder}{file}" for folder in ("", "cadences/", "holds/", "keys/", "events/")
+        for file in patient.files(folder) if ".corrupt-" in file
     ]  # fmt: skip
     if aside:
         yield found(

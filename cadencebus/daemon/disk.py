@@ -45,7 +45,9 @@ class Disk:
         """Hold everything until the state folder takes a file again, then let whoever waits try again."""
         if self._well.is_set():
             self._well.clear()
-            detail = f"{error.filename or self._gear.home.state}: {error.strerror or error}"
+            # Nothing in state/ names the home, which may be moved.
+            where = str(error.filename or self._gear.home.state).removeprefix(f"{self._gear.home.root}/")
+            detail = f"{where}: {error.strerror or error}"
             hold = Hold(scope=BUS, reason="disk_full", since=self._gear.clock.wall(), detail=detail)
             # In memory whatever happens; its file is best effort, on a disk that takes none.
             self._gear.holds.remember(hold)

@@ -29,6 +29,12 @@ def fingerprints(gear: Gear, cadence: Cadence, klass: str, salt: str | None = No
     """The fingerprints of all that may be to blame for such an end: once one changes, another try is due."""
     if klass not in MENDABLE:
         return {}
+    # Nothing in state/ names the home: moved, it is held by the same causes.
+    inside, marks = f"{gear.home.root}/", _marks(gear, cadence, klass, salt)
+    return {name.replace(inside, ""): mark.replace(inside, "") for name, mark in marks.items()}
+
+
+def _marks(gear: Gear, cadence: Cadence, klass: str, salt: str | None) -> dict[str, str]:
     salt = salt or fingerprint.new_salt()
     runner = gear.settings.current.runners.get(cadence.runner)
     given = dict(runner.env) if runner else {}

@@ -7,7 +7,9 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
+from cadencebus.model.naming import is_id
 from cadencebus.store import files
+from cadencebus.store.corrupt import set_aside
 
 if TYPE_CHECKING:
     from cadencebus.model.tick import Tick
@@ -37,7 +39,10 @@ def claim(home: Home, tick: Tick, window: float, now: float) -> str | None:
             # A key from the future (the clock stepped back) still counts as inside its window.
             if holder is not None and now - taken_at <= window:
                 return holder
-            files.discard(path)
+            if holder is None:
+                set_aside(path, now)
+            else:
+                files.discard(path)
             continue
         break
     files.sync_folder(home.keys)
@@ -46,9 +51,11 @@ def claim(home: Home, tick: Tick, window: float, now: float) -> str | None:
 
 def _holder(path: str) -> tuple[str | None, float]:
     try:
-        return os.readlink(path), os.lstat(path).st_mtime
+        holder, taken_at = os.readlink(path), os.lstat(path).st_mtime
     except OSError as error:
         # Gone, or no link at all. Where the disk refuses, no key becomes free: the error is waited out.
         if error.errno not in {errno.ENOENT, errno.EINVAL}:
             raise
         return None, 0.0
+    # A link that names no tick was not made here, and is no reason to leave work undone.
+    return (holder if is_id(holder) else None), taken_at

@@ -140,6 +140,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         lambda home: write(home / "state" / "cadences" / f"brief.json.corrupt-{ID}", "{"),
         "state.corrupt", "warn", "less ",
     ),
+    "what stood in the journal's place": (
+        lambda home: os.symlink("x", home / "state" / "events" / f"2026-11-21.jsonl.corrupt-{ID}"),
+        "state.corrupt", "warn", "less ",
+    ),
     "a torn memory": (
         lambda home: write(home / "state" / "cadences" / "brief.json", "{"),
         "state.torn", "warn", "cadence doctor --fix",

@@ -58,3 +58,21 @@ def test_trouble_that_comes_again_and_again_is_told_of_once(home: Path) -> None:
 
     asyncio.run(suffer())
     assert len([line for line in said if "refuses" in line]) == 1, said
+
+
+def test_the_hold_names_a_place_and_not_the_home(home: Path) -> None:
+    """Nothing in state/ holds the home's path: it may be moved while it is held."""
+    (home / "state" / "inbox").rmdir()
+
+    async def suffer() -> str:
+        gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+        consumer = Consumer(gear)
+        consumer.turn()
+        await asyncio.sleep(0)
+        told = (home / "state" / "holds" / "bus.disk_full.json").read_text()
+        await consumer.crew.dismiss()
+        return told
+
+    told = asyncio.run(suffer())
+    assert str(home) not in told
+    assert "state/inbox: No such file" in told

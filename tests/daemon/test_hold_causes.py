@@ -76,6 +76,24 @@ def test_a_refused_login_is_tried_again_with_another_one_and_with_nothing_else(
     gear.journal.close()
 
 
+def test_a_home_that_is_moved_is_held_by_the_same_causes(home: Path, tmp_path: Path) -> None:
+    """A program of its own was known by the home's path, which nothing in state/ is to hold."""
+    (home / "tool").write_text("#!/nowhere\n")
+    (home / "tool").chmod(0o755)
+    prompt = home / "prompts" / "work.md"
+    prompt.write_text(f"---\ncommand: [./tool]\nguard: ['{home}/away']\ncwd: work\n---\n")
+    gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+    made = fingerprints(gear, gear.prompts.load("work"), "never_ran", "salt")
+    gear.journal.close()
+    assert str(home) not in str(made)
+    prompt.write_text(prompt.read_text().replace(str(home), str(tmp_path / "moved")))
+    moved = home.rename(tmp_path / "moved")
+    gear = assemble(Home(str(moved)), flags={}, say=lambda _: None)
+    now = fingerprints(gear, gear.prompts.load("work"), "never_ran", "salt")
+    gear.journal.close()
+    assert {name for name in made if made[name] != now.get(name)} <= {"prompts/work.md"}
+
+
 def installed(home: Path, program: str) -> None:
     """Put a program where the consumer looks for one."""
     path = home / "bin" / program

@@ -85,13 +85,25 @@ def test_keys_of_other_cadences_and_other_keys_are_others(at: Home) -> None:
     assert len(os.listdir(at.keys)) == 4
 
 
-def test_what_lies_there_and_is_no_link_frees_the_key(at: Home) -> None:
-    """A person's file, or a restore that turned links into files."""
-    tick = keyed()
-    with open(dedupe.path_of(at, "x", "k"), "w"):
-        pass
+@pytest.mark.parametrize("what", ["file", "folder", "link to no tick"])
+def test_what_lies_there_and_is_no_key_is_set_aside_and_frees_it(at: Home, what: str) -> None:
+    """A person's file, a restore that turned links into files; a folder let every tick have the key."""
+    tick, path = keyed(), dedupe.path_of(at, "x", "k")
+    if what == "file":
+        with open(path, "w") as file:
+            file.write("kept")
+    elif what == "folder":
+        os.mkdir(path)
+    else:
+        os.symlink("../../elsewhere", path)
     assert dedupe.claim(at, tick, 60, NOW) is None
-    assert os.readlink(dedupe.path_of(at, "x", "k")) == tick.id
+    assert os.readlink(path) == tick.id
+    assert dedupe.claim(at, keyed(), 60, NOW) == tick.id
+    (aside,) = [name for name in os.listdir(at.keys) if ".corrupt-" in name]
+    assert os.path.lexists(f"{at.keys}/{aside}")
+    if what == "file":
+        with open(f"{at.keys}/{aside}") as file:
+            assert file.read() == "kept"
 
 
 def test_a_disk_that_refuses_frees_no_key(at: Home) -> None:
