@@ -63,6 +63,13 @@ class Index:
             self._fresh[cadence].append(file)
         return True
 
+    def restore(self, file: str) -> None:
+        """Take up again what was discarded; it did not come anew for that."""
+        cadence = file[26:-14]
+        came = list(self._fresh.get(cadence, self.queue(cadence)))
+        if self.add(file):
+            self._fresh[cadence] = came
+
     def fill(self, names: Iterable[str]) -> list[str]:
         """Take up a whole folder at once; return the names that are not canonical."""
         strange: list[str] = []

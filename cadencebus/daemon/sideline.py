@@ -69,11 +69,12 @@ class Sideline:
         return [name for file in names if (name := self._index.now_called(file)) is not None]
 
     async def skip(self, cadence: str, came: list[str]) -> None:
-        """Finish as `skipped` what came while a run of its cadence was going on."""
+        """Finish as `skipped` what came while a run of its cadence was going on, but what is forced: it runs."""
         self.busy += 1
         try:
             async for some in self._light(came):
-                await asyncio.to_thread(self._skip_some, cadence, some)
+                for file in await asyncio.to_thread(self._skip_some, cadence, some):
+                    self._index.restore(file)
         except OSError as error:
             await self._gear.trouble(error)
         finally:
@@ -118,15 +119,19 @@ class Sideline:
             groups[-1].append(file)
         return groups
 
-    def _skip_some(self, cadence: str, names: list[str]) -> None:
-        ticks = []
+    def _skip_some(self, cadence: str, names: list[str]) -> list[str]:
+        ticks, forced = [], []
         for file in names:
             try:
                 tick = self._gear.spool.read("inbox", file)
             except _UNFIT:
                 continue
-            ticks.append((tick, "skipped", f"it came while a run of {cadence} was going on (overlap: skip)"))
+            if tick.force:
+                forced.append(file)
+            else:
+                ticks.append((tick, "skipped", f"it came while a run of {cadence} was going on (overlap: skip)"))
         self._gear.closing.finish_unrun(ticks, self._gear.clock.wall())
+        return forced
 
     def _expire_some(self, cadence: Cadence, names: list[str]) -> tuple[list[str], bool]:
         looked_at = []

@@ -182,7 +182,7 @@ KEYS: dict[str, Key] = {
         kind=one_of(*get_args(Overlap)),
         default="coalesce",
         help="queue: every tick runs; coalesce: a run absorbs the equal ticks that waited when it started;"
-        " skip: ticks that come during a run are finished as skipped",
+        " skip: ticks that come during a run are finished as skipped, unless forced",
     ),
     "concurrency": Key(kind=whole(1, 1000), default=1, help="runs of this cadence at a time"),
     "priority": Key(kind=whole(0, 9), default=5, help="of its ticks, where they name none; 0 first"),

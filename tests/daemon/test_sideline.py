@@ -46,6 +46,29 @@ def test_a_file_that_may_not_be_read_holds_nobody_up(gear: Gear) -> None:
     assert [path.name for path in Path(gear.home.done).rglob("*.json")] == [other]
 
 
+def test_what_is_forced_is_not_skipped(gear: Gear) -> None:
+    """`fire --force` is told that it runs now; it waits as before, and is not looked at a second time."""
+    now, index = time.time(), Index()
+    forced, other = (
+        Tick(id=new_id(now), cadence="x", source="cli", created_at=now, force=force) for force in (True, False)
+    )
+    gear.spool.put([forced, other], now)
+    asyncio.run(Sideline(gear, index).skip("x", [forced.name.file, other.name.file]))
+    assert [path.name for path in Path(gear.home.inbox).iterdir()] == [forced.name.file]
+    assert forced.name.file in index
+    assert index.take_fresh("x") == []
+
+
+def test_what_came_meanwhile_is_fresh_all_the_same() -> None:
+    """A forced tick is put back among the waiting ones; another that came while it was read did come."""
+    now, index = time.time(), Index()
+    forced, later = (Tick(id=new_id(now + n), cadence="x", source="cli", created_at=now) for n in range(2))
+    index.add(later.name.file)
+    index.restore(forced.name.file)
+    assert index.take_fresh("x") == [later.name.file]
+    assert list(index.queue("x")) == [forced.name.file, later.name.file]
+
+
 class Noting(Closing):
     """Notes how many ticks it was given at once, and of how many bytes."""
 
