@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from cadencebus.errors import IOTrouble, Misconfigured, NotPermitted
 
@@ -29,6 +30,10 @@ FOLDERS = (
 )
 # What is no file of ours, or shut to us: no disk that refuses, which passes.
 FOR_A_PERSON = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO})
+
+
+# What the kernel takes as a path, less room for the longest name that a run, a tick or a torn file may have.
+LONGEST_ROOT = (1024 if sys.platform == "darwin" else 4096) - 296
 
 
 class NoHome(Misconfigured):
@@ -140,6 +145,11 @@ def _understood(home: Home) -> Home:
 
 def check_layout(home: Home) -> None:
     """Refuse a layout that this version does not know: not even a hand may move what it may misread."""
+    if (length := len(os.fsencode(home.root))) > LONGEST_ROOT:
+        raise Misconfigured(
+            f"the path of the home is {length} bytes long, {LONGEST_ROOT} at most: {home.root[:60]}…",
+            next_step="move it, or make one, nearer to the root",
+        )
     try:
         # No link is followed and no pipe waited for.
         fd = os.open(home.format, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ import pytest
 from cadencebus.errors import CantCreate, Misconfigured
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Cadence
 
 
@@ -92,3 +91,16 @@ def test_a_home_that_lost_a_folder_is_not_made_whole_by_the_way(cadence: Cadence
     assert cadence("enqueue", "x").returncode == CantCreate.exit_code
     assert cadence("run", "--once").returncode == Misconfigured.exit_code
     assert not (home / "state" / "tmp").exists()
+
+
+def test_a_home_whose_runs_would_have_no_room_for_names_is_refused(cadence: Cadence, tmp_path: Path) -> None:
+    """At 4096 bytes the kernel takes no path any more: such a home took ticks, and could start none."""
+    deep = f"{tmp_path}/deep"
+    while len(deep) < 3900:
+        deep += "/" + "d" * min(200, 3899 - len(deep))
+    made = cadence("init", deep)
+    assert (made.returncode, "is 3900 bytes long, 3800 at most" in made.stderr) == (78, True)
+    assert not (tmp_path / "deep").exists()
+    (Path(deep) / "state").mkdir(parents=True)
+    (Path(deep) / "prompts").mkdir()
+    assert cadence("--home", deep, "enqueue", "hello").returncode == 78
