@@ -69,7 +69,7 @@ class Sideline:
         return [name for file in names if (name := self._index.now_called(file)) is not None]
 
     async def skip(self, cadence: str, came: list[str]) -> None:
-        """Finish as `skipped` what came while a run of its cadence was going on, but what is forced: it runs."""
+        """Finish as `skipped` what came while a run of its cadence was going on, unless it is forced."""
         self.busy += 1
         try:
             async for some in self._light(came):
@@ -121,6 +121,7 @@ class Sideline:
 
     def _skip_some(self, cadence: str, names: list[str]) -> list[str]:
         ticks, forced = [], []
+        reason = f"it came while a run of {cadence} was going on (overlap: skip)"
         for file in names:
             try:
                 tick = self._gear.spool.read("inbox", file)
@@ -129,7 +130,7 @@ class Sideline:
             if tick.force:
                 forced.append(file)
             else:
-                ticks.append((tick, "skipped", f"it came while a run of {cadence} was going on (overlap: skip)"))
+                ticks.append((tick, "skipped", reason))
         self._gear.closing.finish_unrun(ticks, self._gear.clock.wall())
         return forced
 

@@ -50,7 +50,8 @@ def test_what_is_forced_is_not_skipped(gear: Gear) -> None:
     """`fire --force` is told that it runs now; it waits as before, and is not looked at a second time."""
     now, index = time.time(), Index()
     forced, other = (
-        Tick(id=new_id(now), cadence="x", source="cli", created_at=now, force=force) for force in (True, False)
+        Tick(id=new_id(now), cadence="x", source="cli", created_at=now, force=asked)
+        for asked in (True, False)
     )
     gear.spool.put([forced, other], now)
     asyncio.run(Sideline(gear, index).skip("x", [forced.name.file, other.name.file]))
