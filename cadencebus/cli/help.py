@@ -53,7 +53,7 @@ def main(words: list[str], context: Context) -> int:
 
 
 def _tell(topic: str, known: dict[str, str], out: Output, context: Context) -> None:
-    explained = _explain(topic, context)
+    explained = explain(topic, context)
     if topic in known:
         if explained:
             # A verb with a page of its own: first how it is typed, then the rest.
@@ -112,7 +112,7 @@ def _verbs() -> list[str]:
     return [name.rstrip("_") for name in sorted(files - {"__init__", "main"})]
 
 
-def _explain(name: str, context: Context) -> bool:
+def explain(name: str, context: Context) -> bool:
     """Let a verb explain itself; False where there is none of that name."""
     if name.isidentifier() and name.islower():
         try:
