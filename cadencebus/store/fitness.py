@@ -7,9 +7,13 @@ import pwd
 import re
 import stat
 import sys
+from typing import TYPE_CHECKING
 
 from cadencebus.errors import Misconfigured
 from cadencebus.store.paths import FOLDERS, Home, check_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LINUX = sys.platform.startswith("linux")
 # File systems on which rename or flock do not do what they do on a disk.
@@ -58,35 +62,32 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 def file_system(path: str, mounts: str | None = None) -> str:
     """The type of the file system a path lies on; `unknown` where nobody says."""
+    real, best, kind = os.path.realpath(path), "", "unknown"
+    for point, its_kind in _mounted(mounts) if _LINUX or mounts is not None else _mounted_on_mac():
+        # The longest mount point above the path holds it; of two on one point the later one shows.
+        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, its_kind
+    return kind
+
+
+def _mounted(mounts: str | None) -> Iterator[tuple[str, str]]:
+    """Each mount point with the type of what is mounted there, from the text that the kernel gives."""
     if mounts is None:
-        if not _LINUX:
-            return _mac_file_system(path)
         try:
             with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as lines:
                 mounts = lines.read()
         except OSError:
-            return "unknown"
-    real, best, kind = os.path.realpath(path), "", "unknown"
+            return
     for line in mounts.split("\n"):
         fields = line.split(" ")
-        if len(fields) < len(("device", "point", "type")):
-            continue
-        point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[1])
-        # The longest mount point above the path holds it; of two on one point the later one shows.
-        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-            best, kind = point, fields[2]
-    return kind
+        if len(fields) >= len(("device", "point", "type")):
+            yield _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[1]), fields[2]
 
 
-def _mac_file_system(path: str) -> str:
+def _mounted_on_mac() -> Iterator[tuple[str, str]]:
     import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
 
-    real, best, kind = os.path.realpath(path), "", "unknown"
-    for part in psutil.disk_partitions(all=True):
-        inside = real == part.mountpoint or real.startswith(part.mountpoint.rstrip("/") + "/")
-        if inside and len(part.mountpoint) >= len(best):
-            best, kind = part.mountpoint, part.fstype
-    return kind
+    return ((part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True))
 
 
 def uneasy(path: str, login: str) -> str | None:
