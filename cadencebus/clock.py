@@ -18,7 +18,8 @@ if TYPE_CHECKING:
             """Seconds that never jump."""
 
 
-_FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
+# The first and the last second of the years that have four digits.
+_FIRST, LAST = -62_135_596_800.0, 253_402_300_799.0
 
 
 class SystemClock:
@@ -69,7 +70,7 @@ def stamp(t: float) -> str:
 
 def in_calendar(t: float) -> float:
     """The nearest instant that can be spelled: stamps of files reach beyond the years of four digits."""
-    return min(max(t, _FIRST), _LAST)
+    return min(max(t, _FIRST), LAST)
 
 
 def day(t: float) -> str:
@@ -100,10 +101,10 @@ def parse_rfc3339(text: str) -> float:
     if moment.tzinfo is None:
         raise ValueError(f"a time without a zone: {text!r}")
     seconds = moment.timestamp() + leaps
-    if _LAST < seconds <= _LAST + 1 and not leaps:
+    if LAST < seconds <= LAST + 1 and not leaps:
         # Python's and others' "never", whose microseconds a float of that size can no longer tell.
-        return _LAST
+        return LAST
     # A zone may carry an instant out of the years that have four digits: it could never be read again.
-    if not _FIRST <= seconds <= _LAST:
+    if not _FIRST <= seconds <= LAST:
         raise ValueError(f"a time before the year 1 or after the year 9999: {text!r}")
     return seconds

@@ -11,6 +11,7 @@ from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, safe
 from cadencebus.errors import BadData, NoSuch
+from cadencebus.model.hold import OPERATOR
 from cadencebus.store import fitness
 from cadencebus.store.prompts import Prompts
 from cadencebus.store.unpacking import MOST_BYTES, Taken, unpack
@@ -60,7 +61,7 @@ def main(words: list[str], context: Context) -> int:
             f"{where}: {error.message}", next_step="name a file that `cadence export` wrote"
         ) from None
     if not asked.dry_run and taken.new:
-        tell(home, {"event": "home.imported", "counts": taken.new, "by": "operator"})
+        tell(home, {"event": "home.imported", "counts": taken.new, "by": OPERATOR})
     _report(out, taken, dry=asked.dry_run)
     return 0
 

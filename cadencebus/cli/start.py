@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
+from cadencebus.model.hold import OPERATOR
 from cadencebus.store import files, lock
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def main(words: list[str], context: Context) -> int:
     else:
         stopped = True
         files.sync_folder(home.state)
-        tell(home, {"event": "stop.released", "by": "operator"})
+        tell(home, {"event": "stop.released", "by": OPERATOR})
     if out.json:
         out.document({"stop": False, "was_stopped": stopped})
         return 0

@@ -13,6 +13,7 @@ from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import TryLater
+from cadencebus.model.hold import OPERATOR
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -56,5 +57,5 @@ def _make(home: Home) -> bool:
         with contextlib.suppress(FileExistsError):
             os.close(files.create(home.stop))
     files.sync_folder(home.state)
-    tell(home, {"event": "stop.set", "by": "operator"}, at=now)
+    tell(home, {"event": "stop.set", "by": OPERATOR}, at=now)
     return True

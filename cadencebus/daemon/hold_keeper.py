@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadencebus.clock import rfc3339
-from cadencebus.model.hold import BUS, Hold, hold_event, on_cadence
+from cadencebus.clock import spelled
+from cadencebus.model.hold import BUS, Hold, cadence_held, hold_event, on_cadence
 from cadencebus.model.memory import bus_memory
 from cadencebus.policy import brakes, budgets, wider_effects
 
@@ -44,7 +44,7 @@ class HoldKeeper:
             elif hold.reason != "disk_full" and self._gear.holds.release(hold.file):
                 self._tell(hold_event("hold.released", hold.file))
                 if hold.reason == "circuit_open":
-                    self._tell({"event": "circuit.half_open", "cadence": hold.scope.removeprefix("cadence-")})
+                    self._tell({"event": "circuit.half_open", "cadence": cadence_held(hold.scope)})
         self._look_at_circuits(current)
         bus_brake = self._bus_brake(current, now)
         return current if bus_brake is None else [*current, bus_brake]
@@ -95,5 +95,4 @@ class HoldKeeper:
 
 
 def _set(hold: Hold) -> dict[str, Any]:
-    until = hold.until and rfc3339(hold.until)
-    return {**hold_event("hold.set", hold.file), "detail": hold.detail, "until": until}
+    return {**hold_event("hold.set", hold.file), "detail": hold.detail, "until": spelled(hold.until)}

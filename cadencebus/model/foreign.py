@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cadencebus.clock import parse_rfc3339
+from cadencebus.clock import LAST, parse_rfc3339
 from cadencebus.model.legible import clean, clip
 
-# Epoch seconds after this (year 9999) are no times.
-_LAST_SECOND = 253_402_300_799.0
 # Larger than anything that is counted here, small enough for every arithmetic.
 _MOST = 1e18
 
@@ -52,4 +50,4 @@ def instant(value: object) -> float | None:
 def epoch(value: object) -> float | None:
     """A time in epoch seconds that a calendar has a day for; None for anything else."""
     number = amount(value)
-    return number if number is not None and 0 < number <= _LAST_SECOND else None
+    return number if number is not None and 0 < number <= LAST else None

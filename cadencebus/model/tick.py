@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from cadencebus.clock import in_calendar, parse_rfc3339, rfc3339
+from cadencebus.clock import in_calendar, parse_rfc3339, rfc3339, spelled
 from cadencebus.errors import BadData
 from cadencebus.model import strictjson
 from cadencebus.model.foreign import sequence
@@ -144,8 +144,8 @@ class Tick:
             "created_at": rfc3339(self.created_at),
             "priority": self.priority,
             "payload": dict(self.payload),
-            "not_before": None if self.not_before is None else rfc3339(self.not_before),
-            "expires_at": None if self.expires_at is None else rfc3339(self.expires_at),
+            "not_before": spelled(self.not_before),
+            "expires_at": spelled(self.expires_at),
             "key": self.key,
             "force": self.force,
             "hops": self.hops,
