@@ -31,7 +31,7 @@ def stopped_by_hand(facts: Facts) -> Iterator[Complaint]:
         yield Complaint("the emergency stop is on, nothing starts", "`cadence start`")
 
 
-def nobody_works(facts: Facts, *, hindered: bool = False) -> Iterator[Complaint]:
+def nobody_works(facts: Facts, *, hindered: bool) -> Iterator[Complaint]:
     """Nothing starts: there is no consumer, or none that stays; `hindered`: what keeps it away is told."""
     up = "fix that, then `cadence up`" if hindered else "`cadence up`"
     home, now, consumer = facts.home, facts.at, facts.consumer

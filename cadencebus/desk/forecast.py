@@ -71,7 +71,7 @@ class Upcoming:
         return {"at": rfc3339(self.at), "cadence": self.cadence, "tick": self.tick, "by": self.by}
 
 
-def upcoming(home: Home, now: float, hours: float = 24.0) -> list[Upcoming]:
+def upcoming(home: Home, now: float, hours: float) -> list[Upcoming]:
     """Everything due within these hours, in order; nothing on the disk is changed."""
     snapshot = Snapshot(home, now)
     until = now + hours * 3600

@@ -18,7 +18,7 @@ def payload_of(options: dict[str, list[str]]) -> str:
         data = _text(options["payload"][-1])
         if len(data) > _LIMIT:
             raise _too_large(f"more than {_LIMIT}")
-        value = _loads("--payload", data)
+        value = _loads(data)
         if not isinstance(value, dict):
             raise BadData('--payload: not a JSON object such as {"week": 47}')
         payload = value
@@ -57,11 +57,11 @@ def _text(argument: str) -> bytes:
     return argument.encode("utf-8", "surrogateescape")
 
 
-def _loads(option: str, data: bytes) -> object:
+def _loads(data: bytes) -> object:
     try:
         return strictjson.loads(data)
     except strictjson.BadJSON as error:
-        raise BadData(f"{option}: {error.message}") from None
+        raise BadData(f"--payload: {error.message}") from None
 
 
 def _value(text: str) -> object:

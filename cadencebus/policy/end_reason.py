@@ -8,12 +8,7 @@ from cadencebus.model.legible import one_line, redacted
 
 
 def explain(
-    saying: str,
-    detail: str,
-    *,
-    status: int | None = None,
-    exit_code: int | None = None,
-    signal: int | None = None,
+    saying: str, detail: str, *, status: int | None, exit_code: int | None, signal: int | None
 ) -> str:
     """What the class means, what is known here, and the exit: `it failed: no such table (exit 3)`."""
     traces = [f"HTTP {status}"] if status else []

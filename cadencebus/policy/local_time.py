@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 
-def local(t: float, zone: str | None = None) -> datetime:
+def local(t: float, zone: str | None) -> datetime:
     """What the clock shows at an instant; without a zone where it is the machine's."""
     return datetime.fromtimestamp(t, ZoneInfo(zone) if zone else None)
 
