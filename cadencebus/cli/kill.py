@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 EXAMPLES = """  cadence kill 7f3k9q2m
   cadence kill brief             the run of a cadence, where it has just one
   cadence kill 7f3k --requeue    it runs again later, and nothing is counted"""
-# The longest by default: the gentle signal, kill_grace, and what outlives even SIGKILL for a while.
-_WITHIN = 60.0
 
 
 def main(words: list[str], context: Context) -> int:
@@ -31,7 +29,7 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument(
         "--timeout",
         type=a_duration,
-        default=_WITHIN,
+        default=killing.WITHIN,
         metavar="D",
         help="how long to wait (60s) before exit 75",
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.desk.lookup import listing
 from cadencebus.model.foreign import instant
+from cadencebus.policy.admit import OWN_RUN
 from cadencebus.store import runs
 
 if TYPE_CHECKING:
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from cadencebus.desk.snapshot import Snapshot
     from cadencebus.policy.admit import Wait
 
-# Waits that end when some run does: of the same cadence, or of any.
-_ITS_OWN = frozenset({"running", "probing"})
+# Waits that end when any run does.
 _ANY = frozenset({"full", "exclusive"})
 
 
@@ -29,7 +29,7 @@ def expected(snapshot: Snapshot, cadence: str, wait: Wait) -> Expected | None:
     """When it may start; None where nobody can know."""
     if wait.until is not None:
         return Expected(max(0.0, wait.until - snapshot.now))
-    if wait.reason in _ITS_OWN:
+    if wait.reason in OWN_RUN:
         left = _left(snapshot, cadence)
     elif wait.reason in _ANY:
         left = _left(snapshot, None)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     _Run = tuple[Found, RunFolder]
 
-# The longest ladder by default, with some room: the gentle signal, kill_grace, and what survives SIGKILL.
-_ALL_WITHIN = 60.0
+# How long an end may take: the gentle signal, kill_grace, and what survives SIGKILL for a while.
+WITHIN = 60.0
 _PAUSE = 0.05
 # How long a live consumer is given to put the tick where it belongs, once its run has ended.
 _SETTLE_WITHIN = 5.0
@@ -34,7 +34,7 @@ def with_kill(parser: Parser) -> Parser:
     parser.add_argument(
         "--timeout",
         type=a_duration,
-        default=_ALL_WITHIN,
+        default=WITHIN,
         metavar="D",
         help="how long to wait for that (60s) before exit 75",
     )

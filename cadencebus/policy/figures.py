@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 GROWTH = 1.02
-ERROR = 0.01
 _LOG = math.log(GROWTH)
 # Below a millisecond nobody minds.
 _LEAST = 0.001
