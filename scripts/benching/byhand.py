@@ -85,6 +85,12 @@ def sync_file_system(folder: str) -> None:
 
 def run_strictly(name: str, command: list[str]) -> None:
     """Claim, record, spawn, settle: eight syncs."""
+    begin_strictly(name)
+    settle_strictly(name, spawn(command))
+
+
+def begin_strictly(name: str) -> None:
+    """Claim, and record that it is about to run."""
     os.rename(f"new/{name}", f"cur/{name}")
     sync("cur")
     sync("new")
@@ -92,7 +98,10 @@ def run_strictly(name: str, command: list[str]) -> None:
     write(f"runs/{name}/run.json", RECORD)
     sync(f"runs/{name}")
     sync("runs")
-    code = spawn(command)
+
+
+def settle_strictly(name: str, code: int) -> None:
+    """Write the outcome down, and let go of the claim."""
     write(f"tmp/{name}", OUTCOME % code)
     os.rename(f"tmp/{name}", f"done/{name}")
     sync("done")
@@ -167,11 +176,15 @@ def run_leanly(name: str, command: list[str]) -> None:
 
 def spawn(command: list[str], **how: Any) -> int:  # noqa: ANN401
     """Run a command to its end, by the quickest way there is."""
-    pid = os.posix_spawnp(command[0], command, os.environ, **how)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(start(command, **how), 0)[1])
 
 
-def work(run: Callable[[str, list[str]], None], command: list[str]) -> None:
+def start(command: list[str], **how: Any) -> int:  # noqa: ANN401
+    """Start a command."""
+    return os.posix_spawnp(command[0], command, os.environ, **how)
+
+
+def each_with(run: Callable[[str, list[str]], None], command: list[str]) -> None:
     """Take what waits in new/, beside others who do."""
     for name in sorted(os.listdir("new")):
         try:
@@ -180,8 +193,19 @@ def work(run: Callable[[str, list[str]], None], command: list[str]) -> None:
             continue
 
 
-def rate(maildir: str, count: int, workers: int, run: Callable[[str, list[str]], None]) -> float:
-    """Runs of `true` a second by so many processes that share a maildir."""
+def two_at_a_time(command: list[str]) -> None:
+    """Be one strict loop that keeps two commands running; while it waits for the disk, it does nothing."""
+    waiting, running = sorted(os.listdir("new"), reverse=True), dict[int, str]()
+    while waiting or running:
+        while waiting and len(running) < 2:  # noqa: PLR2004
+            begin_strictly(name := waiting.pop())
+            running[start(command)] = name
+        pid, status = os.wait()
+        settle_strictly(running.pop(pid), os.waitstatus_to_exitcode(status))
+
+
+def rate(maildir: str, count: int, workers: int, work: Callable[[], None]) -> float:
+    """Ticks a second that so many processes take to their end in a maildir they share."""
     make(maildir)
     for n in range(count):
         with open(f"{maildir}/new/{n:06}", "wb") as file:
@@ -192,7 +216,7 @@ def rate(maildir: str, count: int, workers: int, run: Callable[[str, list[str]],
         pid = os.fork()
         if pid == 0:
             os.chdir(maildir)
-            work(run, ["true"])
+            work()
             os._exit(0)
         children.append(pid)
     for pid in children:

@@ -33,7 +33,8 @@ WARM = 20  # ticks that are done before counting starts
 WORKERS = 2
 _RUNS = "runs of `true`, two at a time"
 _AGAINST = {
-    "hand": ("runs_of_hand", "a maildir loop by hand that is as durable (strict)"),
+    "hand": ("runs_of_hand", "a maildir loop by hand that is as durable (strict), in two processes"),
+    "loop": ("runs_of_loop", "one such loop in one process, two commands at a time"),
     "whole": ("runs_of_whole", "a loop by hand that keeps all that the bus keeps of a run (whole)"),
     "lean": ("runs_of_lean", "a maildir loop by hand that syncs three times a run (lean)"),
     "xargs": ("runs_of_xargs", "xargs -P2, which keeps nothing"),
@@ -103,6 +104,7 @@ def runs(*, short: bool) -> list[Figure]:
     ways: dict[str, Callable[[], float]] = {
         "bus": lambda: _by_the_bus(count),
         "hand": lambda: _by_hand(count, byhand.run_strictly),
+        "loop": lambda: _by_one_loop(count),
         "whole": lambda: _by_hand(count, byhand.run_wholly),
         "lean": lambda: _by_hand(count, byhand.run_leanly),
         "xargs": lambda: rivals.xargs(count),
@@ -159,4 +161,9 @@ def _by_the_bus(count: int, program: Sequence[str] = CADENCE) -> float:
 
 def _by_hand(count: int, run: Callable[[str, list[str]], None]) -> float:
     with a_folder() as folder:
-        return byhand.rate(f"{folder}/maildir", count, WORKERS, run)
+        return byhand.rate(f"{folder}/maildir", count, WORKERS, partial(byhand.each_with, run, ["true"]))
+
+
+def _by_one_loop(count: int) -> float:
+    with a_folder() as folder:
+        return byhand.rate(f"{folder}/maildir", count, 1, partial(byhand.two_at_a_time, ["true"]))
