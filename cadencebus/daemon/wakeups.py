@@ -6,10 +6,11 @@ every event up to half a second behind an unpaired one, which the consumer's own
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from typing import TYPE_CHECKING, Protocol
+
+from cadencebus.store.real_path import real_path
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from cadencebus.store.paths import Home
 
     Ring = Callable[[str, str], None]
-
-# What F_GETPATH wants to have room for, and the most that Python hands over: both 1024.
-_PATH_MOST = 1024
 
 
 class Watcher(Protocol):
@@ -99,7 +97,8 @@ class _Watchdog:
         handler = FileSystemEventHandler()
         handler.on_any_event = lambda event: self._told(folder, event)  # type: ignore[method-assign]
         try:
-            self._observer.schedule(handler, spelled_as_it_is(folder), recursive=False)
+            # FSEvents tells of a folder under its real name alone.
+            self._observer.schedule(handler, real_path(folder), recursive=False)
         except (RuntimeError, SystemError) as error:
             # In these words FSEvents refuses a stream: no reason for a consumer not to come up.
             raise OSError(str(error)) from None
@@ -120,15 +119,3 @@ class _Watchdog:
     def close(self) -> None:
         self._observer.stop()
         self._observer.join(timeout=1.0)
-
-
-def spelled_as_it_is(folder: str) -> str:
-    """The real path, in the folder's own upper and lower case: FSEvents tells of no other (macOS)."""
-    command = getattr(fcntl, "F_GETPATH", None)
-    if command is None:
-        return os.path.realpath(folder)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return os.fsdecode(fcntl.fcntl(fd, command, bytes(_PATH_MOST)).partition(b"\0")[0])
-    finally:
-        os.close(fd)

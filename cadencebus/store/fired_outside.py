@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from cadencebus.errors import CadenceError
 from cadencebus.store import install_record, producers
 from cadencebus.store.files import exists
-from cadencebus.store.paths import Home
 from cadencebus.store.unit_files import folder_of, read_crontab
 from cadencebus.units.block import block_in
 from cadencebus.units.plan import trigger
 
 if TYPE_CHECKING:
     from cadencebus.store.install_record import Record
+    from cadencebus.store.paths import Home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +56,12 @@ def fired_outside(home: Home) -> Outside:
 
 def _present(home: Home, record: Record, names: frozenset[str]) -> frozenset[str]:
     """Those of the cadences that have a unit here."""
-    # The units know the home by the name that it had when they were written.
-    roots = {home.root, os.path.realpath(home.root)}
     try:
+        site = record.site(home)
         if record.by == "cron":
-            text = read_crontab()
-            return names if any(block_in(text, root) is not None for root in roots) else frozenset()
+            return names if block_in(read_crontab(), site.home) is not None else frozenset()
         folder = folder_of(record.by, os.environ)
-        sites = [record.site(Home(root)) for root in roots]
-        return frozenset(
-            name
-            for name in names
-            if any(exists(f"{folder}/{trigger(record.by, site, name)}") for site in sites)
-        )
+        return frozenset(name for name in names if exists(f"{folder}/{trigger(record.by, site, name)}"))
     except (CadenceError, ValueError, OSError):
         # Where it can't be told, nothing is to be fired twice.
         return names

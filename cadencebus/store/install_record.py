@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 from cadencebus.store import files
 from cadencebus.store.corrupt import load_object, save_object
+from cadencebus.store.paths import Home
+from cadencebus.store.real_path import real_path
 from cadencebus.units.plan import MANAGERS, Manager
 from cadencebus.units.site import Site
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from cadencebus.store.fireable import Fireable
-    from cadencebus.store.paths import Home
     from cadencebus.units.site import Producer
 
 
@@ -38,8 +39,9 @@ class Record:
         return f"cadence install {self.by}" + (" --consumer-only" if self.consumer_only else "")
 
     def site(self, home: Home) -> Site:
-        """The bus as its units name it; ValueError where no unit could."""
-        return Site(home=home.root, program=self.program, path=self.path, logs=home.state)
+        """The bus as its units name it, by its one real name; ValueError where no unit could."""
+        real = Home(real_path(home.root))
+        return Site(home=real.root, program=self.program, path=self.path, logs=real.state)
 
     def fired(self, fireable: Fireable) -> Sequence[Producer]:
         """The cadences that are to have a unit of their own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import functools
 import os
 import sys
@@ -108,21 +107,6 @@ def test_a_watch_that_the_library_is_refused_is_left_to_the_rescan(
     monkeypatch.setattr(wakeups, "watcher", functools.partial(watcher, platform="darwin"))
     monkeypatch.setattr("watchdog.observers.api.BaseObserver.schedule", refuse)
     assert str(home / "state" / "inbox") in asyncio.run(listen())
-
-
-def test_a_folder_is_watched_by_its_real_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FSEvents tells of nothing under a link or in another case, and on a Mac Bus is bus."""
-    (tmp_path / "Bus").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "Bus")
-    assert wakeups.spelled_as_it_is(str(tmp_path / "link")) == str(tmp_path / "Bus")
-
-    def get_path(_: int, command: int, room: bytes) -> bytes:
-        assert command == 50
-        return b"/Volumes/Disk/Bus".ljust(len(room), b"\0")
-
-    monkeypatch.setattr(fcntl, "F_GETPATH", 50, raising=False)
-    monkeypatch.setattr(fcntl, "fcntl", get_path)
-    assert wakeups.spelled_as_it_is(str(tmp_path / "link")) == "/Volumes/Disk/Bus"
 
 
 @linux_only
