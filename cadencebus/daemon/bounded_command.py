@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _READ_AT_MOST = 1 << 16
 _REAPED_WITHIN = 1.0
+# Its standard input ends when we do, however that happens.
+_LEASH = 'read -r _; kill -KILL -"$1"'
 
 
 class Answer(NamedTuple):
@@ -42,9 +45,10 @@ async def run_bounded(
         why = error.strerror if isinstance(error, OSError) else str(error)
         return Answer(None, "", f"{argv[0]} could not be started: {why}")
     try:
-        async with asyncio.timeout(within):
-            said = await _talk(process, stdin)
-            code = await process.wait()
+        with _leashed(process.pid):
+            async with asyncio.timeout(within):
+                said = await _talk(process, stdin)
+                code = await process.wait()
     except TimeoutError:
         _kill(process)
         with contextlib.suppress(TimeoutError):
@@ -57,6 +61,27 @@ async def run_bounded(
         _kill(process)
         # A grandchild may keep its pipes open for ever: let go of them.
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+
+
+@contextlib.contextmanager
+def _leashed(group: int) -> Iterator[None]:
+    """Have a group killed should we be killed ourselves: who hangs would do so under nobody, for ever."""
+    try:
+        leash = subprocess.Popen(  # noqa: S603 - our own line
+            ["/bin/sh", "-c", _LEASH, "leash", str(group)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        # Rather without it than not at all.
+        yield
+        return
+    with leash:
+        try:
+            yield
+        finally:
+            leash.kill()
 
 
 async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> bytes:

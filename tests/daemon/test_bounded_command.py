@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,24 @@ def test_one_that_hangs_is_ended_with_all_it_started(tmp_path: Path, eventually:
         child = int((tmp_path / "child").read_text())
         eventually(lambda child=child: not _alive(child))  # type: ignore[misc]
     assert time.monotonic() - began < 5
+
+
+ASKING = """
+import asyncio, os
+from cadencebus.daemon.bounded_command import run_bounded
+line = "sleep 987653 & echo $! > child.new; mv child.new child; exec sleep 987653 <&- >&- 2>&-"
+asyncio.run(run_bounded(["sh", "-c", line], within=60, cwd=".", env=dict(os.environ)))
+"""
+
+
+def test_nothing_of_it_outlives_who_asked(tmp_path: Path, eventually: Eventually) -> None:
+    """Not even where that one was killed: the command of a gate went on for ever under nobody."""
+    asking = subprocess.Popen([sys.executable, "-c", ASKING], cwd=tmp_path)
+    child = int(eventually((tmp_path / "child").exists) and (tmp_path / "child").read_text())
+    leader = os.getpgid(child)
+    asking.kill()
+    asking.wait()
+    eventually(lambda: not _alive(child) and not _alive(leader))
 
 
 def _alive(pid: int) -> bool:
