@@ -11,12 +11,13 @@ import pytest
 
 from cadencebus.policy.timetable import Timetable, cron_line
 from cadencebus.units.launchd import MOST_ENTRIES, calendar_intervals, consumer, producer
-from cadencebus.units.launchd_keys import faults
 from cadencebus.units.seal import Condition, condition
 from cadencebus.units.site import Inexpressible, Producer, Site, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    Faults = Callable[[dict[str, Any]], list[str]]
 
 START = datetime(2026, 2, 20, tzinfo=UTC)
 INBOX = Producer(name="inbox", line=cron_line("*/5 8-19 * * mon-fri"), delay=7.5)
@@ -189,7 +190,7 @@ def test_paths_survive_the_xml(nasty: Site) -> None:
     assert plist["ProgramArguments"] == [*nasty.program, "run"]
 
 
-def test_every_list_passes_the_schema_and_knows_itself_again(nasty: Site) -> None:
+def test_every_list_passes_the_schema_and_knows_itself_again(nasty: Site, faults: Faults) -> None:
     """The comments with the fingerprint do not disturb the reader."""
     for unit in (consumer(nasty), producer(nasty, INBOX), producer(nasty, Producer(name="x", every=60.0))):
         assert faults(members(unit)) == []
@@ -212,12 +213,12 @@ def test_every_list_passes_the_schema_and_knows_itself_again(nasty: Site) -> Non
     ],
 )
 def test_the_schema_finds_what_launchd_would_pass_over(
-    site: Site, change: dict[str, object], fault: str
+    site: Site, faults: Faults, change: dict[str, object], fault: str
 ) -> None:
     """A typing error is a consumer that stays down."""
     assert faults(members(consumer(site)) | change) == [fault]
 
 
-def test_the_schema_wants_a_label_and_a_program() -> None:
+def test_the_schema_wants_a_label_and_a_program(faults: Faults) -> None:
     """Without them there is nothing to start."""
     assert faults({}) == ["Label is missing", "neither Program nor ProgramArguments is there"]
