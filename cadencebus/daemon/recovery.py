@@ -47,7 +47,7 @@ class Recovery:
         # Before the table: it sends claims back to inbox/, where a twin of shorter past may lie.
         self._twins()
         claims = self._in_order(self._gear.spool.names("claimed"))
-        return [adoptee for file in claims if (adoptee := self._claimed(file))]
+        return [adoptee for file in claims if (adoptee := self._recovered(file))]
 
     def strays(self, running: Container[str]) -> list[Adoptee]:
         """Mend claimed ticks that have no flight: an error came between their claim and their end."""
@@ -57,7 +57,7 @@ class Recovery:
         return [
             adoptee
             for file in left
-            if not self._runs_as_another(file, running) and (adoptee := self._claimed(file))
+            if not self._runs_as_another(file, running) and (adoptee := self._recovered(file))
         ]
 
     def _in_order(self, claims: Iterable[str]) -> list[str]:
@@ -109,6 +109,22 @@ class Recovery:
             self._home, names, self._gear.spool.max_tick_bytes, self._gear.clock.wall()
         ):
             self._gear.say(f"dead/{file}: wrote the letter that a crash had kept from it")
+
+    def _recovered(self, file: str) -> Adoptee | None:
+        """Recover one claim; it stays as it is where we stumble over it, and keeps no other from its turn."""
+        try:
+            return self._claimed(file)
+        except OSError:
+            raise
+        except Exception as error:
+            if not self._gear.lasting:
+                # Who waits for the end of everything has to hear that this one will not come.
+                raise
+            self._gear.say(f"claimed/{file}: a fault of cadencebus itself, it is left as it is: {error!r}")
+            name = parse_name(file)
+            whose = {"cadence": name.cadence, "tick": name.id} if name else {}
+            self._gear.tell({"event": "consumer.fault", **whose, "reason": repr(error)[:500]})
+            return None
 
     def _claimed(self, file: str) -> Adoptee | None:
         """The recovery table, row by row."""

@@ -103,6 +103,33 @@ def test_a_plan_that_can_not_be_made_out_is_passed_over(restart: Restart, plan: 
     assert [tick.name.file in said for tick, said in zip((ended, waits), sorted(restart.said), strict=True)]
 
 
+@pytest.mark.parametrize("lasting", [True, False])
+def test_one_claim_that_we_stumble_over_stops_nothing_else(restart: Restart, lasting: bool) -> None:
+    """A service was parked for the sake of one tick; only who waits for its end has to hear of it so."""
+    ticks = (settled(restart.put("claimed")) for _ in range(2))
+    stumbled, other = sorted(ticks, key=lambda tick: tick.name.file)
+    for tick in (stumbled, other):
+        restart.put("claimed", tick)
+    replay = restart.gear.closing.replay
+
+    def fault(tick: Tick) -> Settlement:
+        if tick.id == stumbled.id:
+            raise RuntimeError("a fault of ours")
+        return replay(tick)
+
+    restart.gear.closing.replay = fault  # type: ignore[method-assign]
+    restart.gear.lasting = lasting
+    if not lasting:
+        with pytest.raises(RuntimeError):
+            restart.recovery.run()
+        return
+    restart.recovery.run()
+    assert restart.lies_in(stumbled) == ["claimed"]
+    assert restart.lies_in(other) == [f"done/{DAY}"]
+    assert [stumbled.name.file in said for said in restart.said] == [True]
+    assert ("consumer.fault", stumbled.id) in restart.told()
+
+
 @pytest.mark.parametrize(("target", "place"), [("done", f"done/{DAY}"), ("dead", "dead"), ("inbox", "inbox")])
 def test_a_plan_is_carried_out(restart: Restart, target: str, place: str) -> None:
     """`settling` in the tick: what goes back into the queue waits for its turn again."""
