@@ -30,7 +30,7 @@ def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
 
     def fit(found: Tick) -> bool:
         tick = _anew(found)
-        return not (_cancelled(gear, found) or _stale(tick, cadence, now) or _early(tick, now))
+        return not (_cancelled(gear, found) or stale(tick, cadence, now) or early(tick, now))
 
     _only_one(gear, file)
     read = _claimed(gear, file, fit)
@@ -57,8 +57,8 @@ def overdue(gear: Gear, file: str, cadence: Cadence) -> tuple[Tick, str, str] | 
     except (BadTick, PermissionError, Rejected):
         return None
     tick = _anew(found)
-    stale = None if _cancelled(gear, found) else _stale(tick, cadence, now)
-    return None if stale is None else (tick, "expired", stale)
+    past = None if _cancelled(gear, found) else stale(tick, cadence, now)
+    return None if past is None else (tick, "expired", past)
 
 
 def _only_one(gear: Gear, file: str) -> None:
@@ -99,9 +99,9 @@ def _turn_away(gear: Gear, file: str, found: Tick, cadence: Cadence, now: float)
     if _cancelled(gear, found):
         if gear.spool.claim([file]):
             gear.closing.deliver(found, now)
-    elif stale := _stale(tick, cadence, now):
-        gear.closing.finish_unrun([(tick, "expired", stale)], now)
-    elif tick.not_before is not None and _early(tick, now):
+    elif past := stale(tick, cadence, now):
+        gear.closing.finish_unrun([(tick, "expired", past)], now)
+    elif tick.not_before is not None and early(tick, now):
         gear.spool.defer(file, tick.not_before)
         until = rfc3339(tick.not_before)
         gear.tell({"event": "tick.deferred", "cadence": tick.cadence, "tick": tick.id, "until": until})
@@ -126,11 +126,13 @@ def _cancelled(gear: Gear, tick: Tick) -> bool:
     return ("tick.done", tick.id) not in journal.facts(gear.home, str(outcome.get("finished_at", ""))[:10])
 
 
-def _early(tick: Tick, now: float) -> bool:
+def early(tick: Tick, now: float) -> bool:
+    """Whether a ready tick is not due yet: its place is deferred/, whatever brought it here."""
     return tick.not_before is not None and tick.not_before > now and not tick.attempts
 
 
-def _stale(tick: Tick, cadence: Cadence, now: float) -> str | None:
+def stale(tick: Tick, cadence: Cadence, now: float) -> str | None:
+    """Why it is too late for a tick; None while it is not."""
     if tick.expires_at is not None and tick.expires_at <= now:
         return f"expired at {rfc3339(tick.expires_at)}"
     if cadence.ttl is not None and tick.created_at + cadence.ttl <= now:

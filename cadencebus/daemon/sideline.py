@@ -69,7 +69,7 @@ class Sideline:
         return [name for file in names if (name := self._index.now_called(file)) is not None]
 
     async def skip(self, cadence: str, came: list[str]) -> None:
-        """Finish as `skipped` what came while a run of its cadence was going on, unless it is forced."""
+        """Finish as `skipped` what came during a run of its cadence, unless it is forced or not due yet."""
         self.busy += 1
         try:
             async for some in self._light(came):
@@ -120,19 +120,19 @@ class Sideline:
         return groups
 
     def _skip_some(self, cadence: str, names: list[str]) -> list[str]:
-        ticks, forced = [], []
+        ticks, spared, now = [], [], self._gear.clock.wall()
         reason = f"it came while a run of {cadence} was going on (overlap: skip)"
         for file in names:
             try:
                 tick = self._gear.spool.read("inbox", file)
             except _UNFIT:
                 continue
-            if tick.force:
-                forced.append(file)
+            if tick.force or checkin.early(tick, now):
+                spared.append(file)
             else:
                 ticks.append((tick, "skipped", reason))
-        self._gear.closing.finish_unrun(ticks, self._gear.clock.wall())
-        return forced
+        self._gear.closing.finish_unrun(ticks, now)
+        return spared
 
     def _expire_some(self, cadence: Cadence, names: list[str]) -> tuple[list[str], bool]:
         looked_at = []
@@ -155,14 +155,19 @@ class Sideline:
         return marks
 
     def _absorb_some(self, boarded: Boarded, names: list[str]) -> list[str]:
-        equal = []
+        equal, now = [], self._gear.clock.wall()
         for file in names:
             try:
                 # Read again: it may have been edited since, and equal marks are not yet equal payloads.
                 tick = self._gear.spool.read("inbox", file)
             except _UNFIT:
                 continue
-            if absorbable(tick) and dict(tick.payload) == dict(boarded.tick.payload):
+            if (
+                absorbable(tick)
+                and dict(tick.payload) == dict(boarded.tick.payload)
+                # Whose time is not now awaits its turn, to be deferred or to expire.
+                and not (checkin.early(tick, now) or checkin.stale(tick, boarded.cadence, now))
+            ):
                 equal.append(tick)
         if not equal:
             return []
@@ -170,7 +175,6 @@ class Sideline:
         if not runs.absorb(boarded.run, [tick.id for tick in equal]):
             return []
         reason = f"the run of {boarded.tick.id} stands for it"
-        now = self._gear.clock.wall()
         finished = self._gear.closing.finish_unrun(
             [(tick, "absorbed", reason) for tick in equal], now, absorbed_by=boarded.tick.id
         )

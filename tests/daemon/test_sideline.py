@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,27 @@ def test_a_tick_that_was_given_another_priority_is_absorbed_all_the_same(gear: G
     asyncio.run(sideline.absorb(boarded, waiting[:1]))
     assert [path.name for path in Path(gear.home.inbox).iterdir()] == [started]
     assert len(index) == 0
+
+
+def test_what_is_not_due_or_too_late_is_neither_absorbed_nor_skipped(gear: Gear) -> None:
+    """Put in inbox/ by hand, or under a name of ours: work of next week was called done, or skipped."""
+    now, index = time.time(), Index()
+    cadence = replace(gear.prompts.load("x"), ttl=60.0)
+    started, early, late = ticks = [
+        Tick(id=new_id(now + n), cadence="x", source="cli", created_at=created, not_before=due)
+        for n, (created, due) in enumerate([(now, None), (now, now + 600), (now - 90, None)])
+    ]
+    gear.spool.put([started, late], now)
+    waiting = [tick.name.file for tick in (early, late)]
+    Path(gear.home.inbox, early.name.file).write_bytes(early.bytes())
+    index.fill(waiting)
+    run = runs.folder(gear.home, ticks[0].id, 1)
+    Path(run.path).mkdir(parents=True)
+    sideline = Sideline(gear, index)
+    asyncio.run(sideline.absorb(boarding.found(gear, started, run, cadence), waiting))
+    asyncio.run(sideline.skip("x", [early.name.file]))
+    assert list(Path(gear.home.done).rglob("*.json")) == []
+    assert list(index.queue("x")) == waiting
 
 
 def test_equal_payloads_are_equal_whatever_the_order_of_their_members(gear: Gear) -> None:
