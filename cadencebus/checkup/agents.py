@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.checkup import programs
-from cadencebus.checkup.finding import found, some
+from cadencebus.checkup.finding import found
 from cadencebus.checkup.online import ask
 from cadencebus.errors import Misconfigured
+from cadencebus.model.wording import some
 from cadencebus.session.environment import API_KEYS, credentialed, environment, inherited
 
 if TYPE_CHECKING:

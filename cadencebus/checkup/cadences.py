@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from cadencebus.checkup import programs
-from cadencebus.checkup.finding import count, found, some
+from cadencebus.checkup.finding import found
 from cadencebus.errors import CadenceError
 from cadencebus.model.naming import is_cadence
+from cadencebus.model.wording import count, some
 from cadencebus.store.config import load_settings
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus import __version__
-from cadencebus.checkup.finding import count, found
+from cadencebus.checkup.finding import found
 from cadencebus.daemon import supervision
 from cadencebus.daemon.consumer_note import SILENT
 from cadencebus.model.duration import spell_duration
 from cadencebus.model.foreign import instant
 from cadencebus.model.legible import one_line
+from cadencebus.model.wording import count
 from cadencebus.session import process_tree
 from cadencebus.store import files, lock
 

@@ -49,14 +49,3 @@ def found(
     known = KINDS[kind]
     cure = (cure or known.cure).replace("`", "")
     return Finding(kind=kind, level=known.level, what=what, why=known.why, cure=cure, mend=mend)
-
-
-def some(things: list[str], most: int = 3) -> str:
-    """A few of many, and how many more there are."""
-    more = f" and {len(things) - most} more" if len(things) > most else ""
-    return ", ".join(things[:most]) + more
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """`1 tick`, `2 ticks`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

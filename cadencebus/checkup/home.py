@@ -7,8 +7,9 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cadencebus.checkup.finding import found, some
+from cadencebus.checkup.finding import found
 from cadencebus.errors import CadenceError
+from cadencebus.model.wording import some
 from cadencebus.session import process_tree
 from cadencebus.store import files, fitness
 from cadencebus.store.paths import FOLDERS, check_layout

@@ -8,8 +8,9 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.checkup.finding import count, found
+from cadencebus.checkup.finding import found
 from cadencebus.model.foreign import amount, instant, mapping, sequence
+from cadencebus.model.wording import count
 from cadencebus.policy import retention
 from cadencebus.store import gc_state, journal, runs
 

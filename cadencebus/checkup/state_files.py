@@ -8,10 +8,11 @@ import stat
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cadencebus.checkup.finding import count, found, some
+from cadencebus.checkup.finding import found
 from cadencebus.model import strictjson
 from cadencebus.model.naming import RAW, SUFFIX, is_cadence, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick
+from cadencebus.model.wording import count, some
 from cadencebus.store import archive, files, journal, runs
 from cadencebus.store.corrupt import load_object, set_aside
 from cadencebus.store.spool import Spool

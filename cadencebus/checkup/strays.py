@@ -6,8 +6,9 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.checkup.finding import count, found, some
+from cadencebus.checkup.finding import found
 from cadencebus.model.naming import parse_name
+from cadencebus.model.wording import count, some
 from cadencebus.session import identity, life, process_tree, reap
 from cadencebus.store import runs
 

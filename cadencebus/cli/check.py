@@ -18,6 +18,7 @@ from cadencebus.model.cadence_keys import KEYS
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.runner import RUNNERS
 from cadencebus.model.settings import Settings
+from cadencebus.model.wording import count
 from cadencebus.store.badfile import BadFile
 from cadencebus.store.config import load_settings
 from cadencebus.store.heartbeat_md import FILE as HEARTBEAT
@@ -230,6 +231,5 @@ def _answer(out: Output, findings: Findings) -> None:
         out.line(Painted(problem["text"], "red"))
     for warning in findings.warnings:
         out.hint(f"warning: {warning}")
-    count = len(findings.problems)
-    if count:
-        out.hint(f"{count} {'problem' if count == 1 else 'problems'}: fix the file, then cadence check")
+    if findings.problems:
+        out.hint(f"{count(len(findings.problems), 'problem')}: fix the file, then cadence check")

@@ -14,6 +14,7 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted
 from cadencebus.desk.snapshot import Snapshot
 from cadencebus.errors import Usage
+from cadencebus.model.wording import some
 from cadencebus.policy.collisions import Suggestion, Week, picture
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def main(words: list[str], context: Context) -> int:
         out.line(Painted("no pile-ups", "green"), f": never more than {week.limit:g} at once")
     _advise(out, week)
     if unmeasured:
-        more = f" and {len(unmeasured) - _NAMED} more" if len(unmeasured) > _NAMED else ""
-        named = ", ".join(unmeasured[:_NAMED])
-        out.hint(f"not measured yet, taken for five minutes a run: {named}{more}")
+        out.hint(f"not measured yet, taken for five minutes a run: {some(unmeasured, _NAMED)}")
     return 0
 
 

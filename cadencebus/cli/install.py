@@ -12,6 +12,7 @@ from cadencebus.desk import confirm, orders, service_manager
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output
 from cadencebus.errors import IOTrouble, Misconfigured, TryLater
+from cadencebus.model.wording import count
 from cadencebus.store import fitness, install_record, producers, unit_files
 from cadencebus.store.fireable import fireable_cadences
 from cadencebus.units.plan import MANAGERS, Plan, plan
@@ -57,7 +58,7 @@ def main(words: list[str], context: Context) -> int:
     if asked.dry_run:
         _dry(out, home, record, wanted, changes)
         return 0
-    where = "the crontab" if record.by == "cron" else f"{len(needed)} file{'s'[: len(needed) != 1]}"
+    where = "the crontab" if record.by == "cron" else count(len(needed), "file")
     if needed and not confirm.agreed(yes=asked.yes, what=f"change {where} and start it with {record.by}"):
         return 1
     _write(home, record, changes)
@@ -174,8 +175,7 @@ def _activate(out: Output, home: Home, record: Record, wanted: Plan, changes: li
     if there is None:
         raise IOTrouble("the consumer did not come up", next_step=service_manager.where_to_look(home, record))
     if not out.json:
-        count = len(wanted.fires)
-        fires = f"; {record.by} fires {count} cadence{'s'[: count != 1]}" if count else ""
+        fires = f"; {record.by} fires {count(len(wanted.fires), 'cadence')}" if wanted.fires else ""
         out.line(f"installed for {record.by}: the consumer is up, pid {there.pid}{fires}")
     if record.by == "systemd" and not service_manager.lingers():
         out.hint("it runs while you are logged in; `loginctl enable-linger` lets it run from boot on")

@@ -15,6 +15,7 @@ from cadencebus.desk.options import Parser, a_count, a_duration
 from cadencebus.desk.output import safe
 from cadencebus.desk.stdio import to_stderr
 from cadencebus.errors import TryLater, Usage
+from cadencebus.model.wording import count
 from cadencebus.store import fitness, make_home
 from cadencebus.store.lock import ConsumerLock
 from cadencebus.store.yamltext import BadYAML, load
@@ -82,7 +83,7 @@ def _some_wait(home: Home) -> bool:
 def _greeting(home: Home, slots: int, *, interactive: bool) -> str:
     """What a foreground consumer says first: silence would look like a hang."""
     how = "; Ctrl-C waits for the sessions" if interactive else ""
-    return f"consuming {home.root} in {slots} slot{'' if slots == 1 else 's'}{how}"
+    return f"consuming {home.root} in {count(slots, 'slot')}{how}"
 
 
 def _parse(words: list[str]) -> Namespace:

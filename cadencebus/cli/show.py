@@ -13,6 +13,7 @@ from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, Painted, painted, safe
 from cadencebus.desk.story import Story
 from cadencebus.model.foreign import instant, mapping, sequence
+from cadencebus.model.wording import count
 from cadencebus.store import files, runs
 from cadencebus.store.config import settings_or_default
 from cadencebus.streams.render import render
@@ -100,7 +101,7 @@ def _attempt(home: Home, at: int, attempt: dict[str, Any]) -> Iterator[tuple[str
     if left := [mapping(one) for one in sequence(record.get("leaked"))]:
         named = "; ".join(safe(one.get("cmdline") or one.get("name")) for one in left[:_LEFT_OVER])
         more = f"; {len(left) - _LEFT_OVER} more" if len(left) > _LEFT_OVER else ""
-        processes = "1 process" if len(left) == 1 else f"{len(left)} processes"
+        processes = count(len(left), "process", "processes")
         yield "left over", f"{processes}, ended by the bus: {named}{more}"
 
 

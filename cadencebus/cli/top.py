@@ -14,6 +14,7 @@ from cadencebus.desk.overview import Onlooker
 from cadencebus.desk.top_actions import Actions
 from cadencebus.desk.top_view import SORTS, Drawing, Row, View
 from cadencebus.errors import CadenceError, Usage
+from cadencebus.model.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +164,7 @@ class Top:
         elif key == "R":
             dead = self._seen.facts.dead.cadences.get(row.cadence, 0)
             if dead:
-                letters = f"{dead} dead letter{'s' if dead > 1 else ''}"
+                letters = count(dead, "dead letter")
                 self._ask(f"retry {letters} of {row.cadence}?", lambda: self._actions.retry(row.cadence))
             else:
                 view.message = f"{row.cadence} has no dead letters"

@@ -14,6 +14,7 @@ from cadencebus.desk.output import Output, painted, safe
 from cadencebus.errors import TryLater
 from cadencebus.model.foreign import mapping
 from cadencebus.model.tick import LARGEST
+from cadencebus.model.wording import some
 from cadencebus.store.corrupt import load_object
 from cadencebus.store.spool import Spool
 
@@ -61,7 +62,7 @@ def until_finished(home: Home, ids: list[str], context: Context, timeout: float 
         if not watch.waiting:
             return worst
         if left is not None and left <= 0:
-            out.warn(f"time-out: still waiting for {_some(list(watch.waiting))}")
+            out.warn(f"time-out: still waiting for {some(list(watch.waiting))}")
             return TryLater.exit_code
         pause = _FIRST if ended else min(pause * _SLOWER, _SLOWEST)
         rest = max(pause, _REST * watch.took)
@@ -144,7 +145,3 @@ def _tell(out: Output, found: Found, members: dict[str, Any]) -> int:
     told = f"{found.name.id} {found.name.cadence}: {status}: {outcome.get('reason')}"
     out.warn(f"{told}: cadence show {found.name.random}")
     return 1
-
-
-def _some(ids: list[str]) -> str:
-    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")  # noqa: PLR2004

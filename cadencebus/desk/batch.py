@@ -14,6 +14,7 @@ from cadencebus.desk import enqueue_checks
 from cadencebus.desk.output import Output
 from cadencebus.errors import BadData, CadenceError, NoSuch
 from cadencebus.model import strictjson
+from cadencebus.model.wording import count, some
 from cadencebus.store import inlet
 from cadencebus.store.prompts import Prompts
 
@@ -109,15 +110,14 @@ class _Clerk:
         """Tell of ticks that were accepted and will not run, or not now."""
         out = Output(self._context)
         if self._expired:
-            some = ", ".join(str(number) for number in self._expired[:_NAMED])
-            more = f" and {len(self._expired) - _NAMED} more" if len(self._expired) > _NAMED else ""
-            out.warn(f"warning: line {some}{more}: already expired, will be finished as `expired`")
+            lines = some([str(number) for number in self._expired], _NAMED)
+            out.warn(f"warning: line {lines}: already expired, will be finished as `expired`")
         prompts = Prompts(self._context.home, lambda: defaults)
-        for name, count in sorted(self._known.items()):
+        for name, number in sorted(self._known.items()):
             try:
                 if prompts.load(name).enabled:
                     continue
                 why = "is disabled"
             except (CadenceError, OSError) as error:
                 why = f"can't run as it is: {error}"
-            out.warn(f"warning: {name} {why}: its {count} {'tick' if count == 1 else 'ticks'} will wait")
+            out.warn(f"warning: {name} {why}: its {count(number, 'tick')} will wait")

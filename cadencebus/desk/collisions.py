@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.desk.forecast import schedules
 from cadencebus.errors import CadenceError
+from cadencebus.model.wording import some
 from cadencebus.policy.collisions import DAYS, UNMEASURED, Load, Pileup, Week, week_of
 from cadencebus.store.zone import local_zone
 
@@ -41,8 +42,7 @@ class Crowd:
     @property
     def who(self) -> str:
         """The cadences, as a line can hold them."""
-        more = len(self.names) - _NAMED
-        return ", ".join(self.names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return some(self.names, _NAMED)
 
 
 def loads_of(snapshot: Snapshot, weigh: str = "duration") -> tuple[list[Load], list[str]]:

@@ -21,6 +21,7 @@ from cadencebus.model.foreign import sequence
 from cadencebus.model.hold import OPERATOR
 from cadencebus.model.naming import crockford, is_id, name_in
 from cadencebus.model.tick import LARGEST, BadTick, Tick, check_members, tick_of
+from cadencebus.model.wording import count
 from cadencebus.store import files, inlet, tomb
 from cadencebus.store.spool import Spool
 
@@ -73,7 +74,7 @@ def spell(retried: Sequence[Retried]) -> str:
     """How many they were, in words; what their runs had absorbed came back with them."""
     absorbed = sum(len(one.ids) - 1 for one in retried)
     whose = "its run" if len(retried) == 1 else "their runs"
-    with_them = f", and {absorbed} {'tick' if absorbed == 1 else 'ticks'} that {whose} had absorbed"
+    with_them = f", and {count(absorbed, 'tick')} that {whose} had absorbed"
     return f"{len(retried)} retried" + (with_them if absorbed else "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.checkup.examine import Check
-from cadencebus.checkup.finding import count, found
+from cadencebus.checkup.finding import found
 from cadencebus.clock import parse_stamp
 from cadencebus.desk import holding, how_to_release, human_time
 from cadencebus.desk.dead_letters import letter_of
@@ -13,6 +13,7 @@ from cadencebus.desk.health import FRESH, STALLED, idle_for
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.reasons import Reasons
 from cadencebus.model.hold import UNTIL_RELEASED
+from cadencebus.model.wording import count
 from cadencebus.policy.starvation import FOR_ROOM, STARVING
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from cadencebus.desk.nearest import meant
 from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
+from cadencebus.model.wording import listed
 
 # What every terminal has.
 _WIDTH = 79
@@ -71,14 +72,12 @@ class Parser(argparse.ArgumentParser):
         """What was left out: its name, or the words that it may be."""
         wanted = {action.metavar or action.dest: action for action in self._actions}
         return ", ".join(
-            _either([str(choice) for choice in action.choices]) if action and action.choices else name.upper()
+            listed([str(choice) for choice in action.choices], "or")
+            if action and action.choices
+            else name.upper()
             for name in names
             for action in [wanted.get(name)]
         )
-
-
-def _either(words: list[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _is_option(word: str) -> bool:

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cadencebus.clock import day, parse_stamp
-from cadencebus.daemon import consumer_note
 from cadencebus.desk import ended_runs, forecast, holding
 from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.dead_retry import is_tick
@@ -21,6 +20,7 @@ from cadencebus.desk.reasons import Reasons
 from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.foreign import amount, instant
 from cadencebus.model.naming import name_in, parse_deferred
+from cadencebus.model.wording import some
 from cadencebus.session import identity, life, reap
 from cadencebus.store import files, runs
 from cadencebus.store.corrupt import load_object
@@ -91,8 +91,8 @@ class Onlooker:
             home=home,
             at=now,
             stopped=reasons.stopped,
-            consumer=consumer_note.look(home, now, alive=reasons.consumed),
-            slots=reasons.settings.max_sessions,
+            consumer=reasons.consumer,
+            slots=reasons.slots,
             max_inbox=reasons.settings.max_inbox,
             running=part("claimed/", lambda: _all_running(reasons), []),
             arriving=reasons.arriving,
@@ -120,8 +120,7 @@ def _no_folders(home: Home) -> list[str]:
         elif os.path.islink(path) or not os.path.isdir(path):
             wrong.append(f"state/{folder} is not a folder")
     if missing:
-        more = f" and {len(missing) - 1} more are" if missing[1:] else " is"
-        wrong.append(f"{missing[0]}{more} missing")
+        wrong.append(f"{some(missing, 1)} {'are' if missing[1:] else 'is'} missing")
     return wrong
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cadencebus.model.wording import listed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -96,7 +98,7 @@ def _times(line: CronLine) -> str:
     if line.minutes == ALL_MINUTES:
         return _within("every minute", line)
     if len(line.minutes) * len(line.hours) <= _FEW:
-        return "at " + _and([_clock(h, m) for h in sorted(line.hours) for m in sorted(line.minutes)])
+        return "at " + listed([_clock(h, m) for h in sorted(line.hours) for m in sorted(line.minutes)], "and")
     first = min(line.minutes)
     if len(line.minutes) == 1:
         return _hourly(line, first)
@@ -104,7 +106,7 @@ def _times(line: CronLine) -> str:
         return _within(f"every {len(ALL_MINUTES) // len(line.minutes)} minutes", line, start=first)
     if step := stride(line.minutes):
         return _within(f"every {step} minutes of the hour", line, start=first)
-    return _within("at " + _and([f":{minute:02d}" for minute in sorted(line.minutes)]), line)
+    return _within("at " + listed([f":{minute:02d}" for minute in sorted(line.minutes)], "and"), line)
 
 
 def _hourly(line: CronLine, minute: int) -> str:
@@ -113,7 +115,7 @@ def _hourly(line: CronLine, minute: int) -> str:
     first, last = _clock(min(line.hours), minute), _clock(max(line.hours), minute)
     step = stride(line.hours)
     if step is None:
-        return "at " + _and([_clock(hour, minute) for hour in sorted(line.hours)])
+        return "at " + listed([_clock(hour, minute) for hour in sorted(line.hours)], "and")
     if goes_round(line.hours, len(ALL_HOURS)):
         return f"every {step} hours from {first}"
     return f"every {'hour' if step == 1 else f'{step} hours'} from {first} to {last}"
@@ -123,7 +125,8 @@ def _within(what: str, line: CronLine, *, start: int = 0) -> str:
     if line.hours == ALL_HOURS:
         return f"{what} from :{start:02d}" if start else what
     first, last = min(line.minutes), max(line.minutes)
-    return f"{what} from " + _and([f"{_clock(a, first)} to {_clock(b, last)}" for a, b in runs(line.hours)])
+    spans = [f"{_clock(a, first)} to {_clock(b, last)}" for a, b in runs(line.hours)]
+    return f"{what} from {listed(spans, 'and')}"
 
 
 def _days(line: CronLine) -> str:
@@ -146,7 +149,7 @@ def _dates(line: CronLine) -> str:
     ]
     named += ["the last day"] if line.last_day else []
     named += ["the last working day"] if line.last_workday else []
-    return f"on {_and(named)} of the month"
+    return f"on {listed(named, 'and')} of the month"
 
 
 def _weekdays(line: CronLine) -> str:
@@ -155,11 +158,13 @@ def _weekdays(line: CronLine) -> str:
     # People's weeks start on Monday: Sat and Sun are neighbours.
     plain = _spans([(day - 1) % 7 for day in line.weekdays], (*WEEKDAYS[1:], WEEKDAYS[0]))
     nth = [f"the {_ORDINALS[n]} {WEEKDAYS[day]} of the month" for day, n in sorted(line.nth_weekdays)]
-    return f"on {_and([*plain, *nth])}"
+    return f"on {listed([*plain, *nth], 'and')}"
 
 
 def _months(months: frozenset[int]) -> str:
-    return "" if months == ALL_MONTHS else f"in {_and(_spans([month - 1 for month in months], MONTHS))}"
+    return (
+        "" if months == ALL_MONTHS else f"in {listed(_spans([month - 1 for month in months], MONTHS), 'and')}"
+    )
 
 
 def _spans(values: Iterable[int], names: Sequence[str]) -> list[str]:
@@ -179,7 +184,3 @@ def _ordinal(day: int) -> str:
 
 def _clock(hour: int, minute: int) -> str:
     return f"{hour:02d}:{minute:02d}"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

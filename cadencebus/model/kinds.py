@@ -15,6 +15,7 @@ from cadencebus.model.cadence import Hours
 from cadencebus.model.keys import Fault, Kind, Wrong, list_of, must, named
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.settings import FOREVER
+from cadencebus.model.wording import listed
 
 _LABEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MOMENT = re.compile(
@@ -78,8 +79,7 @@ def one_of(*words: str) -> Kind:
         must(isinstance(value, str) and value in words)
         return str(value)
 
-    said = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-    return Kind(read=read, allowed=said, schema={"enum": list(words)}, words=words)
+    return Kind(read=read, allowed=listed(words, "or"), schema={"enum": list(words)}, words=words)
 
 
 def shaped(pattern: re.Pattern[str], allowed: str) -> Kind:

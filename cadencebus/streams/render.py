@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.model.foreign import amount, epoch, mapping, sequence, whole
 from cadencebus.model.legible import clean, one_line
+from cadencebus.model.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ def _claude_result(event: Event) -> list[str]:
     spent, seconds = amount(event.get("total_cost_usd")), (amount(event.get("duration_ms")) or 0.0) / 1000
     parts = [
         _word(event.get("subtype")) if good or event.get("subtype") != "success" else "failed",
-        "1 turn" if turns == 1 else f"{turns} turns",
+        count(turns, "turn"),
         f"{seconds:.1f} s",
         *([f"${spent:.4f}"] if spent is not None else []),
     ]
