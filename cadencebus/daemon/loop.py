@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cadencebus import __version__
 from cadencebus.clock import rfc3339
+from cadencebus.daemon import draining
 from cadencebus.daemon.consumer import Consumer
 from cadencebus.daemon.crew import ended
 from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.run_watch import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.errors import IOTrouble, TryLater
-from cadencebus.model.naming import parse_name
 from cadencebus.session.identity import boot_id
 from cadencebus.workers import Workers
 
@@ -181,7 +181,7 @@ async def _turn_until(consumer: Consumer, stop: Stop, mode: Mode, until: float |
             # What is no tick yet has its time to become one, or to be buried.
             if consumer.idle() and not consumer.intake.undecided():
                 return {}
-        if mode == "drain" and (stuck := _left_over(consumer)) is not None:
+        if mode == "drain" and (stuck := draining.left_over(consumer)) is not None:
             return stuck
         await _pause(consumer, until, _GONE_WITHIN if mode == "drain" else math.inf)
     return {}
@@ -197,42 +197,6 @@ async def _pause(consumer: Consumer, until: float | None, at_most: float = math.
     alarm = asyncio.get_running_loop().call_later(seconds, consumer.bell.set)
     await consumer.bell.wait()
     alarm.cancel()
-
-
-def _left_over(consumer: Consumer) -> dict[str, str] | None:
-    """What only an operator can release, with why, once nothing else is left; None while more may come."""
-    if not consumer.idle():
-        return None
-    try:
-        stuck = None if consumer.lookout.forget_gone() else _drained(consumer)
-        return None if stuck is None or _unannounced(consumer) else stuck
-    except OSError as error:
-        # What can't be looked at may still wait: wait for the disk, as anywhere else.
-        consumer.disk_refused(error)
-        return None
-
-
-def _drained(consumer: Consumer) -> dict[str, str] | None:
-    """None while something waits that could still run; else what only an operator can release, with why."""
-    if consumer.intake.look_again_at() is not None or len(consumer.calendar):
-        return None
-    stuck = {}
-    for cadence, wait in consumer.admission.waits.items():
-        lasting = wait.lasting or wait.reason in {"disabled", "broken", "unreadable", "stop", "drain"}
-        # `pause --for` ends by itself.
-        if not lasting or wait.until is not None:
-            return None
-        stuck[cadence] = f"{wait.reason}: {wait.detail}" if wait.detail else wait.reason
-    return None if set(consumer.index.cadences()) - set(stuck) else stuck
-
-
-def _unannounced(consumer: Consumer) -> bool:
-    """Take up ready ticks whose events are still to come, as on a busy machine; whether there were any."""
-    inbox = consumer.gear.home.inbox
-    fresh = [file for file in os.listdir(inbox) if file not in consumer.index and parse_name(file)]
-    for file in fresh:
-        consumer.lookout.ring(inbox, file)
-    return bool(fresh)
 
 
 async def _end_all(consumer: Consumer) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -62,22 +61,3 @@ def test_who_only_waits_for_sessions_does_not_turn_for_what_is_due(gear: Gear) -
         return consumer.next_look()
 
     assert asyncio.run(stopping()) > 1.0
-
-
-def test_a_drain_does_not_end_where_it_can_not_look(gear: Gear) -> None:
-    """It ended with 74 in the middle of a disk's trouble; what can't be looked at may still wait."""
-
-    async def looked() -> tuple[object, bool, bool]:
-        consumer = Consumer(gear)
-        consumer.calendar.add("20991121T120000.000000Z~5-20261121T000000.000000Z-x-7f3k9q2m.json")
-        before = consumer.idle()
-        over = loop._left_over(consumer)
-        await asyncio.sleep(0)
-        after = consumer.idle()
-        await consumer.crew.dismiss()
-        return over, before, after
-
-    deferred = Path(gear.home.deferred)
-    deferred.rmdir()
-    deferred.touch()
-    assert asyncio.run(looked()) == (None, True, False)
