@@ -46,6 +46,11 @@ class Consumer:
         return instant(self._said("started_at"))
 
     @property
+    def slots(self) -> int | None:
+        """How many sessions it runs at once."""
+        return whole(self._said("slots"))
+
+    @property
     def failing_gates(self) -> dict[str, object]:
         """The gates that could not be asked, each with what went wrong."""
         gates = {name: mapping(gate) for name, gate in mapping(self._said("gates")).items()}

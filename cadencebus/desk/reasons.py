@@ -166,7 +166,7 @@ class Reasons(Snapshot):
         return room
 
     def _caps(self) -> Caps:
-        return Caps(sessions=self.settings.max_sessions, inline=self.settings.max_inline)
+        return Caps(sessions=self.slots, inline=self.settings.max_inline)
 
     def _before(self, found: Found) -> int:
         if found.state != "inbox" or self.heads.get(found.name.cadence) == found.file:

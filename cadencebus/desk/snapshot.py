@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from cadencebus.daemon import consumer_note
 from cadencebus.desk.filecache import FileCache
 from cadencebus.desk.holding import held
 from cadencebus.desk.lookup import TICK_FILE, names
@@ -50,6 +51,7 @@ class Snapshot:
             self._by_scope.setdefault(hold.scope, []).append(hold)
         self.stopped = _is_there(home.stop)
         self.consumed = _consumed(home)
+        self.consumer = consumer_note.look(home, now, alive=self.consumed)
         try:
             queues: _Queues = self.cache.get("inbox", (home.inbox,), lambda: _queues(home))
         except OSError as error:
@@ -57,6 +59,12 @@ class Snapshot:
             self.unseen.append(f"state/inbox: {error.strerror}")
         self.heads, self.counts, self.oldest, self.arriving = queues
         self.running = _running(home)
+
+    @property
+    def slots(self) -> int:
+        """How many sessions may run at once: a consumer at work may have been told otherwise than we."""
+        said = self.consumer.slots if self.consumed else None
+        return self.settings.max_sessions if said is None else said
 
     def holds_on(self, cadence: str, credentials: str | None = None) -> list[Hold]:
         """The holds that cover a cadence; without its credentials only those that are its own."""

@@ -100,6 +100,18 @@ def test_what_runs_takes_room_even_where_its_file_is_gone(bus: Bus) -> None:
     assert bus.why(guarded) == "starts at any moment"
 
 
+def test_the_slots_are_those_of_the_consumer_at_work(bus: Bus) -> None:
+    """Its own flags, its own environment, or the last good settings: none of them is seen from here."""
+    bus.define("busy")
+    bus.put("busy", "claimed")
+    tick = bus.put("x")
+    note = bus.root / "state" / "consumer.json"
+    note.write_text(json.dumps({"slots": 1}))
+    assert bus.why(tick) == "no slot is free: all 1 session slots are taken"
+    note.write_text(json.dumps({"slots": "many"}))
+    assert bus.why(tick) == "starts at any moment"
+
+
 def test_a_file_that_nobody_can_read_is_told_apart_from_none(bus: Bus) -> None:
     """A link to itself, no file, a broken one, one that is switched off."""
     (bus.root / "prompts" / "odd.md").symlink_to("odd.md")
