@@ -84,7 +84,7 @@ def pressure(gate: PressureGate, who: str | None, reading: Reading, waited: floa
 def present(age: float, said: str, ttl: float) -> bool:
     """Whether a presence file of this age counts; its first line may name its own time to live."""
     try:
-        lasts = parse_duration(said.strip().partition("\n")[0].strip())
+        lasts = parse_duration(said.partition("\n")[0])
     except ValueError:
         lasts = ttl
     # One from the future is a clock that was set back: it counts no longer than one from now.

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from cadencebus.model.legible import clean
+
 # The longest line that is kept whole. Parsing one costs some four times its size for a moment.
 LINE_MAX = 4 << 20
 # What is kept of a longer one: enough to see what it was, and how it ended.
 EDGE = 64 << 10
+_ESCAPE, _BYTE_ORDER_MARK = b"\x1b", b"\xef\xbb\xbf"
+
+
+def bare(line: bytes) -> bytes:
+    """A line without what a wrapper puts around it for a terminal; the same where there is no such thing."""
+    if _ESCAPE not in line and not line.startswith(_BYTE_ORDER_MARK):
+        return line
+    return clean(line.decode("utf-8", "replace")).lstrip("\ufeff").encode()
 
 
 class Overlong(bytes):
@@ -30,7 +40,7 @@ class Feed:
     __slots__ = ("_head", "_held", "_limit", "_size")
 
     def __init__(self, limit: int = LINE_MAX) -> None:
-        self._limit = max(limit, 2 * EDGE)
+        self._limit = limit
         self._head = b""
         self._held = bytearray()
         self._size = 0

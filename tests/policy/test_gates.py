@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cadencebus.model.settings import LoadGate, MemoryGate, PressureGate, UsageGate
 from cadencebus.policy import gates
-from cadencebus.policy.gates import Reading
+from cadencebus.policy.gates import Answer, Reading
 
-USAGE = UsageGate(command=("u",))
+USAGE, DESK = UsageGate(command=("u",)), PressureGate(dir="p")
 
 
 @pytest.mark.parametrize(
@@ -69,14 +71,6 @@ def test_a_slow_gate_carries_its_value_for_ten_askings() -> None:
     assert gates.usage(hourly, Reading(value=10, age=36001, fault="x")).shut
 
 
-@pytest.mark.parametrize(("policy", "shut", "at_most"), [("hold", True, 0), ("ignore", False, 0)])
-def test_the_policy_of_a_failing_usage_gate_is_said(policy: str, shut: bool, at_most: int) -> None:
-    """Not only followed."""
-    answer = gates.usage(UsageGate(command=("u",), on_error=policy), Reading(fault="gone"))  # type: ignore[arg-type]
-    assert (answer.shut, answer.at_most) == (shut, at_most)
-    assert f"on_error: {policy}" in answer.detail
-
-
 @pytest.mark.parametrize(
     ("who", "fault", "waited", "shut"),
     [
@@ -94,15 +88,59 @@ def test_starts_wait_for_a_person_but_not_for_ever(
     assert gates.pressure(PressureGate(dir="p"), who, Reading(fault=fault), waited).shut is shut
 
 
-def test_a_failing_gate_follows_its_own_policy() -> None:
-    """And says so."""
-    hold = gates.pressure(PressureGate(dir="p", on_error="hold"), None, Reading(fault="gone"), 0)
-    assert (hold.shut, hold.failing) == (True, True)
-    assert "gone" in hold.detail
-    assert "on_error: hold" in hold.detail
-    assert gates.load(LoadGate(), Reading(fault="?")).failing
-    assert not gates.load(LoadGate(), Reading(fault="?")).shut
-    assert gates.memory(MemoryGate(on_error="hold"), Reading(fault="?")).shut
+GONE = Reading(fault="gone")
+
+
+@pytest.mark.parametrize(
+    ("answer", "shut", "failing", "detail"),
+    [
+        (gates.usage(USAGE, Reading(value=89.9)), False, False, "89.9 % of the plan is used, {from90}"),
+        (
+            gates.usage(USAGE, Reading(value=95, age=600, fault="it hangs")),
+            *(True, True, "95 % of the plan is used, {from90} (10m ago; since then: it hangs)"),
+        ),
+        (gates.usage(USAGE, Reading()), True, False, "{used}: nothing was told yet; one session at a time"),
+        (gates.usage(USAGE, GONE), True, True, "{used}: gone; one session at a time"),
+        (gates.usage(replace(USAGE, on_error="hold"), GONE), True, True, "{used}: gone (on_error: hold)"),
+        (
+            gates.usage(replace(USAGE, on_error="ignore"), GONE),
+            False,
+            True,
+            "{used}: gone (on_error: ignore)",
+        ),
+        (gates.pressure(DESK, None, Reading(), 600), False, False, "nobody is at work"),
+        (gates.pressure(DESK, "ann", Reading(), 0), True, False, "ann is at work"),
+        (
+            gates.pressure(DESK, "ann", Reading(), 600),
+            *(False, False, "ann is at work, but 10m is the longest that starts wait for it"),
+        ),
+        (
+            gates.pressure(replace(DESK, on_error="hold"), None, GONE, 0),
+            *(True, True, "whether somebody works is unknown: gone (on_error: hold)"),
+        ),
+        (gates.load(LoadGate(), GONE), False, True, "the machine's load is unknown: gone (on_error: ignore)"),
+        (
+            gates.load(LoadGate(on_error="hold"), GONE),
+            *(True, True, "the machine's load is unknown: gone (on_error: hold)"),
+        ),
+        (
+            gates.memory(MemoryGate(on_error="hold"), GONE),
+            *(True, True, "how much memory is free is unknown: gone (on_error: hold)"),
+        ),
+        (
+            gates.load(LoadGate(), Reading(value=0.9)),
+            *(True, False, "load 0.90 per core, new runs wait above 0.85"),
+        ),
+        (
+            gates.memory(MemoryGate(), Reading(value=499)),
+            *(True, False, "499 MB of memory are free, new runs wait below 500"),
+        ),
+    ],
+)
+def test_each_answer_says_what_it_rests_on(answer: Answer, shut: bool, failing: bool, detail: str) -> None:
+    """A gate that can't be asked follows its own policy, and says which."""
+    said = detail.format(from90="new runs wait from 90 %", used="how much of the plan is used is unknown")
+    assert (answer.shut, answer.failing, answer.detail) == (shut, failing, said)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +151,12 @@ def test_a_failing_gate_follows_its_own_policy() -> None:
         (300, "", False),
         (59, "1m\nann at her desk", True),
         (60, "1m", False),
+        (61, " 1m \nann at her desk", False),
         (4000, "2h", True),
         (299, "who knows", True),
         # Touched before the clock was set back.
         (-299, "", True),
+        (-300, "", False),
         (-86400, "", False),
     ],
 )

@@ -32,24 +32,27 @@ def test_a_partial_line_waits_for_its_end() -> None:
 
 
 def test_an_overlong_line_keeps_its_two_ends_however_it_came() -> None:
-    """Head and tail are exact, in one piece as in many."""
-    line = b"H" * EDGE + b"x" * (5 * EDGE) + b"T" * EDGE
-    log = b"before\n" + line + b"\nafter"
-    for size in (1000, 65536, 99_991, len(log)):
-        pieces = [log[at : at + size] for at in range(0, len(log), size)]
-        before, cut, after = lines_of(pieces, limit=2 * EDGE)
-        assert (before, after) == (b"before", b"after")
-        assert isinstance(cut, Overlong)
-        assert (cut.head, cut.tail) == (b"H" * EDGE, b"T" * EDGE)
+    """Head and tail are exact, in one piece as in many, wherever the middle is let go."""
+    for middle in range(EDGE, 7 * EDGE, EDGE // 2):
+        log = b"before\n" + b"H" * EDGE + b"x" * middle + b"T" * EDGE + b"\nafter"
+        for size in (8000, 65536, 99_991, len(log)):
+            pieces = [log[at : at + size] for at in range(0, len(log), size)]
+            before, cut, after = lines_of(pieces, limit=2 * EDGE)
+            assert (before, after) == (b"before", b"after")
+            assert isinstance(cut, Overlong)
+            assert cut == b"H" * EDGE + b"T" * EDGE == cut.head + cut.tail
 
 
 def test_a_line_of_exactly_the_limit_is_kept_whole() -> None:
-    """The limit itself is allowed."""
-    for length, overlong in ((2 * EDGE, False), (2 * EDGE + 1, True)):
-        feed = Feed(limit=2 * EDGE)
-        assert feed.push(b"y" * length) == []
-        assert isinstance(feed.rest(), Overlong) is overlong
-        assert isinstance(feed.push(b"y" * length + b"\n")[0], Overlong) is overlong
+    """The limit itself is allowed, to each line anew."""
+    for length, overlong in ((LINE_MAX, False), (LINE_MAX + 1, True)):
+        line = b"y" * length
+        feed = Feed()
+        for _ in range(2):
+            assert feed.push(line) == []
+            found = feed.rest()
+            assert (isinstance(found, Overlong), found == line) == (overlong, not overlong)
+        assert isinstance(feed.push(line + b"\n")[0], Overlong) is overlong
 
 
 def test_a_line_without_end_costs_bounded_memory() -> None:

@@ -79,6 +79,8 @@ def test_an_interval_that_divides_an_hour_or_a_day_is_a_line(site: Site, every: 
     [
         (Producer(name="x", every=420.0), "every 420 s"),
         (Producer(name="x", every=30.0), "every 30 s"),
+        (Producer(name="x", every=90.0), "every 90 s"),
+        (Producer(name="x", every=3660.0), "every 3660 s"),
         (Producer(name="x", every=5400.0), "every 5400 s"),
         (Producer(name="x", every=172800.0), "every 172800 s"),
         (Producer(name="x", every=0.5), "every 0.5 s"),
@@ -95,8 +97,19 @@ def test_what_cron_has_no_words_for_is_refused(site: Site, producer: Producer, w
         producer_line(site, producer)
 
 
+def test_the_lines_of_a_home_are_its_consumer_and_its_cadences(site: Site) -> None:
+    """Below the two by which they are known again."""
+    other = Producer(name="other", every=3600.0)
+    _, _, *lines = crontab(site, [INBOX, other]).splitlines()
+    assert lines == [consumer_line(site), producer_line(site, INBOX), producer_line(site, other)]
+
+
 def test_a_line_too_long_for_cron_is_refused(site: Site) -> None:
     """It would be cut silently."""
+    room = 999 - len(consumer_line(replace(site, path="a")))
+    assert len(consumer_line(replace(site, path="a" * room))) == 998
+    with pytest.raises(Inexpressible, match=r"998 bytes a line, not 999"):
+        consumer_line(replace(site, path="a" * (room + 1)))
     for part in ("/opt/tool/bin" * 80, "/\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 400):
         with pytest.raises(Inexpressible, match=r"998 bytes"):
             consumer_line(replace(site, path=part))
