@@ -43,6 +43,8 @@ HOME = (
     Check("permissions", home.permissions),
     Check("disk and file system", home.file_system),
     Check("the clock and the journal", machine.clock_here),
+    # Before the consumer, which it keeps away.
+    Check("cadence.yaml", cadences.settings),
     Check("the consumer", consumer.consumer),
     Check("the supervisor", consumer.supervisor),
     Check("claims", strays.claims),
@@ -51,7 +53,6 @@ HOME = (
     Check("ticks", state_files.ticks),
     Check("folders", state_files.unreadable_folders),
     Check("leftovers", state_files.remains),
-    Check("cadence.yaml", cadences.settings),
     Check("notices", cadences.notices),
     Check("prompts", cadences.prompts),
     Check("what cadences ask for", cadences.contents),

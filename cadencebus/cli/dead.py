@@ -146,7 +146,9 @@ def _retry(asked: Namespace, context: Context) -> int:
             if asked.id:
                 raise
             unfit.append(at)
-            out.warn(f"left in dead/: {error.message}")
+            whose = "" if at.name.id in error.message else f"{at.name.id}: "
+            if len(unfit) <= _TYPED:
+                out.warn(f"left in dead/: {whose}{error.message}")
         else:
             found.append(at)
     # All of them first: whoever reads the ids may stop in the middle of it.

@@ -19,7 +19,8 @@ class Malformed(ValueError):
 
     def __init__(self, what: str, text: str, at: int) -> None:
         line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-        super().__init__(f"{what} at line {line} column {column}")
+        # Some of the scanner's own words end with the one that ours go on with.
+        super().__init__(f"{what.removesuffix(' at')} at line {line} column {column}")
 
 
 class _Hooks:

@@ -52,6 +52,15 @@ def test_a_consumer_that_hangs_is_ill(home: Path, call: Doctor) -> None:
     assert "cadence restart" in told["screen"].splitlines()[0]
 
 
+def test_what_keeps_a_consumer_away_is_told_before_it(home: Path, call: Doctor) -> None:
+    """As `status` does: `cadence up` alone would only be told the same."""
+    (home / "prompts" / "brief.md").write_text("---\ncommand: ['true']\n---\n")
+    name = "5-20261121T023000.123456Z-brief-7f3k9q2m.json"
+    (home / "state" / "inbox" / name).write_text('{"cadence": "brief"}')
+    (home / "cadence.yaml").write_text("max_sesions: 2\n")
+    assert [one["kind"] for one in call()["findings"]][:2] == ["settings.broken", "consumer.none"]
+
+
 def test_a_gate_that_fails_is_ill(home: Path, call: Doctor) -> None:
     """As `status` says: nobody knows what it guards until its command answers again."""
     gates = {

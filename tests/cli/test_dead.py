@@ -188,6 +188,17 @@ def test_what_can_not_be_a_tick_stays_and_is_named(
     assert list(ticks("dead")) == [rubbish]
 
 
+def test_a_letter_that_waits_for_its_cadence_is_named(
+    home: Path, cadence: Cadence, define: Define, die: Callable[..., str]
+) -> None:
+    """Among many letters nobody knows which one is meant by a cadence alone."""
+    died = die()
+    (home / "prompts" / "bad.md").unlink()
+    assert f"left in dead/: {died}: no cadence 'bad'" in cadence("dead", "retry", "--all").stderr
+    define("bad")
+    assert cadence("dead", "retry", died).returncode == 0
+
+
 def test_a_twin_is_only_retried_by_name(
     home: Path, cadence: Cadence, define: Define, enqueue: Callable[..., str], ticks: Ticks
 ) -> None:
