@@ -38,7 +38,7 @@ class Bus:
         """Find the home as the command does: this one, `$CADENCE_HOME`, or the nearest one upward."""
         self._home: Home = find_home(None if home is None else os.fspath(home), os.environ)
         self._prompts = Prompts(self._home)
-        self._settings = LiveSettings(self._home, flags={}, environ=os.environ, lenient=True)
+        self._settings = LiveSettings(self._home, lenient=True)
         self._maker = Maker("python", os.environ)
 
     def enqueue(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def settings(patient: Patient) -> Iterator[Finding]:
     """cadence.yaml, and what the environment lays over it."""
     try:
-        load_settings(patient.home, flags={}, environ=os.environ)
+        load_settings(patient.home)
     except CadenceError as error:
         yield found("settings.broken", error.message, error.next_step)
     except OSError as error:

@@ -90,7 +90,7 @@ def main(words: list[str], context: Context) -> int:
 
 def _settings(home: Home, findings: Findings) -> Settings:
     try:
-        settings = load_settings(home, flags={}, environ=os.environ)
+        settings = load_settings(home)
     except CadenceError as error:
         findings.wrong(error)
     except OSError as error:

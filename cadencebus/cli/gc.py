@@ -43,7 +43,7 @@ def main(words: list[str], context: Context) -> int:
     parser.add_argument("--trust-clock", action="store_true", help="believe the clock although it jumped")
     asked = parser.parse_args(words)
     out, home = Output(context), context.home
-    keep = gc_daily.keep_of(load_settings(home, flags={}, environ=os.environ), home)
+    keep = gc_daily.keep_of(load_settings(home), home)
     known = _trusted(home, by_word=asked.trust_clock)
     gc = GcPass(home, keep, known.clocks.wall, dry_run=asked.dry_run)
     if asked.dry_run:

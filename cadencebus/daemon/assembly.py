@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import SystemClock
@@ -28,7 +27,7 @@ def assemble(
     home: Home, *, flags: Mapping[str, Any], say: Callable[[str], None], verbose: bool = False
 ) -> Gear:
     """Everything a consumer of this home works with; settings that make no sense raise BadFile."""
-    settings = LiveSettings(home, flags=flags, environ=os.environ)
+    settings = LiveSettings(home, flags=flags)
     spool = Spool(home, max_tick_bytes=settings.current.max_tick_bytes)
     holds, journal = Holds(home), Journal(home)
     memory = Memories(home, say)

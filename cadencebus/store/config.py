@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadencebus.errors import CadenceError
@@ -26,6 +27,7 @@ PREFIX = "CADENCE_SET_"
 PREFER_SUBSCRIPTION = "CADENCE_PREFER_SUBSCRIPTION"
 _YES_OR_NO = {"1": True, "true": True, "": False, "0": False, "false": False}
 _LIMIT = 1 << 20
+_NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 
 class _Source(NamedTuple):
@@ -35,15 +37,15 @@ class _Source(NamedTuple):
     document: Document
 
 
-def load_settings(home: Home, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+def load_settings(home: Home) -> Settings:
     """The settings in force; BadFile names every value that is wrong."""
-    return _settings(_content(home), flags, environ)
+    return _settings(_content(home), {}, os.environ)
 
 
 def settings_or_default(home: Home) -> tuple[Settings, str | None]:
     """The settings, and what is wrong with them where the defaults have to stand in."""
     try:
-        return load_settings(home, flags={}, environ=os.environ), None
+        return load_settings(home), None
     except CadenceError as error:
         return Settings(), error.message
 
@@ -123,8 +125,8 @@ class LiveSettings:
         self,
         home: Home,
         *,
-        flags: Mapping[str, object],
-        environ: Mapping[str, str],
+        flags: Mapping[str, object] = _NO_FLAGS,
+        environ: Mapping[str, str] = os.environ,
         monotonic: Callable[[], float] = time.monotonic,
         lenient: bool = False,
     ) -> None:

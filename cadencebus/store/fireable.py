@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ class Fireable:
 
 def fireable_cadences(home: Home) -> Fireable:
     """Look at every cadence of a home, and tell which a service manager could fire."""
-    settings = load_settings(home, flags={}, environ=os.environ)
+    settings = load_settings(home)
     prompts = Prompts(home, lambda: settings.defaults)
     producers: list[Producer] = []
     left: dict[str, str] = {}

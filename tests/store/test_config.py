@@ -13,7 +13,7 @@ from cadencebus.model.key_reference import commented_settings
 from cadencebus.model.settings import Retention, Settings
 from cadencebus.store import glance
 from cadencebus.store.badfile import BadFile
-from cadencebus.store.config import LiveSettings, load_settings
+from cadencebus.store.config import LiveSettings
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def load(
     home: Path, *, flags: Mapping[str, object] = NOTHING, environ: Mapping[str, str] = NOTHING
 ) -> Settings:
     """Load the settings of a home, with nothing around it but what is given."""
-    return load_settings(Home(str(home)), flags=flags, environ=environ)
+    return LiveSettings(Home(str(home)), flags=flags, environ=environ).current
 
 
 def problems(home: Path, **around: Any) -> list[str]:
