@@ -252,5 +252,5 @@ def _measured(measure: Callable[[], float]) -> Reading:
 
 def _asking(gear: Gear) -> dict[str, Any]:
     ours = {"CADENCE_HOME": gear.home.root}
-    env = environment.environment(gear.environ, ours, {}, {})
+    env = environment.environment(gear.environ, ours)
     return {"within": gates.ASKED_WITHIN, "cwd": gear.home.root, "env": env}

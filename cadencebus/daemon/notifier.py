@@ -150,7 +150,7 @@ class Notifier:
     async def _tell(self, notice: Notice, news: News) -> None:
         """Run one command; one that fails or hangs is reported, and does no other harm."""
         argv, stdin = notices.message(notice, news, self._gear.home.root)
-        env = environment.environment(self._gear.environ, {"CADENCE_HOME": self._gear.home.root}, {}, {})
+        env = environment.environment(self._gear.environ, {"CADENCE_HOME": self._gear.home.root})
         async with self._hands:
             answered = await run_bounded(argv, within=_WITHIN, cwd=self._gear.home.root, env=env, stdin=stdin)
         if answered.code == 0:

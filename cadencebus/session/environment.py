@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cadencebus.errors import Misconfigured
@@ -56,6 +57,7 @@ _SECRET = re.compile(
     r"(?:(?:\b|_|API)KEY|TOKEN|SECRET|PASS(?:WORD|WD|PHRASE)|CREDENTIALS?)(?![A-Z])", re.IGNORECASE
 )
 _SECRET_LEAST = 8
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def is_placeholder(value: str) -> bool:
@@ -107,9 +109,12 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment(
-    base: Mapping[str, str], ours: Mapping[str, str], runner: Mapping[str, str], cadence: Mapping[str, str]
+    base: Mapping[str, str],
+    ours: Mapping[str, str],
+    runner: Mapping[str, str] = _NOTHING,
+    cadence: Mapping[str, str] = _NOTHING,
 ) -> dict[str, str]:
-    """The run's whole environment, of what is `inherited`.
+    """The whole environment of a run, or of another command of the bus, of what is `inherited`.
 
     What the cadence sets wins over the runner's, ours over everything.
     """
