@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.daemon import supervision
@@ -11,7 +10,7 @@ from cadencebus.desk.columns import Column
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Output, Painted, safe
-from cadencebus.model.foreign import instant, whole
+from cadencebus.model.foreign import whole
 from cadencebus.session import usage
 from cadencebus.store import lock, runs
 
@@ -45,12 +44,12 @@ def main(words: list[str], context: Context) -> int:
     if rows:
         out.table(_COLUMNS, rows)
     if facts["parked"]:
-        said = f"parked since {_clock(facts['parked']['since'])}: {safe(facts['parked']['reason'])}"
+        said = f"parked since {human_time.told(facts['parked']['since'])}: {safe(facts['parked']['reason'])}"
         out.line(Painted(said, "yellow"))
         out.hint("fix that, then `cadence up`; its words are in state/consumer.log")
     elif facts["waiting"]:
         until, reason = facts["waiting"]["until"], safe(facts["waiting"]["reason"])
-        out.line(Painted(f"the consumer ended ({reason}); again at {_clock(until)}", "yellow"))
+        out.line(Painted(f"the consumer ended ({reason}); again at {human_time.told(until)}", "yellow"))
     elif not facts["consumer"]:
         out.line("no consumer is up" + (", nothing runs" if not facts["sessions"] else ""))
         out.hint("cadence up")
@@ -111,13 +110,8 @@ def _row(what: str, facts: dict[str, Any]) -> list[Cell]:
     return [
         what,
         "?" if facts["pid"] is None else str(facts["pid"]),
-        _clock(facts["since"]),
+        human_time.told(facts["since"]),
         "?" if cpu is None else f"{cpu:.1f}s",
         "?" if rss is None else f"{rss / 2**20:.0f}M",
         facts.get("cadence", ""),
     ]
-
-
-def _clock(text: object) -> str:
-    at = instant(text)
-    return "?" if at is None else human_time.clock(at, time.time())

@@ -74,7 +74,10 @@ def _head(found: Found, members: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
     yield "tick", found.name.id
     yield "cadence", found.name.cadence
     yield "state", painted(found.state)
-    yield "created", f"{_local(members.get('created_at'))} by {safe(members.get('source') or 'file')}"
+    yield (
+        "created",
+        f"{human_time.told(members.get('created_at'))} by {safe(members.get('source') or 'file')}",
+    )
     yield "priority", str(found.name.priority)
     if members.get("payload"):
         yield "payload", json.dumps(members["payload"], ensure_ascii=False)
@@ -90,7 +93,7 @@ def _attempt(home: Home, at: int, attempt: dict[str, Any]) -> Iterator[tuple[str
     began, ended = (instant(attempt.get(key)) for key in ("started_at", "ended_at"))
     took = "" if began is None or ended is None else f" after {ended - began:.1f} s"
     counted = "" if attempt.get("counted") or klass == "ok" else ", not counted"
-    line = f"{_local(attempt.get('started_at'))}  {klass} ({how}{took}{counted})"
+    line = f"{human_time.told(attempt.get('started_at'))}  {klass} ({how}{took}{counted})"
     reason = safe(attempt.get("reason"))
     colour = "green" if klass == "ok" else "yellow"
     yield f"attempt {at}", Painted(line + (f": {reason}" if reason and klass != "ok" else ""), colour)
@@ -119,7 +122,7 @@ def _outcome(outcome: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
     colour = {"ok": "green", "dead": "red"}.get(status, "yellow")
     reason = safe(outcome.get("reason"))
     said = status if status == "ok" or not reason else f"{status}: {reason}"
-    yield "outcome", Painted(f"{said}  ({_local(outcome.get('finished_at'))})", colour)
+    yield "outcome", Painted(f"{said}  ({human_time.told(outcome.get('finished_at'))})", colour)
     if outcome.get("class") not in {None, status}:
         yield "class", safe(outcome["class"])
     for key in ("cure", "absorbed_by"):
@@ -144,8 +147,3 @@ def _files(home: Home, found: Found, folders: list[str]) -> Iterator[tuple[str, 
         except OSError:
             inside = []
         yield "run", "\n".join([f"{home.state}/{folder}/", *([f"  {'  '.join(inside)}"] if inside else [])])
-
-
-def _local(text: object) -> str:
-    at = instant(text)
-    return "?" if at is None else human_time.clock(at)

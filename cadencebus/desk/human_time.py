@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from cadencebus.model.foreign import instant
+
 
 def ago(seconds: float) -> str:
     """How long since, or until, in one word: `3m`."""
@@ -19,6 +21,12 @@ def clock(at: float, now: float | None = None) -> str:
     """An instant in local time: the time of day, with the date unless it is today."""
     here, then = _local(time.time() if now is None else now), _local(at)
     return then.strftime("%H:%M:%S" if then.date() == here.date() else "%Y-%m-%d %H:%M")
+
+
+def told(spelled: object) -> str:
+    """An instant as a file spells it, in local time; `?` for anything else."""
+    at = instant(spelled)
+    return "?" if at is None else clock(at)
 
 
 def ahead(at: float, now: float) -> str:
