@@ -1,5 +1,4 @@
 """The kinds of value that keys hold: texts, numbers, durations, moments, names."""
-# ruff: noqa: ANN401 - what a person wrote may be anything; each reader proves what it is
 
 from __future__ import annotations
 
