@@ -11,13 +11,6 @@ EDGE = 64 << 10
 _ESCAPE, _BYTE_ORDER_MARK = b"\x1b", b"\xef\xbb\xbf"
 
 
-def bare(line: bytes) -> bytes:
-    """A line without what a wrapper puts around it for a terminal; the same where there is no such thing."""
-    if _ESCAPE not in line and not line.startswith(_BYTE_ORDER_MARK):
-        return line
-    return clean(line.decode("utf-8", "replace")).lstrip("\ufeff").encode()
-
-
 class Overlong(bytes):
     """A line too long to keep: its first bytes and its last ones."""
 
@@ -32,6 +25,13 @@ class Overlong(bytes):
     def tail(self) -> bytes:
         """How the line ended."""
         return self[-EDGE:]
+
+
+def bare(line: bytes) -> bytes:
+    """A line without what a wrapper puts around it for a terminal; the same where there is no such thing."""
+    if isinstance(line, Overlong) or (_ESCAPE not in line and not line.startswith(_BYTE_ORDER_MARK)):
+        return line
+    return clean(line.decode("utf-8", "replace")).lstrip("\ufeff").encode()
 
 
 class Feed:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from cadencebus.streams.claude import ClaudeReader
 from cadencebus.streams.codex import CodexReader
-from cadencebus.streams.feed import Feed, Overlong
+from cadencebus.streams.feed import Feed, Overlong, bare
 from cadencebus.streams.gemini import GeminiReader
 
 if TYPE_CHECKING:
@@ -67,12 +67,12 @@ class EventParser:
                 skimmed += 1
                 self._reader.skimmed()
             else:
-                self._take_line(line)
+                self._take_line(bare(line))
         self._events += skimmed
 
     def finish(self) -> None:
         """Conclude: nothing will follow."""
-        last = self._lines.rest()
+        last = bare(self._lines.rest())
         if last.strip() and not self._take_line(last):
             self._truncated = self._is_cut(last)
         if not self._events and self._document.startswith(_JSON_HEADS):

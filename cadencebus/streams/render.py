@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.model.foreign import amount, epoch, mapping, sequence, whole
 from cadencebus.model.legible import clean, one_line
 from cadencebus.model.wording import count
+from cadencebus.streams.feed import bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ _TELLING = ("command", "cmd", "file_path", "path", "url", "query", "pattern", "d
 
 def render(stream: str, line: bytes) -> list[str]:
     """Turn one line of a run's output into lines for people; none for what only machines want."""
-    text = line[:_LINE_MOST].decode("utf-8", "replace")
+    text = bare(line[:_LINE_MOST]).decode("utf-8", "replace")
     try:
         value = json.loads(text) if stream in _STREAMS and text.lstrip()[:1] in {"{", "["} else None
     except (ValueError, RecursionError):

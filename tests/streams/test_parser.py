@@ -166,6 +166,26 @@ def test_a_cut_last_line_is_recognised(log: bytes, truncated: bool) -> None:
     assert read("claude", log).truncated is truncated
 
 
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        b"\x1b[32m%s\x1b[0m",
+        b"\x1b]0;claude\x07%s\x1b[?25h",
+        b"\xef\xbb\xbf%s",
+        b"%s\x1b[?25h\r",
+    ],
+)
+def test_what_a_wrapper_put_around_lines_for_a_terminal_hides_no_event(
+    recordings: dict[str, tuple[str, bytes]], wrapped: bytes
+) -> None:
+    """Colours, a title, the cursor shown again, a byte order mark: the work is done all the same."""
+    for name in ("success_tool_once", "err_401_json", "other_codex_429", "other_gemini_ok", "huge_output"):
+        stream, printed = recordings[name]
+        lines = [wrapped.replace(b"%s", line) for line in printed.split(b"\n") if line]
+        ended = b"" if name == "huge_output" else b"\n"
+        assert read(stream, b"\n".join(lines) + ended) == read(stream, printed), name
+
+
 def test_unknown_events_are_counted_and_ignored() -> None:
     """A new version of a CLI may tell what this one of ours has never heard of."""
     report = read(

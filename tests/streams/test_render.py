@@ -170,3 +170,10 @@ def test_no_event_makes_it_raise(kind: str, rest: dict[str, Any]) -> None:
     line = json.dumps({**rest, "type": kind}).encode()
     for stream in ("claude", "codex", "gemini"):
         assert all("\n" not in out for out in render(stream, line))
+
+
+def test_events_that_a_wrapper_coloured_read_as_ever(recordings: dict[str, tuple[str, bytes]]) -> None:
+    """As they count: a log shows the work that the bus has seen done."""
+    stream, printed = recordings["success_tool_once"]
+    coloured = b"\n".join(b"\x1b[32m" + line + b"\x1b[0m" for line in printed.splitlines())
+    assert shown(stream, coloured) == shown(stream, printed)
