@@ -78,6 +78,24 @@ def test_a_firing_is_due_at_its_moment_and_not_again() -> None:
     assert bus.turn(MONDAY + 11 * HOUR).ticks == ()
 
 
+def test_a_tick_has_the_same_id_for_ever() -> None:
+    """A crash may lie between tick and cursor, and an upgrade in it: who makes it again makes this one."""
+    (tick,) = due(HOURLY, begin(HOURLY, MONDAY + 10.5 * HOUR), MONDAY + 11 * HOUR).ticks
+    assert tick.tick_id("brief") == "20260504T090000.000000Z-wf8ktff2"
+
+
+def test_what_got_no_tick_is_told_in_words() -> None:
+    """One, several, and none of a schedule that has come to its end."""
+    for hours, said in ((2, None), (3, "1 missed firing got"), (4, "2 missed firings got")):
+        remark = due(HOURLY, begin(HOURLY, MONDAY + HOUR), MONDAY + hours * HOUR).remark
+        assert remark == (said and f"{said} no tick of their own")
+    ended = due(
+        replace(HOURLY, max_firings=1), begin(replace(HOURLY, max_firings=1), MONDAY, fired=1), MONDAY + DAY
+    )
+    assert ended == Due(ticks=(), cursor=ended.cursor, wake_at=None, skipped=0, uncounted=False, behind=0.0)
+    assert ended.remark is None
+
+
 def test_jitter_moves_the_firing_but_not_the_slot() -> None:
     """The tick names nine o'clock and comes some minutes later; another jitter repeats nothing."""
     late = replace(DAILY, jitter=HOUR)
@@ -226,6 +244,18 @@ def test_a_clock_that_was_a_year_ahead_for_a_while_silences_nothing(mode: str) -
     for n in range(30, 366 * 24, 7):
         bus.turn(MONDAY + n * HOUR + 1)
     assert len(bus.keys) == len(set(bus.keys))
+
+
+def test_a_clock_set_back_onto_an_end_of_what_was_passed_over_knows_which_end_fired() -> None:
+    """Where the stretch begins all of it is to come; the slot that it ends with has had its tick."""
+    bus = Bus(HOURLY, MONDAY)
+    for hour in (1, 24, 25):
+        bus.turn(MONDAY + hour * HOUR)
+    assert bus.fired == [MONDAY + hour * HOUR for hour in (1, 24, 25)]
+    over = bus.turn(MONDAY + 24 * HOUR)
+    assert (over.ticks, over.behind, over.wake_at) == ((), HOUR, MONDAY + 26 * HOUR)
+    back = bus.turn(MONDAY + HOUR)
+    assert (back.ticks, back.behind, back.wake_at) == ((), 0.0, MONDAY + 2 * HOUR)
 
 
 @pytest.mark.parametrize("mode", MODES)
