@@ -108,6 +108,9 @@ def holder(home: Home) -> int | None:
 
 
 def _who(home: Home) -> str:
+    # Its note may be missing still, torn, or another's who was killed.
+    if (pid := holder(home)) is not None:
+        return f": pid {pid}"
     try:
         return f": pid {load_object(home.consumer)['pid']}"
     except (OSError, ValueError, KeyError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cadencebus.errors import TryLater
+from cadencebus.store import lock
 from cadencebus.store.lock import ConsumerLock, is_held, taken
 from cadencebus.store.paths import Home
 
@@ -32,8 +33,23 @@ def asked(home: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def test_a_second_consumer_is_turned_away_and_told_of_the_first(home: Path) -> None:
-    """With its pid, where it has written that; when it has gone, the next one is let in."""
+@pytest.mark.skipif(not os.path.exists("/proc/locks"), reason="no /proc/locks here")
+def test_a_second_consumer_is_told_of_the_one_that_lives(home: Path) -> None:
+    """Not of one that was killed, whose consumer.json lies there until the living one writes its own."""
+    note = home / "state" / "consumer.json"
+    with ConsumerLock(Home(str(home))):
+        for said in (None, "{torn", json.dumps({"pid": 4711})):
+            if said is not None:
+                note.write_text(said)
+            with pytest.raises(TryLater, match=f"pid {os.getpid()}\\b"), ConsumerLock(Home(str(home))):
+                pass
+
+
+def test_a_second_consumer_is_turned_away_and_told_of_the_first(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the pid that it has written, where the kernel does not say whose the lock is; later it is let in."""
+    monkeypatch.setattr(lock, "holder", lambda _: None)
     at = Home(str(home))
     with ConsumerLock(at):
         assert is_held(at)
