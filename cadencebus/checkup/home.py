@@ -36,9 +36,8 @@ def layout(patient: Patient) -> Iterator[Finding]:
     try:
         check_layout(home)
     except CadenceError as error:
-        yield found(
-            "home.format", error.message, error.next_step or f"mv {home.format} away, then: cadence init"
-        )
+        cure = error.next_step or f"mv {home.format} {home.format}.old, then: cadence init {home.root}"
+        yield found("home.format", error.message, cure)
         # Of an unknown layout it is not known what is missing.
         return
     missing: list[str] = []

@@ -67,7 +67,8 @@ def dead(patient: Patient) -> Iterator[Finding]:
     if fresh:
         last = max(fresh, key=lambda one: one.died_at or 0.0)
         why = f"{last.found.name.cadence}, {last.klass}: {last.reason}"
-        many = f"{len(fresh)} of {len(letters)} dead letters are"
+        least = "at least " if len(fresh) == len(read) else ""
+        many = f"{least}{len(fresh)} of {len(letters)} dead letters are"
         if len(letters) == len(fresh):
             many = f"{count(len(fresh), 'dead letter')} {'is' if len(fresh) == 1 else 'are'}"
         what = f"{many} new today; the last: {why}"

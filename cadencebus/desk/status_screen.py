@@ -90,7 +90,9 @@ def _draw(out: Output, seen: Overview, now: float, most: int) -> None:
     if facts.dead.count:
         classes = ", ".join(f"{safe(klass)} {count}" for klass, count in facts.dead.classes.items())
         out.heading("dead letters")
-        out.line(Painted(f"{facts.dead.count}", "red"), f": {classes}   (cadence dead)")
+        read = sum(facts.dead.classes.values())
+        of_them = f", of the newest {read}" if read < facts.dead.count else ""
+        out.line(Painted(f"{facts.dead.count}", "red"), f"{of_them}: {classes}   (cadence dead)")
     _section(out, most, "last failures", FAILURES, facts.failures, lambda run: _failure(run, now))
     _section(out, most, "next due", DUE, facts.next_due, lambda one: due(one, now))
 

@@ -168,7 +168,7 @@ def check_layout(home: Home) -> None:
             f"{home.format} says layout {said.decode('ascii', 'replace')!r}: this version knows {LAYOUT}",
             next_step="upgrade cadencebus"
             if said.isdigit()
-            else f"mv {home.format} away, then: cadence init {home.root}",
+            else f"mv {home.format} {home.format}.old, then: cadence init {home.root}",
         )
 
 
@@ -214,7 +214,7 @@ def _refuse_half(root: str) -> None:
     if os.path.isfile(f"{root}/cadence.yaml") and os.path.isdir(f"{root}/prompts"):
         raise Misconfigured(
             f"{root} is half a home: state/ is missing",
-            next_step=f"cadence init {root}, which makes what is missing",
+            next_step=f"put it back (a backup), or `cadence init {root}` for an empty one",
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import json
 import os
 import time
@@ -11,9 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cadencebus.checkup.patient import Patient
 from cadencebus.clock import parse_stamp, rfc3339
-from cadencebus.desk import snapshot
+from cadencebus.desk import doctor_waits, snapshot, status_screen
+from cadencebus.desk import overview as letters
+from cadencebus.desk.context import Context
 from cadencebus.desk.how_to_release import how_to_release
+from cadencebus.desk.output import Output
 from cadencebus.desk.overview import overview
 from cadencebus.model.hold import Hold
 from cadencebus.store.paths import Home
@@ -181,6 +187,24 @@ def test_what_may_start_only_now_is_no_sign_of_a_consumer_that_hangs(waiting: Pa
         assert not stalled(came=600, began=9e3, released=10)
     finally:
         os.close(lock)
+
+
+def test_of_a_flood_of_letters_no_more_is_said_than_was_read(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand are counted; what they died of, and when, is known of the newest only."""
+    outcome = {"status": "dead", "class": "crash", "reason": "it failed", "finished_at": rfc3339(time.time())}
+    for at in range(5):
+        letter = home / "state" / "dead" / TICK.replace("7f3k9q2m", f"{at}f3k9q2m")
+        letter.write_text(json.dumps({"cadence": "work", "outcome": outcome}))
+    monkeypatch.setattr(letters, "_LETTERS_READ", 3)
+    monkeypatch.setattr(doctor_waits, "_LETTERS_READ", 3)
+    out, seen = Output(Context()), overview(Home(str(home)))
+    with contextlib.redirect_stdout(io.StringIO()) as screen:
+        status_screen.draw(out, seen, time.time())
+    assert "5, of the newest 3: crash 3   (cadence dead)" in screen.getvalue()
+    (found,) = doctor_waits.dead(Patient(Home(str(home)), time.time()))
+    assert found.what.startswith("at least 3 of 5 dead letters are new today")
 
 
 def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
