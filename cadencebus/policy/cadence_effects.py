@@ -96,6 +96,7 @@ def after(
         holds = _failed(run, patch)
     else:
         holds = _proved_nothing(run, patch)
+    holds += _pause_after_deaths(run, patch)
     return Effects(memory={cadence.name: patch}, holds=tuple(holds), releases=tuple(releases))
 
 
@@ -161,22 +162,31 @@ def _failed(run: _Run, patch: dict[str, Any]) -> list[Hold]:
         reason=run.verdict.reason,
     )
     patch["circuit"] = circuit and circuit.dump()
-    holds = _pause_after_deaths(run, patch)
     if circuit is not None:
-        return [breaker.hold_for(run.cadence.name, circuit, run.now), *holds]
-    return [*holds, *_backoff(run, failures, f"after failure {failures} in a row")]
+        return [breaker.hold_for(run.cadence.name, circuit, run.now)]
+    return _backoff(run, failures, f"after failure {failures} in a row")
 
 
 def _proved_nothing(run: _Run, patch: dict[str, Any]) -> list[Hold]:
-    """Killed, interrupted, rate-limited, …: the streaks stay; a probe gives its permit back for later."""
-    if run.memory.circuit and run.facts.probe:
-        circuit = breaker.after_nothing_proved(run.memory.circuit, run.now)
-        patch["circuit"] = circuit.dump()
-        return [breaker.hold_for(run.cadence.name, circuit, run.now)]
+    """Killed, interrupted, rate-limited, …: the streaks stay; a try that counts waits for the next one."""
+    if back := _permit_back(run, patch):
+        return back
     if not run.verdict.counted:
         return _pace(run)
+    if CLASSES[run.verdict.klass].fate is Fate.DEAD:
+        # The fault was the tick's: it stops no other.
+        return []
     tries = run.tick.counted_attempts + 1
     return _backoff(run, tries, f"before attempt {tries + 1}")
+
+
+def _permit_back(run: _Run, patch: dict[str, Any]) -> list[Hold]:
+    """What a probe that proved nothing leaves: its permit comes back after the last open length."""
+    if not (run.memory.circuit and run.facts.probe):
+        return []
+    circuit = breaker.after_nothing_proved(run.memory.circuit, run.now)
+    patch["circuit"] = circuit.dump()
+    return [breaker.hold_for(run.cadence.name, circuit, run.now)]
 
 
 def _over_budget(run: _Run, patch: dict[str, Any]) -> list[Hold]:
@@ -185,14 +195,14 @@ def _over_budget(run: _Run, patch: dict[str, Any]) -> list[Hold]:
     # A limit that was just changed is given time to show what it does.
     if not budgets.in_grace(run.cadence, patch.get("limits") or {}, run.now):
         nth += 1
-    holds = _pause_after_deaths(run, patch)
+    holds = _permit_back(run, patch)
     if nth >= TURN_STREAK:
         detail = f"{nth} runs in a row over budget ({run.verdict.reason}): raise it, or shorten the task"
         holds.append(Hold(scope=run.scope, reason="turn_budget", since=run.now, detail=detail))
         patch["streaks"] = {**run.memory.streaks, _BREACHES: 0}
         return holds
     patch["streaks"] = {**run.memory.streaks, _BREACHES: nth}
-    return [*holds, *_backoff(run, run.tick.counted_attempts + 1, "over budget")]
+    return holds or _backoff(run, run.tick.counted_attempts + 1, "over budget")
 
 
 def _pause_after_deaths(run: _Run, patch: dict[str, Any]) -> list[Hold]:

@@ -82,10 +82,7 @@ def test_each_ending_has_its_consequence(klass: Class, target: str, holds: dict[
     """The table of docs/failures.md, from the first failure of a fresh tick."""
     settlement = decide(klass)
     assert settlement.target == target
-    if klass is Class.BAD_PROMPT:
-        assert (settlement.outcome or {})["status"] == "dead"
-    else:
-        assert held(settlement) == holds
+    assert held(settlement) == holds
 
 
 def test_retries_used_up_is_a_dead_letter_that_explains_itself() -> None:
@@ -229,6 +226,18 @@ def test_a_probe_that_proves_nothing_gives_its_permit_back_for_the_same_length()
     assert settlement.memory["x"]["circuit"]["failures"] == 1
 
 
+@pytest.mark.parametrize("klass", [Class.TURN_LIMIT, Class.BUDGET])
+@pytest.mark.parametrize("before", [0, 4])
+def test_a_probe_over_its_budget_proves_nothing_either(klass: Class, before: int) -> None:
+    """The circuit does not count it: neither does it let the next one go at once, nor is it no breach."""
+    opened = decide(Class.CRASH, cadence=replace(CADENCE, circuit=CircuitRules(failures=1, open=100)))
+    memory = {**opened.memory["x"], "streaks": {"turn_budget": before}}
+    settlement = decide(klass, memory=memory, probe=True)
+    paused = {"cadence-x.turn_budget.json": None} if before else {}
+    assert held(settlement) == {"cadence-x.circuit_open.json": 100.0, **paused}
+    assert settlement.memory["x"]["streaks"] == {"turn_budget": 0 if before else 1}
+
+
 @pytest.mark.parametrize("klass", [Class.SKIPPED, Class.KILLED, Class.INTERRUPTED, Class.RATE_LIMITED])
 def test_only_an_ok_resets_the_counters(klass: Class) -> None:
     """The rest leaves them as they are."""
@@ -248,6 +257,23 @@ def test_failed_ticks_in_a_row_pause_a_cadence_that_asks_for_it() -> None:
     rules = replace(CADENCE, pause_after=2)
     assert "cadence-x.failures.json" not in held(decide(Class.CRASH, tick(2), rules, {"dead_in_a_row": 0}))
     assert held(decide(Class.CRASH, tick(2), rules, {"dead_in_a_row": 1}))["cadence-x.failures.json"] is None
+
+
+@pytest.mark.parametrize(
+    ("klass", "one"),
+    [
+        (Class.EX_TEMPFAIL, tick(2)),
+        (Class.BAD_PROMPT, tick()),
+        (Class.TURN_LIMIT, tick(2)),
+        (Class.INTERRUPTED, tick(5, "interrupted", counted=False)),
+    ],
+)
+def test_a_tick_that_died_of_what_no_circuit_counts_failed_all_the_same(klass: Class, one: Tick) -> None:
+    """What `pause_after` counts are dead ticks, whatever they died of."""
+    settlement = decide(klass, one, replace(CADENCE, pause_after=2), {"dead_in_a_row": 1})
+    assert settlement.target == "dead"
+    assert "cadence-x.failures.json" in held(settlement)
+    assert settlement.memory["x"]["dead_in_a_row"] == 0
 
 
 def test_what_follows_follows_once_and_never_mourns_a_mourner() -> None:
