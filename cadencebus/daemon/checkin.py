@@ -43,13 +43,13 @@ def take(gear: Gear, file: str, cadence: Cadence) -> Tick | None:
     tick = _anew(found)
     holder = dedupe.claim(gear.home, tick, cadence.dedupe_window, now)
     if holder is not None:
-        gear.closing.finish_claimed(tick, "duplicate", f"the key {tick.key!r} was used by {holder}", now)
+        gear.closing.finish_claimed(tick, "duplicate", _used(tick, holder), now)
         return None
     return tick
 
 
-def overdue(gear: Gear, file: str, cadence: Cadence) -> tuple[Tick, str, str] | None:
-    """A ready tick that is past its time, as `finish_unrun` takes it; None for what has to await its turn."""
+def unwanted(gear: Gear, file: str, cadence: Cadence) -> tuple[Tick, str, str] | None:
+    """A ready tick that needs no run, as `finish_unrun` takes it; None for what has to await its turn."""
     now = gear.clock.wall()
     try:
         _only_one(gear, file)
@@ -57,8 +57,16 @@ def overdue(gear: Gear, file: str, cadence: Cadence) -> tuple[Tick, str, str] | 
     except (BadTick, PermissionError, Rejected):
         return None
     tick = _anew(found)
-    past = None if _cancelled(gear, found) else stale(tick, cadence, now)
-    return None if past is None else (tick, "expired", past)
+    if _cancelled(gear, found):
+        return None
+    if past := stale(tick, cadence, now):
+        return tick, "expired", past
+    holder = None if early(tick, now) else dedupe.used_by(gear.home, tick, cadence.dedupe_window, now)
+    return None if holder is None else (tick, "duplicate", _used(tick, holder))
+
+
+def _used(tick: Tick, holder: str) -> str:
+    return f"the key {tick.key!r} was used by {holder}"
 
 
 def _only_one(gear: Gear, file: str) -> None:

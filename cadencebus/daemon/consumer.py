@@ -249,7 +249,7 @@ class Consumer:
         for file in self._behind.pop(flight.file, ()):
             self.index.add(file)
         if flight.turned_away and not self.stopping:
-            self.crew.take_on(self.sideline.expire(flight.cadence))
+            self.crew.take_on(self.sideline.turn_away(flight.cadence))
         if flight.guard_passed:
             self.lineup.let_pass(flight.file)
         settlement = flight.settlement

@@ -81,8 +81,8 @@ class Sideline:
             self.busy -= 1
             self._gear.wake()
 
-    async def expire(self, cadence: Cadence) -> None:
-        """Finish who comes next and has expired as well; the more of them there are, the more at once."""
+    async def turn_away(self, cadence: Cadence) -> None:
+        """Finish who comes next and needs no run, either; the more of them there are, the more at once."""
         most = self._behind.get(cadence.name, 1)
         names = list(islice(self._index.queue(cadence.name), most))
         if not names:
@@ -91,7 +91,7 @@ class Sideline:
         self._behind[cadence.name], more = 0, 1
         try:
             async for some in self._light(names):
-                gone, all_of_them = await asyncio.to_thread(self._expire_some, cadence, some)
+                gone, all_of_them = await asyncio.to_thread(self._turn_some_away, cadence, some)
                 for file in gone:
                     self._index.discard(file)
                 more = min(2 * most, _AT_ONCE) if all_of_them else 1
@@ -134,14 +134,14 @@ class Sideline:
         self._gear.closing.finish_unrun(ticks, now)
         return spared
 
-    def _expire_some(self, cadence: Cadence, names: list[str]) -> tuple[list[str], bool]:
+    def _turn_some_away(self, cadence: Cadence, names: list[str]) -> tuple[list[str], bool]:
         looked_at = []
         for file in names:
             with contextlib.suppress(FileNotFoundError):
-                looked_at.append(checkin.overdue(self._gear, file, cadence))
-        past = [one for one in looked_at if one is not None]
-        finished = self._gear.closing.finish_unrun(past, self._gear.clock.wall()) if past else []
-        return [tick.name.file for tick in finished], len(past) == len(looked_at)
+                looked_at.append(checkin.unwanted(self._gear, file, cadence))
+        unwanted = [one for one in looked_at if one is not None]
+        finished = self._gear.closing.finish_unrun(unwanted, self._gear.clock.wall()) if unwanted else []
+        return [tick.name.file for tick in finished], len(unwanted) == len(looked_at)
 
     def _marks(self, names: list[str]) -> list[tuple[str, str]]:
         marks = []

@@ -36,8 +36,7 @@ def claim(home: Home, tick: Tick, window: float, now: float) -> str | None:
             holder, taken_at = _holder(path)
             if holder == tick.id:
                 break
-            # A key from the future (the clock stepped back) still counts as inside its window.
-            if holder is not None and now - taken_at <= window:
+            if holder is not None and _within(window, taken_at, now):
                 return holder
             if holder is None:
                 set_aside(path, now)
@@ -47,6 +46,19 @@ def claim(home: Home, tick: Tick, window: float, now: float) -> str | None:
         break
     files.sync_folder(home.keys)
     return None
+
+
+def used_by(home: Home, tick: Tick, window: float, now: float) -> str | None:
+    """The id of another tick that has this one's key; nothing is taken."""
+    if tick.key is None:
+        return None
+    holder, taken_at = _holder(path_of(home, tick.cadence, tick.key))
+    return holder if holder != tick.id and _within(window, taken_at, now) else None
+
+
+def _within(window: float, taken_at: float, now: float) -> bool:
+    # A key from the future (the clock stepped back) still counts as inside its window.
+    return now - taken_at <= window
 
 
 def _holder(path: str) -> tuple[str | None, float]:

@@ -13,7 +13,7 @@ from cadencebus.daemon.closing import Closing
 from cadencebus.daemon.index import Index
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.model.tick import Tick
-from cadencebus.store import runs
+from cadencebus.store import dedupe, journal, runs
 from cadencebus.store.inlet import new_id
 from cadencebus.store.spool import Spool
 
@@ -178,14 +178,44 @@ def test_expired_ticks_are_finished_together(gear: Gear) -> None:
 
     async def several_are_turned_away() -> None:
         sideline = Sideline(gear, index)
-        await asyncio.gather(*(sideline.expire(cadence) for _ in range(3)))
+        await asyncio.gather(*(sideline.turn_away(cadence) for _ in range(3)))
         for _ in range(6):
-            await sideline.expire(cadence)
+            await sideline.turn_away(cadence)
 
     asyncio.run(several_are_turned_away())
     assert closing.ticks_at_once == [1, 2, 4, 3]
     assert list(index.names()) == [tick.name.file for tick in fresh]
     assert sorted(path.name for path in Path(gear.home.inbox).iterdir()) == list(index.names())
+
+
+def test_duplicates_are_finished_together(gear: Gear) -> None:
+    """A producer that repeats itself ten thousand times holds up nobody for minutes; its next key runs."""
+    closing = gear.closing = Noting(gear)
+    index, now, cadence = Index(), time.time(), gear.prompts.load("x")
+    first, *others = (
+        Tick(id=new_id(now + n), cadence="x", source="cli", created_at=now, key="k") for n in range(9)
+    )
+    other = Tick(id=new_id(now + 9), cadence="x", source="cli", created_at=now, key="other")
+    early = replace(first, id=new_id(now + 10), not_before=now + 3600)
+    assert dedupe.claim(gear.home, first, cadence.dedupe_window, now) is None
+    left = [first, other, early]
+    for tick in [*others, *left]:
+        Path(gear.home.inbox, tick.name.file).write_bytes(tick.bytes())
+    index.fill(tick.name.file for tick in [*others, other, early])
+
+    async def one_after_the_other() -> None:
+        sideline = Sideline(gear, index)
+        for _ in range(6):
+            await sideline.turn_away(cadence)
+
+    asyncio.run(one_after_the_other())
+    assert sum(closing.ticks_at_once) == len(others)
+    assert len(closing.ticks_at_once) <= 4
+    assert sorted(path.name for path in Path(gear.home.inbox).iterdir()) == [tick.name.file for tick in left]
+    (ended,) = {
+        (fact["status"], fact["reason"]) for fact in journal.read(gear.home) if fact["event"] == "tick.done"
+    }
+    assert ended == ("duplicate", f"the key 'k' was used by {first.id}")
 
 
 def test_a_copy_of_what_has_ended_awaits_its_turn(gear: Gear) -> None:
@@ -198,8 +228,8 @@ def test_a_copy_of_what_has_ended_awaits_its_turn(gear: Gear) -> None:
     Path(gear.home.dead, copy.name.file).write_bytes(copy.bytes())
     index.fill([copy.name.file, gone.name.file])
     sideline = Sideline(gear, index)
-    asyncio.run(sideline.expire(gear.prompts.load("x")))
+    asyncio.run(sideline.turn_away(gear.prompts.load("x")))
     assert [path.name for path in Path(gear.home.inbox).iterdir()] == [copy.name.file]
     index.discard(copy.name.file)
-    asyncio.run(sideline.expire(gear.prompts.load("x")))
+    asyncio.run(sideline.turn_away(gear.prompts.load("x")))
     assert sideline.busy == 0
