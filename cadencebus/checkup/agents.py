@@ -9,8 +9,10 @@ from cadencebus.checkup import programs
 from cadencebus.checkup.finding import found
 from cadencebus.checkup.online import ask
 from cadencebus.errors import Misconfigured
+from cadencebus.model.providers import PROVIDERS
+from cadencebus.model.runner import RUNNERS
 from cadencebus.model.wording import some
-from cadencebus.session.environment import API_KEYS, credentialed, environment, inherited
+from cadencebus.session.environment import credentialed, environment, inherited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,28 +20,8 @@ if TYPE_CHECKING:
     from cadencebus.checkup.finding import Finding
     from cadencebus.checkup.patient import Patient
     from cadencebus.model.cadence import Auth
+    from cadencebus.model.providers import Provider
     from cadencebus.model.runner import Runner
-
-# Where the programs keep their own login, and what else does instead of a key.
-_LOGINS = {
-    "anthropic": (
-        ("~/.claude/.credentials.json",),
-        (
-            "CLAUDE_CODE_OAUTH_TOKEN",
-            "ANTHROPIC_AUTH_TOKEN",
-            "CLAUDE_CODE_USE_BEDROCK",
-            "CLAUDE_CODE_USE_VERTEX",
-        ),
-    ),
-    "openai": (("~/.codex/auth.json",), ()),
-    "google": (
-        ("~/.gemini/oauth_creds.json",),
-        ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GENAI_USE_VERTEXAI"),
-    ),
-}
-# The keys that a program reads, where it reads fewer than its provider has: `codex exec` wants its own.
-_READS = {"codex": ("CODEX_API_KEY",)}
-_ALIKE = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
 
 
 class Way(NamedTuple):
@@ -75,17 +57,17 @@ def credentials(patient: Patient) -> Iterator[Finding]:
     """Apply the rule by which runs get their keys; with `--online`, ask the providers about them."""
     usable: dict[Way, list[str]] = {}
     for way, names in _ways(patient).items():
-        who, keys = some(sorted(names)), API_KEYS[way.credentials]
+        who, provider = some(sorted(names)), PROVIDERS[way.credentials]
         environ = dict(way.environ)
         try:
             left = credentialed(environ, way.credentials, way.auth)
         except Misconfigured as error:
             yield found("credentials.missing", f"{who}: {error.message}", f"export {way.keys[0]}=…")
             continue
-        dropped = [key for key in keys if key in environ and key not in left]
+        dropped = [key for key in provider.keys if key in environ and key not in left]
         if dropped and way.auth == "auto" and any(environ[key] for key in dropped):
             yield found("credentials.placeholder", f"{' and '.join(dropped)} is a placeholder ({who})")
-        if not any(key in left for key in way.keys) and not _logged_in(way.credentials, left):
+        if not any(key in left for key in way.keys) and not _logged_in(provider, left):
             names_ = " or ".join(way.keys)
             yield found(
                 "credentials.none", f"{who}: neither {names_} nor a login of {way.credentials} is found"
@@ -101,23 +83,19 @@ def _ways(patient: Patient) -> dict[Way, list[str]]:
     ways: dict[Way, list[str]] = {}
     for cadence in patient.cadences.values():
         runner: Runner | None = patient.settings.runners.get(cadence.runner)
-        if runner is None or runner.credentials not in API_KEYS or not cadence.enabled:
+        if runner is None or runner.credentials not in PROVIDERS or not cadence.enabled:
             continue
         given = environment(inherited(patient.environ), {}, dict(runner.env), dict(cadence.env))
         auth = cadence.auth or patient.settings.auth
-        keys = _READS.get(runner.name, API_KEYS[runner.credentials])
+        provider = PROVIDERS[runner.credentials]
+        keys = provider.own_keys if runner.name in RUNNERS else provider.keys
         way = Way(runner.credentials, keys, auth, tuple(sorted(given.items())))
         ways.setdefault(way, []).append(cadence.name)
     return ways
 
 
-def _logged_in(credentials: str, environ: dict[str, str]) -> bool:
-    files, variables = _LOGINS[_ALIKE.get(credentials, credentials)]
+def _logged_in(provider: Provider, environ: dict[str, str]) -> bool:
     user = environ.get("HOME") or os.path.expanduser("~")
-    folder = environ.get("CLAUDE_CONFIG_DIR")
-    places = [path.replace("~", user, 1) for path in files] + (
-        [f"{folder}/.credentials.json"] if folder else []
-    )
     # macOS keeps Claude's login in the keychain, which is not ours to open.
-    keychain = os.path.exists(f"{user}/Library/Keychains")
-    return keychain or any(map(os.path.exists, places)) or any(environ.get(name) for name in variables)
+    places = [f"{user}/Library/Keychains", *provider.login_files({**environ, "HOME": user})]
+    return any(map(os.path.exists, places)) or any(map(environ.get, (*provider.tokens, *provider.others)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.desk.obstacles import room_wanted
 from cadencebus.model.foreign import mapping
+from cadencebus.model.providers import PROVIDERS
 from cadencebus.store import install_record
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ _FIRST = {
     "billing": "see to the bill, then ",
     "config": "`cadence check`, then ",
     "turn_budget": "raise its max_turns or max_usd, then ",
-}
-_LOGINS = {"anthropic": "`claude /login`", "openai": "`codex login`", "google": "`gemini`, and sign in"}
-# What an agent takes before any login; it comes from the consumer's environment.
-_KEYS = {
-    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
-    "openai": ("CODEX_API_KEY",),
-    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 }
 _NO_ROOM = ("no space left", "quota")
 _REFUSED = re.compile(r"\bexit \d+\)")
@@ -63,8 +57,8 @@ def how_to_release(hold: Hold, home: Home) -> str:
 
 def _first(reason: str, detail: str, name: str) -> str:
     """What `cadence resume` alone would not mend."""
-    if reason == "auth" and name in _LOGINS:
-        return f"{_LOGINS[name]}, then "
+    if reason == "auth" and name in PROVIDERS:
+        return f"{PROVIDERS[name].sign_in}, then "
     if reason == "config" and _REFUSED.search(detail):
         # A model, an option that it does not know: no check can tell, its own words do.
         return "fix its file, then "
@@ -80,8 +74,12 @@ def _another_environment(hold: Hold, home: Home) -> str | None:
     """What only another consumer can cure: a key that was refused, a PATH without the program."""
     if hold.reason == "config":
         return _only_here(hold.detail, home)
-    used, credentials = mapping((hold.extra or {}).get("fingerprints")), hold.scope.partition("-")[2]
-    for key in _KEYS.get(credentials, ()):
+    used, provider = (
+        mapping((hold.extra or {}).get("fingerprints")),
+        PROVIDERS.get(hold.scope.partition("-")[2]),
+    )
+    # What an agent takes before any login; it comes from the consumer's environment.
+    for key in (*provider.own_keys, *provider.tokens) if provider else ():
         if hold.reason == "auth" and key in used:
             return f"give the consumer's environment another {key}, or none, then `cadence restart`"
     return None

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cadencebus.errors import Misconfigured
+from cadencebus.model.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,14 +36,6 @@ _MISLEADING_PREFIXES = ("WATCHDOG_", "CADENCE_SET_")
 _USER_FOLDERS = ("~/.local/bin", "/opt/homebrew/bin", "/usr/local/bin")
 _BARE = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
-API_KEYS: Mapping[str, tuple[str, ...]] = {
-    "claude": ("ANTHROPIC_API_KEY",),
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "codex": ("OPENAI_API_KEY", "CODEX_API_KEY"),
-    "openai": ("OPENAI_API_KEY", "CODEX_API_KEY"),
-    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-}
 # What forms and examples say where a key belongs: nothing, a word that stands for one, or its shape alone.
 _PLACEHOLDER = re.compile(
     r"(change|replace)[-_ ]?(me|this)|placeholder|none|null|todo|tbd|fixme|secret|(my[-_ ]?)?(api[-_ ]?)?key"
@@ -67,7 +60,7 @@ def is_placeholder(value: str) -> bool:
 
 def credentialed(environ: dict[str, str], credentials: str, auth: str) -> dict[str, str]:
     """Apply the credentials rule: a useless key is dropped, so that the CLI falls back to its own login."""
-    keys = API_KEYS.get(credentials, ())
+    keys = PROVIDERS[credentials].keys if credentials in PROVIDERS else ()
     if auth == "api-key":
         if keys and not any(not is_placeholder(environ.get(key, "")) for key in keys):
             raise Misconfigured(f"auth: api-key, but {' or '.join(keys)} is not set to a real key")

@@ -7,22 +7,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from cadencebus.session.environment import API_KEYS, search_path
+from cadencebus.model.providers import PROVIDERS
+from cadencebus.session.environment import search_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Where a login lies: files that signing in writes, and that nothing else does.
-_LOGINS: Mapping[str, tuple[str, ...]] = {
-    "anthropic": ("{CLAUDE_CONFIG_DIR:~/.claude}/.credentials.json",),
-    "openai": ("{CODEX_HOME:~/.codex}/auth.json",),
-    "google": ("~/.gemini/oauth_creds.json", "~/.config/gcloud/application_default_credentials.json"),
-}
-_TOKENS: Mapping[str, tuple[str, ...]] = {
-    "anthropic": ("ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL"),
-    "openai": ("OPENAI_BASE_URL",),
-    "google": ("GOOGLE_APPLICATION_CREDENTIALS",),
-}
 _SALT_BYTES = 8
 
 
@@ -33,11 +23,12 @@ def new_salt() -> str:
 
 def of_credentials(credentials: str, env: Mapping[str, str], salt: str) -> dict[str, str]:
     """The marks of what a runner signs in with."""
-    names = (*API_KEYS.get(credentials, ()), *_TOKENS.get(credentials, ()))
+    provider = PROVIDERS.get(credentials)
+    if provider is None:
+        return {}
+    names = (*provider.keys, *provider.tokens, provider.base_url)
     marks = {name: _salted(env[name], salt) for name in names if env.get(name)}
-    for place in _LOGINS.get(credentials, ()):
-        path = _place(place, env)
-        marks[path] = of_file(path)
+    marks |= {path: of_file(path) for path in provider.login_files(env)}
     return marks
 
 
@@ -71,13 +62,3 @@ def _salted(value: str, salt: str) -> str:
     return hashlib.blake2b(
         value.encode("utf-8", "surrogateescape"), key=salt.encode(), digest_size=8
     ).hexdigest()
-
-
-def _place(place: str, env: Mapping[str, str]) -> str:
-    """A path with the home folder, and a folder that the environment may have moved, put in."""
-    if place.startswith("{"):
-        variable, _, rest = place[1:].partition(":")
-        default, _, tail = rest.partition("}")
-        place = (env.get(variable) or default) + tail
-    home = env.get("HOME", "/")
-    return place.replace("~", home, 1) if place.startswith("~") else place

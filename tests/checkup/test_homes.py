@@ -399,6 +399,25 @@ def test_agents_programs_tell_their_versions(
 
 
 @pytest.mark.parametrize(
+    ("runner", "login"),
+    [
+        ("claude", "moved/.credentials.json"),
+        ("codex", "moved/auth.json"),
+        ("gemini", ".config/gcloud/application_default_credentials.json"),
+    ],
+)
+def test_a_login_is_found_wherever_its_agent_keeps_it(
+    home: Path, call: Doctor, runner: str, login: str
+) -> None:
+    """In a folder that the cadence's own environment names, too."""
+    moved = home.parent / "moved"
+    prompt(home, f"runner: {runner}\nenv: {{CLAUDE_CONFIG_DIR: {moved}, CODEX_HOME: {moved}}}")
+    assert "credentials.none" in {one["kind"] for one in call()["findings"]}
+    write(home.parent / login, "{}")
+    assert "credentials.none" not in {one["kind"] for one in call()["findings"]}
+
+
+@pytest.mark.parametrize(
     ("free", "inodes", "told"),
     [
         (1 << 20, 10**6, ("disk.full", "ill")),
