@@ -166,7 +166,9 @@ def _put(home: Home, name: str, options: dict[str, list[str]]) -> str:
         more, not_before = _members(options)
     priority = options.get("priority", [None])[-1]
     source = options.get("source", ["cli"])[-1]
-    if not (source.isascii() and source.isprintable() and '"' not in source and "\\" not in source):
+    if not (
+        source and source.isascii() and source.isprintable() and '"' not in source and "\\" not in source
+    ):
         raise Usage("--source takes plain characters")
     if priority is not None and priority not in tuple("0123456789"):
         raise Usage(f"--priority {priority}: 0 to 9 is allowed")
@@ -196,7 +198,11 @@ def _members(options: dict[str, list[str]]) -> tuple[str, float | None]:
 
         from cadencebus.desk.payload import utf8  # noqa: PLC0415 - likewise
 
-        more += f', "key": {json.dumps(utf8("--key", options["key"][-1]))}'
+        key = utf8("--key", options["key"][-1])
+        if not key:
+            # A variable that was never set: all its ticks but the first would be duplicates.
+            raise Usage("--key is empty: whatever has no key of its own goes without one")
+        more += f', "key": {json.dumps(key)}'
     not_before = None
     if "in" in options or "at" in options or "ttl" in options:
         from cadencebus.desk.moments import expiry, moment  # noqa: PLC0415 - only where there is one

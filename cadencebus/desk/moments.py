@@ -10,6 +10,12 @@ from cadencebus.errors import Usage
 from cadencebus.model.duration import parse_duration
 from cadencebus.policy.local_time import next_time
 
+_DATES = [
+    f"%Y-%m-%d{clock}{zone}"
+    for clock in (" %H:%M:%S", " %H:%M", "T%H:%M", "T%H:%M:%S")
+    for zone in ("", "%z")
+] + ["%Y-%m-%d"]
+
 
 def moment(options: dict[str, list[str]]) -> float | None:
     """When the tick is due; None: now."""
@@ -35,9 +41,9 @@ def parse_moment(text: str, now: float | None = None) -> float:
         return parse_rfc3339(text)
     except ValueError:
         pass
-    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
+    for form in _DATES:
         try:
-            there = datetime.strptime(text, form).timestamp()  # noqa: DTZ007 - the machine's own zone is meant
+            there = datetime.strptime(text, form).timestamp()  # noqa: DTZ007 - the machine's zone, if none is said
             return parse_rfc3339(rfc3339(there))
         except (ValueError, OverflowError):
             # Or it is none in UTC: the last evening of 9999, west of Greenwich.

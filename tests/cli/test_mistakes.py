@@ -40,6 +40,8 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("enqueue hello --in soon", 64, "--in soon: not a duration"),
     ("enqueue hello --in 1h --at 14:00", 64, "give one of them"),
     ("enqueue hello world", 64, "'world' is one word too many"),
+    ("enqueue hello --key=", 64, "--key is empty"),
+    ("enqueue hello --source=", 64, "--source takes plain characters"),
     ("enqueue hello --wait=3", 64, "--wait takes no value"),
     ("enqueue prompts/hello.md", 66, "did you mean 'hello'?"),
     ("enqueue Hello", 66, "did you mean 'hello'?"),
