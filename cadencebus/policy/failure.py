@@ -254,6 +254,8 @@ def _reason(rule: Rule, e: Evidence, words: str) -> str:
         detail = ""
     elif e.said:
         detail = words or _telling_line(klass, e.said)
+    elif e.result is not None and e.result.good and klass is Class.CRASH:
+        detail = "after a good result"
     elif klass in _TOLD_LAST:
         detail = _last_line(ending) or ("" if klass is Class.CRASH else rule.name)
     else:

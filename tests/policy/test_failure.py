@@ -229,6 +229,12 @@ def test_words_in_a_good_answer_mean_nothing() -> None:
     assert judged(noisy).klass is Class.OK
 
 
+def test_a_failure_after_a_good_result_says_that_there_was_one() -> None:
+    """The last line of standard error, written long before, would look like the cause."""
+    verdict = judged(replace(WELL, exit_code=1, stderr_tail="Reading additional input from stdin...\n"))
+    assert (verdict.klass, verdict.reason) == (Class.CRASH, "it failed: after a good result (exit 1)")
+
+
 def test_words_of_a_stream_that_worked_come_from_events_only() -> None:
     """What tools and hooks print on standard error does not hold anybody's credentials."""
     noisy = replace(SILENT, exit_code=1, stderr_tail="hook: 401 Unauthorized, rate limit\n")
