@@ -81,6 +81,8 @@ def permissions(patient: Patient) -> Iterator[Finding]:
     home = patient.home
     private = [home.state, *(f"{home.state}/{name}" for name in FOLDERS)]
     foreign: list[str] = []
+    # Where nothing can be written at all, no mode is to blame.
+    sealed = fitness.shut(home.state) == fitness.READ_ONLY
     for folder in private:
         at = _seen(folder)
         if at is None or not stat.S_ISDIR(at.st_mode):
@@ -94,7 +96,7 @@ def permissions(patient: Patient) -> Iterator[Finding]:
             yield found("home.permissions", f"{short} may be written by {who}", mend=close)
         elif at.st_mode & 0o055 and folder == home.state:
             yield found("home.open", f"{short} may be entered by others", mend=close)
-        elif not os.access(folder, os.W_OK | os.X_OK) or at.st_mode & 0o700 != 0o700:  # noqa: PLR2004 - rwx
+        elif at.st_mode & 0o700 != 0o700 or not (sealed or os.access(folder, os.W_OK | os.X_OK)):  # noqa: PLR2004 - rwx
             yield found("home.permissions", f"{short} can't be written by you", mend=close)
     if foreign:
         yield _not_ours(home, foreign)

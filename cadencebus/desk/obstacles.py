@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from cadencebus.desk.facts import Facts
     from cadencebus.store.paths import Home
 
-# With less than this no tick is accepted.
-_ROOM = 1 << 20
 # What to type for a problem in whose words this stands; what else is wrong keeps nobody from starting.
 _CURES = {
     " missing": "`cadence doctor --fix`",
@@ -45,19 +42,13 @@ def _no_room(facts: Facts) -> Iterator[Complaint]:
     """A disk that takes nothing more, before the consumer has run into it."""
     if any(hold.reason == "disk_full" for hold in facts.holds):
         return
-    try:
-        room = os.statvfs(facts.home.state)
-    except OSError:
-        return
-    if room.f_flag & os.ST_RDONLY:
-        yield Complaint("the disk is mounted read-only, nothing can be accepted", "`dmesg | tail` says why")
-    elif room.f_bavail * room.f_frsize < _ROOM:
-        yield Complaint("the disk is full, nothing can be accepted", room_wanted(facts.home))
-    elif room.f_files and not room.f_favail:
-        yield Complaint(
-            "no inode is free, nothing can be accepted",
-            f"remove small files: `df -i {quote(facts.home.root)}`",
-        )
+    if (why := fitness.shut(facts.home.state)) is not None:
+        cures = {
+            fitness.READ_ONLY: "`dmesg | tail` says why",
+            fitness.FULL: room_wanted(facts.home),
+            fitness.NO_INODES: f"remove small files: `df -i {quote(facts.home.root)}`",
+        }
+        yield Complaint(f"{why}, nothing can be accepted", cures[why])
 
 
 def _unfit(home: Home) -> Iterator[Complaint]:

@@ -16,7 +16,7 @@ from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, adm
 from cadencebus.policy.circuit import half_open
 from cadencebus.policy.starvation import FOR_ROOM
 from cadencebus.session import life
-from cadencebus.store import runs
+from cadencebus.store import fitness, runs
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -36,12 +36,16 @@ class Reasons(Snapshot):
         super().__init__(home, now, before=before)
         self._spool = Spool(home)
         self._own: dict[str, Wait] = {}
+        self._shut = fitness.shut(home.state)
         self.admission = self._admit()
 
     def of_cadence(self, cadence: str) -> Wait | None:
         """Why the next tick of this cadence does not start; None: it starts at any moment."""
         if self.stopped:
             return Wait("stop", "state/STOP is there: cadence start removes it")
+        if self._shut is not None:
+            # A full disk has no room for the hold either.
+            return Wait("disk_full", f"{self._shut}, nothing can be accepted")
         wait = self._own.get(cadence) or self.admission.waits.get(cadence)
         # Without a consumer, none of the others goes that would take the room.
         if not self.consumed and (wait is None or wait.reason in FOR_ROOM):

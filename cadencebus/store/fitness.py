@@ -90,6 +90,27 @@ def _mounted_on_mac() -> Iterator[tuple[str, str]]:
     return ((part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True))
 
 
+READ_ONLY = "the disk is mounted read-only"
+FULL = "the disk is full"
+NO_INODES = "no inode is free"
+# With less than this no tick is accepted.
+_ROOM = 1 << 20
+
+
+def shut(path: str) -> str | None:
+    """Why the disk there takes nothing more; None where it does, or where it can't be asked."""
+    try:
+        room = os.statvfs(path)
+    except OSError:
+        return None
+    if room.f_flag & os.ST_RDONLY:
+        return READ_ONLY
+    if room.f_bavail * room.f_frsize < _ROOM:
+        return FULL
+    # There are file systems that count none.
+    return NO_INODES if room.f_files and not room.f_favail else None
+
+
 def uneasy(path: str, login: str) -> str | None:
     """Why a home had better not lie there, on a Mac; None where nothing is known against it."""
     inside = os.path.relpath(os.path.realpath(path), os.path.realpath(login)).lower() + "/"

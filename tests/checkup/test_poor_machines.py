@@ -83,7 +83,10 @@ def test_a_machine_that_lacks_something_is_told(
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces are Linux's")
 def test_a_disk_that_takes_no_writes_is_told(home: Path, environment: dict[str, str]) -> None:
     """Mounted read-only, as after an error of the disk; status does not wait for an old heartbeat."""
-    assert "read-only" in found(SEALED, home, environment)["home.read_only"]
+    told = found(SEALED, home, environment)
+    assert "read-only" in told["home.read_only"]
+    # No chmod would help.
+    assert "home.permissions" not in told
     status = in_a_room_of_its_own(SEALED, home, environment, "status --check")
     assert status.startswith("ill: the disk is mounted read-only")
 

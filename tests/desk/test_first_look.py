@@ -22,6 +22,7 @@ from cadencebus.desk.how_to_release import how_to_release
 from cadencebus.desk.output import Output
 from cadencebus.desk.overview import overview
 from cadencebus.model.hold import Hold
+from cadencebus.policy.admit import Wait
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -205,6 +206,18 @@ def test_of_a_flood_of_letters_no_more_is_said_than_was_read(
     assert "5, of the newest 3: crash 3   (cadence dead)" in screen.getvalue()
     (found,) = doctor_waits.dead(Patient(Home(str(home)), time.time()))
     assert found.what.startswith("at least 3 of 5 dead letters are new today")
+
+
+def test_what_waits_for_room_on_the_disk_does_not_start_at_any_moment(
+    waiting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk takes no hold either: the consumer's lies in its memory."""
+    lock = os.open(waiting / "state", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result([4096, 4096, 9, 0, 0, 9, 9, 9, 0, 255]))
+    (row,) = overview(Home(str(waiting))).facts.queue
+    os.close(lock)
+    assert row.wait == Wait("disk_full", "the disk is full, nothing can be accepted")
 
 
 def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
