@@ -60,8 +60,16 @@ DUE = (Column("DUE"), Column("IN", right=True), Column("CADENCE", least=18), Col
 # Rows beyond this many are counted, in a pipe as well: `watch` is one, and a program asks for --json.
 MOST = 20
 # And on a small terminal sooner: what is wrong stands first, and is not to be scrolled away.
-_SIZES = (MOST, 12, 8, 5, 3, 2, 1)
+_SIZES = (MOST, 12, 8, 5, 3, 2, 1, 0)
 _WORST = 2
+# At last these are only counted.
+_LISTED_BY = {
+    "held": "cadence holds",
+    "circuits": "cadence circuit",
+    "dead letters": "cadence dead",
+    "last failures": "cadence history",
+    "next due": "cadence next",
+}
 
 
 def draw(out: Output, seen: Overview, now: float) -> None:
@@ -76,9 +84,10 @@ def _draw(out: Output, seen: Overview, now: float, most: int) -> None:
     if out.terminal:
         out.line("")
     out.facts(consumer(facts, now) + _arriving(facts))
-    _section(out, most, "running", RUNNING + SAYS, facts.running, lambda run: running(run, now))
+    some = max(most, 1)
+    _section(out, some, "running", RUNNING + SAYS, facts.running, lambda run: running(run, now))
     _section(
-        out, most, "queue", QUEUE, facts.queue, lambda row: waiting(row, now, told if out.terminal else "")
+        out, some, "queue", QUEUE, facts.queue, lambda row: waiting(row, now, told if out.terminal else "")
     )
     _ways_out(out, seen)
     holds, circuits = facts.holds, facts.circuits
@@ -87,7 +96,9 @@ def _draw(out: Output, seen: Overview, now: float, most: int) -> None:
         holds, circuits = _untold(seen), []
     _section(out, most, "held", HOLDS, holds, lambda hold: _hold(hold, now))
     _section(out, most, "circuits", CIRCUITS, circuits, lambda one: _circuit(one, now))
-    if facts.dead.count:
+    if facts.dead.count and not most:
+        _only_count(out, "dead letters", facts.dead.count)
+    elif facts.dead.count:
         classes = ", ".join(f"{safe(klass)} {count}" for klass, count in facts.dead.classes.items())
         out.heading("dead letters")
         read = sum(facts.dead.classes.values())
@@ -177,10 +188,16 @@ def _section(
     entries: Sequence[T],
     row: Callable[[T], list[Cell]],
 ) -> None:
-    if entries:
+    if entries and not most:
+        _only_count(out, title, len(entries))
+    elif entries:
         out.heading(title)
         out.table(columns, map(row, entries[:most]))
         _count_rest(out, len(entries) - most)
+
+
+def _only_count(out: Output, title: str, count: int) -> None:
+    out.line(Painted(f"{title}: {count} ({_LISTED_BY[title]})", "dim"))
 
 
 def running(run: Run, now: float) -> list[Cell]:

@@ -302,6 +302,28 @@ def test_what_is_wrong_is_not_scrolled_away(
     assert f"and {30 - len(queue)} more" in "".join(lines)
 
 
+def test_what_is_wrong_is_not_scrolled_away_by_many_kinds_of_trouble(
+    home: Path, define: Define, enqueue: Callable[..., str], screen: Screen
+) -> None:
+    """One of each was more than 24 lines: what matters least is only counted, with the verb that lists it."""
+    for name in ("one", "two"):
+        define(name, every="1h")
+        enqueue(name)
+        hold = {"since": "2026-11-21T02:30:00Z", "until": None, "detail": "so it was " * 20, "by": "x"}
+        (home / "state" / "holds" / f"cadence-{name}.exclusive.json").write_text(json.dumps(hold))
+        (home / "state" / "holds" / f"cadence-{name}x.load.json").write_text(json.dumps(hold))
+        outcome = {"status": "dead", "class": "crash", "reason": "it failed " * 30}
+        outcome["finished_at"] = rfc3339(time.time())
+        letter = home / "state" / "dead" / f"5-20261121T023000.123456Z-{name}-7f3k9q2m.json"
+        letter.write_text(json.dumps({"cadence": name, "outcome": outcome}))
+        (home / "prompts" / f"{name}-broken.md").write_text("---\nretires: 2\n---\n")
+    lines = screen("status").splitlines()
+    assert len(lines) < 24
+    assert "ill" in lines[0]
+    assert "next due: 2 (cadence next)" in lines
+    assert any(line.startswith("one ") for line in lines)
+
+
 def test_what_a_small_terminal_leaves_out_says_where_it_is(
     home: Path, define: Define, cadence: Cadence, screen: Screen
 ) -> None:
