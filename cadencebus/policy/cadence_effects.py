@@ -113,7 +113,7 @@ def _always(run: _Run) -> dict[str, Any]:
     if is_session(run.facts.session_id):
         patch |= {"session_id": run.facts.session_id, "session_run": run.facts.run}
     klass = run.verdict.klass
-    if klass is Class.RESUME_UNKNOWN or (run.facts.resumed and CLASSES[klass].fresh_helps):
+    if klass is Class.RESUME_UNKNOWN or CLASSES[klass].fresh_helps:
         patch["session_id"] = None
     most = run.cadence.max_runs_per_hour
     # A guard that found nothing to do cost nothing: asking often is what it is for.

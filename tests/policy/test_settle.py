@@ -20,12 +20,13 @@ from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settle
 from cadencebus.model.tick import Tick, read_members
 from cadencebus.policy.backoff import wait_after
 from cadencebus.policy.circuit import snapshot
-from cadencebus.policy.classes import Class, verdict_on
+from cadencebus.policy.classes import CLASSES, Class, verdict_on
 from cadencebus.policy.settle import settle
 
 NOW = 1_800_000_000.0
 CALM = Backoff(delays=(30.0, 120.0), jitter=0.0)
 CADENCE = Cadence(name="x", backoff=CALM)
+SESSION = "0149af55-7b43-4c50-9c3e-0a5f8e6a4f0b"
 
 
 def tick(failed: int = 0, klass: str = "crash", *, counted: bool = True) -> Tick:
@@ -85,6 +86,53 @@ def test_each_ending_has_its_consequence(klass: Class, target: str, holds: dict[
     assert held(settlement) == holds
 
 
+def test_a_settlement_tells_all_of_a_run_to_the_letter_and_to_the_journal() -> None:
+    """Its attempt, its outcome, and in the journal its end, what became of the tick, and what it cost."""
+    spent = replace(CADENCE, max_usd_per_day=1.0, timezone="UTC")
+    run = {"exit_code": 3, "stderr_tail": "oh", "logs": "runs/x", "usd": 0.9, "turns": 4, "ended_at": NOW - 1}
+    dead = decide(Class.CRASH, tick(2), spent, metrics={"tokens": 5}, absorbed=("a", "b"), **run)
+    assert dead.attempt == {
+        "n": 3,
+        "started_at": "2027-01-15T07:59:55.000000Z",
+        "ended_at": "2027-01-15T07:59:59.000000Z",
+        "exit_code": 3,
+        "signal": None,
+        "class": "crash",
+        "counted": True,
+        "reason": "it was so",
+        "stderr_tail": "oh",
+        "run": "r9",
+    }
+    assert dead.outcome == {
+        "status": "dead",
+        "class": "crash",
+        "reason": "it was so (attempt 3 of 3)",
+        "finished_at": "2027-01-15T08:00:00.000000Z",
+        "logs": "runs/x",
+        "cure": CLASSES[Class.CRASH].cure,
+        "absorbed": ["a", "b"],
+    }
+    ended = {"event": "run.ended", "class": "crash", "exit_code": 3, "signal": None, "seconds": 5.0}
+    warned = "$0.90 of today's $1.00 are spent (90 %)"
+    assert dead.events == (
+        ended | {"reason": "it was so", "turns": 4, "usd": 0.9, "tokens": 5},
+        {"event": "tick.dead", "class": "crash", "reason": "it was so (attempt 3 of 3)"},
+        {"event": "budget.warned", "account": "x", "reason": warned},
+    )
+    assert decide(Class.OK).outcome == {
+        "status": "ok",
+        "class": "ok",
+        "reason": "it was so",
+        "finished_at": "2027-01-15T08:00:00.000000Z",
+    }
+    assert [decide(klass).events[1]["event"] for klass in (Class.OK, Class.CRASH)] == [
+        "tick.done",
+        "tick.again",
+    ]
+    # The same run judged once more, after a crash, is the same attempt.
+    assert decide(Class.CRASH, tick(3), run="r2").attempt["n"] == 3
+
+
 def test_retries_used_up_is_a_dead_letter_that_explains_itself() -> None:
     """The third counted failure with two retries; uncounted attempts don't bring it nearer."""
     assert decide(Class.CRASH, tick(1)).target == "inbox"
@@ -103,6 +151,7 @@ def test_the_sixth_interruption_is_the_last() -> None:
     assert dead.target == "dead"
     assert dead.outcome is not None
     assert dead.outcome["reason"] == "interrupted 6 times"
+    assert decide(Class.OK, tick(5, "interrupted", counted=False)).target == "done"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +183,7 @@ def test_a_kill_with_requeue_counts_nothing() -> None:
     """The operator wants it again."""
     settlement = decide(Class.KILLED, requeue=True)
     assert (settlement.target, settlement.attempt["counted"]) == ("inbox", False)
+    assert decide(Class.OK, requeue=True).target == "done", "it was faster"
 
 
 def test_a_rate_limit_waits_for_its_reset() -> None:
@@ -186,6 +236,11 @@ def test_a_session_is_remembered_until_another_one_or_a_useless_one() -> None:
     assert decide(Class.OK, session_id="s").memory["x"]["session_id"] == "s"
     assert "session_id" not in decide(Class.OK, memory={"session_id": "s"}).memory["x"]
     assert decide(Class.RESUME_UNKNOWN, resumed=True).memory["x"]["session_id"] is None
+    # Begun anew and too long even so, or refused: the next tick would only meet that again.
+    for klass in (Class.PROMPT_TOO_LONG, Class.REFUSED):
+        for resumed in (True, False):
+            assert decide(klass, session_id=SESSION, resumed=resumed).memory["x"]["session_id"] is None
+    assert decide(Class.CRASH, session_id=SESSION).memory["x"]["session_id"] == SESSION
 
 
 def test_averages_lean_to_the_newest_run() -> None:
