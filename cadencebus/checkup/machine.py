@@ -82,7 +82,7 @@ def _last_line_at(patient: Patient) -> float | None:
     days = journal.days(patient.home)
     if not days:
         return None
-    for line in reversed(runs.tail(f"{patient.home.events}/{days[-1]}.jsonl").splitlines()):
+    for line in reversed(runs.tail(patient.home.journal(days[-1])).splitlines()):
         try:
             return parse_rfc3339(mapping(strictjson.loads(line))["at"])
         except (strictjson.BadJSON, ValueError, KeyError, TypeError, AttributeError):

@@ -81,7 +81,7 @@ def _told(patient: Patient, event: str, days: int) -> Iterator[dict[str, Any]]:
     """The events of a kind that the newest journals tell of, the oldest first."""
     wanted = f'"{event}"'.encode()
     for day in journal.days(patient.home)[-days:]:
-        for line in runs.tail(f"{patient.home.events}/{day}.jsonl", _PIECE).splitlines():
+        for line in runs.tail(patient.home.journal(day), _PIECE).splitlines():
             if wanted not in line:
                 continue
             with contextlib.suppress(ValueError, RecursionError):

@@ -144,7 +144,7 @@ def remains(patient: Patient) -> Iterator[Finding]:
     days = journal.days(patient.home)
     if days:
         # The first line of the piece is cut, the last one may be being written.
-        lines = runs.tail(f"{patient.home.events}/{days[-1]}.jsonl", 1 << 18).split(b"\n")[1:-1]
+        lines = runs.tail(patient.home.journal(days[-1]), 1 << 18).split(b"\n")[1:-1]
         torn = sum(1 for line in lines if line and not _is_json(line))
         if torn:
             yield found("journal.torn", f"{count(torn, 'line')} of events/{days[-1]}.jsonl can't be read")

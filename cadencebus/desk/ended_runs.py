@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections import OrderedDict
@@ -61,7 +60,7 @@ class EndedRun:
 
 def runs(home: Home, since: float, cadence: str | None = None) -> Iterator[EndedRun]:
     """Every run that ended since then, oldest first, as the journal is read."""
-    return _told(_lines(home, day(max(0.0, since))), since, cadence)
+    return _told(journal.lines(home, day(max(0.0, since)), passed_over=OSError), since, cadence)
 
 
 def newest(home: Home, since: float, cadence: str | None, most: int) -> list[EndedRun]:
@@ -84,13 +83,6 @@ def _told(lines: Iterable[bytes], since: float, cadence: str | None) -> Iterator
         if len(seen) > REMEMBERED:
             seen.popitem(last=False)
         yield EndedRun(at, told)
-
-
-def _lines(home: Home, since_day: str) -> Iterator[bytes]:
-    for today in journal.days(home):
-        if today >= since_day:
-            with contextlib.suppress(OSError), open(f"{home.events}/{today}.jsonl", "rb") as lines:
-                yield from lines
 
 
 def _ended(line: bytes) -> dict[str, Any] | None:
@@ -129,7 +121,7 @@ def _backwards(home: Home, since_day: str, left: float) -> Iterator[bytes]:
         if today < since_day or left <= 0:
             return
         try:
-            fd = os.open(f"{home.events}/{today}.jsonl", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = os.open(home.journal(today), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             continue
         try:

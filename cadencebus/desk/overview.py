@@ -74,7 +74,7 @@ class Onlooker:
         home, unread = self._home, list[str]()
         self._reasons = reasons = Reasons(home, now, before=self._reasons)
         cached = reasons.cache.get
-        journal = (home.events, f"{home.events}/{day(now)}.jsonl")
+        journal = (home.events, home.journal(day(now)))
 
         def part(what: str, read: Callable[[], T], otherwise: T) -> T:
             try:

@@ -16,7 +16,7 @@ from cadencebus.model.foreign import amount, instant, mapping
 from cadencebus.store import journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from cadencebus.desk.output import Output
     from cadencebus.store.paths import Home
@@ -128,14 +128,7 @@ def _more(line: dict[str, Any]) -> Iterator[str]:
 def _naming(home: Home, tick: str) -> Iterator[dict[str, Any]]:
     """Every line of the journal that has this id in it, from the tick's own day on."""
     day, wanted = f"{tick[:4]}-{tick[4:6]}-{tick[6:8]}", tick.encode()
-    for today in journal.days(home):
-        if today < day:
-            continue
-        with contextlib.suppress(OSError), open(f"{home.events}/{today}.jsonl", "rb") as lines:
-            yield from _parsed(line for line in lines if wanted in line)
-
-
-def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        with contextlib.suppress(ValueError, RecursionError):
-            yield mapping(json.loads(line))
+    for line in journal.lines(home, day, passed_over=OSError):
+        if wanted in line:
+            with contextlib.suppress(ValueError, RecursionError):
+                yield mapping(json.loads(line))

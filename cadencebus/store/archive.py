@@ -87,7 +87,7 @@ def put_away_journal(home: Home, day: str) -> Iterator[None]:
     temporary = _temporary(home, "events")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, files.FILE_MODE)
-        with open(fd, "wb") as target, open(f"{home.events}/{day}.jsonl", "rb") as source:
+        with open(fd, "wb") as target, open(home.journal(day), "rb") as source:
             with gzip.GzipFile(fileobj=target, mode="wb", filename="") as packed:
                 while piece := source.read(1 << 20):
                     packed.write(piece)
@@ -97,7 +97,7 @@ def put_away_journal(home: Home, day: str) -> Iterator[None]:
         _place(home, temporary, f"events-{day}")
     finally:
         files.discard(temporary)
-    remove(f"{home.events}/{day}.jsonl")
+    remove(home.journal(day))
 
 
 def _as_line(folder: str, name: str) -> bytes:

@@ -78,7 +78,7 @@ class Journal:
 
     def _open(self, now: float) -> int:
         today = day(now)
-        path = f"{self._home.events}/{today}.jsonl"
+        path = self._home.journal(today)
         if self._fd is not None and self._day == today and os.fstat(self._fd).st_nlink:
             return self._fd
         self.close()
@@ -116,27 +116,27 @@ def days(home: Home) -> list[str]:
     return sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
 
 
-def read(home: Home, since_day: str = "") -> Iterator[dict[str, Any]]:
-    """Every readable line from this day on; torn lines are passed over."""
+def lines(
+    home: Home, since_day: str = "", *, passed_over: type[OSError] = FileNotFoundError
+) -> Iterator[bytes]:
+    """Every line from this day on, oldest first; days that fail as `passed_over` are left out."""
     for today in days(home):
-        if today < since_day:
-            continue
-        with contextlib.suppress(FileNotFoundError), open(f"{home.events}/{today}.jsonl", "rb") as lines:
-            for line in lines:
-                try:
-                    fact = strictjson.loads(line)
-                except strictjson.BadJSON:
-                    continue
-                if isinstance(fact, dict):
-                    yield fact
+        if today >= since_day:
+            with contextlib.suppress(passed_over), open(home.journal(today), "rb") as file:
+                yield from file
+
+
+def read(home: Home) -> Iterator[dict[str, Any]]:
+    """Every readable line; torn lines are passed over."""
+    for line in lines(home):
+        with contextlib.suppress(strictjson.BadJSON):
+            fact = strictjson.loads(line)
+            if isinstance(fact, dict):
+                yield fact
 
 
 def facts(home: Home, since_day: str) -> Iterator[tuple[str, str]]:
     """(event, tick) of every line that names a tick: fast, for a look at a million lines."""
-    for today in days(home):
-        if today < since_day:
-            continue
-        with contextlib.suppress(FileNotFoundError), open(f"{home.events}/{today}.jsonl", "rb") as lines:
-            for line in lines:
-                if found := _FACT.search(line):
-                    yield found[1].decode(), found[2].decode("ascii", "replace")
+    for line in lines(home, since_day):
+        if found := _FACT.search(line):
+            yield found[1].decode(), found[2].decode("ascii", "replace")

@@ -93,6 +93,10 @@ class Home:
         """What the bus remembers of a cadence."""
         return f"{self.cadences}/{cadence}.json"
 
+    def journal(self, day: str) -> str:
+        """What happened on a UTC day."""
+        return f"{self.events}/{day}.jsonl"
+
     def folder(self, cwd: str | None) -> str:
         """The folder that a cadence's `cwd` means: the home itself, or one relative to it."""
         return os.path.normpath(os.path.join(self.root, os.path.expanduser(cwd or ".")))

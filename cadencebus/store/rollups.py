@@ -100,7 +100,7 @@ def _folder(home: Home, environ: Mapping[str, str]) -> str | None:
 
 
 def _summed(home: Home, day: str, folder: str | None) -> Rollup:
-    path = f"{home.events}/{day}.jsonl"
+    path = home.journal(day)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -37,7 +37,7 @@ def read_on(home: Home, place: Place) -> tuple[list[dict[str, Any]], Place]:
     """The next lines, and the place behind them; a line that is still being written is left for next time."""
     day, offset = place
     data = b""
-    with contextlib.suppress(FileNotFoundError), open(f"{home.events}/{day}.jsonl", "rb") as file:
+    with contextlib.suppress(FileNotFoundError), open(home.journal(day), "rb") as file:
         file.seek(offset)
         data = file.read(_AT_ONCE)
     whole = data.rfind(b"\n") + 1
@@ -58,6 +58,6 @@ def read_on(home: Home, place: Place) -> tuple[list[dict[str, Any]], Place]:
 
 def _size(home: Home, day: str) -> int:
     try:
-        return os.stat(f"{home.events}/{day}.jsonl").st_size
+        return os.stat(home.journal(day)).st_size
     except FileNotFoundError:
         return 0

@@ -106,7 +106,7 @@ def test_who_reads_begins_where_he_likes(home: Path, written: journal.Journal) -
     since = day(NOW + 86400)
     assert journal.days(at) == [day(NOW + 86400 * number) for number in range(3)]
     assert [fact["attempt"] for fact in journal.read(at)] == [0, 1, 2]
-    assert [fact["attempt"] for fact in journal.read(at, since)] == [1, 2]
+    assert len(list(journal.lines(at, since))) == 2
     assert len(list(journal.facts(at, since))) == 2
     (home / "state" / "events").rename(home / "away")
     assert journal.days(at) == []
