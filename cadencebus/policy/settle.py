@@ -75,11 +75,11 @@ def _fate(tick: Tick, verdict: Verdict, cadence: Cadence, facts: RunFacts) -> tu
         return Fate.AGAIN, verdict.reason
     if verdict.klass is Class.INTERRUPTED and tick.ended_as("interrupted") >= MAX_INTERRUPTIONS:
         return Fate.DEAD, f"interrupted {MAX_INTERRUPTIONS + 1} times"
-    if row.fate is Fate.DEAD and facts.resumed and row.fresh_helps:
+    if facts.resumed and row.fresh_helps:
         return Fate.AGAIN, f"{verdict.reason}; once more with a fresh session"
-    if row.fate is Fate.RETRY:
-        tries = tick.counted_attempts + (1 if verdict.counted else 0)
-        if verdict.counted and tries > cadence.retries:
+    if row.fate is Fate.RETRY and verdict.counted:
+        tries = tick.counted_attempts + 1
+        if tries > cadence.retries:
             return Fate.DEAD, f"{verdict.reason} (attempt {tries} of {cadence.retries + 1})"
     return row.fate, verdict.reason
 

@@ -199,6 +199,7 @@ def test_a_resumed_session_that_grew_too_long_is_tried_once_more_afresh() -> Non
     assert settlement.target == "inbox"
     assert settlement.memory["x"]["session_id"] is None
     assert decide(Class.PROMPT_TOO_LONG).target == "dead"
+    assert decide(Class.BAD_PROMPT, resumed=True).target == "dead", "no session has to do with that"
 
 
 def test_back_off_is_a_list_whose_last_repeats_or_grows_up_to_its_most() -> None:
