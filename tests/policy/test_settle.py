@@ -89,7 +89,14 @@ def test_each_ending_has_its_consequence(klass: Class, target: str, holds: dict[
 def test_a_settlement_tells_all_of_a_run_to_the_letter_and_to_the_journal() -> None:
     """Its attempt, its outcome, and in the journal its end, what became of the tick, and what it cost."""
     spent = replace(CADENCE, max_usd_per_day=1.0, timezone="UTC")
-    run = {"exit_code": 3, "stderr_tail": "oh", "logs": "runs/x", "usd": 0.9, "turns": 4, "ended_at": NOW - 1}
+    run: dict[str, Any] = {
+        "exit_code": 3,
+        "stderr_tail": "oh",
+        "logs": "runs/x",
+        "usd": 0.9,
+        "turns": 4,
+        "ended_at": NOW - 1,
+    }
     dead = decide(Class.CRASH, tick(2), spent, metrics={"tokens": 5}, absorbed=("a", "b"), **run)
     assert dead.attempt == {
         "n": 3,
