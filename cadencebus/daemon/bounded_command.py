@@ -50,15 +50,14 @@ async def run_bounded(
                 said = await _talk(process, stdin)
                 code = await process.wait()
     except TimeoutError:
-        _kill(process)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_REAPED_WITHIN):
-                await process.wait()
         return Answer(None, "", f"{argv[0]} gave no answer within {within:g} s")
     else:
         return Answer(code, said.decode("utf-8", "replace"))
     finally:
         _kill(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REAPED_WITHIN):
+                await process.wait()
         # A grandchild may keep its pipes open for ever: let go of them.
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 

@@ -80,6 +80,21 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def test_one_that_is_called_off_is_buried(tmp_path: Path, eventually: Eventually) -> None:
+    """Whoever asked may leave at once after that: not even its dead leader is left to somebody else."""
+
+    async def called_off() -> bool:
+        line = ("sh", "-c", "echo $$ > leader; exec sleep 987654")
+        asking = asyncio.create_task(run_bounded(line, within=60, cwd=str(tmp_path), env=dict(os.environ)))
+        leader = tmp_path / "leader"
+        await asyncio.to_thread(eventually, lambda: leader.exists() and leader.read_text().endswith("\n"))
+        asking.cancel()
+        await asyncio.wait([asking])
+        return asking.cancelled() and not psutil.pid_exists(int(leader.read_text()))
+
+    assert asyncio.run(called_off())
+
+
 def test_one_that_talks_without_end_is_bounded() -> None:
     """What it said last is kept, and no more than that."""
     answered = asked("sh", "-c", "yes | head -c 5000000; echo 42")
