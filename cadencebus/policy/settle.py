@@ -150,7 +150,7 @@ def _money(
 def _follow_ups(
     tick: Tick, fate: Fate, verdict: Verdict, cadence: Cadence, attempt: Mapping[str, Any], why: str
 ) -> tuple[FollowUp, ...]:
-    if verdict.klass is Class.OK and fate is Fate.DONE:
+    if verdict.klass is Class.OK:
         return tuple(
             FollowUp(cadence=name, why="then", payload={"after": tick.id, "cadence": tick.cadence})
             for name in cadence.then

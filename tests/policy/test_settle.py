@@ -16,7 +16,7 @@ from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
 from cadencebus.model.foreign import amount, whole
 from cadencebus.model.memory import BusMemory, CredentialsMemory, cadence_memory
 from cadencebus.model.memory_keys import check_memory
-from cadencebus.model.settlement import Remembered, RunFacts, Settlement, settlement_of
+from cadencebus.model.settlement import FollowUp, Remembered, RunFacts, Settlement, settlement_of
 from cadencebus.model.tick import Tick, read_members
 from cadencebus.policy.backoff import wait_after
 from cadencebus.policy.circuit import snapshot
@@ -132,6 +132,8 @@ def test_a_settlement_tells_all_of_a_run_to_the_letter_and_to_the_journal() -> N
         "reason": "it was so",
         "finished_at": "2027-01-15T08:00:00.000000Z",
     }
+    # What cost nothing is booked nowhere: no memory of the bus is written for it.
+    assert decide(Class.OK).memory.keys() == {"x"}
     assert [decide(klass).events[1]["event"] for klass in (Class.OK, Class.CRASH)] == [
         "tick.done",
         "tick.again",
@@ -342,9 +344,25 @@ def test_a_tick_that_died_of_what_no_circuit_counts_failed_all_the_same(klass: C
 def test_what_follows_follows_once_and_never_mourns_a_mourner() -> None:
     """`then` after a success, `on_dead` after a death that did not come this way itself."""
     rules = replace(CADENCE, then=("y", "z"), on_dead="mourn")
-    assert [f.cadence for f in decide(Class.OK, cadence=rules).follow_ups] == ["y", "z"]
-    dead = decide(Class.CRASH, tick(2), rules)
-    assert [(f.cadence, f.payload["class"]) for f in dead.follow_ups] == [("mourn", "crash")]
+    payload = {"after": tick().id, "cadence": "x"}
+    then = [FollowUp(cadence=name, why="then", payload=payload) for name in ("y", "z")]
+    assert list(decide(Class.OK, cadence=rules).follow_ups) == then
+    assert (
+        decide(Class.SKIPPED, cadence=rules).follow_ups
+        == decide(Class.KILLED, cadence=rules).follow_ups
+        == ()
+    )
+    failure = {
+        "tick": tick().id,
+        "cadence": "x",
+        "class": "crash",
+        "reason": "it was so (attempt 3 of 3)",
+        "attempts": 3,
+        "stderr_tail": "oh",
+        "payload": {"week": 47},
+    }
+    dead = decide(Class.CRASH, replace(tick(2), payload={"week": 47}), rules, stderr_tail="oh")
+    assert dead.follow_ups == (FollowUp(cadence="mourn", why="on_dead", payload=failure),)
     mourner = tick(2).noted(on_dead_of="somebody")
     assert decide(Class.CRASH, mourner, rules).follow_ups == ()
     assert decide(Class.CRASH, tick(0), rules).follow_ups == ()
@@ -359,7 +377,7 @@ def test_a_payload_is_repeated_unless_that_would_nest_too_deep(deep: int, carrie
     whole = replace(tick(2), payload=payload)
     plan = decide(Class.CRASH, whole, replace(CADENCE, on_dead="mourn"))
     assert plan.follow_ups[0].payload["payload"] == (payload if carried else None)
-    read_members(whole.settled_by(plan.dump()).bytes())
+    read_members(replace(whole, settling=plan.dump()).bytes())
 
 
 @given(st.sampled_from(list(Class)), st.integers(0, 6), st.booleans(), st.booleans())
