@@ -120,7 +120,7 @@ def _turn_away(gear: Gear, file: str, found: Tick, cadence: Cadence, now: float)
 def _anew(found: Tick) -> Tick:
     """The tick without what an earlier life of it left in the file."""
     tick = found.again()
-    return tick if tick.settling is None else tick.settled_by(None)
+    return tick if tick.settling is None else tick.without_plan()
 
 
 def _cancelled(gear: Gear, tick: Tick) -> bool:

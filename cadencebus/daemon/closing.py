@@ -173,7 +173,7 @@ class Closing:
                 "finished_at": rfc3339(now),
                 **extra,
             }
-            finished.append(tick.ended(outcome).settled_by(None))
+            finished.append(tick.ended(outcome).without_plan())
         if not finished:
             return []
         self._spool.commit(finished)
@@ -184,12 +184,12 @@ class Closing:
     def finish_claimed(self, tick: Tick, status: str, reason: str, now: float, **extra: object) -> None:
         """Finish a claimed tick without a run."""
         outcome = {"status": status, "class": status, "reason": reason, "finished_at": rfc3339(now), **extra}
-        self.finish_by_outcome(tick.ended(outcome).settled_by(None), now)
+        self.finish_by_outcome(tick.ended(outcome).without_plan(), now)
 
     def entomb(self, tick: Tick, klass: str, reason: str, now: float) -> None:
         """Bury a claimed tick of which no run can ever start."""
         outcome = {"status": "dead", "class": klass, "reason": reason, "finished_at": rfc3339(now)}
-        self.finish_by_outcome(tick.ended(outcome).settled_by(None), now)
+        self.finish_by_outcome(tick.ended(outcome).without_plan(), now)
 
     def finish_by_outcome(self, tick: Tick, now: float) -> None:
         """Commit a claimed tick with its outcome and move it where it belongs."""

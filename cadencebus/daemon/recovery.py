@@ -157,7 +157,7 @@ class Recovery:
                 settlement_of(tick.settling)
         except ValueError as error:
             self._gear.say(f"claimed/{file}: passed over: settling is {error}")
-            return tick.settled_by(None)
+            return tick.without_plan()
         return tick
 
     def _begun_since(self, tick: Tick) -> bool:

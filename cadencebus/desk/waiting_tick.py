@@ -46,7 +46,7 @@ def cancel(spool: Spool, several: Sequence[Found], reason: str) -> tuple[list[Fo
         if not ticks:
             return [], refused
         # A crash from here on leaves the outcome in inbox/: the consumer moves it to done/ for us.
-        _replace(spool, [(at.name.file, tick.ended(outcome).settled_by(None)) for at, tick in ticks.items()])
+        _replace(spool, [(at.name.file, tick.ended(outcome).without_plan()) for at, tick in ticks.items()])
         if files.make_folder(folder):
             files.sync_folder(home.done)
         for found in ticks:

@@ -113,9 +113,9 @@ class Tick:
         """The same tick with its one outcome."""
         return replace(self, outcome=outcome)
 
-    def settled_by(self, settling: Mapping[str, Any] | None) -> Tick:
-        """The same tick with the plan of what still has to be replayed, or without it."""
-        return replace(self, settling=settling)
+    def without_plan(self) -> Tick:
+        """The same tick, of whose settlement nothing is left to be replayed."""
+        return replace(self, settling=None)
 
     def noted(self, **extra: object) -> Tick:
         """The same tick with further members, which the contract does not know."""

@@ -139,7 +139,7 @@ def test_a_crash_right_after_the_commit_loses_nothing_of_the_plan(gear: Gear) ->
     """Holds, memory and follow-ups are all made by the replay, which nobody had done before."""
     tick = claimed(gear)
     settlement = plan(tick, holds=(CIRCUIT,), follow_ups=(THEN,), memory={"x": {"failures": 3}})
-    gear.spool.commit([tick.tried(settlement.attempt).settled_by(settlement.dump()).ended(OK)])
+    gear.spool.commit([replace(tick.tried(settlement.attempt).ended(OK), settling=settlement.dump())])
     gear.closing.replay(gear.spool.read("claimed", tick.name.file))
     assert os.listdir(gear.home.holds) == [CIRCUIT.file]
     assert gear.memory.load("x", NOW)["failures"] == 3

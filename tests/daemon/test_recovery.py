@@ -74,7 +74,7 @@ def settled(tick: Tick, target: str = "done") -> Tick:
     """Let its first run have ended, and that be committed."""
     run = f"{tick.id}.1"
     plan = Settlement(target=target, run=run, at=NOW, klass="ok", attempt={"run": run})  # type: ignore[arg-type]
-    return tick.tried(plan.attempt).settled_by(plan.dump()).ended({"status": "ok", "class": "ok"})
+    return replace(tick.tried(plan.attempt).ended({"status": "ok", "class": "ok"}), settling=plan.dump())
 
 
 def test_what_was_decided_first_is_replayed_first(restart: Restart) -> None:
@@ -85,7 +85,7 @@ def test_what_was_decided_first_is_replayed_first(restart: Restart) -> None:
     by_name = sorted(ticks, key=lambda tick: tick.name.file)
     for failures, tick in enumerate(reversed(by_name), 1):
         plan = {**(tick.settling or {}), "at": NOW + failures * 1e-6, "memory": {"x": {"failures": failures}}}
-        restart.put("claimed", tick.settled_by(plan))
+        restart.put("claimed", replace(tick, settling=plan))
     restart.recovery.run()
     assert [restart.lies_in(tick) for tick in ticks] == [[f"done/{DAY}"]] * 4
     assert restart.gear.memory.load("x", NOW)["failures"] == 4
@@ -94,8 +94,8 @@ def test_what_was_decided_first_is_replayed_first(restart: Restart) -> None:
 @pytest.mark.parametrize("plan", [{}, {"target": "done"}, {"run": 1}, {"run": "r", "target": "up", "at": 0}])
 def test_a_plan_that_can_not_be_made_out_is_passed_over(restart: Restart, plan: dict[str, object]) -> None:
     """Its outcome says where it belongs; without one the end of its run was told, and it waits again."""
-    ended = restart.put("claimed", settled(restart.put("claimed")).settled_by(plan))
-    waits = settled(restart.put("claimed")).settled_by(plan)
+    ended = restart.put("claimed", replace(settled(restart.put("claimed")), settling=plan))
+    waits = replace(settled(restart.put("claimed")), settling=plan)
     waits = restart.put("claimed", replace(waits, outcome=None))
     restart.recovery.run()
     assert restart.lies_in(ended)[0].startswith("done/")
