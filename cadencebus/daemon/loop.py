@@ -20,6 +20,8 @@ from cadencebus.daemon.lookout import RESCAN
 from cadencebus.daemon.run_watch import end_run
 from cadencebus.daemon.wakeups import Wakeups
 from cadencebus.errors import IOTrouble, TryLater
+from cadencebus.model import ending
+from cadencebus.model.hold import OPERATOR
 from cadencebus.session.identity import boot_id
 from cadencebus.workers import Workers
 
@@ -202,15 +204,14 @@ async def _pause(consumer: Consumer, until: float | None, at_most: float = math.
 async def _end_all(consumer: Consumer) -> None:
     for flight in list(consumer.flights.values()):
         if flight.boarded is not None:
-            await asyncio.to_thread(
-                end_run,
-                flight.boarded.run,
-                "killed",
-                "the consumer was interrupted twice",
+            stop = ending.Stop(
+                klass="killed",
+                by=OPERATOR,
                 at=consumer.gear.clock.wall(),
-                by="operator",
                 requeue=True,
+                detail="the consumer was interrupted twice",
             )
+            await asyncio.to_thread(end_run, flight.boarded.run, stop)
 
 
 async def _tell_all(consumer: Consumer) -> None:

@@ -7,9 +7,10 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from cadencebus.clock import rfc3339
 from cadencebus.daemon.probe import Probe
 from cadencebus.daemon.tee import Tee
+from cadencebus.model.ending import Stop
+from cadencebus.model.hold import CONSUMER
 from cadencebus.policy.deadlines import EndRun, Limits, LookAgain, Signs, judge
 from cadencebus.session import life, process_tree, reap
 from cadencebus.store import runs
@@ -31,13 +32,9 @@ _UNKILLABLE_AFTER, _BRIEFLY = 10.0, 1.0
 _TRY_AGAIN = 5.0
 
 
-def end_run(
-    run: RunFolder, klass: str, detail: str, *, at: float, by: str = "consumer", requeue: bool = False
-) -> bool:
+def end_run(run: RunFolder, stop: Stop) -> bool:
     """Write down why a run is ended, then ask its shim to end it; the first writer's reason stands."""
-    first = runs.write_ending(
-        run, {"class": klass, "by": by, "requeue": requeue, "at": rfc3339(at), "detail": detail}
-    )
+    first = runs.write_ending(run, stop.dump())
     life.request_end(run.path)
     return first
 
@@ -139,7 +136,7 @@ class RunWatch:
     def end(self, klass: str, detail: str) -> None:
         """Write down why, then ask the shim to end the run; the first writer's reason stands."""
         self._ended = True
-        end_run(self._run, klass, detail, at=self._gear.clock.wall())
+        end_run(self._run, Stop(klass=klass, by=CONSUMER, at=self._gear.clock.wall(), detail=detail))
 
     def _limits(self) -> Limits:
         cadence = self._boarded.cadence

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cadencebus.daemon.run_watch import end_run
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.options import a_duration
+from cadencebus.model.ending import Stop
+from cadencebus.model.hold import OPERATOR
 from cadencebus.session import life
 from cadencebus.store import files, lock, runs
 
@@ -49,7 +51,7 @@ def live_run(home: Home, found: Found) -> RunFolder | None:
 
 def end(run: RunFolder, *, requeue: bool, detail: str) -> bool:
     """Ask for the run's end; False where somebody else had asked before, whose reason stands."""
-    return end_run(run, "killed", detail, at=time.time(), by="operator", requeue=requeue)
+    return end_run(run, Stop(klass="killed", by=OPERATOR, at=time.time(), requeue=requeue, detail=detail))
 
 
 def end_all(home: Home, within: float, *, detail: str) -> tuple[list[str], list[str]]:

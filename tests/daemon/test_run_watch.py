@@ -17,6 +17,7 @@ import pytest
 from cadencebus.daemon.boarding import Boarded
 from cadencebus.daemon.run_watch import RunWatch, end_run
 from cadencebus.model.cadence import Cadence
+from cadencebus.model.ending import Stop
 from cadencebus.model.runner import RUNNERS
 from cadencebus.model.tick import Tick
 from cadencebus.policy import deadlines
@@ -150,7 +151,7 @@ def test_a_log_that_grows_too_large_ends_the_run(gear: Gear, fake_clock: FakeClo
         run.says("x", "stderr")
         assert await run.ended_for() == "log_overflow"
         fake_clock.advance(1000)
-        assert not end_run(run.boarded.run, "killed", "an operator", at=0.0, by="operator")
+        assert not end_run(run.boarded.run, Stop(klass="killed", by="operator", at=0.0))
         assert await run.ended_for() == "log_overflow"
 
     asyncio.run(run.watch(story))
