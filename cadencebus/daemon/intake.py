@@ -259,7 +259,12 @@ class Intake:
         return self._spool.ended(name)
 
     def _bury(self, folder: str, file: str, fault: BadTick) -> None:
-        name = tomb.bury(self._spool.home, folder, file, fault, self._clock.wall())
+        try:
+            name = tomb.bury(self._spool.home, folder, file, fault, self._clock.wall())
+        except tomb.Immovable:
+            # A mount, another user's folder: it lies there until somebody takes it away, and holds nobody up.
+            self._index.discard(file)
+            return
         if name is not None:
             self._index.discard(file)
             self._tell(tomb.told(name, file, fault))

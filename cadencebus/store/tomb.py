@@ -8,6 +8,7 @@ buried a second time.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,14 @@ CURES = {
     "too_big": "hand large data over as a file and name it in the payload",
     "unreadable": "fix the file's permissions and move it back to inbox/",
 }
+
+
+# A mount point, a folder of another user.
+_STUCK = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM})
+
+
+class Immovable(OSError):
+    """What lies there is no tick, and nobody but a person with other rights can take it away."""
 
 
 def examine(path: str, max_bytes: int) -> dict[str, Any]:
@@ -72,12 +81,30 @@ def bury(home: Home, folder: str, file: str, fault: BadTick, now: float) -> Name
         # A letter of this id exists: this is another file, so it gets another name.
         name = name_of(inlet.new_id(now), name.cadence, name.priority)
     try:
-        files.move(source, f"{home.dead}/{name.file}{RAW}")
+        _take_away(source, f"{home.dead}/{name.file}{RAW}")
     except FileNotFoundError:
         return None
     write_letter(home, name, file, fault, members, now)
     files.sync_folders([home.dead, os.path.dirname(source)])
     return name
+
+
+def _take_away(source: str, target: str) -> None:
+    folders = [os.path.dirname(path) for path in (source, target)]
+    for last in (False, True):
+        try:
+            files.move(source, target)
+        except OSError as error:
+            # Where the folders let us, it is no disk that refuses.
+            if error.errno not in _STUCK or not all(os.access(folder, os.W_OK) for folder in folders):
+                raise
+            if last or not stat.S_ISDIR(os.lstat(source).st_mode):
+                raise Immovable(error.errno, error.strerror, source) from None
+        else:
+            return
+        # A folder knows the one above it: to go elsewhere it must be writable itself.
+        with contextlib.suppress(OSError):
+            os.chmod(source, 0o700)
 
 
 def told(name: Name, file: str, fault: BadTick) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cadencebus.daemon.index import Calendar, Index
 from cadencebus.daemon.intake import Intake
 from cadencebus.model.naming import deferred_name, is_id, parse_deferred, parse_name
 from cadencebus.model.tick import BadTick, Tick
+from cadencebus.store import files
 from cadencebus.store.inlet import new_id
 from cadencebus.store.paths import Home
 from cadencebus.store.spool import Spool
@@ -390,6 +391,26 @@ def test_what_can_never_become_a_tick_is_buried_at_once(inbox: Inbox) -> None:
     inbox.intake.arrived(["folder.json", "link.json"])
     assert inbox.names == []
     assert inbox.events == [("tick.dead", "not_a_file")] * 2
+
+
+def test_what_nobody_can_take_away_holds_nobody_up(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount point, a folder of another user: the whole bus was held over it, again and again."""
+    stuck, move = ["a.json", f"0-{stamp(NOW)}-x-7f3k9q2m.json"], files.move
+
+    def refusing(source: str, target: str) -> None:
+        if os.path.basename(source) in stuck:
+            raise OSError(errno.EBUSY, "Device or resource busy", source, target)
+        move(source, target)
+
+    monkeypatch.setattr(files, "move", refusing)
+    for file in stuck:
+        (inbox.folder / file).mkdir()
+    inbox.write("b.json")
+    inbox.intake.arrived(inbox.names)
+    inbox.intake.bury(stuck[1], BadTick("not_a_file", "a folder"))
+    (named,) = set(inbox.names) - set(stuck)
+    assert parse_name(named)
+    assert list(inbox.index.queue("x")) == [named]
 
 
 def test_doubts_about_what_is_gone_are_forgotten(inbox: Inbox, fake_clock: FakeClock) -> None:

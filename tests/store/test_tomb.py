@@ -190,3 +190,10 @@ def test_a_letter_of_what_is_too_big_does_not_read_it(graves: Graves) -> None:
     letter = graves.bury("big.json", '{"cadence": "x"}', BadTick("too_big", "9 MiB"))
     assert letter["cadence"] == "unknown"
     assert "payload" in letter["outcome"]["cure"]
+
+
+def test_a_folder_that_is_shut_is_moved_all_the_same(graves: Graves) -> None:
+    """Whoever is not root may move a folder elsewhere only where it may be written."""
+    (graves.inbox / "x.json").mkdir(mode=0)
+    assert tomb.bury(graves.home, "inbox", "x.json", BadTick("not_a_file", "a folder"), NOW) is not None
+    assert not (graves.inbox / "x.json").exists()
