@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tenacity import RetryCallState
 from tenacity.wait import wait_chain, wait_exponential, wait_fixed
 
+from cadencebus.model.duration import LONGEST
+
 if TYPE_CHECKING:
     import random
 
@@ -19,8 +21,7 @@ def wait_after(nth: int, waits: Backoff, rng: random.Random) -> float:
     """Seconds to hold the cadence after its n-th consecutive failed run, jittered."""
     if nth < 1:
         return 0.0
-    base = _asked(nth, _strategy(waits))
-    return max(0.0, base * (1 + waits.jitter * (2 * rng.random() - 1)))
+    return _asked(nth, _strategy(waits)) * (1 + waits.jitter * (2 * rng.random() - 1))
 
 
 def doubling(nth: int, first: float, most: float) -> float:
@@ -30,9 +31,9 @@ def doubling(nth: int, first: float, most: float) -> float:
 
 def _strategy(waits: Backoff) -> wait_base:
     if waits.initial is not None:
-        longest = waits.max if waits.max is not None else 10 * 365 * 86400.0
+        longest = LONGEST if waits.max is None else waits.max
         return wait_exponential(multiplier=waits.initial, exp_base=waits.multiplier, max=longest)
-    return wait_chain(*(wait_fixed(delay) for delay in waits.delays or (0.0,)))
+    return wait_chain(*map(wait_fixed, waits.delays))
 
 
 def _asked(nth: int, strategy: wait_base) -> float:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.model.cadence import Backoff, Cadence, CircuitRules
+from cadencebus.model.duration import LONGEST
 from cadencebus.model.foreign import amount, whole
 from cadencebus.model.memory import BusMemory, CredentialsMemory, cadence_memory
 from cadencebus.model.memory_keys import check_memory
@@ -217,6 +218,8 @@ def test_back_off_is_a_list_whose_last_repeats_or_grows_up_to_its_most() -> None
     assert [wait_after(n, flat, random.Random(1)) for n in range(4)] == [0.0, 30.0, 120.0, 120.0]
     grows = Backoff(delays=(), initial=10.0, multiplier=3.0, max=100.0, jitter=0.0)
     assert [wait_after(n, grows, random.Random(1)) for n in range(1, 5)] == [10.0, 30.0, 90.0, 100.0]
+    for_ever = replace(grows, max=None)
+    assert [wait_after(n, for_ever, random.Random(1)) for n in (5, 999)] == [810.0, LONGEST]
     rng = random.Random(1)
     waits = [wait_after(1, Backoff(delays=(100.0,), jitter=0.1), rng) for _ in range(99)]
     assert 90 <= min(waits) < 92
