@@ -83,11 +83,7 @@ class Bus:
             read_members(made[1])
         except BadTick as fault:
             raise BadData(fault.message) from None
-        if len(made[1]) > (most := self._settings.current.max_tick_bytes):
-            raise BadData(
-                f"a tick of {len(made[1])} bytes, where {most} are allowed",
-                next_step="name a file in the payload instead",
-            )
+        inlet.check_size(made[1], self._settings.current.max_tick_bytes)
         if not files.exists(self._home.prompt(made[0].cadence)):
             # Raises, and knows which name may have been meant.
             self._prompts.load(made[0].cadence)

@@ -43,7 +43,8 @@ def main(words: list[str], context: Context) -> int:
     asked = _parse(words)
     spool, found = spool_of(context.home), find_waiting(context.home, asked.tick)
     if _has_options(asked):
-        tick, said = waiting_tick.change(spool, found, lambda tick: _by_options(tick, asked)), "changed"
+        most, said = spool.max_tick_bytes, "changed"
+        tick = waiting_tick.change(spool, found, lambda tick: _by_options(tick, asked, most))
     else:
         tick, said = _by_editor(spool, found)
     out = Output(context)
@@ -98,21 +99,21 @@ def _has_options(asked: Namespace) -> bool:
     return any(value is not None for value in (asked.priority, asked.not_before, asked.payload, asked.set))
 
 
-def _by_options(tick: Tick, asked: Namespace) -> Tick:
+def _by_options(tick: Tick, asked: Namespace, most: int) -> Tick:
     members = tick.dump()
     if asked.priority is not None:
         members["priority"] = asked.priority
     if asked.not_before is not None:
         members["not_before"] = None if asked.not_before == "now" else rfc3339(parse_moment(asked.not_before))
     if asked.payload is not None:
-        members["payload"] = _payload({"payload": [asked.payload]})
+        members["payload"] = _payload({"payload": [asked.payload]}, most)
     if asked.set:
-        members["payload"] = {**members["payload"], **_payload({"set": asked.set})}
+        members["payload"] = {**members["payload"], **_payload({"set": asked.set}, most)}
     return _checked(strictjson.dumps(members), tick)
 
 
-def _payload(options: dict[str, list[str]]) -> dict[str, Any]:
-    return mapping(strictjson.loads(payload_of(options).encode()))
+def _payload(options: dict[str, list[str]], most: int) -> dict[str, Any]:
+    return mapping(strictjson.loads(payload_of(options, most).encode()))
 
 
 def _written(tick: Tick) -> str:

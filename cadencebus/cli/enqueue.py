@@ -161,9 +161,10 @@ def _unknown(flag: str) -> Usage:
 
 
 def _put(home: Home, name: str, options: dict[str, list[str]]) -> str:
-    more, not_before = "", None
+    more, not_before, most = "", None, None
     if options or "CADENCE_TICK_ID" in os.environ:
-        more, not_before = _members(options)
+        most = enqueue_checks.most_bytes(home)
+        more, not_before = _members(options, most)
     priority = options.get("priority", [None])[-1]
     source = options.get("source", ["cli"])[-1]
     if not (
@@ -179,10 +180,11 @@ def _put(home: Home, name: str, options: dict[str, list[str]]) -> str:
         priority=None if priority is None else int(priority),
         more=more,
         not_before=not_before,
+        most=most,
     )
 
 
-def _members(options: dict[str, list[str]]) -> tuple[str, float | None]:
+def _members(options: dict[str, list[str]], most: int) -> tuple[str, float | None]:
     """What the dearer options add to the tick, as JSON members, and when it is due."""
     more = ""
     if "CADENCE_TICK_ID" in os.environ:
@@ -192,7 +194,7 @@ def _members(options: dict[str, list[str]]) -> tuple[str, float | None]:
     if "payload" in options or "set" in options:
         from cadencebus.desk.payload import payload_of  # noqa: PLC0415 - only where there is one
 
-        more += f', "payload": {payload_of(options)}'
+        more += f', "payload": {payload_of(options, most)}'
     if "key" in options:
         import json  # noqa: PLC0415 - a key may be any text
 

@@ -51,7 +51,9 @@ def main(words: list[str], context: Context) -> int:
         raise Usage("fire: --timeout goes with --wait")
     deadline = None if asked.timeout is None else time.monotonic() + asked.timeout
     enqueue_checks.check_cadence(home, asked.name)
-    name, data, _ = Maker("fire", os.environ).make(_members(asked))
+    most = enqueue_checks.most_bytes(home)
+    name, data, _ = Maker("fire", os.environ).make(_members(asked, most))
+    inlet.check_size(data, most)
     _refuse(context, asked)
     inlet.put(home, name, data)
     if out.json:
@@ -87,7 +89,7 @@ def _spelled(seconds: float) -> str:
     return spell_duration(max(1.0, float(round(seconds))))
 
 
-def _members(asked: Namespace) -> dict[str, Any]:
+def _members(asked: Namespace, most: int) -> dict[str, Any]:
     members: dict[str, Any] = {"cadence": asked.name, "priority": 0}
     if asked.force:
         members["force"] = True
@@ -95,5 +97,5 @@ def _members(asked: Namespace) -> dict[str, Any]:
         options = {"set": asked.set or []}
         if asked.payload is not None:
             options["payload"] = [asked.payload]
-        members["payload"] = strictjson.loads(payload_of(options).encode())
+        members["payload"] = strictjson.loads(payload_of(options, most).encode())
     return members

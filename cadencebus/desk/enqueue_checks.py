@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from cadencebus.model.settings import Settings
     from cadencebus.store.paths import Home
 
+# The default of `max_tick_bytes`.
+_MOST = 1 << 20
+
 
 def check_cadence(home: Home, name: str) -> None:
     """Refuse a cadence that nobody defined, with the nearest that somebody did."""
@@ -31,18 +34,28 @@ def check_cadence(home: Home, name: str) -> None:
 
 def check_room(home: Home, wanted: int) -> None:
     """Refuse when the queue is as long as `max_inbox` allows; costs one read where it is not set."""
-    if "CADENCE_SET_MAX_INBOX" not in os.environ:
-        try:
-            # A pipe is not waited for.
-            with open(os.open(home.settings, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-                if not any(b"max_inbox" in line and not line.lstrip().startswith(b"#") for line in file):
-                    return
-        except FileNotFoundError:
-            return
-        except OSError:
-            # Whoever reads it whole says what is wrong with it.
-            pass
-    inlet.check_room(home, settings(home).max_inbox, wanted)
+    if _is_set(home, "max_inbox"):
+        inlet.check_room(home, settings(home).max_inbox, wanted)
+
+
+def most_bytes(home: Home) -> int:
+    """How large a tick may be; costs one read where `max_tick_bytes` is not set."""
+    return settings(home).max_tick_bytes if _is_set(home, "max_tick_bytes") else _MOST
+
+
+def _is_set(home: Home, key: str) -> bool:
+    """Whether cadence.yaml or the environment may say something of a key: to read all of it is dear."""
+    if f"CADENCE_SET_{key.upper()}" in os.environ:
+        return True
+    try:
+        # A pipe is not waited for.
+        with open(os.open(home.settings, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            return any(key.encode() in line and not line.lstrip().startswith(b"#") for line in file)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # Whoever reads it whole says what is wrong with it.
+        return True
 
 
 def settings(home: Home) -> Settings:

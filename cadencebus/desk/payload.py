@@ -8,16 +8,17 @@ import sys
 from cadencebus.errors import BadData, NoSuch, Usage
 from cadencebus.model import strictjson
 
-_LIMIT = 1 << 20
 
-
-def payload_of(options: dict[str, list[str]]) -> str:
-    """The payload as JSON text, checked as strictly as the consumer will."""
+def payload_of(options: dict[str, list[str]], most: int) -> str:
+    """The payload as JSON text, checked as strictly as the consumer will; a tick has at most `most` bytes."""
     payload: dict[str, object] = {}
     if "payload" in options:
-        data = _text(options["payload"][-1])
-        if len(data) > _LIMIT:
-            raise _too_large(f"more than {_LIMIT}")
+        data = _text(options["payload"][-1], most)
+        if len(data) > most:
+            raise BadData(
+                f"--payload: more than {most} bytes, where {most} are allowed",
+                next_step="name a file in it instead",
+            )
         value = _loads(data)
         if not isinstance(value, dict):
             raise BadData('--payload: not a JSON object such as {"week": 47}')
@@ -27,14 +28,7 @@ def payload_of(options: dict[str, list[str]]) -> str:
         if not equals or not key:
             raise Usage(f"--set {pair}: wants k=v")
         payload[utf8("--set", key)] = _value(utf8("--set", text))
-    spelled = strictjson.dumps(payload).decode().strip()
-    if len(spelled.encode()) > _LIMIT - 4096:
-        raise _too_large(str(len(spelled.encode())))
-    return spelled
-
-
-def _too_large(size: str) -> BadData:
-    return BadData(f"--payload: {size} bytes, where 1 MiB is allowed", next_step="name a file in it instead")
+    return strictjson.dumps(payload).decode().strip()
 
 
 def utf8(option: str, text: str) -> str:
@@ -45,13 +39,13 @@ def utf8(option: str, text: str) -> str:
         raise BadData(f"{option}: not UTF-8") from None
 
 
-def _text(argument: str) -> bytes:
+def _text(argument: str, most: int) -> bytes:
     try:
         if argument == "-":
-            return sys.stdin.buffer.read(_LIMIT + 1)
+            return sys.stdin.buffer.read(most + 1)
         if argument.startswith("@"):
             with open(argument[1:], "rb") as file:
-                return file.read(_LIMIT + 1)
+                return file.read(most + 1)
     except OSError as error:
         raise NoSuch(f"--payload {argument}: {error.strerror}") from None
     return argument.encode("utf-8", "surrogateescape")

@@ -12,7 +12,7 @@ import os
 import time
 
 from cadencebus.clock import rfc3339, stamp
-from cadencebus.errors import CantCreate, IOTrouble, TryLater
+from cadencebus.errors import BadData, CantCreate, IOTrouble, TryLater
 from cadencebus.model.naming import SUFFIX, Name, crockford, deferred_name, name_of
 from cadencebus.store import files
 
@@ -45,8 +45,9 @@ def put_small(
     priority: int | None = None,
     more: str = "",
     not_before: float | None = None,
+    most: int | None = None,
 ) -> str:
-    """Accept one tick whose members are already JSON, and give its id."""
+    """Accept one tick whose members are already JSON, and give its id; BadData if it is over `most` bytes."""
     now = time.time()
     tick_id = new_id(now)
     if priority is not None:
@@ -54,9 +55,20 @@ def put_small(
     if not_before is not None:
         more += f', "not_before": "{rfc3339(not_before)}"'
     data = small_tick(tick_id, cadence, source, now, more)
+    if most is not None:
+        check_size(data, most)
     name = name_of(tick_id, cadence, 5 if priority is None else priority)
     put(home, name, data, due=not_before if not_before is not None and not_before > now else None)
     return tick_id
+
+
+def check_size(data: bytes, most: int) -> None:
+    """Refuse what a consumer would bury for its size."""
+    if len(data) > most:
+        raise BadData(
+            f"a tick of {len(data)} bytes, where {most} are allowed",
+            next_step="name a file in the payload instead",
+        )
 
 
 def target_of(home: Home, name: Name, due: float | None) -> str:
