@@ -12,7 +12,7 @@ from cadencebus.desk.nearest import why_none
 from cadencebus.desk.options import Parser
 from cadencebus.desk.output import Cell, Output, painted
 from cadencebus.errors import Usage
-from cadencebus.model.hold import OPERATOR, on_cadence
+from cadencebus.model.hold import OPERATOR, hold_file, on_cadence
 from cadencebus.store.memory import Memories
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _close(home: Home, memory: Memories, names: Iterable[str], now: float) -> li
     standing, wanted = {hold.file: hold for hold in holding.held(home, now)}, []
     for name in names:
         known = memory.cadence(name, now)
-        files_held = [f"{on_cadence(name)}.{reason}.json" for reason in ("circuit_open", "backoff")]
+        files_held = [hold_file(on_cadence(name), reason) for reason in ("circuit_open", "backoff")]
         mine = [standing[file] for file in files_held if file in standing]
         if known.circuit or known.failures or mine:
             # The memory first: a hold that goes while that says "open" would let one probe pass, no more.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import day, parse_rfc3339, rfc3339, stamp
 from cadencebus.errors import CantCreate, IOTrouble
-from cadencebus.model.hold import hold_event
+from cadencebus.model.hold import cadence_held, hold_event, parse_hold_name
 from cadencebus.model.naming import crockford, is_cadence
 from cadencebus.model.settlement import Settlement, settlement_of
 from cadencebus.model.tick import BadTick, Tick
@@ -228,10 +228,8 @@ def done_event(tick: Tick) -> dict[str, Any]:
 
 
 def _circuit_event(event: str, file: str, **more: object) -> list[dict[str, Any]]:
-    if not file.endswith(".circuit_open.json"):
-        return []
-    cadence = file.removeprefix("cadence-").removesuffix(".circuit_open.json")
-    return [{"event": event, "cadence": cadence, **more}]
+    scope, reason = parse_hold_name(file) or ("", "")
+    return [{"event": event, "cadence": cadence_held(scope), **more}] if reason == "circuit_open" else []
 
 
 def _began(tick: Tick) -> float | None:

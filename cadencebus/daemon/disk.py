@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from cadencebus.model.hold import BUS, Hold
+from cadencebus.model.hold import BUS, Hold, hold_file
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PROBE_EVERY = 1.0
 _TOLD_AGAIN = 600.0
-_HOLD = "bus.disk_full.json"
+_HOLD = hold_file(BUS, "disk_full")
 
 
 class Disk:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadencebus.clock import spelled
-from cadencebus.model.hold import BUS, Hold, cadence_held, hold_event, on_cadence
+from cadencebus.model.hold import BUS, Hold, cadence_held, hold_event, hold_file, on_cadence
 from cadencebus.model.memory import bus_memory
 from cadencebus.policy import brakes, budgets, wider_effects
 
@@ -81,7 +81,7 @@ class HoldKeeper:
     def _braked(self, scope: str, hold: Hold | None, there: Collection[str], now: float) -> Hold | None:
         """Write a brake down as a hold, and release what a changed rule no longer asks for."""
         for reason in brakes.REASONS if there else ():
-            file = f"{scope}.{reason}.json"
+            file = hold_file(scope, reason)
             if file in there and (hold is None or hold.file != file) and self._gear.holds.release(file):
                 self._tell(hold_event("hold.released", file))
                 self._changed = True

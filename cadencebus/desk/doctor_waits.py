@@ -12,7 +12,7 @@ from cadencebus.desk.dead_letters import letter_of
 from cadencebus.desk.health import FRESH, STALLED, idle_for
 from cadencebus.desk.lookup import listing
 from cadencebus.desk.reasons import Reasons
-from cadencebus.model.hold import UNTIL_RELEASED
+from cadencebus.model.hold import UNTIL_RELEASED, cadence_held
 from cadencebus.model.wording import count
 from cadencebus.policy.starvation import FOR_ROOM, STARVING
 
@@ -52,7 +52,7 @@ def circuits(patient: Patient) -> Iterator[Finding]:
     """Breakers that are open."""
     for hold in holding.held(patient.home, patient.now):
         if hold.reason == "circuit_open" and not hold.over(patient.now):
-            name = hold.scope.removeprefix("cadence-")
+            name = cadence_held(hold.scope)
             what = f"the circuit of {name} is open{_until(hold, patient.now)}: {hold.detail}"
             yield found("circuit.open", what, f"cadence logs {name}, then cadence circuit reset {name}")
 

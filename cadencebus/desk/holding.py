@@ -11,7 +11,7 @@ from cadencebus.clock import rfc3339, spelled
 from cadencebus.desk.journaling import tell
 from cadencebus.desk.options import Parser, a_word
 from cadencebus.errors import CadenceError, IOTrouble, NotPermitted
-from cadencebus.model.hold import OPERATOR, Hold, hold_event, on_cadence
+from cadencebus.model.hold import OPERATOR, Hold, hold_event, hold_file, on_cadence
 from cadencebus.store import files, open_circuits
 from cadencebus.store.config import settings_or_default
 from cadencebus.store.holds import Holds
@@ -85,7 +85,7 @@ def circuits(memory: Memories, holds: Iterable[Hold], now: float) -> list[Circui
             found.append(
                 Circuit(
                     cadence=name,
-                    is_open=f"{on_cadence(name)}.circuit_open.json" in standing,
+                    is_open=hold_file(on_cadence(name), "circuit_open") in standing,
                     since=circuit.since,
                     until=circuit.until,
                     failures=circuit.failures,

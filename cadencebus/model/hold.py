@@ -35,7 +35,7 @@ class Hold:
     @property
     def file(self) -> str:
         """Its file's name in holds/."""
-        return self.found_as or f"{self.scope}.{self.reason}.json"
+        return self.found_as or hold_file(self.scope, self.reason)
 
     def lets_through(self, now: float) -> int:
         """How many sessions at a time it lets through all the same: most holds none, a probing one a few."""
@@ -100,7 +100,7 @@ class Hold:
         }
 
 
-_CADENCE = "cadence-"
+_CADENCE, _CREDENTIALS = "cadence-", "credentials-"
 _OWN = frozenset({"scope", "reason", "since", "until", "detail", "by"})
 
 
@@ -111,12 +111,17 @@ def on_cadence(name: str) -> str:
 
 def on_credentials(name: str) -> str:
     """The scope of a hold on runners that share credentials."""
-    return f"credentials-{name}"
+    return f"{_CREDENTIALS}{name}"
 
 
 def cadence_held(scope: str) -> str | None:
     """The one cadence that a scope stands for; None for a wider scope."""
     return scope.removeprefix(_CADENCE) if scope.startswith(_CADENCE) else None
+
+
+def hold_file(scope: str, reason: str) -> str:
+    """The name of a hold's file."""
+    return f"{scope}.{reason}.json"
 
 
 def parse_hold_name(file: str) -> tuple[str, str] | None:
@@ -142,7 +147,7 @@ def hold_of(
     if named is None:
         return None
     scope, reason = named
-    if scope != BUS and not scope.startswith(("cadence-", "credentials-")):
+    if scope != BUS and not scope.startswith((_CADENCE, _CREDENTIALS)):
         scope = BUS
     if members is None:
         return _unreadable(file, scope, reason, why, seen)
@@ -156,7 +161,7 @@ def hold_of(
             detail=str(members.get("detail") or ""),
             by=str(members.get("by") or "somebody"),
             extra={key: value for key, value in members.items() if key not in _OWN},
-            found_as=None if file == f"{scope}.{reason}.json" else file,
+            found_as=None if file == hold_file(scope, reason) else file,
         )
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         return _unreadable(file, scope, reason, str(error), seen)
@@ -170,5 +175,5 @@ def _unreadable(file: str, scope: str, reason: str, why: str, seen: float) -> Ho
         since=seen,
         detail=detail,
         by=OPERATOR,
-        found_as=None if file == f"{scope}.{reason}.json" else file,
+        found_as=None if file == hold_file(scope, reason) else file,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cadencebus.clock import in_calendar
 from cadencebus.model.foreign import amount, mapping
-from cadencebus.model.hold import Hold, hold_of, parse_hold_name
+from cadencebus.model.hold import Hold, hold_file, hold_of, parse_hold_name
 from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import is_cadence
 from cadencebus.model.shapes import (
@@ -178,7 +178,7 @@ def settlement_of(members: Mapping[str, Any]) -> Settlement:
     if not _IN_ORDER(members):
         raise ValueError("not the plan of a settlement")
     holds = (
-        hold_of(f"{h['scope']}.{h['reason']}.json", h, seen=members["at"]) for h in members.get("holds") or ()
+        hold_of(hold_file(h["scope"], h["reason"]), h, seen=members["at"]) for h in members.get("holds") or ()
     )
     return Settlement(
         target=members["target"],

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.model.hold import Hold, on_cadence
+from cadencebus.model.hold import Hold, hold_file, on_cadence
 from cadencebus.model.naming import is_session
 from cadencebus.model.settlement import Effects
 from cadencebus.policy import brakes, budgets
@@ -143,9 +143,9 @@ def _succeeded(run: _Run, patch: dict[str, Any]) -> list[str]:
     }
     releases = []
     if run.memory.failures or run.memory.streaks:
-        releases.append(f"{run.scope}.backoff.json")
+        releases.append(hold_file(run.scope, "backoff"))
     if run.memory.circuit:
-        releases.append(f"{run.scope}.circuit_open.json")
+        releases.append(hold_file(run.scope, "circuit_open"))
     return releases
 
 
@@ -177,7 +177,7 @@ def _proved_nothing(run: _Run, patch: dict[str, Any]) -> list[Hold]:
         # The fault was the tick's: it stops no other.
         return []
     tries = run.tick.counted_attempts + 1
-    return _backoff(run, tries, f"before attempt {tries + 1}")
+    return _backoff(run, tries, f"after attempt {tries}")
 
 
 def _permit_back(run: _Run, patch: dict[str, Any]) -> list[Hold]:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cadencebus.model.hold import on_cadence, on_credentials, parse_hold_name
 from cadencebus.model.legible import one_line
 from cadencebus.model.notice_presets import PRESETS, Preset
 
@@ -108,18 +109,18 @@ def ends(event: Mapping[str, Any], incidents: Iterable[str]) -> Iterator[str]:
 
 
 def _ends_hold(event: Mapping[str, Any], file: str) -> bool:
-    scope, _, reason = file.removesuffix(".json").rpartition(".")
+    scope, reason = parse_hold_name(file) or ("", "")
     if reason not in _PROVED_BY_A_RUN:
         return event.get("event") == "hold.released" and event.get("hold") == file
     if event.get("event") != "run.ended" or event.get("class") != "ok":
         return False
-    return scope in {f"cadence-{event.get('cadence')}", f"credentials-{event.get('credentials')}"}
+    return scope in {on_cadence(str(event.get("cadence"))), on_credentials(str(event.get("credentials")))}
 
 
 def lasts_by_file(incident: str) -> str | None:
     """The hold file that an incident lasts as long as; None: something else ends it."""
     kind, _, file = incident.partition(":")
-    reason = file.removesuffix(".json").rpartition(".")[2]
+    _, reason = parse_hold_name(file) or ("", "")
     return file if kind == "hold" and reason not in _PROVED_BY_A_RUN else None
 
 

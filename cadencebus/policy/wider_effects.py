@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import rfc3339
-from cadencebus.model.hold import BUS, Hold, on_cadence, on_credentials
+from cadencebus.model.hold import BUS, Hold, hold_file, on_cadence, on_credentials
 from cadencebus.model.memory import Outage
 from cadencebus.model.settlement import Effects
 from cadencebus.policy.backoff import doubling
@@ -27,7 +27,7 @@ _RESOURCES_FIRST, _RESOURCES_MOST = 1.0, 60.0
 # The network is down when no agent got through for this long, and this many have tried.
 _DOWN_AFTER, _DOWN_TRIES = 1800.0, 3
 _PROBE_FIRST, _PROBE_MOST = 300.0, 1800.0
-NETWORK_HOLD = f"{BUS}.network.json"
+_NETWORK_HOLD = hold_file(BUS, "network")
 # Ends by which somebody at the other end has answered.
 _ANSWERED = frozenset(
     {
@@ -83,7 +83,7 @@ def after(
     outage = remembered.bus.outage
     if outage and facts.agent and klass in _ANSWERED:
         memory["_bus"] = {**memory.get("_bus", {}), "network": None}
-        releases += (NETWORK_HOLD,) if outage.held else ()
+        releases += (_NETWORK_HOLD,) if outage.held else ()
     return Effects(holds=tuple(holds), releases=releases, memory=memory)
 
 
