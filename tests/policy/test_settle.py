@@ -271,6 +271,12 @@ def test_a_back_off_of_nothing_is_no_hold(klass: Class) -> None:
     assert held(decide(klass, cadence=replace(CADENCE, backoff=Backoff(delays=(0.0,))))) == {}
 
 
+def test_a_back_off_names_no_attempt_that_will_not_be() -> None:
+    """The tick may be dead: the next one of its cadence waits."""
+    (hold,) = decide(Class.EX_TEMPFAIL, tick(2)).holds
+    assert hold.detail.startswith("after attempt 3: ")
+
+
 def test_a_circuit_of_no_failures_never_opens_and_the_snapshot_lists_what_is_open_now() -> None:
     """A window that has passed is not listed, and nothing open is no file."""
     never = replace(CADENCE, circuit=CircuitRules(failures=0), retries=99)
