@@ -14,7 +14,7 @@ from cadencebus.model.naming import RAW, SUFFIX, is_cadence, parse_deferred, par
 from cadencebus.model.tick import BadTick
 from cadencebus.model.wording import count, some
 from cadencebus.store import archive, files, journal, runs
-from cadencebus.store.corrupt import load_object, set_aside
+from cadencebus.store.json_file import load_object, set_aside
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:

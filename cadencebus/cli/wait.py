@@ -15,7 +15,7 @@ from cadencebus.errors import TryLater
 from cadencebus.model.foreign import mapping
 from cadencebus.model.tick import LARGEST
 from cadencebus.model.wording import some
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:

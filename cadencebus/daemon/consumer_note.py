@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.daemon.presence import HEARTBEAT
 from cadencebus.model.foreign import instant, mapping, sequence, whole
 from cadencebus.session import identity
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from cadencebus.model.tick import LARGEST
 from cadencebus.policy import retention
 from cadencebus.session import life
 from cadencebus.store import archive, journal
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 from cadencebus.store.memory import Memories
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from cadencebus.errors import CadenceError
 from cadencebus.policy import notices
 from cadencebus.session import environment
 from cadencebus.store import files, tailing
-from cadencebus.store.corrupt import load_object, save_object, set_aside
+from cadencebus.store.json_file import load_object, save_object, set_aside
 from cadencebus.store.tailing import Place
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadencebus.clock import parse_rfc3339
 from cadencebus.store import files, open_circuits
-from cadencebus.store.corrupt import save_object
+from cadencebus.store.json_file import save_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,10 +7,9 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from cadencebus.model import strictjson
 from cadencebus.session import identity, process_tree
 from cadencebus.store import files, lock
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object, save_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,9 +122,7 @@ def parked(home: Home) -> State | None:
 def save(home: Home, state: State) -> None:
     """Say it; a disk that refuses keeps nobody from his work."""
     with contextlib.suppress(OSError):
-        temporary = f"{home.tmp}/.supervisor.{os.getpid()}"
-        files.discard(temporary)
-        files.replace(temporary, path_of(home), strictjson.dumps(dump(state)), durable=False)
+        save_object(home, path_of(home), dump(state), durable=False)
 
 
 def dump(state: State) -> dict[str, Any]:

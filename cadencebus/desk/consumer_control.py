@@ -19,7 +19,7 @@ from cadencebus.errors import CadenceError, NotPermitted, TryLater
 from cadencebus.policy import upkeep
 from cadencebus.session import identity, process_tree
 from cadencebus.store import files, lock
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 
 if TYPE_CHECKING:
     from argparse import Namespace

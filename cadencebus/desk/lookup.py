@@ -16,7 +16,7 @@ from cadencebus.model.foreign import mapping, sequence
 from cadencebus.model.naming import Name, is_id, name_in
 from cadencebus.model.tick import LARGEST
 from cadencebus.store.archive import letters_path
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 from cadencebus.store.spool import Spool
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from cadencebus.model.naming import name_in, parse_deferred
 from cadencebus.model.wording import some
 from cadencebus.session import identity, life, reap
 from cadencebus.store import files, runs
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 from cadencebus.store.memory import Memories
 from cadencebus.store.paths import FOLDERS
 from cadencebus.streams.render import render

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.model.naming import parse_run
 from cadencebus.session import identity, life, process_tree
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:

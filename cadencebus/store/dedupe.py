@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.model.naming import is_id
 from cadencebus.store import files
-from cadencebus.store.corrupt import set_aside
+from cadencebus.store.json_file import set_aside
 
 if TYPE_CHECKING:
     from cadencebus.model.tick import Tick

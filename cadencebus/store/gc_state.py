@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cadencebus.clock import parse_rfc3339, rfc3339, spelled
 from cadencebus.model.shapes import having, is_amount, is_text, is_time, or_null
 from cadencebus.policy.clock_trust import Clocks, Trust
-from cadencebus.store.corrupt import load_object, save_object
+from cadencebus.store.json_file import load_object, save_object
 
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.model import strictjson
 from cadencebus.model.hold import Hold, hold_of, parse_hold_name
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 from cadencebus.store.paths import FOR_A_PERSON
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object, save_object
+from cadencebus.store.json_file import load_object, save_object
 from cadencebus.store.paths import Home
 from cadencebus.store.real_path import real_path
 from cadencebus.units.plan import MANAGERS, Manager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cadencebus.clock import day, rfc3339
 from cadencebus.model import strictjson
 from cadencebus.store import files, lock
-from cadencebus.store.corrupt import set_aside
+from cadencebus.store.json_file import set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from cadencebus.errors import TryLater
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 
 if TYPE_CHECKING:
     from cadencebus.store.paths import Home

@@ -15,7 +15,7 @@ from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy import budgets
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object, set_aside
+from cadencebus.store.json_file import load_object, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -9,7 +9,7 @@ from cadencebus.model.hold import cadence_held, parse_hold_name
 from cadencebus.model.naming import is_cadence
 from cadencebus.policy import circuit as breaker
 from cadencebus.store import files
-from cadencebus.store.corrupt import save_object
+from cadencebus.store.json_file import save_object
 
 if TYPE_CHECKING:
     from cadencebus.store.memory import Memories

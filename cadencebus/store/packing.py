@@ -25,7 +25,7 @@ from cadencebus.model.memory_keys import check_memory
 from cadencebus.model.naming import RAW, SUFFIX, is_id, is_session, parse_deferred, parse_name
 from cadencebus.model.tick import LARGEST, BadTick, check_members, read_members
 from cadencebus.store import files, runs
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 from cadencebus.store.memory import Memories
 from cadencebus.store.paths import LAYOUT
 from cadencebus.store.spool import Spool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadencebus.model.naming import is_cadence
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object, save_object
+from cadencebus.store.json_file import load_object, save_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

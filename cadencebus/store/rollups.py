@@ -20,7 +20,7 @@ from cadencebus.model import strictjson
 from cadencebus.model.foreign import amount, mapping, whole
 from cadencebus.policy.figures import WELL, Figures
 from cadencebus.store import files, journal
-from cadencebus.store.corrupt import load_object
+from cadencebus.store.json_file import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

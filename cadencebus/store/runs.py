@@ -13,7 +13,7 @@ from cadencebus.clock import rfc3339
 from cadencebus.model import strictjson
 from cadencebus.model.naming import parse_run
 from cadencebus.store import files
-from cadencebus.store.corrupt import load_object, set_aside
+from cadencebus.store.json_file import load_object, set_aside
 from cadencebus.store.together import Together
 
 if TYPE_CHECKING:
