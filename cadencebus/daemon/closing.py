@@ -118,7 +118,7 @@ class Closing:
             until = None if hold.until is None else rfc3339(hold.until)
             if news:
                 told.append({**hold_event("hold.set", hold.file), "until": until, "detail": hold.detail})
-            told += _circuit_event("circuit.opened", hold.file, until=until)
+            told += _circuit_event("circuit.opened", hold.file, until=until, detail=hold.detail)
         return told
 
     def _follow(self, tick: Tick, settlement: Settlement, *, again: bool) -> list[Mapping[str, Any]]:

@@ -282,6 +282,7 @@ def test_holds_are_set_and_released_and_told_of(gear: Gear) -> None:
     assert lines["hold.set", CIRCUIT.file, "x"]["until"] == until
     assert lines["hold.set", CIRCUIT.file, "x"]["detail"] == "3 in a row"
     assert lines["circuit.opened", None, "x"]["until"] == until
+    assert lines["circuit.opened", None, "x"]["detail"] == CIRCUIT.detail
     assert lines["hold.set", auth.file, None]["scope"] == "credentials-claude"
     assert lines["hold.set", auth.file, None]["reason"] == "auth"
     assert lines["hold.released", "cadence-y.circuit_open.json", "y"]
