@@ -173,9 +173,10 @@ def _surprises(cadence: Cadence, runner: Runner) -> Iterator[str]:
     for key in ("steps", "investigate"):
         if getattr(cadence, key):
             yield f"{key}: not built yet, it changes nothing"
-    first = cadence.prompt.partition(":")[0].strip()
+    # A blank line before the first --- makes all of it the prompt.
+    first = cadence.prompt.partition(":")[0].strip(" \n-")
     if first in KEYS:
-        yield f"`{first}:` is part of its prompt: keys stand between two lines of ---"
+        yield f"`{first}:` is part of its prompt: keys stand between two lines of ---, from line 1 on"
     permitted = cadence.permission_mode or cadence.allowed_tools or cadence.skip_permissions or cadence.args
     expected = cadence.expect.file or (["`cadence proof`"] if cadence.expect.proof else [])
     # A runner of one's own may permit it on its command line.

@@ -83,6 +83,7 @@ def test_a_runner_that_is_not_defined_is_a_problem(home: Path, cadence: Cadence)
         ("x.md", "---\ncommand: ['true']\nthen: [y]\n---\n", "then: there is no cadence 'y'"),
         ("My Job.md", "Do it.\n", "prompts/My Job.md: no cadence: a name is a-z"),
         ("x.md", "---\ncommand: [~/bin/x]\n---\n", "x.md: ~/bin/x is taken literally, write /"),
+        ("x.md", "\n---\nrunner: command\n---\n", "x.md: `runner:` is part of its prompt: keys stand"),
         ("x.md", "schedule: '0 7 * * *'\n\nDo it.\n", "x.md: `schedule:` is part of its prompt: keys stand"),
     ],
 )
