@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -146,7 +147,7 @@ def held_by(head: Waiting, by_scope: Mapping[str, Sequence[Hold]], room: _Room, 
         for hold in by_scope.get(scope, ())
         if not _lets_through(hold, head, room, now)
     ]
-    return max(covering, key=lambda hold: float("inf") if hold.until is None else hold.until, default=None)
+    return max(covering, key=lambda hold: math.inf if hold.until is None else hold.until, default=None)
 
 
 def _lets_through(hold: Hold, head: Waiting, room: _Room, now: float) -> bool:
@@ -175,12 +176,12 @@ class _Room:
             if caps.sessions
             else Wait("drain", "max_sessions is 0: nothing new starts")
         )
-        self._lowest: int | None = None
+        self._lowest = math.inf
 
     def lowest_group(self, free: Sequence[Waiting]) -> None:
         """Lower groups drain before higher ones start; a held cadence is not waited for."""
         groups = self._groups + [head.group for head in free if head.group is not None]
-        self._lowest = min(groups, default=None)
+        self._lowest = min(groups, default=math.inf)
 
     def refuse(self, head: Waiting) -> Wait | None:
         """Why this head can't start now; None: it can."""
@@ -188,18 +189,19 @@ class _Room:
             return None
         if self._mine.get(head.cadence, 0) >= (1 if head.half_open else head.concurrency):
             return Wait("probing" if head.half_open else "running", "its last run is still going")
-        if head.group is not None and self._lowest is not None and head.group > self._lowest:
+        if head.group is not None and head.group > self._lowest:
             return Wait("group", f"group {self._lowest} drains first")
         # With thousands of heads, each call counts.
         alone = head.exclusive or self._alone is not None or self._waits_alone is not None
         return (self._refuse_alone(head) if alone else None) or self._refuse_full(head)
 
     def _refuse_alone(self, head: Waiting) -> Wait | None:
+        """Why it can't start where somebody runs alone, or waits to; it may be that one."""
         if self._alone is not None:
             return Wait("exclusive", f"{self._alone} runs alone")
         if self._waits_alone is not None:
             return Wait("exclusive", f"{self._waits_alone} waits to run alone")
-        if head.exclusive and self._count:
+        if self._count:
             # It holds the others back from now on, or it would never find the house empty.
             self._waits_alone = head.cadence
             return Wait("exclusive", "waits until nothing else runs")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cadencebus.model.cadence import Cadence
 from cadencebus.model.hold import Hold, hold_of
-from cadencebus.policy.admit import Admission, Caps, Running, Waiting, admit
+from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit, run_of
 
 NOW = 1_800_000_000.0
 
@@ -47,6 +48,29 @@ def test_slots_are_given_by_priority_then_to_who_waited_longest() -> None:
     answer = decide(crowd)
     assert names(answer) == ["c", "b"]
     assert answer.waits["a"].reason == "full"
+    first = head("z", file="5-20261121T022959.000000Z-z-7f3k9q2m.json")
+    assert names(decide([head("a"), first, head("b")])) == ["z", "a"], "then to whose tick is the oldest"
+
+
+def test_of_one_cadence_one_starts() -> None:
+    """Whoever asks for two at once."""
+    twice = [head("a", force=True), head("a")]
+    assert names(decide(twice)) == ["a"]
+
+
+def test_a_run_takes_the_room_that_its_cadence_asks_for() -> None:
+    """Beside the slots where it is inline, alone where it is exclusive."""
+    assert run_of(Cadence(name="a", group=2, exclusive=True), "claude") == Running(
+        cadence="a", credentials="claude", group=2, inline=False, exclusive=True
+    )
+    assert run_of(Cadence(name="a", mode="inline"), "").inline
+
+
+def test_a_wait_is_told_as_json() -> None:
+    """With its end, where that is known."""
+    told = {"reason": "full", "detail": "d", "until": None}
+    assert Wait("full", "d").dump() == told
+    assert Wait("full", "d", NOW).dump() == told | {"until": "2027-01-15T08:00:00.000000Z"}
 
 
 @pytest.mark.parametrize(
@@ -107,6 +131,7 @@ def test_concurrency_is_kept_and_a_half_open_circuit_lets_one_probe_through() ->
     assert names(decide([head("a", concurrency=2)], busy, sessions=9)) == []
     probing = decide([head("a", concurrency=3, half_open=True)], busy[:1], sessions=9)
     assert probing.waits["a"].reason == "probing"
+    assert names(decide([head("a", half_open=True)])) == ["a"]
 
 
 def test_zero_sessions_drain() -> None:
@@ -127,6 +152,8 @@ def test_a_run_that_is_being_settled_takes_no_slot_but_keeps_its_cadence_busy() 
     answer = decide([head("a"), head("c")], landing, sessions=1)
     assert names(answer) == ["c"]
     assert answer.waits["a"].reason == "running"
+    beside = Running(cadence="a", inline=True, landing=True)
+    assert names(decide([head("b", inline=True)], [beside])) == ["b"]
 
 
 def test_lower_groups_drain_first_and_a_held_one_is_not_waited_for() -> None:
@@ -141,9 +168,13 @@ def test_an_exclusive_cadence_waits_for_an_empty_house_and_holds_the_others_back
     crowd = [head("alone", exclusive=True, priority=1), head("b")]
     waiting = decide(crowd, [Running(cadence="x")])
     assert names(waiting) == []
-    assert "waits to run alone" in waiting.waits["b"].detail
+    assert waiting.waits == {
+        "alone": Wait("exclusive", "waits until nothing else runs"),
+        "b": Wait("exclusive", "alone waits to run alone"),
+    }
     assert names(decide(crowd)) == ["alone"]
-    assert names(decide([head("b")], [Running(cadence="alone", exclusive=True)])) == []
+    busy = decide([head("b")], [Running(cadence="alone", exclusive=True)])
+    assert (busy.starts, busy.waits) == ((), {"b": Wait("exclusive", "alone runs alone")})
 
 
 CROWD = st.lists(
@@ -215,6 +246,7 @@ def test_a_hold_may_let_a_few_sessions_through() -> None:
     mine = [head("a", credentials="anthropic"), head("b", credentials="openai")]
     at_work = [Running(cadence="x", credentials="anthropic")]
     assert names(decide(mine, at_work, [few("credentials-anthropic", 1)], sessions=9)) == ["b"]
+    assert names(decide(mine, at_work, [few("credentials-openai", 1)], sessions=9)) == ["a", "b"]
     assert names(decide([head("a", force=True)], at_work, [few("bus", 1)], sessions=9)) == ["a"]
 
 
