@@ -56,6 +56,8 @@ UNEASY = {
 }
 # Where a Linux tells of processes and of its boot. A chroot may lack it all, a hardened service the latter.
 _TOLD_IN = ("/proc/self/stat", "/proc/stat")
+# Where udev keeps what it found on each disk.
+_UDEV = "/run/udev/data"
 # How the kernel spells what would end a field: blank, tab, line end, backslash. All else stands as it is.
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
@@ -67,7 +69,18 @@ def file_system(path: str, mounts: str | None = None) -> str:
         # The longest mount point above the path holds it; of two on one point the later one shows.
         if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
             best, kind = point, its_kind
-    return kind
+    return (_on_its_disk(best) or kind) if kind == "fuseblk" else kind
+
+
+def _on_its_disk(point: str) -> str | None:
+    """What udev found on the disk that a program serves: NTFS keeps the promises, exFAT has no links."""
+    try:
+        device = os.stat(point).st_dev
+        note = f"{_UDEV}/b{os.major(device)}:{os.minor(device)}"
+        with open(note, encoding="utf-8", errors="replace") as told:
+            return next((line.rpartition("=")[2].strip() for line in told if "ID_FS_TYPE=" in line), None)
+    except OSError:
+        return None
 
 
 def _mounted(mounts: str | None) -> Iterator[tuple[str, str]]:

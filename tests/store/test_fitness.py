@@ -51,6 +51,20 @@ def test_the_longest_mount_point_above_a_path_holds_it(path: str, kind: str) -> 
     assert fitness.file_system(path, MOUNTS) == kind
 
 
+@pytest.mark.parametrize(
+    ("told", "kind"), [("E:ID_FS_TYPE=exfat\n", "exfat"), ("E:ID_BUS=usb\n", "fuseblk"), (None, "fuseblk")]
+)
+def test_what_a_program_serves_is_what_lies_on_its_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None, kind: str
+) -> None:
+    """The kernel says `fuseblk` of NTFS, which will do, and of exFAT, which has no links; udev has looked."""
+    if told is not None:
+        device = tmp_path.stat().st_dev
+        (tmp_path / f"b{os.major(device)}:{os.minor(device)}").write_text(f"S:disk/by-id/x\n{told}")
+    monkeypatch.setattr(fitness, "_UDEV", str(tmp_path))
+    assert fitness.file_system(str(tmp_path), f"/dev/sdb1 {tmp_path} fuseblk rw 0 0\n") == kind
+
+
 def test_where_nothing_is_mounted_nobody_can_say() -> None:
     """Unknown is no reason to refuse."""
     assert fitness.file_system("/srv", "") == "unknown"
