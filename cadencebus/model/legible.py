@@ -15,6 +15,8 @@ _ESCAPES = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _NAMES = "(?:(?:api|access|private)[_-]?key|token|secret|passw(?:or)?d|authorization|cookie|bearer)"
+_OPTION = rf"(?<![\w-])--[a-z-]{{0,40}}{_NAMES} +"
+_KEYED = rf"(?:{_NAMES}[\"']?\s*[:=]\s*|{_OPTION})"
 # What the system says of a file whose name is like that of a secret.
 _SYSTEM_SAYS = (
     "(?:permission denied|operation not (?:permitted|supported)|input/output error|read-only file system"
@@ -25,6 +27,8 @@ _SYSTEM_SAYS = (
 _KNOWN_KEYS = (
     r"\b(sk-ant-|sk-|xox[abeprs]-|gh[pousr]_|AIza|AKIA|github_pat_|glpat-|eyJ(?=[\w-]{6,}\.[\w-]{6,}\.))[\w.-]{6,}",
     r"\b(hf_|npm_)[A-Za-z0-9]{20,}",
+    *(rf"({_KEYED}{quote})[^{quote}\n]{{6,}}(?={quote})" for quote in "\"'"),
+    rf"({_OPTION})[^\s\"',;-][^\s\"',;]{{5,}}",
     rf"({_NAMES}[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)(?!{_SYSTEM_SAYS})[^\s\"',;]{{6,}}",
     r"(\b(?:bearer|basic)\s+)[\w.~+/-]{16,}=*",
     r"(://[^/\s:@]*:)[^/\s@]+(?=@)",

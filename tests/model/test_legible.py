@@ -80,6 +80,23 @@ def test_what_the_system_says_of_a_file_is_no_secret(said: str) -> None:
     assert redacted(said) == said
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ('{"password":"correct horse battery"}', '{"password":"[redacted]"}'),
+        ("token = 'correct horse', retries = 3", "token = '[redacted]', retries = 3"),
+        ('token: "it\'s me, he said"', 'token: "[redacted]"'),
+        ("psql --password correct-horse db", "psql --password [redacted] db"),
+        ("up --api-key=correct-horse --quiet", "up --api-key=[redacted] --quiet"),
+        ("up --access-token 'correct horse' --quiet", "up --access-token '[redacted]' --quiet"),
+        ("up --token-file /run/tokens/one", "up --token-file /run/tokens/one"),
+    ],
+)
+def test_a_secret_goes_whole(said: str, shown: str) -> None:
+    """Also one with blanks between its quotes, and one that is an argument of its own."""
+    assert redacted(said) == shown
+
+
 @pytest.mark.parametrize("said", ["password: permission1", "token=Operation-not", "passwd: Permission slip"])
 def test_a_secret_that_begins_like_such_a_message_is_one(said: str) -> None:
     """What is not certain to be harmless goes."""
