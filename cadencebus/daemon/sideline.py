@@ -46,11 +46,22 @@ class Sideline:
         self._behind: dict[str, int] = {}
         self.busy = 0
 
+    @contextlib.asynccontextmanager
+    async def _at_it(self) -> AsyncIterator[None]:
+        """Count as busy meanwhile; where the disk refuses, wait until it does not, and leave the rest."""
+        self.busy += 1
+        try:
+            yield
+        except OSError as error:
+            await self._gear.trouble(error)
+        finally:
+            self.busy -= 1
+            self._gear.wake()
+
     async def absorb(self, boarded: Boarded, fresh: Iterable[str]) -> None:
         """Finish as `absorbed` what waits and equals the run's tick; `fresh` came since the last start."""
-        self.busy += 1
         marked = self._marked.setdefault(boarded.cadence.name, PackedNames())
-        try:
+        async with self._at_it():
             for some in _pieces(fresh):
                 names = self._waiting(some)
                 for file, mark in await asyncio.to_thread(self._marks, names):
@@ -59,27 +70,16 @@ class Sideline:
                 names = self._waiting(some)
                 for file in await asyncio.to_thread(self._absorb_some, boarded, names):
                     self._index.discard(file)
-        except OSError as error:
-            await self._gear.trouble(error)
-        finally:
-            self.busy -= 1
-            self._gear.wake()
 
     def _waiting(self, names: list[str]) -> list[str]:
         return [name for file in names if (name := self._index.now_called(file)) is not None]
 
     async def skip(self, cadence: str, came: list[str]) -> None:
         """Finish as `skipped` what came during a run of its cadence, unless it is forced or not due yet."""
-        self.busy += 1
-        try:
+        async with self._at_it():
             async for some in self._light(came):
                 for file in await asyncio.to_thread(self._skip_some, cadence, some):
                     self._index.restore(file)
-        except OSError as error:
-            await self._gear.trouble(error)
-        finally:
-            self.busy -= 1
-            self._gear.wake()
 
     async def turn_away(self, cadence: Cadence) -> None:
         """Finish who comes next and needs no run, either; the more of them there are, the more at once."""
@@ -87,20 +87,16 @@ class Sideline:
         names = list(islice(self._index.queue(cadence.name), most))
         if not names:
             return
-        self.busy += 1
         self._behind[cadence.name], more = 0, 1
         try:
-            async for some in self._light(names):
-                gone, all_of_them = await asyncio.to_thread(self._turn_some_away, cadence, some)
-                for file in gone:
-                    self._index.discard(file)
-                more = min(2 * most, _AT_ONCE) if all_of_them else 1
-        except OSError as error:
-            await self._gear.trouble(error)
+            async with self._at_it():
+                async for some in self._light(names):
+                    gone, all_of_them = await asyncio.to_thread(self._turn_some_away, cadence, some)
+                    for file in gone:
+                        self._index.discard(file)
+                    more = min(2 * most, _AT_ONCE) if all_of_them else 1
         finally:
             self._behind[cadence.name] = more
-            self.busy -= 1
-            self._gear.wake()
 
     async def _light(self, names: Iterable[str]) -> AsyncIterator[list[str]]:
         """The names of ticks, as many together as may be in memory at once."""
