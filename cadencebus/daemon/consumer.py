@@ -27,7 +27,7 @@ from cadencebus.daemon.retelling import Retelling
 from cadencebus.daemon.sideline import Sideline
 from cadencebus.daemon.starvation import Starvation
 from cadencebus.model.naming import same_id
-from cadencebus.policy.admit import OWN_RUN, Admission, Caps, Waiting, admit
+from cadencebus.policy.admit import Admission, Caps, Waiting, admit
 from cadencebus.store import files
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Consumer:
         gear.trouble = self._disk.trouble
         gear.wake = self.bell.set
         gear.running_count = lambda: sum(not f.running.landing for f in list(self.flights.values()))
-        gear.crowded = lambda: any(wait.reason not in OWN_RUN for wait in self.admission.waits.values())
+        gear.crowded = lambda: self.admission.crowded
 
     async def begin(self) -> None:
         """Mend what a former consumer left, adopt what still runs, then be ready for the first turn."""

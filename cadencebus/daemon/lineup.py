@@ -13,7 +13,7 @@ from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.hold import BUS, on_cadence, on_credentials
 from cadencebus.model.naming import DEFAULT_PRIORITY
 from cadencebus.model.tick import BadTick
-from cadencebus.policy.admit import Wait, Waiting, run_of
+from cadencebus.policy.admit import STOPPED, Wait, Waiting, run_of
 from cadencebus.policy.circuit import half_open
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class Lineup:
 
     def stopped(self) -> dict[str, Wait]:
         """Everything waits while the emergency stop is there."""
-        return {name: Wait("stop", "state/STOP is there: cadence start") for name in self._index.cadences()}
+        return dict.fromkeys(self._index.cadences(), STOPPED)
 
     def started(self, name: str) -> None:
         """Note that a cadence had its turn."""

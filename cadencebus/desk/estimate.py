@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cadencebus.desk.lookup import listing
 from cadencebus.model.foreign import instant
-from cadencebus.policy.admit import OWN_RUN
+from cadencebus.policy.starvation import OWN_RUN
 from cadencebus.store import runs
 
 if TYPE_CHECKING:

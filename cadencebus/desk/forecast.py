@@ -13,7 +13,7 @@ from cadencebus.errors import CadenceError
 from cadencebus.model.firing_rule import FiringRule, rule_of
 from cadencebus.model.naming import parse_deferred
 from cadencebus.policy import schedule_words
-from cadencebus.policy.admit import Wait
+from cadencebus.policy.admit import STOPPED, Wait
 from cadencebus.policy.brakes import opens_at
 from cadencebus.policy.due import due
 from cadencebus.policy.timetable import timetable_of
@@ -169,7 +169,7 @@ def schedule_of(snapshot: Snapshot, name: str) -> Schedule | None:
 def _wait(snapshot: Snapshot, one: Upcoming) -> Wait | None:
     """What will keep it from running at once when it is due, as far as that can be known now."""
     if snapshot.stopped:
-        return Wait("stop", "state/STOP is there: cadence start removes it")
+        return STOPPED
     try:
         cadence = snapshot.prompts.load(one.cadence)
     except (CadenceError, OSError) as error:

@@ -12,7 +12,7 @@ from cadencebus.errors import CadenceError, NoSuch
 from cadencebus.model.naming import parse_name
 from cadencebus.model.tick import BadTick
 from cadencebus.policy import brakes
-from cadencebus.policy.admit import Admission, Caps, Running, Wait, Waiting, admit, run_of
+from cadencebus.policy.admit import STOPPED, Admission, Caps, Running, Wait, Waiting, admit, run_of
 from cadencebus.policy.circuit import half_open
 from cadencebus.policy.starvation import FOR_ROOM
 from cadencebus.session import life
@@ -42,7 +42,7 @@ class Reasons(Snapshot):
     def of_cadence(self, cadence: str) -> Wait | None:
         """Why the next tick of this cadence does not start; None: it starts at any moment."""
         if self.stopped:
-            return Wait("stop", "state/STOP is there: cadence start removes it")
+            return STOPPED
         if self._shut is not None:
             # A full disk has no room for the hold either.
             return Wait("disk_full", f"{self._shut}, nothing can be accepted")

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 
 from cadencebus.clock import spelled
 from cadencebus.model.hold import BUS, on_cadence, on_credentials
+from cadencebus.policy.starvation import OWN_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cadencebus.model.cadence import Cadence
     from cadencebus.model.hold import Hold
-
-
-# Reasons to wait that end with a run of the cadence's own, and not before its tick is settled.
-OWN_RUN = frozenset({"running", "probing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +90,9 @@ class Wait:
         return {"reason": self.reason, "detail": self.detail, "until": spelled(self.until)}
 
 
+STOPPED = Wait("stop", "state/STOP is there: cadence start removes it")
+
+
 def held_back(hold: Hold, now: float) -> Wait:
     """The wait of a head that this hold keeps."""
     return Wait(hold.reason, hold.detail, hold.changes_at(now), hold.lasting)
@@ -104,6 +104,11 @@ class Admission:
 
     starts: tuple[Waiting, ...]
     waits: Mapping[str, Wait] = field(default_factory=dict)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody waits for more than the end of a run of his own cadence."""
+        return any(wait.reason not in OWN_RUN for wait in self.waits.values())
 
 
 def admit(

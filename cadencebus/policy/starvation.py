@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 STARVING = 3600.0
 # The waits that other cadences cause. All others are the cadence's own, and shown as such.
 FOR_ROOM = frozenset({"full", "group", "exclusive"})
-# The waits of a cadence that has a run going on.
-_FED = frozenset({"running", "probing"})
+# The waits that end with a run of the cadence's own, and not before its tick is settled.
+OWN_RUN = frozenset({"running", "probing"})
 
 
 def waited_for_room(before: Mapping[str, float], waits: Mapping[str, str], passed: float) -> dict[str, float]:
@@ -23,7 +23,7 @@ def waited_for_room(before: Mapping[str, float], waits: Mapping[str, str], passe
     return {
         name: before.get(name, 0.0) + (passed if name in before and reason in FOR_ROOM else 0.0)
         for name, reason in waits.items()
-        if reason not in _FED and (name in before or reason in FOR_ROOM)
+        if reason not in OWN_RUN and (name in before or reason in FOR_ROOM)
     }
 
 
