@@ -167,6 +167,7 @@ def test_ten_years_of_downtime_cost_no_long_search(mode: str) -> None:
 def test_the_count_of_firings_ends_the_schedule() -> None:
     """Three and no more; of six missed ones, the first three."""
     bus = Bus(replace(HOURLY, max_firings=3, catch_up="all"), MONDAY)
+    assert bus.turn(MONDAY + 60).wake_at == MONDAY + HOUR
     assert bus.turn(MONDAY + 6.5 * HOUR).wake_at is None
     assert clocks(bus.fired) == ["04 01:00", "04 02:00", "04 03:00"]
     assert bus.turn(MONDAY + DAY).ticks == ()
@@ -180,7 +181,8 @@ def test_a_raised_count_goes_on_from_the_edit() -> None:
     assert bus.turn(MONDAY + 5.5 * HOUR).ticks == ()
     bus.turn(MONDAY + 6 * HOUR)
     assert clocks(bus.fired) == ["04 01:00", "04 06:00"]
-    assert bus.turn(MONDAY + 7 * HOUR).wake_at is None
+    ended = bus.turn(MONDAY + 7 * HOUR)
+    assert (ended.ticks, ended.wake_at) == ((), None), "what fired before the edit counts"
 
 
 def test_a_single_moment_is_caught_up_after_downtime() -> None:
@@ -258,6 +260,18 @@ def test_a_clock_set_back_onto_an_end_of_what_was_passed_over_knows_which_end_fi
     assert (back.ticks, back.behind, back.wake_at) == ((), 0.0, MONDAY + 2 * HOUR)
 
 
+def test_the_longest_stretches_are_remembered_and_the_next_slot_of_all_of_them_is_waited_for() -> None:
+    """Whichever came first: naps before and after the leap of a clock push it out of nobody's memory."""
+    bus = Bus(replace(HOURLY, expires_at=MONDAY + 60 * HOUR), MONDAY)
+    naps = range(3, 3 + 2 * STRETCHES, 2)
+    for n in (*naps, 50, *range(52, 52 + STRETCHES - 2, 2), 70):
+        bus.turn(MONDAY + n * HOUR)
+    for here, wake in ((17, 18), (30, 31), (50, 57), (1, 2)):
+        found = bus.turn(MONDAY + (here + 0.5) * HOUR)
+        assert found.wake_at == MONDAY + wake * HOUR, here
+    assert len(bus.keys) == len(set(bus.keys))
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_clock_that_was_a_day_ahead_silences_nothing_whatever_was_missed_meanwhile(mode: str) -> None:
     """Naps between the leap and its correction are passed over as well; the day is not forgotten for them."""
@@ -283,7 +297,7 @@ def test_a_machine_that_wakes_in_1970_waits_for_the_right_time() -> None:
     bus = Bus(DAILY, at("2026-05-04 08:00"))
     bus.turn(at("2026-05-04 09:00"))
     found = bus.turn(60.0)
-    assert (found.ticks, found.wake_at) == ((), at("2026-05-05 09:00"))
+    assert (found.ticks, found.wake_at, found.remark) == ((), at("2026-05-05 09:00"), None)
     assert bus.turn(at("2026-05-04 09:05")).ticks == ()
     assert len(bus.turn(at("2026-05-05 09:00")).ticks) == 1
 
