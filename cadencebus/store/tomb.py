@@ -33,6 +33,8 @@ CURES = {
 }
 
 
+# What a letter tells of a tick besides name, source and payload.
+_TOLD = ("created_at", "not_before", "expires_at", "key", "force", "hops", "attempts")
 # A mount point, a folder of another user.
 _STUCK = frozenset({errno.EBUSY, errno.EACCES, errno.EPERM})
 
@@ -178,12 +180,13 @@ def _members(path: str) -> dict[str, Any] | None:
 
 
 def _past(members: dict[str, Any]) -> dict[str, Any]:
-    """When a tick was made and what its runs came to; nothing where the members are no tick's."""
+    """What was asked with a tick, and what its runs came to; nothing where the members are no tick's."""
     try:
-        check_members(members)
+        # One that a loop of follow-ups made is a tick but for that.
+        check_members({**members, "hops": 0} if type(members.get("hops")) is int else members)
     except BadTick:
         return {}
-    return {key: members[key] for key in ("created_at", "attempts") if key in members}
+    return {key: members[key] for key in _TOLD if key in members}
 
 
 def _kind(mode: int) -> str:

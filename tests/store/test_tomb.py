@@ -87,6 +87,10 @@ def test_the_letter_of_a_whole_tick_keeps_its_past(graves: Graves) -> None:
     letter = graves.bury(tick.name.file, tick.bytes().decode(), BadTick("unknown_cadence", "no prompt"))
     assert [attempt["class"] for attempt in letter["attempts"]] == ["timeout", "exit"]
     assert letter["created_at"] == tick.dump()["created_at"]
+    asked = {"key": "k", "force": True, "hops": 17, "expires_at": "2026-11-21T02:30:00Z"}
+    looped = graves.bury("l.json", json.dumps({"cadence": "x", **asked}), BadTick("too_many_hops", "17"))
+    assert {key: looped[key] for key in asked} == asked, "it said: no key, no force, 0 hops"
+    assert graves.bury("h.json", '{"cadence": "x", "key": "k", "hops": "17"}')["key"] is None
     strange = graves.bury("e.json", '{"cadence": "x", "attempts": [1], "created_at": 5}')
     assert (strange["attempts"], strange["created_at"]) == ([], strange["outcome"]["finished_at"])
 
