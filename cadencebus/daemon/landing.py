@@ -15,6 +15,7 @@ from cadencebus.policy.failure import classify
 from cadencebus.session import aftermath, life, reap
 from cadencebus.session.identity import boot_id
 from cadencebus.store import runs
+from cadencebus.store.zone import local_zone
 
 if TYPE_CHECKING:
     from cadencebus.daemon.boarding import Boarded
@@ -91,7 +92,9 @@ def judged(ending: Ending, boarded: Boarded, now: float) -> Verdict:
     """The verdict on a run; a guard's 75 means "nothing to do", which is no failure."""
     if boarded.guard and ending.stop is None and ending.exit_code == os.EX_TEMPFAIL:
         return verdict_on(Class.SKIPPED, "its guard says there is nothing to do")
-    return classify(ending, now=now)
+    # A CLI tells times of day by the clock that its environment gives it.
+    given = {**boarded.runner.env, **boarded.cadence.env}
+    return classify(ending, now=now, tz=local_zone(given) if "TZ" in given else None)
 
 
 def _facts(gear: Gear, boarded: Boarded, ending: Ending, report: Report | None, ended_at: float) -> RunFacts:

@@ -7,8 +7,10 @@ import shutil
 import socket
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -157,6 +159,19 @@ def test_a_limit_is_read_as_of_the_end_of_the_run(gear: Gear) -> None:
     (hold,) = settlement.holds
     assert hold.until is not None
     assert hold.scope == f"credentials-{run.boarded.runner.credentials}"
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_the_end_of_a_limit_is_told_by_the_clock_that_the_session_had(gear: Gear, zone: str) -> None:
+    """Codex names a time of day and no zone: it is that of the run's own environment."""
+    at = time.time()
+    resets = datetime.fromtimestamp(at + 7200, ZoneInfo(zone))
+    run = Run(gear, replace(PLAIN, runner="codex", command=None, env={"TZ": zone}))
+    said = f"You've hit your usage limit. Try again at {resets:%I:%M %p}.\n"
+    (run.folder / "stderr.log").write_text(said)
+    settlement = run.ended("1", at=rfc3339(at)).land(Report(stream="codex"))
+    (hold,) = settlement.holds
+    assert hold.until == pytest.approx(at + 7200, abs=80)
 
 
 @pytest.mark.parametrize(
