@@ -93,7 +93,7 @@ def judged(ending: Ending, boarded: Boarded, now: float) -> Verdict:
     if boarded.guard and ending.stop is None and ending.exit_code == os.EX_TEMPFAIL:
         return verdict_on(Class.SKIPPED, "its guard says there is nothing to do")
     # A CLI tells times of day by the clock that its environment gives it.
-    given = {**boarded.runner.env, **boarded.cadence.env}
+    given = dict((*boarded.runner.env, *boarded.cadence.env))
     return classify(ending, now=now, tz=local_zone(given) if "TZ" in given else None)
 
 

@@ -166,7 +166,7 @@ def test_the_end_of_a_limit_is_told_by_the_clock_that_the_session_had(gear: Gear
     """Codex names a time of day and no zone: it is that of the run's own environment."""
     at = time.time()
     resets = datetime.fromtimestamp(at + 7200, ZoneInfo(zone))
-    run = Run(gear, replace(PLAIN, runner="codex", command=None, env={"TZ": zone}))
+    run = Run(gear, replace(PLAIN, runner="codex", command=None, env=(("TZ", zone),)))
     said = f"You've hit your usage limit. Try again at {resets:%I:%M %p}.\n"
     (run.folder / "stderr.log").write_text(said)
     settlement = run.ended("1", at=rfc3339(at)).land(Report(stream="codex"))
