@@ -109,7 +109,7 @@ def bring_up(home: Home, pace: Pace) -> Up:
         raise NotPermitted("a session can't start the consumer: it would be ended with the session")
     began = Began(rfc3339(time.time()), _log_size(home))
     child = _spawn(home, pace)
-    found = _until(lambda: _is_up(home) or _why_not_up(home, began, child), _UP_WITHIN)
+    found = until(lambda: _is_up(home) or _why_not_up(home, began, child), _UP_WITHIN)
     if isinstance(found, Up):
         if found.keeper is not None and found.keeper.supervisor.pid != child.pid:
             # Another `cadence up` was faster. Ours, still on its way, must not come up after a `down`.
@@ -215,7 +215,7 @@ def bring_down(home: Home) -> Down:
             _end(there)
         return (keeper is None or not keeper.supervisor.lives()) and not lock.is_held(home)
 
-    if not _until(gone, _DOWN_WITHIN):
+    if not until(gone, _DOWN_WITHIN):
         raise TryLater("it has not ended yet", next_step="cadence ps, then cadence down again")
     supervision.forget(home)
     files.sync_folder(home.state)
@@ -228,7 +228,8 @@ def _end(there: Up) -> None:
         os.kill(there.pid, signal.SIGTERM)
 
 
-def _until(asked: Callable[[], T], within: float) -> T | None:
+def until(asked: Callable[[], T], within: float) -> T | None:
+    """Ask again and again, until there is an answer; None where the time is over."""
     deadline = time.monotonic() + within
     while not (found := asked()):
         if time.monotonic() >= deadline:

@@ -17,6 +17,7 @@ from cadencebus.policy.admit import STOPPED, Wait
 from cadencebus.policy.brakes import opens_at
 from cadencebus.policy.due import due
 from cadencebus.policy.timetable import timetable_of
+from cadencebus.store import producers
 from cadencebus.store.fired_outside import fired_outside
 from cadencebus.store.firings import Firings, Standing
 from cadencebus.store.spool import Spool
@@ -159,8 +160,8 @@ def schedule_of(snapshot: Snapshot, name: str) -> Schedule | None:
     timetable = timetable_of(rule, local=local_zone()) if rule and rule.scheduled else None
     if timetable is None:
         return None
-    agreed = f"{snapshot.home.state}/producers.json"
-    fired = snapshot.cache.get("outside", (agreed,), lambda: fired_outside(snapshot.home))
+    agreed = (producers.path_of(snapshot.home),)
+    fired = snapshot.cache.get("outside", agreed, lambda: fired_outside(snapshot.home))
     by = fired.by or "outside" if name in fired.cadences else "clock"
     written = snapshot.prompts.written(name)
     return Schedule(cadence=name, timetable=timetable, by=by, standing=standing, kept=kept, written=written)

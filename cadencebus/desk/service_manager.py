@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +37,6 @@ UNREACHABLE: dict[Manager, str] = {
 }
 _BARE = ("/usr/local/bin", "/usr/bin", "/bin")
 _UP_WITHIN = 15.0
-_PAUSE = 0.05
 
 
 def record(manager: Manager, *, consumer_only: bool) -> Record:
@@ -170,12 +168,12 @@ def begin(home: Home, record: Record, *, besides: int | None = None) -> Up:
 
 def until_up(home: Home, *, besides: int | None = None) -> Up | None:
     """Wait until a consumer is at work; None where none came but the one that is not meant."""
-    deadline = time.monotonic() + _UP_WITHIN
-    while (there := consumer_control.at_work(home)) is None or there.pid == besides:
-        if time.monotonic() >= deadline:
-            return None
-        time.sleep(_PAUSE)
-    return there
+
+    def meant() -> Up | None:
+        there = consumer_control.at_work(home)
+        return None if there is None or there.pid == besides else there
+
+    return consumer_control.until(meant, _UP_WITHIN)
 
 
 def where_to_look(home: Home, record: Record) -> str:

@@ -23,10 +23,15 @@ class Producers:
     cadences: frozenset[str] = frozenset()
 
 
+def path_of(home: Home) -> str:
+    """Where it is said."""
+    return f"{home.state}/producers.json"
+
+
 def load(home: Home) -> Producers:
     """What is fired from outside: nothing where the file is missing or makes no sense."""
     try:
-        said = load_object(_path(home))
+        said = load_object(path_of(home))
     except (FileNotFoundError, ValueError):
         return Producers()
     names = said.get("cadences")
@@ -39,11 +44,7 @@ def save(home: Home, by: str, cadences: Iterable[str]) -> None:
     """Say who fires what from now on; without a cadence the file goes."""
     names = sorted(cadences)
     if not names:
-        files.discard(_path(home))
+        files.discard(path_of(home))
         files.sync_folder(home.state)
         return
-    save_object(home, _path(home), {"by": by, "cadences": names})
-
-
-def _path(home: Home) -> str:
-    return f"{home.state}/producers.json"
+    save_object(home, path_of(home), {"by": by, "cadences": names})
