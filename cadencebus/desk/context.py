@@ -39,7 +39,7 @@ class Context:
             if os.path.samefile(find_home(None, os.environ).root, root):
                 return None
         except (CadenceError, OSError):
-            # There is none.
+            # Without --home no home would be found: to name this one helps all the more.
             pass
         return f"export CADENCE_HOME={quote(root)}"
 

@@ -23,7 +23,7 @@ class FileCache:
         try:
             now = tuple(glance(path) for path in paths)
         except OSError:
-            # What can't even be looked at is no ground to trust anything.
+            # Nobody can tell whether it has changed: nothing that is kept may be used.
             return make()
         before = self._known.get(what)
         if before is not None and all(map(unchanged, before[0], now)):

@@ -1,7 +1,7 @@
-"""The first process of a container: it buries whoever lost his parent, and hands signals on to the consumer.
+"""The first process of a container: it reaps orphans, and hands signals on to the consumer.
 
-The kernel gives each such process to it as a child. A consumer waits for its own children only, and the dead
-of others would stay in the table of processes until that is full.
+The kernel makes it the parent of every orphan. A consumer waits for its own children only, and the others,
+once they have ended, would stay in the table of processes until that is full.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def stay_behind() -> int | None:
     if child == 0:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return None
-    while (status := _bury(child)) is None:
+    while (status := _reap(child)) is None:
         _hand_on(child)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
@@ -39,8 +39,8 @@ def _hand_on(child: int) -> None:
             os.kill(child, told.si_signo)
 
 
-def _bury(child: int) -> int | None:
-    """Take every dead child off the table; how this one ended, if it is among them."""
+def _reap(child: int) -> int | None:
+    """Reap every child that has ended; the status of this one, if it is among them."""
     found = None
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:

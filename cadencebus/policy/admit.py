@@ -207,7 +207,7 @@ class _Room:
         if self._waits_alone is not None:
             return Wait("exclusive", f"{self._waits_alone} waits to run alone")
         if self._count:
-            # It holds the others back from now on, or it would never find the house empty.
+            # It holds the others back from now on, or there would always be something that runs.
             self._waits_alone = head.cadence
             return Wait("exclusive", "waits until nothing else runs")
         return None
