@@ -62,6 +62,12 @@ def prompts(patient: Patient) -> Iterator[Finding]:
                 )
 
 
+def tasks(patient: Patient) -> Iterator[Finding]:
+    """Tasks of HEARTBEAT.md that make no sense: they never fire."""
+    for problem in patient.prompts.heartbeat.problems():
+        yield found("cadence.broken", str(problem), "fix HEARTBEAT.md, then cadence check")
+
+
 def _waits(number: int, name: str) -> str:
     return f"{count(number, 'tick')} of {name} {'waits' if number == 1 else 'wait'}"
 

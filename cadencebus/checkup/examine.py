@@ -55,6 +55,7 @@ HOME = (
     Check("leftovers", state_files.remains),
     Check("notices", cadences.notices),
     Check("prompts", cadences.prompts),
+    Check("HEARTBEAT.md", cadences.tasks),
     Check("what cadences ask for", cadences.contents),
     Check("agents' programs", agents.versions),
     Check("credentials", agents.credentials),

@@ -117,10 +117,11 @@ class Dead:
 
 
 class Faults(NamedTuple):
-    """Cadences whose files can't be read, and why; and those whose agent would be asked nothing."""
+    """Cadences whose files can't be read, and why; those whose agent would be asked nothing; bad tasks."""
 
     broken: dict[str, str]
     empty: list[str]
+    tasks: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

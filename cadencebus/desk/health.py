@@ -172,6 +172,9 @@ def _broken(facts: Facts, told: set[str]) -> Iterator[Complaint]:
     for name, why in facts.faults.broken.items():
         row = waiting.get(name)
         yield Complaint(f"{name}: {_ready(row) if row else ''}{why}", "`cadence check`")
+    if tasks := facts.faults.tasks:
+        more = f"; and {len(tasks) - 1} more" if tasks[1:] else ""
+        yield Complaint(f"{tasks[0]}{more}", "`cadence check`")
     for row in facts.queue:
         if row.wait and row.waits_for("unknown"):
             cure = f"put it back, or `cadence rm --cadence {row.cadence}`"

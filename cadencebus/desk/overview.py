@@ -102,7 +102,7 @@ class Onlooker:
             dead=part("dead/", lambda: cached("dead", (home.dead,), lambda: _dead(home)), Dead()),
             # As they were found, some time ago: by now the first may be too long ago.
             failures=[run for run in failures if run.at >= now - _FAILURES_SINCE],
-            faults=part("prompts/", lambda: _faults(reasons), Faults({}, [])),
+            faults=part("prompts/", lambda: _faults(reasons), Faults({}, [], [])),
             next_due=part("prompts/", lambda: _next_due(reasons), []),
             # Last: by now every part has told what it can't read.
             problems=[*filter(None, [reasons.problem]), *_no_folders(home), *reasons.unseen, *unread, *torn],
@@ -139,7 +139,7 @@ def _torn(home: Home) -> list[str]:
 
 def _faults(snapshot: Snapshot) -> Faults:
     """What was never good fires nothing, so nothing of it would wait."""
-    faults = Faults({}, [])
+    faults = Faults({}, [], [str(problem) for problem in snapshot.prompts.heartbeat.problems()])
     for name in snapshot.prompts.names():
         try:
             cadence = snapshot.prompts.load(name)

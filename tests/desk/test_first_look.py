@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cadencebus.checkup import cadences
 from cadencebus.checkup.patient import Patient
 from cadencebus.clock import parse_stamp, rfc3339
 from cadencebus.desk import doctor_waits, snapshot, status_screen
@@ -117,6 +118,16 @@ def test_an_agent_that_would_be_asked_nothing_is_noted(home: Path) -> None:
         f"{name}: its prompt is empty, the agent would be asked nothing" for name in ("brief", "emptied")
     ]
     assert told[0].do == "write it into prompts/brief.md"
+
+
+def test_tasks_that_make_no_sense_are_told(home: Path) -> None:
+    """They never fire, and nothing of them waits."""
+    (home / "HEARTBEAT.md").write_text("tasks:\n  - nonsense\n")
+    ((what, do),) = cures(home)
+    assert what.startswith("HEARTBEAT.md:2: expected")
+    assert (what.endswith("; and 1 more"), do) == (True, "`cadence check`")
+    told = {one.kind for one in cadences.tasks(Patient(Home(str(home)), time.time()))}
+    assert "cadence.broken" in told
 
 
 def test_a_prompt_that_leads_nowhere_is_told_before_anything_waits_for_it(home: Path) -> None:
