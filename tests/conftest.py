@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
+from cadencebus.session import life, reap
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -56,6 +58,21 @@ def home(tmp_path: Path) -> Path:
         folder.chmod(0o700)
     (state / "FORMAT").write_text("1\n")
     return root
+
+
+@pytest.fixture
+def nothing_runs_on(home: Path) -> Iterator[None]:
+    """End what of this home still runs when the test is over: sessions outlive their consumer."""
+    yield
+    for run in set(reap.marked(str(home)).values()):
+        for folder in (home / "state" / "runs").glob(f"*/{run}"):
+            note = life.read_alive(str(folder))
+            if note is not None and life.is_alive(str(folder)):
+                # Who sweeps spares what its own home calls alive.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(note.shim, signal.SIGKILL)
+        reap.sweep(run)
+    assert not reap.marked(str(home))
 
 
 @pytest.fixture

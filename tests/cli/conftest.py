@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from cadencebus.session import reap
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -70,7 +68,10 @@ def enqueue(cadence: Cadence) -> Callable[..., str]:
 
 @pytest.fixture
 def consumer(
-    home: Path, environment: dict[str, str], eventually: Eventually
+    home: Path,
+    environment: dict[str, str],
+    eventually: Eventually,
+    nothing_runs_on: None,
 ) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     """Start consumers of this home; when the test is over they are gone, and every run with them."""
     started: list[subprocess.Popen[bytes]] = []
@@ -89,8 +90,6 @@ def consumer(
     for process in started:
         process.terminate()
         process.wait(timeout=15)
-    for run in (home / "state" / "runs").glob("*/*"):
-        reap.sweep(run.name)
 
 
 class Screen(Protocol):

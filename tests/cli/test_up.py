@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ import pytest
 from cadencebus.cli import ps as verb
 from cadencebus.daemon import supervision
 from cadencebus.desk import consumer_control
-from cadencebus.session import process_tree, reap
+from cadencebus.session import process_tree
 from cadencebus.store import lock
 from cadencebus.store.paths import Home
 
@@ -33,12 +32,9 @@ HURRY = ("up", "--first-wait", "50ms")
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(home: Path, cadence: Cadence) -> Iterator[None]:
+def nothing_is_left(home: Path, cadence: Cadence, nothing_runs_on: None) -> Iterator[None]:
     """When the test is over, no process of its bus is."""
     yield
-    for run in (home / "state" / "runs").glob("*/*"):
-        with contextlib.suppress(FileNotFoundError):
-            reap.sweep(run.name)
     if lock.is_held(Home(str(home))):
         consumer_control.bring_down(Home(str(home)))
     assert not lock.is_held(Home(str(home)))

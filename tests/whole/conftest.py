@@ -70,7 +70,11 @@ def write(home: Path, request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 @pytest.fixture
-def consumer(home: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def consumer(
+    home: Path,
+    environment: dict[str, str],
+    nothing_runs_on: None,
+) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start consumers in the background; whatever is left of them is gone at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
