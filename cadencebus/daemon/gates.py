@@ -29,6 +29,8 @@ G = TypeVar("G")
 _NEVER = object()
 # How much longer a hold lasts than its gate's interval: a gate that is not asked again must not hold on.
 _OUTLIVES = 30.0
+# How long the first start waits for what commands say.
+_AT_START = 2.0
 
 
 class Gate(Generic[G]):
@@ -80,6 +82,10 @@ class Gate(Generic[G]):
             self._gear.tell({"event": "gate.well", "gate": self.name})
         self.answer = answer
         await asyncio.to_thread(self.apply, gate, answer)
+
+    def ask_again(self) -> None:
+        """Be due at once: it was asked, and nobody waited for the answer."""
+        self._asked = _NEVER
 
     def apply(self, gate: G, answer: Answer) -> None:
         """Set the hold, lengthen it, or release it."""
@@ -133,20 +139,22 @@ def gates_of(gear: Gear) -> list[Gate[Any]]:
 
 
 async def prime(gear: Gear, all_gates: list[Gate[Any]]) -> None:
-    """Ask what can be answered before the first tick starts; for a command its policy stands in.
-
-    A command that hangs must not keep the bus from starting, and what it has not said yet is not zero.
-    """
+    """Ask before the first tick starts; for a command that takes its time, its policy stands in."""
     now = gear.clock.wall()
     standing = {hold.reason for hold in gear.holds.all(now) if not hold.over(now)}
-    for gate in all_gates:
-        settings = gate.settings
-        if isinstance(settings, UsageGate):
-            # What a former consumer was told stands until it is asked again: a restart is no way around it.
-            if gate.name not in standing:
-                await asyncio.to_thread(gate.apply, settings, gates.usage(settings, Reading()))
-        elif getattr(settings, "command", None) is None:
+    await asyncio.gather(*(_prime(gate, stands=gate.name in standing) for gate in all_gates))
+
+
+async def _prime(gate: Gate[Any], *, stands: bool) -> None:
+    """Ask one; if it hangs the bus starts without it, and what it has not said yet is not zero."""
+    try:
+        async with asyncio.timeout(_AT_START):
             await gate.do()
+    except TimeoutError:
+        gate.ask_again()
+        # What a former consumer was told stands until it is asked again: a restart is no way around it.
+        if isinstance(gate.settings, UsageGate) and not stands:
+            await asyncio.to_thread(gate.apply, gate.settings, gates.usage(gate.settings, Reading()))
 
 
 class _Usage:
