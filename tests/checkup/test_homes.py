@@ -6,11 +6,14 @@ import json
 import os
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cadencebus.checkup.home import file_system
+from cadencebus.checkup.patient import Patient
 from cadencebus.clock import day, rfc3339, stamp
+from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -321,6 +324,32 @@ def test_a_sound_home_is_well(home: Path, call: Doctor) -> None:
     }
 
 
+def test_what_is_within_bounds_is_nothing_to_tell_of(home: Path, call: Doctor) -> None:
+    """Each of these is a finding a step further."""
+    now = time.time()
+    prompt(home, f"{COMMAND}\ntimeout: 100s")
+    state, run = home / "state", f"{ID}-7f3k9q2m.1"
+    write(state / "runs" / "2026-11-21" / run / "run.json", '{"leaked": [{"pid": 1}]}')
+    lines: list[dict[str, Any]] = [
+        *({"event": "run.ended", "cadence": "brief", "seconds": 80.0} for _ in range(3)),
+        *({"event": "run.ended", "cadence": "brief", "seconds": 80.1, "run": run} for _ in range(2)),
+        {"event": "x.y", "at": rfc3339(now + 290)},
+    ]
+    text = "".join(f"{json.dumps({'at': rfc3339(now), **line})}\n" for line in lines)
+    write(state / "events" / f"{day(now)}.jsonl", text)
+    failed = {"at": rfc3339(now - 1.01 * DAY), "event": "notice.failed", "reason": "no mailbox"}
+    write(state / "events" / f"{day(now - 1.01 * DAY)}.jsonl", f"{json.dumps(failed)}\n")
+    write(home / "cadence.yaml", "notify: [{command: [sh, -c, exit 3]}]", days=3)
+    write(state / "tmp" / NAME, "{", days=0.99)
+    write(state / "inbox" / "mine.json", '{"cadence": "brief"}')
+    write(state / "inbox" / ".staging", "")
+    (state / "done" / day(now - 16 * DAY)).mkdir()
+    (state / "runs" / day(now - 32 * DAY)).mkdir()
+    told = call()
+    kinds = {one["kind"] for one in told["findings"]}
+    assert kinds <= {"consumer.none", "home.forgetful"}, told["screen"]
+
+
 def test_what_a_finder_leaves_behind_is_nothing_to_tell_of(home: Path, call: Doctor) -> None:
     """A Mac writes .DS_Store into each folder that somebody looks at, and ._x beside x on foreign disks."""
     prompt(home, COMMAND)
@@ -417,21 +446,41 @@ def test_a_login_is_found_wherever_its_agent_keeps_it(
     assert "credentials.none" not in {one["kind"] for one in call()["findings"]}
 
 
+MIB = 1 << 20
+
+
 @pytest.mark.parametrize(
-    ("free", "inodes", "told"),
+    ("room", "inodes", "flags", "told"),
     [
-        (1 << 20, 10**6, ("disk.full", "ill")),
-        (100 << 20, 10**6, ("disk.low", "warn")),
-        (1 << 40, 5, ("inodes.few", "warn")),
-        (1 << 40, 0, ("inodes.few", "ill")),
+        ((32 * MIB - 1, 1 << 42), 10**6, 0, ("disk.full", "ill")),
+        ((32 * MIB, 1 << 42), 10**6, 0, ("disk.low", "warn")),
+        ((512 * MIB - 1, 1 << 42), 10**6, 0, ("disk.low", "warn")),
+        ((512 * MIB, 1 << 42), 10**6, 0, None),
+        # A small disk of which a twentieth is free.
+        ((50 * MIB, 1000 * MIB), 10**6, 0, None),
+        ((50 * MIB - 1, 1000 * MIB), 10**6, 0, ("disk.low", "warn")),
+        ((1 << 40, 1 << 42), 10_000, 0, None),
+        ((1 << 40, 1 << 42), 9999, 0, ("inodes.few", "warn")),
+        ((1 << 40, 1 << 42), 0, 0, ("inodes.few", "ill")),
+        ((1 << 40, 1 << 42), 10**6, os.ST_RDONLY | os.ST_NOSUID, ("home.read_only", "ill")),
     ],
 )
 def test_a_disk_without_room_is_told(
-    home: Path, call: Doctor, monkeypatch: pytest.MonkeyPatch, free: int, inodes: int, told: tuple[str, str]
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    room: tuple[int, int],
+    inodes: int,
+    flags: int,
+    told: tuple[str, str] | None,
 ) -> None:
     """Bytes and inodes, before the bus has to hold for want of them."""
-    room = SimpleNamespace(
-        f_flag=0, f_bavail=free, f_frsize=1, f_blocks=1 << 42, f_files=10**7, f_favail=inodes
+    free, whole = room
+    disk = SimpleNamespace(
+        f_flag=flags, f_bavail=free, f_frsize=1, f_blocks=whole, f_files=10**7, f_favail=inodes
     )
-    monkeypatch.setattr("cadencebus.checkup.home.os.statvfs", lambda _: room)
-    assert told in {(one["kind"], one["level"]) for one in call()["findings"]}
+    monkeypatch.setattr("cadencebus.checkup.home.os.statvfs", lambda _: disk)
+    findings = file_system(Patient(Home(str(home)), time.time()))
+    assert [(one.kind, one.level) for one in findings if one.kind != "home.forgetful"] == [told] * bool(told)
+    # A file system that counts no inodes has none to run out of.
+    disk.f_files = 0
+    assert "inodes.few" not in {one.kind for one in file_system(Patient(Home(str(home)), time.time()))}

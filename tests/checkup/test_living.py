@@ -85,18 +85,19 @@ def test_somebody_elses_lock_is_seen(home: Path, call: Doctor) -> None:
 def test_a_consumer_that_starts_nothing_is_ill(
     home: Path, call: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Something could start, a claim has no run, and both for a quarter of an hour."""
+    """Something could start; a claim has no run for longer than its settlement may take."""
     (home / "prompts" / "brief.md").write_text("---\nrunner: command\ncommand: ['true']\n---\n")
     name = "5-20261121T023000.123456Z-{}-7f3k9q2{}.json"
     (home / "prompts" / "other.md").write_text("---\nrunner: command\ncommand: ['true']\n---\n")
     (home / "state" / "inbox" / name.format("brief", 1)).write_text('{"cadence": "brief"}')
     (home / "state" / "claimed" / name.format("other", 2)).write_text('{"cadence": "other"}')
-    later = time.time() + 900
-    monkeypatch.setattr("cadencebus.cli.doctor.time.time", lambda: later)
-    with consumer(home, pid=os.getpid(), heartbeat_at=rfc3339(later)):
-        told = call()
-    assert {"claim.stuck", "queue.stalled"} <= kinds(told)
-    assert told["code"] == 1
+    now = time.time()
+    for later, found in ((now + 110, {"queue.stalled"}), (now + 900, {"claim.stuck", "queue.stalled"})):
+        monkeypatch.setattr("cadencebus.cli.doctor.time.time", lambda later=later: later)
+        with consumer(home, pid=os.getpid(), heartbeat_at=rfc3339(later)):
+            told = call()
+        assert kinds(told) & {"claim.stuck", "queue.stalled"} == found
+        assert told["code"] == 1
 
 
 def test_a_lock_that_is_no_consumers_is_told_with_its_holder(home: Path, call: Doctor) -> None:
@@ -129,15 +130,18 @@ def test_a_consumer_that_a_signal_stopped_is_ill_at_once(home: Path, call: Docto
 
 
 def test_a_process_of_no_tick_is_found_and_ended_only_by_fix(
-    home: Path, call: Doctor, eventually: Eventually
+    home: Path, call: Doctor, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its mark says of which bus it is; another bus's is left alone."""
+    """Its mark says of which bus it is; another bus's is left alone, as is the run that the doctor is in."""
     surroundings = {identity.MARK: RUN, identity.HOME: str(home)}
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
     ours = subprocess.Popen(sleep, env=surroundings)
     theirs = subprocess.Popen(sleep, env=surroundings | {identity.HOME: "/elsewhere", identity.MARK: "x.1"})
     try:
         eventually(lambda: identity.mark_of(ours.pid) == RUN)
+        with monkeypatch.context() as inside:
+            inside.setenv(identity.MARK, RUN)
+            assert "process.stray" not in kinds(call())
         told = call()
         assert "process.stray" in kinds(told)
         assert RUN in told["screen"]
