@@ -114,17 +114,12 @@ def _verbs() -> list[str]:
 
 def explain(name: str, context: Context) -> bool:
     """Let a verb explain itself; False where there is none of that name."""
-    if name.isidentifier() and name.islower():
-        try:
-            module = importlib.import_module(f"cadencebus.cli.{name}{'_'[: iskeyword(name)]}")
-        except ModuleNotFoundError:
-            module = None
-        # Not every module here is a verb; one that is says so first.
-        if module is not None and (module.__doc__ or "").startswith(f"`cadence {name}`"):
-            with contextlib.suppress(SystemExit):
-                module.main(["--help"], context)
-            return True
-    return False
+    if name not in _verbs():
+        return False
+    module = importlib.import_module(f"cadencebus.cli.{name}{'_'[: iskeyword(name)]}")
+    with contextlib.suppress(SystemExit):
+        module.main(["--help"], context)
+    return True
 
 
 def _text(path: str) -> str:

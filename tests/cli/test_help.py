@@ -35,6 +35,12 @@ def test_every_document_can_be_read(cadence: Cadence) -> None:
         assert cadence("help", room).returncode == 66
 
 
+def test_a_verb_explains_itself_where_python_drops_what_modules_say(cadence: Cadence) -> None:
+    """`python -OO`: a verb is known by its file, not by the line above its code."""
+    bare = {"CADENCE_HOME": "", "PYTHONOPTIMIZE": "2"}
+    assert cadence("help", "wait", env=bare).stdout.startswith("usage: cadence wait ")
+
+
 @pytest.mark.parametrize(
     ("words", "key"),
     [
