@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # What to type for a problem in whose words this stands; what else is wrong keeps nobody from starting.
 _CURES = {
     " missing": "`cadence doctor --fix`",
+    "can't be written by you": "`cadence doctor --fix`",
     "is not a folder": "move it away, then `cadence doctor --fix`",
     "cadence.yaml": "fix it, then `cadence check`",
 }

@@ -22,7 +22,7 @@ from cadencebus.model.foreign import amount, instant
 from cadencebus.model.naming import name_in, parse_deferred
 from cadencebus.model.wording import some
 from cadencebus.session import identity, life, reap
-from cadencebus.store import files, runs
+from cadencebus.store import files, fitness, runs
 from cadencebus.store.json_file import load_object
 from cadencebus.store.memory import Memories
 from cadencebus.store.paths import FOLDERS
@@ -113,15 +113,27 @@ class Onlooker:
 def _no_folders(home: Home) -> list[str]:
     """What must be a folder of state/ and is none: nothing can be queued, claimed or buried there."""
     wrong, missing = [], []
+    sealed = fitness.shut(home.state) == fitness.READ_ONLY
     for folder in FOLDERS:
         path = f"{home.state}/{folder}"
         if not os.path.lexists(path):
             missing.append(f"state/{folder}")
         elif os.path.islink(path) or not os.path.isdir(path):
             wrong.append(f"state/{folder} is not a folder")
+        elif not sealed and _shut_to_its_owner(path):
+            wrong.append(f"state/{folder} can't be written by you")
     if missing:
         wrong.append(f"{some(missing, 1)} {'are' if missing[1:] else 'is'} missing")
     return wrong
+
+
+def _shut_to_its_owner(path: str) -> bool:
+    """Whether we can't write what is ours; who only looks on need not be able to."""
+    try:
+        ours = os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
+    return ours and not os.access(path, os.W_OK | os.X_OK)
 
 
 def _torn(home: Home) -> list[str]:

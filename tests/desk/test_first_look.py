@@ -24,6 +24,7 @@ from cadencebus.desk.output import Output
 from cadencebus.desk.overview import overview
 from cadencebus.model.hold import Hold
 from cadencebus.policy.admit import Wait
+from cadencebus.store import fitness
 from cadencebus.store.paths import Home
 
 if TYPE_CHECKING:
@@ -236,6 +237,19 @@ def test_a_pause_that_nobody_can_read_is_nobodys_own_word(home: Path) -> None:
     (home / "state" / "holds" / "bus.paused.json").write_text("garbage")
     assert [do for _, do in cures(home)] == [f"`rm {home}/state/holds/bus.paused.json`"]
     assert notes(home) == []
+
+
+def test_a_folder_that_takes_nothing_is_told_before_the_consumer_runs_into_it(
+    waiting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cadence up` would come up, and hold the bus; on a disk that takes nothing no folder is to blame."""
+    # Root is refused nothing: the kernel's answer to anybody else.
+    monkeypatch.setattr(os, "access", lambda path, _: not path.endswith("/inbox"))
+    first, second = cures(waiting)
+    assert first == ("state/inbox can't be written by you", "`cadence doctor --fix`")
+    assert second[1] == "fix that, then `cadence up`"
+    monkeypatch.setattr(fitness, "shut", lambda _: fitness.READ_ONLY)
+    assert "can't be written" not in str(cures(waiting))
 
 
 def test_a_folder_that_nobody_may_list_is_told_and_hides_nothing_else(
