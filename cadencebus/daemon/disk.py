@@ -45,9 +45,7 @@ class Disk:
         """Hold everything until the state folder takes a file again, then let whoever waits try again."""
         if self._well.is_set():
             self._well.clear()
-            # Nothing in state/ names the home, which may be moved.
-            where = str(error.filename or self._gear.home.state).removeprefix(f"{self._gear.home.root}/")
-            detail = f"{where}: {error.strerror or error}"
+            detail = f"{self._where(error)}: {error.strerror or error}"
             hold = Hold(scope=BUS, reason="disk_full", since=self._gear.clock.wall(), detail=detail)
             # In memory whatever happens; its file is best effort, on a disk that takes none.
             self._gear.holds.remember(hold)
@@ -58,6 +56,12 @@ class Disk:
             self._tell(detail)
             self._spawn(self._probe())
         await self._well.wait()
+
+    def _where(self, error: OSError) -> str:
+        inside = f"{self._gear.home.root}/"
+        names = [str(name) for name in (error.filename, error.filename2, self._gear.home.state) if name]
+        # Of a link the first name is what it says. Nothing in state/ names the home, which may be moved.
+        return next((name for name in names if name.startswith(inside)), names[0]).removeprefix(inside)
 
     def _tell(self, detail: str) -> None:
         """Report it once, however often it recurs: a folder may take files and still not be readable."""

@@ -76,3 +76,22 @@ def test_the_hold_names_a_place_and_not_the_home(home: Path) -> None:
     told = asyncio.run(suffer())
     assert str(home) not in told
     assert "state/inbox: No such file" in told
+
+
+def test_of_a_key_that_could_not_be_taken_the_place_is_told(home: Path) -> None:
+    """Of a link's two names the first is a tick's id, which is no place to look at."""
+    error = OSError(
+        13, "Permission denied", "20261121T023000.123456Z-7f3k9q2m", None, f"{home}/state/keys/ab"
+    )
+
+    async def suffer() -> str:
+        gear = assemble(Home(str(home)), flags={}, say=lambda _: None)
+        consumer = Consumer(gear)
+        waiting = asyncio.ensure_future(gear.trouble(error))
+        await asyncio.sleep(0)
+        told = (home / "state" / "holds" / "bus.disk_full.json").read_text()
+        waiting.cancel()
+        await consumer.crew.dismiss()
+        return told
+
+    assert '"state/keys/ab: Permission denied"' in asyncio.run(suffer())
