@@ -309,6 +309,37 @@ def test_the_fingerprint_knows_an_edit_from_a_journey() -> None:
     assert len({here.fingerprint, *(made(edit).fingerprint for edit in edits)}) == len(edits) + 1
 
 
+def test_an_upgrade_takes_no_schedule_for_edited_and_moves_no_firing() -> None:
+    """What fell due meanwhile would be a new schedule's past, and its ticks would come at other times."""
+    for asked, known in (
+        (Asked(schedule="*/5 8-19 * * mon-fri"), "d1b2e288e7e5267f"),
+        (Asked(schedule="*/5 8-19 * * mon-fri", timezone="Europe/Berlin"), "38e57a3e05913105"),
+        (Asked(every=300.0), "33fbb6f2843d40ca"),
+        (Asked(once_at=1.8e9, max_firings=3, expires_at=1.9e9), "fc3948320e0c41bc"),
+    ):
+        assert made(asked).fingerprint == known
+    brief = Timetable(name="brief", every=3600.0, jitter=600.0)
+    assert (brief.offset, next(brief.slots(1.8e9))) == (367.712, 1.8e9 + 3556)
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("@yearly", "0 0 1 1 *"),
+        ("@annually", "0 0 1 1 *"),
+        ("@monthly", "0 0 1 * *"),
+        ("@weekly", "0 0 * * 0"),
+        ("@daily", "0 0 * * *"),
+        ("@midnight", "0 0 * * *"),
+        ("@hourly", "0 * * * *"),
+        (" @Hourly", "0 * * * *"),
+    ],
+)
+def test_a_word_stands_for_the_line_that_crontab_says(word: str, line: str) -> None:
+    """As crontab(5) has them, `@reboot` apart, which is no time."""
+    assert cron_line(word) == cron_line(line)
+
+
 def test_a_cadence_without_any_of_the_keys_has_no_timetable() -> None:
     """launchd, cron or a shell enqueue it."""
     assert timetable_of(Asked()) is None
