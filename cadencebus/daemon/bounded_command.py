@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import Iterator, Mapping, Sequence
 
 _READ_AT_MOST = 1 << 16
@@ -31,16 +32,7 @@ async def run_bounded(
 ) -> Answer:
     """Run a command to its end, or kill it when its time is up."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=cwd,
-            env=env,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            # Its own group, so that it can be ended with whatever it started.
-            start_new_session=True,
-        )
+        process = await _started(argv, cwd, env)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         return Answer(None, "", f"{argv[0]} could not be started: {why}")
@@ -54,12 +46,38 @@ async def run_bounded(
     else:
         return Answer(code, said.decode("utf-8", "replace"))
     finally:
-        _kill(process)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_REAPED_WITHIN):
-                await process.wait()
-        # A grandchild may keep its pipes open for ever: let go of them.
-        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+        await _ended(process)
+
+
+async def _started(argv: Sequence[str], cwd: str, env: Mapping[str, str]) -> Process:
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Its own group, so that it can be ended with whatever it started.
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Called off half-way, asyncio would end the leader alone, and wait for all that it has started.
+        with contextlib.suppress(OSError, ValueError):
+            await _ended(await starting)
+        raise
+
+
+async def _ended(process: Process) -> None:
+    """Kill what is left of it, bury its leader, and let go of its pipes, which a grandchild may keep open."""
+    _kill(process)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_REAPED_WITHIN):
+            await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
 
 @contextlib.contextmanager
@@ -83,7 +101,7 @@ def _leashed(group: int) -> Iterator[None]:
             leash.kill()
 
 
-async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> bytes:
+async def _talk(process: Process, stdin: bytes) -> bytes:
     if process.stdin is None or process.stdout is None:
         return b""
     with contextlib.suppress(ConnectionError):
@@ -96,7 +114,7 @@ async def _talk(process: asyncio.subprocess.Process, stdin: bytes) -> bytes:
     return said
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+def _kill(process: Process) -> None:
     """Kill what is left of its group; as long as somebody holds the pipe, its number is nobody else's."""
     if process.returncode is None or (process.stdout is not None and not process.stdout.at_eof()):
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -68,6 +68,8 @@ def test_nothing_of_it_outlives_who_asked(tmp_path: Path, eventually: Eventually
     asking = subprocess.Popen([sys.executable, "-c", ASKING], cwd=tmp_path)
     child = int(eventually((tmp_path / "child").exists) and (tmp_path / "child").read_text())
     leader = os.getpgid(child)
+    # The command itself, and who minds that it does not outlive us.
+    eventually(lambda: len(psutil.Process(asking.pid).children()) == 2)
     asking.kill()
     asking.wait()
     eventually(lambda: not _alive(child) and not _alive(leader))
@@ -93,6 +95,31 @@ def test_one_that_is_called_off_is_buried(tmp_path: Path, eventually: Eventually
         return asking.cancelled() and not psutil.pid_exists(int(leader.read_text()))
 
     assert asyncio.run(called_off())
+
+
+def test_one_that_is_called_off_while_it_starts_is_ended_with_all_it_started(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    """A consumer that left just then waited for what the dead leader had started, and left it to itself."""
+    line = ("sh", "-c", "sleep 987652 & echo $! > new; mv new child; wait")
+
+    async def called_off(turns: int) -> None:
+        asking = asyncio.create_task(run_bounded(line, within=60, cwd=str(tmp_path), env=dict(os.environ)))
+        for _ in range(turns):
+            # The command starts in the first turn of the loop, and goes on while the loop makes its pipes.
+            await asyncio.sleep(0)
+        if turns:
+            time.sleep(0.05)  # noqa: ASYNC251 - the loop is to stand still
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+
+    began = time.monotonic()
+    for turns in range(8):
+        asyncio.run(called_off(turns))
+        child = tmp_path / "child"
+        eventually(lambda child=child: not child.exists() or not _alive(int(child.read_text())))  # type: ignore[misc]
+    assert time.monotonic() - began < 20
 
 
 def test_one_that_talks_without_end_is_bounded() -> None:
