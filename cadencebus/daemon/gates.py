@@ -147,8 +147,9 @@ async def prime(gear: Gear, all_gates: list[Gate[Any]]) -> None:
 
 async def _prime(gate: Gate[Any], *, stands: bool) -> None:
     """Ask one; if it hangs the bus starts without it, and what it has not said yet is not zero."""
+    commanded = getattr(gate.settings, "command", None) is not None
     try:
-        async with asyncio.timeout(_AT_START):
+        async with asyncio.timeout(_AT_START if commanded else None):
             await gate.do()
     except TimeoutError:
         gate.ask_again()

@@ -192,9 +192,11 @@ def test_a_hold_that_a_person_released_stays_away_for_five_minutes(
 
 
 def test_before_the_first_start_the_commands_are_asked(
-    gear_with: Callable[..., Gear], fake_clock: FakeClock
+    gear_with: Callable[..., Gear], fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`run --once` has one turn: it started a session, whatever the plan was used up to."""
+    # However busy the machine.
+    monkeypatch.setattr("cadencebus.daemon.gates._AT_START", 60.0)
     gear = gear_with(usage={"command": ["echo", "95"]}, pressure={"command": ["true"]})
     asyncio.run(prime(gear, gates_of(gear)))
     holds = {hold.file: hold for hold in gear.holds.all(fake_clock.wall())}
@@ -205,12 +207,14 @@ def test_before_the_first_start_the_commands_are_asked(
 
 
 def test_before_the_first_start_what_is_not_known_is_not_zero(
-    gear_with: Callable[..., Gear], fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    gear_with: Callable[..., Gear], fake_clock: FakeClock, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One at a time until a slow command has spoken; but what it said to a former consumer stands."""
     monkeypatch.setattr("cadencebus.daemon.gates._AT_START", 0.05)
-    gear = gear_with(usage={"command": ["sh", "-c", "sleep 0.2; echo 95"]}, memory={"min_free_mb": 1e9})
+    slow = "until [ -e go ]; do sleep 0.01; done; echo 95"
+    gear = gear_with(usage={"command": ["sh", "-c", slow]}, memory={"min_free_mb": 1e9})
     asyncio.run(prime(gear, gates_of(gear)))
+    (home / "go").touch()
     holds = {hold.file: hold for hold in gear.holds.all(fake_clock.wall())}
     assert holds["bus.usage.json"].lets_through(fake_clock.wall()) == 1
     assert holds["bus.memory.json"].lets_through(fake_clock.wall()) == 0
