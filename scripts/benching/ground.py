@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cadencebus.model.naming import name_of
 from cadencebus.store import files, inlet, make_home
 from cadencebus.store.paths import Home
 
@@ -142,7 +143,7 @@ def fill(home: Home, count: int) -> None:
         if n % _LINKS == 0:
             files.discard(body)
             files.write_new(body, b'{"cadence": "x"}\n', durable=False)
-        name = inlet.name_of(inlet.new_id(base + n * 1e-4), "x", 5)
+        name = name_of(inlet.new_id(base + n * 1e-4), "x", 5)
         os.link(body, f"{home.inbox}/{name.file}")
     files.discard(body)
 

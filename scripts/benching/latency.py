@@ -8,6 +8,7 @@ import queue
 import subprocess
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benching import byhand, rivals
@@ -105,11 +106,13 @@ def _ways(
     }
     for name in rivals.spoolers():
         env = stack.enter_context(rivals.spooler(name))
-        ways[name] = lambda name=name, env=env: _started([name, "sh", "-c", ear.command], env, ear)
+        ways[name] = partial(_started, [name, "sh", "-c", ear.command], env, ear)
     interpreter = None if short else rivals.python()
-    for kind in rivals.HUEYS if interpreter else ():
+    for kind in rivals.HUEYS:
+        if interpreter is None:
+            break
         at_work = stack.enter_context(rivals.huey_at_work(interpreter, kind, ear.command))
-        ways[kind] = lambda at_work=at_work: _asked(at_work, ear)
+        ways[kind] = partial(_asked, at_work, ear)
     return ways
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from benching import byhand, rivals
 from benching.ground import CADENCE, MEMORY, Figure, a_folder, environment, leave_out, median, new_home, spent
+from cadencebus.model.naming import name_of
 from cadencebus.store import inlet
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def put(*, short: bool) -> list[Figure]:
         os.chdir(maildir)
         hand, ours = _in_turn(
             rounds,
-            lambda turn: [byhand.put(f"{turn}-{n}") for n in range(each)],
+            lambda turn: _by_hand(turn, each),
             lambda _: [inlet.put_small(home, "x") for _ in range(each)],
         )
         hand_batch, batch = _in_turn(
@@ -85,9 +86,14 @@ def put(*, short: bool) -> list[Figure]:
     ]
 
 
+def _by_hand(turn: int, each: int) -> None:
+    for n in range(each):
+        byhand.put(f"{turn}-{n}")
+
+
 def _made(count: int) -> list[tuple[Name, bytes, None]]:
     ids = [inlet.new_id(time.time()) for _ in range(count)]
-    return [(inlet.name_of(one, "x", 5), inlet.small_tick(one, "x", "cli", time.time()), None) for one in ids]
+    return [(name_of(one, "x", 5), inlet.small_tick(one, "x", "cli", time.time()), None) for one in ids]
 
 
 def _in_turn(rounds: int, *ways: Callable[[int], object]) -> list[list[float]]:

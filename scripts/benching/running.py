@@ -29,6 +29,8 @@ from benching.ground import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from _typeshed import FileDescriptorLike
+
 WARM = 20  # ticks that are done before counting starts
 WORKERS = 2
 _RUNS = "runs of `true`, two at a time"
@@ -63,7 +65,12 @@ sys.exit(main(sys.argv[1:]))
 def _slow_disk() -> Iterator[None]:
     """Have each sync of this process and of what it forks take longer."""
     sync = os.fsync
-    os.fsync = lambda fd: (time.sleep(_MORE), sync(fd))[1]
+
+    def slowly(fd: FileDescriptorLike) -> None:
+        time.sleep(_MORE)
+        sync(fd)
+
+    os.fsync = slowly
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torturing import audit
@@ -45,9 +46,7 @@ def _replaced(signals: list[signal.Signals], options: Options) -> list[str]:
         for number in signals:
             consumer = ground.behind("run")
             started.append(consumer)
-            if not until(
-                lambda pid=consumer.pid: audit.leads(ground, pid) and len(_sessions(ground)) >= SESSIONS
-            ):
+            if not until(partial(_all_led, ground, consumer.pid)):
                 faults.append(f"not all started: {len(_sessions(ground))}")
             if number == signal.SIGUSR2:
                 # The shims die, the consumer lives: the runs are interrupted, swept and begun anew.
@@ -72,6 +71,10 @@ def _replaced(signals: list[signal.Signals], options: Options) -> list[str]:
         for consumer in started:
             consumer.kill()
         ground.remove()
+
+
+def _all_led(ground: Ground, consumer: int) -> bool:
+    return audit.leads(ground, consumer) and len(_sessions(ground)) >= SESSIONS
 
 
 def _sessions(ground: Ground) -> list[str]:

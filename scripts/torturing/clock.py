@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torturing import audit, scratch
@@ -56,7 +57,7 @@ def _jumped(jumps: list[float], options: Options) -> list[str]:
             started = len(audit.log_lines(ground))
             for name in ("plain", "second", "long"):
                 ground.enqueue(name)
-            until(lambda started=started: len(audit.log_lines(ground)) > started, 3.0)
+            until(partial(_goes_on, ground, started), 3.0)
         if not until(lambda: audit.all_ended(ground), 20):
             faults.append(f"stuck: {dict(audit.where(ground))}")
         consumer.send_signal(signal.SIGTERM)
@@ -65,6 +66,10 @@ def _jumped(jumps: list[float], options: Options) -> list[str]:
     finally:
         scratch.put_down(ground.root.parent)
         ground.remove()
+
+
+def _goes_on(ground: Ground, lines: int) -> bool:
+    return len(audit.log_lines(ground)) > lines
 
 
 def _jump(ground: Ground, seconds: float) -> None:

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torturing import audit
 from torturing.ground import Ground, fresh
@@ -65,7 +65,7 @@ TEXTS: dict[str, bytes] = {
 _GOOD = b'{"cadence": "plain", "payload": {"a": [1, 2]}}'
 TEXTS |= {f"cut-{length}": _GOOD[:length] for length in range(1, len(_GOOD))}
 # Members that no tick may have, put into an otherwise good one.
-_BAD = {
+_BAD: dict[str, tuple[Any, ...]] = {
     "cadence": (None, True, 1, "", "A", "..", "a..b", "../x", "x" * 65, "a/b", "a\nb", [], {}, "-a"),
     "priority": (None, True, -1, 10, 1.5, "5", [], {}, 10**30),
     "payload": (None, True, 1, "x", [], 1.5),

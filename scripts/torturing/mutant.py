@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from cadencebus import clock
 from cadencebus.daemon import closing, recovery, settling
 from cadencebus.session import launch, life
-from cadencebus.store import dedupe, files, inlet, journal, lock, memory, runs, spool, tomb
+from cadencebus.store import dedupe, files, inlet, journal, lock, memory, runs, spool, together, tomb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,12 +39,12 @@ def put(fault: object, owner: Any, name: str) -> Any:  # noqa: ANN401
 
 def no_folder_sync() -> None:
     """Folders are never synced: a power cut takes names that were spoken of."""
-    whole = put(lambda fd: None if _is_folder(fd) else whole(fd), files, "sync")
+    whole: Any = put(lambda fd: None if _is_folder(fd) else whole(fd), files, "sync")
 
 
 def no_file_sync() -> None:
     """Files are never synced: a power cut leaves them empty."""
-    whole = put(lambda fd: whole(fd) if _is_folder(fd) else None, files, "sync")
+    whole: Any = put(lambda fd: whole(fd) if _is_folder(fd) else None, files, "sync")
 
 
 def _is_folder(fd: int) -> bool:
@@ -79,7 +79,7 @@ def unsynced_follow_up() -> None:
 def unsynced_record() -> None:
     """A run begins before its folder and its claim are safe."""
 
-    class Hasty(runs.Together):
+    class Hasty(together.Together):
         def sync(self) -> None:
             """Wait for nothing."""
 
@@ -235,7 +235,7 @@ def follows_links() -> None:
     """A symbolic link in inbox/ is opened."""
     put(os.stat, tomb, "regular")
     # What follows is read as if it lay in the home.
-    whole = put(
+    whole: Any = put(
         lambda path, flags, *more, **named: whole(path, flags & ~os.O_NOFOLLOW, *more, **named), os, "open"
     )
 

@@ -141,5 +141,4 @@ def _write(inode: Inode, call: str, text: str) -> None:
 
 
 def _bytes(text: str) -> bytes:
-    value = codecs.escape_decode(text.encode())[0]
-    return value if isinstance(value, bytes) else value.encode()
+    return codecs.escape_decode(text.encode())[0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ def main(options: Options) -> Report:
         try_all(
             report,
             chosen,
-            lambda point, g=ground, t=trace: _cut(point, g, t),
+            partial(_cut, before=ground, steps=trace),
             options.jobs,
             within=options.within,
             seed=options.seed,

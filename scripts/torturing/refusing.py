@@ -167,12 +167,13 @@ def _wrapped(real: Any, kind: str, refusal: Refusal) -> Any:  # noqa: ANN401 - a
 
 def main() -> int:
     """Put the refusal in the way, and a fault if one is asked for, then run the command line."""
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+    scripts = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    sys.path[:0] = [os.path.dirname(scripts), scripts]
     from cadencebus.cli.main import main as cadence  # noqa: PLC0415 - it is found only now
 
     plan, fault, *words = sys.argv[1:]
     if fault != "-":
-        from mutant import FAULTS  # noqa: PLC0415
+        from torturing.mutant import FAULTS  # noqa: PLC0415
 
         FAULTS[fault]()
     stand_in_the_way(Refusal(plan))

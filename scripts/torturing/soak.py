@@ -186,7 +186,9 @@ class Soak:
             self.faults.append(f"SIGTERM: exit {code} after {took:.1f} s")
 
     def _measure(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
+        if self.consumer is None:
+            return
+        with contextlib.suppress(OSError):
             with open(f"/proc/{self.consumer.pid}/status") as status:
                 told = dict(line.split(":", 1) for line in status if ":" in line)
             self.peak_kb = max(self.peak_kb, int(told["VmHWM"].split()[0]))
