@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
+from hypothesis import settings
 
 from cadencebus.session import life, reap
 
@@ -33,6 +34,10 @@ TICKS_LIE_IN = ("inbox", "deferred", "claimed", "done", "dead", "tmp")
 # An interpreter's start takes so many seconds where nothing else runs; twice that on an old machine.
 QUIET_START = 0.05
 BESIDE_THEM = ("runs", "keys", "holds", "cadences", "events")
+
+# No example is held to a time: on a busy machine any of them may have to wait for its turn.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

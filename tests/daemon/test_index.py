@@ -31,7 +31,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps)
 def test_whatever_comes_and_goes_each_queue_is_what_ls_would_show(history: list[tuple[str, object]]) -> None:
     """Heads, counts and queues agree with a plain set at every step."""
@@ -56,7 +56,7 @@ def test_whatever_comes_and_goes_each_queue_is_what_ls_would_show(history: list[
         assert set(index.names()) == waiting
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(names, unique=True, max_size=30), st.integers(0, 30))
 def test_what_is_fresh_is_told_once(files: list[str], asked_after: int) -> None:
     """What came since somebody last asked: nothing twice, nothing left out."""
@@ -87,7 +87,7 @@ def test_a_name_that_is_not_canonical_is_no_name_of_the_index() -> None:
     assert set(index.names()) == {good}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 59), names), unique=True, max_size=40), st.integers(0, 59))
 def test_what_is_due_comes_out_in_the_order_of_its_time_and_once(
     late: list[tuple[int, str]], now: int
@@ -114,7 +114,7 @@ stamps = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.builds(

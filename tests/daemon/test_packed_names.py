@@ -13,7 +13,7 @@ from cadencebus.daemon.packed_names import PackedNames
 names = st.text(st.sampled_from("\1\2 ab~\udcff"), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(names, max_size=300), st.lists(st.tuples(st.booleans(), names), max_size=300))
 def test_it_agrees_with_a_plain_set_at_every_step(begun: list[str], steps: list[tuple[bool, str]]) -> None:
     """Whatever the names are, also where one begins with another."""

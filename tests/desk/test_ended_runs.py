@@ -40,7 +40,7 @@ def test_lines_that_somebody_wrote_by_hand_are_no_trouble(home: Path) -> None:
     assert {str(run.line["run"]) for run in found} == {"a.1", "b.1", "[1]"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(told=TOLD, piece=st.integers(1, 300), most=st.integers(1, 9), since=st.integers(0, 9))
 def test_read_forwards_or_backwards_they_are_the_same(
     told: list[tuple[str, str, str]], piece: int, most: int, since: int

@@ -285,5 +285,5 @@ def test_the_corpus_is_answered_or_refused(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_else_breaks_a_parser_either(target: str) -> None:
     """A few of what `scripts/fuzz` tries for longer."""
-    run = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    run = settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck))
     run(given(strange(target))(TARGETS[target]))()

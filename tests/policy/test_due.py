@@ -368,7 +368,7 @@ RULES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rule=RULES, mode=st.sampled_from(MODES), steps=STEPS)
 def test_whatever_the_clock_does_no_slot_fires_twice_and_the_cursor_never_goes_back(
     rule: Timetable, mode: str, steps: list[tuple[float, bool]]
@@ -388,7 +388,7 @@ def test_whatever_the_clock_does_no_slot_fires_twice_and_the_cursor_never_goes_b
     assert rule.max_firings is None or len(bus.fired) <= rule.max_firings
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rule=RULES, steps=STEPS)
 def test_under_all_nothing_is_lost_whenever_the_bus_dies(
     rule: Timetable, steps: list[tuple[float, bool]]

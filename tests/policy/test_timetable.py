@@ -164,7 +164,7 @@ def test_two_simulated_years_agree_minute_by_minute(zone: str) -> None:
         assert list(made(Asked(schedule=line, timezone=zone)).firings(start, end)) == expected, line
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     line=st.sampled_from(LINES),
     zone=st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "America/Santiago"]),

@@ -55,7 +55,7 @@ def test_recordings_have_no_event_that_nobody_knows(recordings: dict[str, tuple[
 
 
 @given(st.lists(st.binary(max_size=200), max_size=10))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @pytest.mark.parametrize("stream", READERS)
 def test_no_bytes_make_a_parser_raise(stream: str, pieces: list[bytes]) -> None:
     """Whatever is printed, a report comes of it, the same whole as in pieces."""
@@ -95,7 +95,7 @@ EVENTS = st.builds(
 
 
 @given(st.lists(EVENTS, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_events_of_any_shape_are_taken_for_what_they_are(events: list[dict[str, Any]]) -> None:
     """Right names with wrong types inside neither raise nor get into the report."""
     for stream in READERS:

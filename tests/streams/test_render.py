@@ -115,7 +115,7 @@ def test_long_tool_output_is_one_line_with_the_number_of_the_rest() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @pytest.mark.parametrize("stream", ["claude", "codex", "gemini", "plain", "unheard of"])
 def test_no_line_makes_it_raise(stream: str, line: bytes) -> None:
     """Whatever stands in a log, it can be looked at."""
@@ -164,7 +164,7 @@ VALUES = st.recursive(
 
 
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS[:-2]), VALUES, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_event_makes_it_raise(kind: str, rest: dict[str, Any]) -> None:
     """Right names with wrong types inside are shown as well as they can be."""
     line = json.dumps({**rest, "type": kind}).encode()
