@@ -166,16 +166,17 @@ def pids() -> list[int]:
     """Every process, the newest first: who forks and exits, again and again, is found there or nowhere."""
     if LINUX:
         found = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        newest = _newest()
+        youngest = newest()
         # Numbers are given out in a circle; what stands above the newest is older than all below.
-        return sorted(found, key=lambda pid: (pid > newest, -pid))
+        return sorted(found, key=lambda pid: (pid > youngest, -pid))
     import psutil  # noqa: PLC0415 - not cheap, and only where /proc is missing
 
     # macOS has a process 0: to getpgid, getsid and kill that is the caller.
     return sorted(filter(None, psutil.pids()), reverse=True)
 
 
-def _newest() -> int:
+def newest() -> int:
+    """The number that was given to a process last; 0 where nobody tells."""
     try:
         with open("/proc/loadavg", "rb") as file:
             return int(file.read().split()[-1])

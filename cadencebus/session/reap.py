@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from cadencebus.session.life import AliveNote
 
 _PAUSE, _PATIENT = 0.01, 0.5
-_EMPTY_LOOKS = 2
+# What empty looks must add up to; one under which somebody came or went proves less than a quiet one.
+_PROOF, _QUIET, _RESTLESS = 6, 3, 1
 _TOLD_MOST = 1 << 20
 
 
@@ -69,19 +70,25 @@ def find(run_id: str) -> list[Leftover]:
 
     Never the caller or its ancestors: who sweeps from inside a run must live to see the end of it.
     """
-    return _found(_roots(run_id, ()), process_tree.census())
+    roots, _ = _roots(run_id, ())
+    return _found(roots, process_tree.census())
 
 
-def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Identity, int]:
+def _roots(run_id: str, known: Iterable[identity.Identity]) -> tuple[dict[identity.Identity, int], bool]:
     """Who bears the mark, and who is known to be of the run whatever it bears; and in which groups they are.
 
-    The groups are asked for at once: who forks and exits is soon gone, its group is not.
+    The groups are asked for at once: who forks and exits is soon gone, its group is not. The second answer is
+    whether somebody came or went meanwhile.
     """
+    newest, restless = process_tree.newest(), False
     found = {}
     for pid in process_tree.pids():
-        with contextlib.suppress(OSError):
+        try:
             group = os.getpgid(pid)
             one = identity.identify(pid) if _bears(pid, run_id) else None
+        except OSError:
+            restless = True
+        else:
             if one is not None and one.mark == run_id:
                 found[one] = group
     for one in known:
@@ -90,7 +97,9 @@ def _roots(run_id: str, known: Iterable[identity.Identity]) -> dict[identity.Ide
             if process_tree.started(one.pid) == one.started:
                 found[one] = group
     spared = process_tree.ancestry() if found else ()
-    return {one: group for one, group in found.items() if one.pid not in spared}
+    return {
+        one: group for one, group in found.items() if one.pid not in spared
+    }, restless or process_tree.newest() != newest
 
 
 def _bears(pid: int, run_id: str) -> bool:
@@ -138,11 +147,11 @@ def sweep(run_id: str, within: float = 10.0, known: Iterable[identity.Identity] 
     deadline = time.monotonic() + within
     struck: dict[int, Leftover] = {}
     survivors: tuple[Leftover, ...] = ()
-    looks, pause = 0, _PAUSE
+    proof, pause = 0, _PAUSE
     # A process in the middle of an exec shows no environment for a moment: one empty look is not enough.
-    while looks < _EMPTY_LOOKS:
-        roots = _roots(run_id, known)
-        looks = 0 if roots else looks + 1
+    while proof < _PROOF:
+        roots, restless = _roots(run_id, known)
+        proof = 0 if roots else proof + (_RESTLESS if restless else _QUIET)
         left = _strike(roots) if roots else []
         time.sleep(pause)
         before, survivors = survivors, tuple(leftover for leftover in left if leftover.lives)

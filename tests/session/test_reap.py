@@ -155,6 +155,23 @@ def test_who_forks_and_exits_is_caught_by_its_group(start: Start) -> None:
     assert run.id not in [mark for _ in range(20) for mark in reap.marked().values()]
 
 
+def test_a_look_under_which_somebody_was_gone_proves_little(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who forks and exits was missed twice in a row, on a busy machine, and taken for gone."""
+    run = start("setsid-child", "60", "hang")
+    left = run.pid_of("setsid-child")
+    os.kill(run.shim, signal.SIGKILL)
+    run.over()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    looks, everybody = iter(range(4)), process_tree.pids
+    monkeypatch.setattr(
+        process_tree, "pids", lambda: everybody() if next(looks, None) is None else [gone.pid]
+    )
+    assert left in [one.pid for one in reap.sweep(run.id).killed]
+
+
 def test_what_lives_by_the_word_of_its_own_home_is_not_swept_for_a_copy_of_it(tmp_path: Path) -> None:
     """A consumer that is started on a copy of a home finds its runs dead, and their processes alive."""
     tick = "20261121T023000.123456Z-7f3k9q2m"
