@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from typing import Any
 
 _WORKERS = 2
@@ -56,13 +55,13 @@ def runs(queue: Any, count: int) -> None:  # noqa: ANN401
     os.waitpid(pid, 0)
 
 
-def _run(command: str) -> None:
-    subprocess.run(["sh", "-c", command], check=True)
-
-
 def latency(queue: Any, command: str) -> None:  # noqa: ANN401
     """Put a task for each line of input, and say when that was begun."""
-    task = queue.task()(partial(_run, command))
+
+    def run() -> None:
+        subprocess.run(["sh", "-c", command], check=True)
+
+    task = queue.task()(run)
     pid = consumer(queue)
     for _ in sys.stdin:
         print(time.perf_counter(), flush=True)
