@@ -47,9 +47,13 @@ def ticks(home: Path) -> Callable[[str], dict[str, dict[str, Any]]]:
     """Read the ticks of a folder of state/, by id; done/ with all of its days."""
 
     def read(folder: str) -> dict[str, dict[str, Any]]:
-        files = sorted((home / "state" / folder).rglob("*.json"))
-        members = [json.loads(file.read_bytes()) for file in files]
-        return {tick["id"]: tick | {"_file": file} for tick, file in zip(members, files, strict=True)}
+        found = {}
+        for file in sorted((home / "state" / folder).rglob("*.json")):
+            # A consumer at work may have taken it meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                tick = json.loads(file.read_bytes())
+                found[tick["id"]] = tick | {"_file": file}
+        return found
 
     return read
 
